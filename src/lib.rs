@@ -1,0 +1,20 @@
+//! `relexport` takes one group (one tenant) out of a database snapshot.
+//!
+//! Data goes one way:
+//!
+//! ```text
+//! snapshot ──rows──► resolve ──rows of one batch──► export ──NDJSON──► output
+//!    ▲                  ▲                              ▲
+//! catalog            pipeline                     column types, names, computed keys
+//! ```
+//!
+//! - [`snapshot`]: kinds of snapshot, decompression, the catalog, reading a table's rows;
+//! - [`pipeline`]: the declarative file that says which rows belong to a relation and how they nest;
+//! - [`resolve`]: finds the rows that the tree of a pipeline needs, in one read of the snapshot;
+//! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
+//! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
+//! - [`cli`]: arguments, progress, exit codes.
+
+#![forbid(unsafe_code)]
+
+pub mod snapshot;

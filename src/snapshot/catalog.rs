@@ -1,0 +1,182 @@
+//! The catalog: which tables a snapshot has, their columns and types, and how partitions hang together.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::SqlType;
+
+/// A table's name with its schema.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    pub schema: String,
+    pub name: String,
+}
+
+impl TableName {
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        TableName {
+            schema: schema.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The table of this name in schema `public`, where every table of a pipeline is looked for.
+    pub fn public(name: impl Into<String>) -> Self {
+        TableName::new("public", name)
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.schema == "public" {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}.{}", self.schema, self.name)
+        }
+    }
+}
+
+/// A column as the table's definition states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub sql_type: SqlType,
+}
+
+/// A table as its definition states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    pub name: TableName,
+    /// In physical order.
+    pub columns: Vec<Column>,
+    /// True for a partitioned table, whose rows stand in its leaves.
+    pub partitioned: bool,
+}
+
+impl Table {
+    /// The column of that name and its position.
+    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns
+            .iter()
+            .enumerate()
+            .find(|(_, column)| column.name == name)
+    }
+}
+
+/// Levels of partitions that are followed. Real trees have two or three; a hostile dump might make one so deep
+/// that finding every table's root would take hours.
+const DEEPEST: usize = 64;
+
+/// The tables of a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    tables: HashMap<TableName, Table>,
+    parents: HashMap<TableName, TableName>,
+    generated: HashMap<TableName, HashSet<String>>,
+}
+
+impl Catalog {
+    /// Adds a table, or replaces the one of that name.
+    pub fn add(&mut self, table: Table) {
+        self.tables.insert(table.name.clone(), table);
+    }
+
+    /// Notes that `leaf` is a partition of `parent`.
+    pub fn attach(&mut self, leaf: TableName, parent: TableName) {
+        self.parents.insert(leaf, parent);
+    }
+
+    /// Notes that a column is computed from others, so that dumps hold no values of it.
+    pub fn set_generated(&mut self, table: TableName, column: String) {
+        self.generated.entry(table).or_default().insert(column);
+    }
+
+    /// True for a column that is computed from others (`GENERATED ALWAYS AS (…)`).
+    pub fn is_generated(&self, table: &TableName, column: &str) -> bool {
+        self.generated
+            .get(table)
+            .is_some_and(|columns| columns.contains(column))
+    }
+
+    pub(super) fn table_mut(&mut self, name: &TableName) -> Option<&mut Table> {
+        self.tables.get_mut(name)
+    }
+
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.get(name)
+    }
+
+    /// All tables, in no particular order.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.values()
+    }
+
+    /// A catalog of nothing but this table and the tables that it is a partition of.
+    pub(super) fn only(&self, name: &TableName) -> Catalog {
+        let mut catalog = Catalog::default();
+        let mut current = name;
+        for _ in 0..=DEEPEST {
+            if let Some(table) = self.tables.get(current) {
+                catalog.add(table.clone());
+            }
+            if let Some(generated) = self.generated.get(current) {
+                catalog.generated.insert(current.clone(), generated.clone());
+            }
+            let Some(parent) = self.parents.get(current) else {
+                break;
+            };
+            catalog.attach(current.clone(), parent.clone());
+            current = parent;
+        }
+        catalog
+    }
+
+    /// The table that a table's rows belong to: the root of its partition tree, or itself.
+    pub fn root<'a>(&'a self, name: &'a TableName) -> &'a TableName {
+        let mut current = name;
+        // A hostile dump may attach tables in a circle.
+        for _ in 0..=DEEPEST {
+            match self.parents.get(current) {
+                Some(parent) => current = parent,
+                None => return current,
+            }
+        }
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_belong_to_the_root_of_a_partition_tree() {
+        let mut catalog = Catalog::default();
+        let [leaf, middle, root] = ["leaf", "middle", "root"].map(TableName::public);
+        catalog.attach(leaf.clone(), middle.clone());
+        catalog.attach(middle.clone(), root.clone());
+        for name in [&leaf, &middle, &root] {
+            assert_eq!(catalog.root(name), &root);
+        }
+    }
+
+    #[test]
+    fn a_chain_of_partitions_that_is_too_long_is_not_followed() {
+        let mut catalog = Catalog::default();
+        let name = |level: usize| TableName::public(format!("t{level}"));
+        for level in 0..200 {
+            catalog.attach(name(level), name(level + 1));
+        }
+        assert_eq!(catalog.root(&name(0)), &name(0));
+        assert_eq!(catalog.root(&name(140)), &name(200));
+    }
+
+    #[test]
+    fn tables_attached_in_a_circle_have_no_root_but_themselves() {
+        let mut catalog = Catalog::default();
+        let [one, two] = ["one", "two"].map(TableName::public);
+        catalog.attach(one.clone(), two.clone());
+        catalog.attach(two.clone(), one.clone());
+        assert_eq!(catalog.root(&one), &one);
+    }
+}

@@ -1,0 +1,564 @@
+//! Reads table definitions out of SQL text: the DDL part of a plain dump, or a `schema.sql`.
+//!
+//! Only what tells tables, columns, types and partitions apart is read; all other statements are
+//! stepped over. Facts are those of pg_dump 9.6 to 18: newer ones write schema-qualified names and
+//! attach partitions by `ALTER TABLE`, older ones set `search_path` before each schema.
+
+mod tokens;
+
+use std::collections::{HashMap, HashSet};
+
+use super::dump_frame::DumpFrame;
+use super::sql_text::{Scanner, Stop, Token, tokens};
+pub(super) use tokens::Tokens;
+
+use super::{Catalog, Column, Place, SnapshotError, SqlType, Table, TableName};
+
+/// The most columns that PostgreSQL lets a table have.
+const MOST_COLUMNS: usize = 1600;
+
+/// Columns that tables may take from others (`INHERITS`, `LIKE`), all tables together. A few hostile bytes could
+/// else make thousands of columns, again and again.
+const MOST_TAKEN: usize = 2_000_000;
+
+/// Reads the definitions of a whole SQL text, such as the `schema.sql` of a CSV folder.
+///
+/// Rows that stand in it (`COPY … FROM stdin`) are stepped over.
+///
+/// # Errors
+/// `Damaged` where the text ends inside a statement or before pg_dump's closing line, or a table's definition
+/// cannot be understood; `Unsupported` where the text is not UTF-8.
+pub fn read_schema(text: &[u8]) -> Result<Catalog, SnapshotError> {
+    let mut ddl = Ddl::default();
+    let mut frame = DumpFrame::default();
+    let mut scanner = Scanner::default();
+    let mut place = 0;
+    loop {
+        place += text[place..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count();
+        let rest = &text[place..];
+        let Some(first) = rest.first() else {
+            break;
+        };
+        if *first == b'\\' || rest.starts_with(b"--") {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            frame.comment(&rest[..end]);
+            place += end;
+            continue;
+        }
+        let Some(end) = scanner.scan(text, place, Stop::Statement) else {
+            return Err(damaged(place, "it ends inside a statement"));
+        };
+        let statement = &text[place..end];
+        ddl.statement(statement)
+            .map_err(|fault| fault.at(None, place as u64))?;
+        scanner.escapes_everywhere = ddl.escapes_everywhere();
+        place = end;
+        if first_words(statement)
+            .first()
+            .is_some_and(|word| word == "copy")
+        {
+            match memchr::memmem::find(&text[place..], b"\n\\.\n") {
+                Some(length) => place += length + 3,
+                None => return Err(damaged(place, "it ends inside the rows of a table")),
+            }
+        }
+    }
+    if frame.is_open() {
+        return Err(damaged(
+            text.len(),
+            "it ends before the line in which pg_dump says that it is complete",
+        ));
+    }
+    Ok(ddl.into_catalog())
+}
+
+fn damaged(offset: usize, reason: &str) -> SnapshotError {
+    let place = Place {
+        offset: Some(offset as u64),
+        ..Place::default()
+    };
+    SnapshotError::Damaged {
+        place,
+        reason: reason.into(),
+    }
+}
+
+/// Why a statement cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The table's definition cannot be understood.
+    Definition { table: Option<TableName> },
+    /// Tables have more columns than PostgreSQL allows, or than anyone could want.
+    Columns { table: TableName },
+    /// The dump is not UTF-8.
+    Encoding(String),
+}
+
+impl Fault {
+    pub(super) fn at(self, member: Option<String>, offset: u64) -> SnapshotError {
+        match self {
+            Fault::Definition { table } => SnapshotError::Damaged {
+                place: Place {
+                    member,
+                    table: table.map(|name| name.to_string()),
+                    offset: Some(offset),
+                    ..Place::default()
+                },
+                reason: "a table's definition cannot be understood".into(),
+            },
+            Fault::Columns { table } => SnapshotError::Damaged {
+                place: Place {
+                    member,
+                    table: Some(table.to_string()),
+                    offset: Some(offset),
+                    ..Place::default()
+                },
+                reason: "the tables up to this one have more columns than they can have".into(),
+            },
+            Fault::Encoding(encoding) => SnapshotError::Unsupported {
+                what: format!("a dump in the encoding {encoding}"),
+                reason: "only UTF-8 is read: dump again with --encoding=UTF8".into(),
+            },
+        }
+    }
+}
+
+/// The first words of a statement in lower case, four at most; ends at anything else.
+pub(super) fn first_words(mut statement: &[u8]) -> Vec<String> {
+    while let Some(comment) = statement.trim_ascii_start().strip_prefix(b"/*") {
+        let end = memchr::memmem::find(comment, b"*/").map_or(comment.len(), |end| end + 2);
+        statement = &comment[end..];
+    }
+    let mut words = Vec::new();
+    for word in statement
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .take(4)
+    {
+        let letters = word
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_')
+            .count();
+        words.push(String::from_utf8_lossy(&word[..letters]).to_ascii_lowercase());
+        if letters < word.len() {
+            break;
+        }
+    }
+    words
+}
+
+/// What the statements so far have defined.
+#[derive(Debug, Default)]
+pub(super) struct Ddl {
+    catalog: Catalog,
+    /// Base types of domains, by the name that [`SqlType::parse`] gives them.
+    domains: HashMap<String, SqlType>,
+    /// How many columns tables took from others.
+    taken: usize,
+    /// First schema of the search path, if it is another than `public`.
+    schema: Option<String>,
+    escapes_everywhere: bool,
+}
+
+impl Ddl {
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(super) fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+
+    /// True after `SET standard_conforming_strings = off`.
+    pub(super) fn escapes_everywhere(&self) -> bool {
+        self.escapes_everywhere
+    }
+
+    /// A part of what is known here, enough to read rows of `table`, whose statements name tables without
+    /// a schema where that is `schema`.
+    pub(super) fn for_rows(&self, table: &TableName, schema: &str) -> Ddl {
+        let mut ddl = Ddl {
+            catalog: self.catalog.only(table),
+            escapes_everywhere: self.escapes_everywhere,
+            ..Ddl::default()
+        };
+        ddl.set_schema(schema);
+        ddl
+    }
+
+    /// Names without a schema are in this one from now on.
+    pub(super) fn set_schema(&mut self, schema: &str) {
+        self.search_path(&[schema]);
+    }
+
+    /// Takes note of the statements of a text that holds no rows. Comments between them may only be whole lines.
+    pub(super) fn statements(&mut self, text: &[u8]) -> Result<(), Fault> {
+        let mut scanner = Scanner::default();
+        scanner.escapes_everywhere = self.escapes_everywhere;
+        let mut place = 0;
+        loop {
+            let rest = &text[place..];
+            let space = rest.len() - rest.trim_ascii_start().len();
+            place += space;
+            let rest = &rest[space..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if rest.starts_with(b"--") {
+                place += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                continue;
+            }
+            let end = scanner
+                .scan(text, place, Stop::Statement)
+                .unwrap_or(text.len());
+            self.statement(&text[place..end])?;
+            place = end;
+        }
+    }
+
+    /// Takes note of one statement. Costs little for one that is of no interest.
+    pub(super) fn statement(&mut self, statement: &[u8]) -> Result<(), Fault> {
+        let words = first_words(statement);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["set", ..] => self.set(&tokens(statement)),
+            ["select", ..] if memchr::memmem::find(statement, b"set_config").is_some() => {
+                self.set_config(&tokens(statement));
+                Ok(())
+            }
+            ["create", "domain", ..] => {
+                self.create_domain(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
+            ["create", ref rest @ ..] if rest.contains(&"table") => {
+                self.create_table(&mut Tokens::new(tokens(statement)))
+            }
+            ["alter", "table", ..] | ["alter", "foreign", "table", ..] => {
+                self.alter_table(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn set(&mut self, tokens: &[Token]) -> Result<(), Fault> {
+        let mut words = tokens[1..]
+            .iter()
+            .filter(|token| !token.is("session") && !token.is("local"));
+        let Some(Token::Word(setting)) = words.next() else {
+            return Ok(());
+        };
+        let values: Vec<&str> = words
+            .skip(1)
+            .filter_map(|token| match token {
+                Token::Word(value) | Token::Name(value) | Token::Text(value) => {
+                    Some(value.as_str())
+                }
+                Token::Symbol(_) => None,
+            })
+            .collect();
+        match setting.as_str() {
+            "search_path" => self.search_path(&values),
+            "standard_conforming_strings" => {
+                self.escapes_everywhere = matches!(values[..], ["off" | "false" | "0" | "no", ..]);
+            }
+            "client_encoding" => {
+                let encoding = values.first().copied().unwrap_or_default();
+                let letters: String = encoding
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .collect();
+                // SQL_ASCII says nothing of the bytes; whoever needs them as text sees whether they are UTF-8.
+                if !["UTF8", "UNICODE", "SQLASCII"].contains(&letters.to_ascii_uppercase().as_str())
+                {
+                    return Err(Fault::Encoding(encoding.into()));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `SELECT pg_catalog.set_config('search_path', '', false)`.
+    fn set_config(&mut self, tokens: &[Token]) {
+        let texts: Vec<&str> = tokens
+            .iter()
+            .filter_map(|token| {
+                if let Token::Text(text) = token {
+                    Some(text.as_str())
+                } else {
+                    None
+                }
+            })
+            .collect();
+        if let ["search_path", path] = texts[..] {
+            let schemas: Vec<&str> = path
+                .split(',')
+                .map(|name| name.trim().trim_matches('"'))
+                .collect();
+            self.search_path(&schemas);
+        }
+    }
+
+    fn search_path(&mut self, schemas: &[&str]) {
+        let first = schemas
+            .iter()
+            .find(|name| !matches!(**name, "" | "$user" | "pg_catalog" | "pg_temp"));
+        self.schema = first
+            .filter(|name| **name != "public")
+            .map(|name| (*name).to_owned());
+    }
+
+    fn create_domain(&mut self, tokens: &mut Tokens) {
+        tokens.skip(2);
+        let Some(name) = self.name(tokens) else {
+            return;
+        };
+        tokens.accept("as");
+        let base = self.type_of(tokens);
+        self.domains.insert(type_key(&name), base);
+    }
+
+    fn create_table(&mut self, tokens: &mut Tokens) -> Result<(), Fault> {
+        const BEFORE: [&str; 6] = ["create", "global", "local", "temp", "temporary", "unlogged"];
+        while BEFORE.iter().any(|word| tokens.accept(word)) {}
+        tokens.accept("foreign");
+        if !tokens.accept("table") {
+            // `CREATE … TABLE` of another kind, such as an event trigger `ON table_rewrite`.
+            return Ok(());
+        }
+        if tokens.accept("if") {
+            tokens.skip(2);
+        }
+        let name = self.name(tokens).ok_or(Fault::Definition { table: None })?;
+        let fault = || Fault::Definition {
+            table: Some(name.clone()),
+        };
+        let mut table = Table {
+            name: name.clone(),
+            columns: Vec::new(),
+            partitioned: false,
+        };
+        if tokens.accept("partition") {
+            tokens.accept("of");
+            let parent = self.name(tokens).ok_or_else(fault)?;
+            self.take_columns(&parent, &mut table);
+            self.catalog.attach(name.clone(), parent);
+        } else if tokens.accept_symbol(b'(') {
+            self.elements(tokens, &mut table).ok_or_else(fault)?;
+        } else {
+            // `CREATE TABLE … AS` and `… OF type`: pg_dump writes neither.
+            return Ok(());
+        }
+        while let Some(token) = tokens.next() {
+            if token.is("inherits") && tokens.accept_symbol(b'(') {
+                let mut inherited = Table {
+                    name: name.clone(),
+                    columns: Vec::new(),
+                    partitioned: false,
+                };
+                while let Some(parent) = self.name(tokens) {
+                    self.take_columns(&parent, &mut inherited);
+                    tokens.accept_symbol(b',');
+                }
+                let own = std::mem::replace(&mut table.columns, inherited.columns);
+                for column in own {
+                    if table.column(&column.name).is_none() {
+                        table.columns.push(column);
+                    }
+                }
+            } else if token.is("partition") && tokens.accept("by") {
+                table.partitioned = true;
+            }
+        }
+        if table.columns.len() > MOST_COLUMNS || self.taken > MOST_TAKEN {
+            return Err(Fault::Columns { table: name });
+        }
+        self.catalog.add(table);
+        Ok(())
+    }
+
+    /// Adds the columns of another table.
+    fn take_columns(&mut self, from: &TableName, table: &mut Table) {
+        let found = self
+            .catalog
+            .table(from)
+            .filter(|_| self.taken <= MOST_TAKEN && table.columns.len() <= MOST_COLUMNS);
+        let columns = found.map(|from| from.columns.clone()).unwrap_or_default();
+        self.taken += columns.len();
+        let mut there: HashSet<String> = table
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        for column in columns {
+            if self.catalog.is_generated(from, &column.name) {
+                self.catalog
+                    .set_generated(table.name.clone(), column.name.clone());
+            }
+            if there.insert(column.name.clone()) {
+                table.columns.push(column);
+            }
+        }
+    }
+
+    /// Reads columns and constraints to the parenthesis that closes them. `None` if there is none.
+    fn elements(&mut self, tokens: &mut Tokens, table: &mut Table) -> Option<()> {
+        if tokens.accept_symbol(b')') {
+            return Some(());
+        }
+        loop {
+            if tokens.accept("like") {
+                let from = self.name(tokens)?;
+                self.take_columns(&from, table);
+            } else if !tokens.at_constraint() {
+                self.column(tokens, table)?;
+            }
+            tokens.skip_to_element_end();
+            match tokens.next()? {
+                Token::Symbol(b',') => {}
+                _ => return Some(()),
+            }
+        }
+    }
+
+    /// Reads a column's definition, up to the comma or parenthesis after it.
+    fn column(&mut self, tokens: &mut Tokens, table: &mut Table) -> Option<()> {
+        let name = tokens.identifier()?;
+        let sql_type = self.type_of(tokens);
+        if tokens.rest_of_element_is_generated() {
+            self.catalog.set_generated(table.name.clone(), name.clone());
+        }
+        table.columns.push(Column { name, sql_type });
+        Some(())
+    }
+
+    fn alter_table(&mut self, tokens: &mut Tokens) {
+        tokens.skip(1);
+        tokens.accept("foreign");
+        tokens.accept("table");
+        if tokens.accept("if") {
+            tokens.skip(1);
+        }
+        tokens.accept("only");
+        let Some(name) = self.name(tokens) else {
+            return;
+        };
+        loop {
+            if tokens.accept("attach") && tokens.accept("partition") {
+                if let Some(leaf) = self.name(tokens) {
+                    self.catalog.attach(leaf, name.clone());
+                }
+            } else if tokens.accept("add") && !tokens.at_constraint() {
+                self.add_column(tokens, &name);
+            }
+            tokens.skip_to_element_end();
+            if !tokens.accept_symbol(b',') {
+                return;
+            }
+        }
+    }
+
+    fn add_column(&mut self, tokens: &mut Tokens, name: &TableName) {
+        tokens.accept("column");
+        if tokens.accept("if") {
+            tokens.skip(2);
+        }
+        let Some(mut table) = self.catalog.table_mut(name).cloned() else {
+            return;
+        };
+        // A column too many would be refused by any server: nobody will miss it.
+        if self.column(tokens, &mut table).is_some() && table.columns.len() <= MOST_COLUMNS {
+            self.catalog.add(table);
+        }
+    }
+
+    /// A table's or type's name. Without a schema it is in the first one of the search path.
+    pub(super) fn name(&self, tokens: &mut Tokens) -> Option<TableName> {
+        let mut name = tokens.identifier()?;
+        let mut schema = self.schema.clone().unwrap_or_else(|| "public".into());
+        while tokens.accept_symbol(b'.') {
+            schema = std::mem::replace(&mut name, tokens.identifier()?);
+        }
+        Some(TableName { schema, name })
+    }
+
+    /// Reads a type, up to the first word that cannot belong to it.
+    fn type_of(&self, tokens: &mut Tokens) -> SqlType {
+        const AFTER: [&str; 17] = [
+            "collate",
+            "default",
+            "not",
+            "null",
+            "constraint",
+            "check",
+            "generated",
+            "unique",
+            "primary",
+            "references",
+            "options",
+            "storage",
+            "compression",
+            "deferrable",
+            "initially",
+            "using",
+            "no",
+        ];
+        let mut text = String::new();
+        let mut depth = 0u32;
+        while let Some(token) = tokens.peek() {
+            match token {
+                Token::Symbol(b',' | b')' | b';') if depth == 0 => break,
+                Token::Word(word) if depth == 0 && AFTER.contains(&word.as_str()) => break,
+                Token::Symbol(symbol) => {
+                    depth += u32::from(*symbol == b'(');
+                    depth = depth.saturating_sub(u32::from(*symbol == b')'));
+                    text.push(char::from(*symbol));
+                }
+                Token::Word(word) => {
+                    if !text.is_empty() && !text.ends_with(['.', '(', '[', ',']) {
+                        text.push(' ');
+                    }
+                    text.push_str(word);
+                }
+                Token::Name(name) => text.push_str(&format!("\"{}\"", name.replace('"', "\"\""))),
+                Token::Text(_) => {}
+            }
+            tokens.skip(1);
+        }
+        self.resolve(SqlType::parse(&text))
+    }
+
+    /// Puts the base type in a domain's place.
+    fn resolve(&self, sql_type: SqlType) -> SqlType {
+        match sql_type {
+            SqlType::Array(element) => SqlType::Array(Box::new(self.resolve(*element))),
+            SqlType::Other(name) => {
+                let qualified = self
+                    .schema
+                    .as_ref()
+                    .map(|schema| format!("{schema}.{name}"));
+                let domain = qualified
+                    .and_then(|name| self.domains.get(&name))
+                    .or_else(|| self.domains.get(&name));
+                domain.cloned().unwrap_or(SqlType::Other(name))
+            }
+            known => known,
+        }
+    }
+}
+
+/// The name that [`SqlType::parse`] gives a type of this name.
+fn type_key(name: &TableName) -> String {
+    let quoted = format!("\"{}\".\"{}\"", name.schema, name.name);
+    match SqlType::parse(&quoted) {
+        SqlType::Other(key) => key,
+        _ => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

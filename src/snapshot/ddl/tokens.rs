@@ -1,0 +1,89 @@
+//! A statement's tokens, taken one after another.
+
+use crate::snapshot::sql_text::Token;
+
+/// Tokens that are taken one after another.
+pub(in crate::snapshot) struct Tokens {
+    tokens: Vec<Token>,
+    place: usize,
+}
+
+impl Tokens {
+    pub(in crate::snapshot) fn new(tokens: Vec<Token>) -> Self {
+        Tokens { tokens, place: 0 }
+    }
+
+    pub(in crate::snapshot) fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.place)
+    }
+
+    pub(in crate::snapshot) fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.place).cloned();
+        self.place += 1;
+        token
+    }
+
+    pub(in crate::snapshot) fn skip(&mut self, count: usize) {
+        self.place += count;
+    }
+
+    /// Takes the next token if it is this word.
+    pub(in crate::snapshot) fn accept(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|token| token.is(word));
+        self.place += usize::from(found);
+        found
+    }
+
+    pub(in crate::snapshot) fn accept_symbol(&mut self, symbol: u8) -> bool {
+        let found = self.peek() == Some(&Token::Symbol(symbol));
+        self.place += usize::from(found);
+        found
+    }
+
+    /// Takes a name, quoted or not.
+    pub(in crate::snapshot) fn identifier(&mut self) -> Option<String> {
+        let (Token::Word(name) | Token::Name(name)) = self.peek()? else {
+            return None;
+        };
+        let name = name.clone();
+        self.place += 1;
+        Some(name)
+    }
+
+    /// True before a constraint. `exclude` and `period` are no reserved words and may be columns.
+    pub(in crate::snapshot) fn at_constraint(&self) -> bool {
+        const RESERVED: [&str; 6] = ["constraint", "primary", "unique", "check", "foreign", "not"];
+        match (self.peek(), self.tokens.get(self.place + 1)) {
+            (Some(Token::Word(word)), _) if RESERVED.contains(&word.as_str()) => true,
+            (Some(Token::Word(word)), Some(next)) if word == "exclude" => {
+                next.is("using") || *next == Token::Symbol(b'(')
+            }
+            _ => false,
+        }
+    }
+
+    /// Goes to the comma or closing parenthesis that ends an element of a list.
+    pub(in crate::snapshot) fn skip_to_element_end(&mut self) {
+        let mut depth = 0u32;
+        while let Some(token) = self.peek() {
+            match token {
+                Token::Symbol(b',' | b')') if depth == 0 => return,
+                Token::Symbol(b'(' | b'[') => depth += 1,
+                Token::Symbol(b')' | b']') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.place += 1;
+        }
+    }
+
+    /// Looks for `GENERATED ALWAYS AS (`, as against `… AS IDENTITY`, before the element's end.
+    pub(in crate::snapshot) fn rest_of_element_is_generated(&mut self) -> bool {
+        let start = self.place;
+        self.skip_to_element_end();
+        self.tokens[start..self.place.min(self.tokens.len())]
+            .windows(4)
+            .any(|four| {
+                four[0].is("generated") && four[2].is("as") && four[3] == Token::Symbol(b'(')
+            })
+    }
+}

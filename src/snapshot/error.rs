@@ -1,0 +1,81 @@
+//! What can go wrong while a snapshot is opened or read.
+
+use std::fmt;
+use std::io;
+
+/// Where in a snapshot something is: as much as is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// A file or member inside the snapshot (`db/database.sql.gz`), where it has several.
+    pub member: Option<String>,
+    /// The table whose data was being read.
+    pub table: Option<String>,
+    /// Number of the row in the table's data, from 1.
+    pub row: Option<u64>,
+    /// Bytes from the start of the decompressed source.
+    pub offset: Option<u64>,
+    /// Line of the decompressed source, from 1.
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(member) = &self.member {
+            parts.push(member.clone());
+        }
+        if let Some(table) = &self.table {
+            parts.push(format!("table {table}"));
+        }
+        if let Some(row) = self.row {
+            parts.push(format!("row {row}"));
+        }
+        if let Some(line) = self.line {
+            parts.push(format!("line {line}"));
+        }
+        if let Some(offset) = self.offset {
+            parts.push(format!("byte {offset}"));
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// Why a snapshot cannot be opened or read on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The file or folder cannot be read at all.
+    #[error("cannot read {path}: {source}")]
+    Io { path: String, source: io::Error },
+    /// Nothing that this program knows.
+    #[error("{path} is not a snapshot: {reason}")]
+    NotASnapshot { path: String, reason: String },
+    /// A kind or feature that is known but not read.
+    #[error("{what} cannot be read: {reason}")]
+    Unsupported { what: String, reason: String },
+    /// The bytes are damaged.
+    #[error("the snapshot is damaged ({place}): {reason}")]
+    Damaged { place: Place, reason: String },
+    /// The bytes end too early; what came before the end is whole.
+    #[error("the snapshot ends too early ({place}): {reason}")]
+    CutOff { place: Place, reason: String },
+}
+
+impl SnapshotError {
+    /// Says of which snapshot an error is, where it does not say it yet.
+    pub(super) fn of(mut self, source: &str) -> Self {
+        if let SnapshotError::Damaged { place, .. } | SnapshotError::CutOff { place, .. } =
+            &mut self
+        {
+            place.member.get_or_insert_with(|| source.to_owned());
+        }
+        // An address of a server may hold a password, so it is not repeated.
+        if let SnapshotError::Unsupported { what, .. } = &mut self
+            && !source.contains("://")
+            && !what.contains(source)
+        {
+            *what = format!("{source}: {what}");
+        }
+        self
+    }
+}

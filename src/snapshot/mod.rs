@@ -1,0 +1,200 @@
+//! Snapshots: immutable pictures of a database, whatever form they come in.
+//!
+//! Every kind of snapshot gives the same two things: a [`Catalog`] (tables, columns, types) and
+//! the rows of tables as [`Block`]s of text. Two shapes of access exist, because they decide how
+//! rows can be found: a [`StreamSource`] goes by once, in the order in which it was written; a
+//! [`TableSource`] opens any table at any time. A row stays the bytes that PostgreSQL wrote; how
+//! the bytes of a block split into rows and fields is the block's [`RowForm`].
+//!
+//! This floor knows nothing of pipelines, groups or JSON.
+
+mod catalog;
+pub mod chunks;
+pub mod compression;
+pub mod copy_text;
+mod ddl;
+mod dump_frame;
+mod error;
+mod inserts;
+mod plain;
+mod read_errors;
+mod sql_text;
+mod sql_type;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub use catalog::{Catalog, Column, Table, TableName};
+pub use ddl::read_schema;
+pub use error::{Place, SnapshotError};
+pub use plain::PlainDump;
+pub use sql_type::SqlType;
+
+/// What a snapshot says of itself. Facts that it does not state are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotFacts {
+    /// Version of the PostgreSQL server that was dumped, such as `15.4`.
+    pub server_version: Option<String>,
+    /// Version of the program that wrote the dump.
+    pub dump_version: Option<String>,
+    /// GitLab's version with its suffix (`16.5.1-ee`), from `backup_information.yml`.
+    pub gitlab_version: Option<String>,
+    /// When the snapshot was taken, as the snapshot writes it.
+    pub taken_at: Option<String>,
+    /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
+    pub archive_version: Option<String>,
+    /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
+    pub compression: Option<String>,
+}
+
+/// The kinds of snapshot, by the names that the manifest uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// pg_dump's SQL text.
+    Plain,
+    /// A GitLab backup: its tar, or the same tree as a folder.
+    GitlabBackup,
+    /// A folder of CSV files with a `schema.sql`.
+    Csv,
+    /// pg_dump's archive in custom format (-Fc).
+    Custom,
+    /// pg_dump's archive in directory format (-Fd).
+    Directory,
+    /// pg_dump's archive in tar format (-Ft).
+    Tar,
+}
+
+impl Kind {
+    /// The name in the manifest and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Plain => "plain",
+            Kind::GitlabBackup => "gitlab-backup",
+            Kind::Csv => "csv",
+            Kind::Custom => "custom",
+            Kind::Directory => "directory",
+            Kind::Tar => "tar",
+        }
+    }
+}
+
+/// An opened snapshot.
+pub struct Snapshot {
+    pub kind: Kind,
+    /// What the user named it by, without folders (for the manifest): a file or folder name, or `-`.
+    pub source: String,
+    /// Bytes on disk of what will be read, for progress; `None` for standard input and other pipes. Where
+    /// tables are opened one by one the size of all tables' data: who reads only some adds up the sizes of their parts.
+    pub size: Option<u64>,
+    /// Bytes read so far of those that `size` counts, before decompression. Grows while the snapshot is read.
+    pub progress: Arc<AtomicU64>,
+    pub access: Access,
+}
+
+/// How the rows of a snapshot can be reached.
+pub enum Access {
+    Stream(Box<dyn StreamSource>),
+    Tables(Box<dyn TableSource>),
+}
+
+/// How the bytes of a block split into rows and fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowForm {
+    /// COPY's text format: fields end at TAB, rows at LF, `\N` is NULL.
+    CopyText,
+    /// COPY's CSV format: an unquoted empty field is NULL, a quoted field may hold line ends.
+    Csv,
+}
+
+/// The head of a run of rows: whose they are and what their fields mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockHead {
+    /// The table that the rows belong to. Rows of a partition's leaf belong to the root table.
+    pub table: TableName,
+    /// Column names in the order of the fields.
+    pub columns: Vec<String>,
+    pub form: RowForm,
+}
+
+/// Whole rows of one table: the unit that is handed from reader to workers, about 1 MiB.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub head: Arc<BlockHead>,
+    /// The buffer that `range` is a part of.
+    pub buffer: Arc<Vec<u8>>,
+    pub range: std::ops::Range<usize>,
+    /// Where the block's first byte stands in the decompressed source, in bytes from its start.
+    pub offset: u64,
+    /// Number of rows of this table's data before this block, so that a row can be named.
+    pub first_row: u64,
+}
+
+impl Block {
+    /// The rows' bytes. Every row, the last too, ends with a line end.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.range.clone()]
+    }
+}
+
+/// What a reader tells while it reads.
+#[derive(Debug)]
+pub enum Event {
+    /// The catalog is complete as far as data can need it. Comes once, before any row.
+    Catalog(Arc<Catalog>, SnapshotFacts),
+    /// Data of a table begins.
+    Begin(Arc<BlockHead>),
+    /// Some of its rows.
+    Rows(Block),
+    /// The data of a table, or of one partition of it, ended well. For tables that were not wanted this is
+    /// the only event; a source that steps over their data without decoding it tells nothing of them.
+    End(TableEnd),
+}
+
+/// What went by of one table, or of one partition of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableEnd {
+    /// The table the rows belong to (the root of its partition tree).
+    pub table: TableName,
+    pub rows: u64,
+    /// Bytes of row text, before compression.
+    pub bytes: u64,
+}
+
+/// Takes a reader's events; `Break` makes the reader stop early and return `Ok`.
+pub type Sink<'a> = &'a mut dyn FnMut(Event) -> ControlFlow<()>;
+
+/// Tells whether a reader should hand out the rows of a table (its root table, for partitions).
+pub type Wanted<'a> = &'a (dyn Fn(&TableName) -> bool + Sync);
+
+/// A snapshot that goes by once, in the order in which it was written.
+pub trait StreamSource: Send {
+    /// Reads to the end. Blocks on disk reads and on `sink`; call it on a thread of its own.
+    ///
+    /// # Errors
+    /// Anything that makes what was read doubtful: damage, a cut end, an unknown format.
+    fn read(self: Box<Self>, wanted: Wanted<'_>, sink: Sink<'_>) -> Result<(), SnapshotError>;
+}
+
+/// A snapshot whose tables can be opened one by one, also from several threads at once.
+pub trait TableSource: Send + Sync {
+    fn catalog(&self) -> Arc<Catalog>;
+    fn facts(&self) -> SnapshotFacts;
+    /// The separately readable parts of a table's data (partitions' files), none where the snapshot has no data for it.
+    fn parts(&self, table: &TableName) -> Vec<Part>;
+    /// Reads one part: `Begin`, `Rows`…, `End`.
+    ///
+    /// # Errors
+    /// As [`StreamSource::read`].
+    fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError>;
+}
+
+/// A separately readable part of a table's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub table: TableName,
+    /// The source's own number for it.
+    pub index: usize,
+    /// Bytes on disk, a measure of how long it takes.
+    pub size: u64,
+}

@@ -1,0 +1,97 @@
+//! Consecutive `INSERT` statements of one table, which count as one block of data.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::snapshot::{Block, BlockHead, Event, Sink, TableEnd, TableName, inserts};
+
+/// Bytes of COPY text that make a block.
+const BLOCK: usize = 1024 * 1024;
+
+/// A run that is being read.
+pub(super) struct InsertRun {
+    /// The text from `INSERT` to `VALUES`, by which most statements are known to belong to the run.
+    pub(super) text: Vec<u8>,
+    pub(super) table: TableName,
+    pub(super) root: TableName,
+    pub(super) columns: Option<Vec<String>>,
+    /// `None` where rows are not wanted.
+    pub(super) head: Option<Arc<BlockHead>>,
+    /// For every field of a row, whether its column is generated.
+    pub(super) generated: Vec<bool>,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// Rows that wait to be handed out, as COPY text.
+    pub(super) buffer: Vec<u8>,
+    pub(super) buffer_offset: u64,
+    pub(super) buffer_first_row: u64,
+}
+
+impl InsertRun {
+    /// Takes a row of a wanted table. `offset` is where its text begins in the stream.
+    ///
+    /// # Errors
+    /// What is wrong with the row.
+    pub(super) fn row(
+        &mut self,
+        text: &[u8],
+        offset: u64,
+        escapes_everywhere: bool,
+        sink: Sink<'_>,
+    ) -> Result<ControlFlow<()>, &'static str> {
+        if self.buffer.is_empty() {
+            self.buffer.reserve(BLOCK + BLOCK / 8);
+            self.buffer_offset = offset;
+            self.buffer_first_row = self.rows;
+        }
+        inserts::row(text, &self.generated, escapes_everywhere, &mut self.buffer)?;
+        self.count(text.len());
+        Ok(if self.buffer.len() >= BLOCK {
+            self.hand_out(sink)
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Takes the row of a statement with `DEFAULT VALUES`, whose table has no columns.
+    pub(super) fn empty_row(&mut self, offset: u64) {
+        if self.head.is_some() {
+            if self.buffer.is_empty() {
+                self.buffer_offset = offset;
+                self.buffer_first_row = self.rows;
+            }
+            self.buffer.push(b'\n');
+        }
+        self.count(0);
+    }
+
+    /// Counts a row.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.rows += 1;
+        self.bytes += bytes as u64;
+    }
+
+    fn hand_out(&mut self, sink: Sink<'_>) -> ControlFlow<()> {
+        let Some(head) = self.head.as_ref().filter(|_| !self.buffer.is_empty()) else {
+            return ControlFlow::Continue(());
+        };
+        let buffer = std::mem::take(&mut self.buffer);
+        sink(Event::Rows(Block {
+            head: head.clone(),
+            range: 0..buffer.len(),
+            buffer: Arc::new(buffer),
+            offset: self.buffer_offset,
+            first_row: self.buffer_first_row,
+        }))
+    }
+
+    /// Hands out what waits, and the end.
+    pub(super) fn end(mut self, sink: Sink<'_>) -> ControlFlow<()> {
+        self.hand_out(sink)?;
+        sink(Event::End(TableEnd {
+            table: self.root,
+            rows: self.rows,
+            bytes: self.bytes,
+        }))
+    }
+}

@@ -1,0 +1,517 @@
+//! SQL text as dumps hold it: where statements end, and the tokens of one.
+//!
+//! The end of a statement is found by the rules of psql, which is what restores plain dumps
+//! (`psqlscan.l`): a semicolon outside quotes, comments and parentheses, and outside the body of a
+//! routine that is written as `BEGIN ATOMIC … END`.
+
+/// Where [`Scanner::scan`] stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// After the semicolon that ends the statement.
+    Statement,
+    /// After the word `VALUES`, or after the statement if it has none.
+    Values,
+    /// After a parenthesis that closes the outermost open one, or after the statement.
+    Tuple,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Code,
+    /// In `'…'`; with backslash escapes in `E'…'`.
+    Quoted {
+        escapes: bool,
+    },
+    /// In `"…"`.
+    Name,
+    Comment {
+        depth: u32,
+    },
+    /// In a string between two of these tags, dollars included.
+    Dollar(Vec<u8>),
+}
+
+/// Finds the ends of statements in a text that comes in pieces. Pieces must end at line ends.
+#[derive(Debug, Default)]
+pub(super) struct Scanner {
+    mode: Mode,
+    parens: u32,
+    /// How many of `BEGIN` and `CASE` are open in a routine's body.
+    begins: u32,
+    /// The first words of the statement, by what they are for a routine's definition.
+    words: Vec<RoutineWord>,
+    /// True after `SET standard_conforming_strings = off`: plain strings then have escapes too.
+    pub(super) escapes_everywhere: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoutineWord {
+    Create,
+    Or,
+    Replace,
+    Routine,
+    Other,
+}
+
+/// Bytes that can be stepped over in code.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if is_word_byte(byte as u8) {
+            plain[byte] = false;
+        }
+        byte += 1;
+    }
+    let others = b"'\"$();-/";
+    let mut index = 0;
+    while index < others.len() {
+        plain[others[index] as usize] = false;
+        index += 1;
+    }
+    plain
+};
+
+/// True for what a name or number may be made of. `$` may stand in a name, but not at its start.
+const fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+fn word_end(bytes: &[u8], start: usize) -> usize {
+    let rest = &bytes[start..];
+    start
+        + rest
+            .iter()
+            .position(|&byte| !is_word_byte(byte) && byte != b'$')
+            .unwrap_or(rest.len())
+}
+
+/// The tag that begins a dollar-quoted string here, dollars included.
+fn dollar_tag(bytes: &[u8]) -> Option<&[u8]> {
+    let end = 1 + bytes[1..].iter().position(|&byte| !is_word_byte(byte))?;
+    (bytes[end] == b'$' && !bytes[1].is_ascii_digit()).then(|| &bytes[..=end])
+}
+
+impl Scanner {
+    /// True between statements, and where no string or comment is open.
+    pub(super) fn is_in_code(&self) -> bool {
+        self.mode == Mode::Code
+    }
+
+    /// Looks for `stop` from `start` on. Gives the position after it, or `None` where `bytes` end before;
+    /// the search then goes on with the next piece.
+    pub(super) fn scan(&mut self, bytes: &[u8], start: usize, stop: Stop) -> Option<usize> {
+        let mut place = start;
+        while place < bytes.len() {
+            match &mut self.mode {
+                Mode::Code => {
+                    let byte = bytes[place];
+                    if PLAIN[usize::from(byte)] {
+                        place += 1;
+                        continue;
+                    }
+                    if let Some(end) = self.code(bytes, &mut place, stop) {
+                        return Some(end);
+                    }
+                }
+                Mode::Quoted { escapes: false } => place = self.close(bytes, place, b'\''),
+                Mode::Quoted { escapes: true } => {
+                    let found = memchr::memchr2(b'\'', b'\\', &bytes[place..]);
+                    place = match found.map(|found| place + found) {
+                        None => bytes.len(),
+                        Some(found)
+                            if bytes[found] == b'\\' || bytes.get(found + 1) == Some(&b'\'') =>
+                        {
+                            found + 2
+                        }
+                        Some(found) => {
+                            self.mode = Mode::Code;
+                            found + 1
+                        }
+                    };
+                }
+                Mode::Name => place = self.close(bytes, place, b'"'),
+                Mode::Comment { depth } => {
+                    let found = memchr::memchr2(b'*', b'/', &bytes[place..]);
+                    place = found.map_or(bytes.len(), |found| place + found);
+                    if bytes[place..].starts_with(b"*/") {
+                        *depth -= 1;
+                        if *depth == 0 {
+                            self.mode = Mode::Code;
+                        }
+                        place += 2;
+                    } else if bytes[place..].starts_with(b"/*") {
+                        *depth += 1;
+                        place += 2;
+                    } else {
+                        place += 1;
+                    }
+                }
+                Mode::Dollar(tag) => match memchr::memmem::find(&bytes[place..], tag) {
+                    Some(found) => {
+                        place += found + tag.len();
+                        self.mode = Mode::Code;
+                    }
+                    None => place = bytes.len(),
+                },
+            }
+        }
+        None
+    }
+
+    /// Goes to the end of a quoted thing. A doubled quote ends one and begins the next, which comes to the same.
+    fn close(&mut self, bytes: &[u8], place: usize, quote: u8) -> usize {
+        match memchr::memchr(quote, &bytes[place..]) {
+            Some(found) => {
+                self.mode = Mode::Code;
+                place + found + 1
+            }
+            None => bytes.len(),
+        }
+    }
+
+    /// One step in code, at a byte that means something.
+    fn code(&mut self, bytes: &[u8], place: &mut usize, stop: Stop) -> Option<usize> {
+        let rest = &bytes[*place..];
+        let mut length = 1;
+        match rest[0] {
+            b'\'' => {
+                self.mode = Mode::Quoted {
+                    escapes: self.escapes_everywhere,
+                }
+            }
+            b'"' => self.mode = Mode::Name,
+            b'(' => self.parens += 1,
+            b')' => {
+                self.parens = self.parens.saturating_sub(1);
+                if self.parens == 0 && stop == Stop::Tuple {
+                    return Some(*place + 1);
+                }
+            }
+            b';' if self.parens == 0 && self.begins == 0 => {
+                self.words.clear();
+                return Some(*place + 1);
+            }
+            b'-' if rest.starts_with(b"--") => {
+                length = memchr::memchr(b'\n', rest).unwrap_or(rest.len())
+            }
+            b'/' if rest.starts_with(b"/*") => {
+                self.mode = Mode::Comment { depth: 1 };
+                length = 2;
+            }
+            b'$' => {
+                if let Some(tag) = dollar_tag(rest) {
+                    length = tag.len();
+                    self.mode = Mode::Dollar(tag.to_vec());
+                }
+            }
+            byte if is_word_byte(byte) => {
+                let end = word_end(bytes, *place);
+                let word = &bytes[*place..end];
+                length = word.len();
+                if stop == Stop::Values && self.parens == 0 && word.eq_ignore_ascii_case(b"values")
+                {
+                    return Some(end);
+                }
+                if word.eq_ignore_ascii_case(b"e") && bytes.get(end) == Some(&b'\'') {
+                    self.mode = Mode::Quoted { escapes: true };
+                    length += 1;
+                } else if stop == Stop::Statement {
+                    self.routine_word(word);
+                }
+            }
+            _ => {}
+        }
+        *place += length;
+        None
+    }
+
+    fn routine_word(&mut self, word: &[u8]) {
+        use RoutineWord::{Create, Or, Other, Replace, Routine};
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if self.words.len() < 4 {
+            self.words.push(match () {
+                () if is("create") => Create,
+                () if is("or") => Or,
+                () if is("replace") => Replace,
+                () if is("function") || is("procedure") => Routine,
+                () => Other,
+            });
+        }
+        let routine = matches!(
+            self.words[..],
+            [Create, Routine, ..] | [Create, Or, Replace, Routine]
+        );
+        if !routine || self.parens > 0 {
+            return;
+        }
+        if is("begin") || (is("case") && self.begins > 0) {
+            self.begins += 1;
+        } else if is("end") {
+            self.begins = self.begins.saturating_sub(1);
+        }
+    }
+}
+
+/// A token of a statement. Comments are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A keyword or an unquoted name, in lower case; a number.
+    Word(String),
+    /// A quoted name.
+    Name(String),
+    /// The value of a string.
+    Text(String),
+    Symbol(u8),
+}
+
+impl Token {
+    pub(super) fn is(&self, word: &str) -> bool {
+        matches!(self, Token::Word(found) if found == word)
+    }
+}
+
+/// The tokens of a text. What is not UTF-8 is replaced; a string that does not end, ends with the text.
+pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut tokens = Vec::new();
+    let mut scanner = Scanner::default();
+    let mut place = 0;
+    while place < bytes.len() {
+        let start = place;
+        let byte = bytes[place];
+        if byte.is_ascii_whitespace() {
+            place += 1;
+            continue;
+        }
+        // One step of the scanner opens a quoted thing, the loop goes to its end.
+        scanner.code(bytes, &mut place, Stop::Statement);
+        if start == place {
+            place += 1;
+        }
+        if scanner.is_in_code() {
+            match byte {
+                b'-' | b'/' if place - start > 1 => {}
+                _ if is_word_byte(byte) => {
+                    tokens.push(Token::Word(text(&bytes[start..place]).to_lowercase()))
+                }
+                _ => tokens.push(Token::Symbol(byte)),
+            }
+            continue;
+        }
+        match std::mem::take(&mut scanner.mode) {
+            Mode::Dollar(tag) => {
+                let length = memchr::memmem::find(&bytes[place..], &tag);
+                let end = length.map_or(bytes.len(), |length| place + length);
+                tokens.push(Token::Text(text(&bytes[place..end])));
+                place = (end + tag.len()).min(bytes.len());
+            }
+            mode @ Mode::Comment { .. } => {
+                scanner.mode = mode;
+                while place < bytes.len() && !scanner.is_in_code() {
+                    // The scanner would go on with code: so it gets one comment's end at a time.
+                    let length = memchr::memmem::find(&bytes[place..], b"*/");
+                    let end = length.map_or(bytes.len(), |length| place + length + 2);
+                    scanner.scan(&bytes[..end], place, Stop::Statement);
+                    place = end;
+                }
+            }
+            Mode::Name => {
+                let (value, end) = unquote(bytes, place, b'"', false);
+                tokens.push(Token::Name(text(&value)));
+                place = end;
+            }
+            mode => {
+                let (value, end) =
+                    unquote(bytes, place, b'\'', mode == Mode::Quoted { escapes: true });
+                tokens.push(Token::Text(text(&value)));
+                place = end;
+            }
+        }
+    }
+    tokens
+}
+
+/// The value of a quoted thing whose content begins at `place`, and the position after its closing quote.
+pub(super) fn unquote(
+    bytes: &[u8],
+    mut place: usize,
+    quote: u8,
+    escapes: bool,
+) -> (Vec<u8>, usize) {
+    let mut value = Vec::new();
+    loop {
+        let found = match escapes {
+            true => memchr::memchr2(quote, b'\\', &bytes[place..]),
+            false => memchr::memchr(quote, &bytes[place..]),
+        };
+        let Some(found) = found else {
+            value.extend_from_slice(&bytes[place..]);
+            return (value, bytes.len());
+        };
+        value.extend_from_slice(&bytes[place..place + found]);
+        place += found + 1;
+        if bytes[place - 1] == b'\\' {
+            place += escape(&bytes[place..], &mut value);
+        } else if bytes.get(place) == Some(&quote) {
+            value.push(quote);
+            place += 1;
+        } else {
+            return (value, place);
+        }
+    }
+}
+
+/// Appends what an escape of `E'…'` stands for, and gives its length without the backslash.
+fn escape(bytes: &[u8], value: &mut Vec<u8>) -> usize {
+    let Some(&first) = bytes.first() else {
+        return 0;
+    };
+    let code_point = |length: usize| {
+        let digits = std::str::from_utf8(bytes.get(1..=length)?).ok()?;
+        char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+    };
+    let letter = match first {
+        b'u' => code_point(4).map(|letter| (letter, 5)),
+        b'U' => code_point(8).map(|letter| (letter, 9)),
+        _ => None,
+    };
+    if let Some((letter, length)) = letter {
+        value.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        return length;
+    }
+    let (byte, length) = match first {
+        b'b' => (0x08, 1),
+        b'f' => (0x0c, 1),
+        b'n' => (b'\n', 1),
+        b'r' => (b'\r', 1),
+        b't' => (b'\t', 1),
+        // `\v` is not known in strings, only in COPY.
+        b'x' => super::copy_text::number(&bytes[1..], 16, 2)
+            .map_or((b'x', 1), |(byte, length)| (byte, 1 + length)),
+        _ => super::copy_text::number(bytes, 8, 3).unwrap_or((first, 1)),
+    };
+    value.push(byte);
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The statements of a text that is given to the scanner line by line.
+    fn statements(text: &str) -> Vec<String> {
+        let mut scanner = Scanner::default();
+        let (mut statements, mut pending) = (Vec::new(), String::new());
+        for line in text.split_inclusive('\n') {
+            let mut start = 0;
+            while let Some(end) = scanner.scan(line.as_bytes(), start, Stop::Statement) {
+                pending.push_str(&line[start..end]);
+                statements.push(std::mem::take(&mut pending).trim().to_owned());
+                start = end;
+            }
+            pending.push_str(&line[start..]);
+        }
+        if !pending.trim().is_empty() {
+            statements.push(format!("unfinished: {}", pending.trim()));
+        }
+        statements
+    }
+
+    #[test]
+    fn statements_end_where_psql_ends_them() {
+        let cases: [(&str, &[&str]); 16] = [
+            ("a; b;\n", &["a;", "b;"]),
+            ("a 'x;''y' b;\n", &["a 'x;''y' b;"]),
+            ("a 'x\n;\n' b;\nc;", &["a 'x\n;\n' b;", "c;"]),
+            ("a 'x\\'; b;", &["a 'x\\';", "b;"]),
+            ("a E'x\\'; b'';' ;c;", &["a E'x\\'; b'';' ;", "c;"]),
+            ("a \"x;\"\"y\" b;", &["a \"x;\"\"y\" b;"]),
+            ("a $$x; 'y$$; b;", &["a $$x; 'y$$;", "b;"]),
+            ("a $t$x; $$ $u$\n$t$; b;", &["a $t$x; $$ $u$\n$t$;", "b;"]),
+            ("a$b$c; d$b$;", &["a$b$c;", "d$b$;"]),
+            ("a $1; b;", &["a $1;", "b;"]),
+            ("a -- b; c'\n d; e;", &["a -- b; c'\n d;", "e;"]),
+            (
+                "a /* ; /* ' */ ; */ b; c;",
+                &["a /* ; /* ' */ ; */ b;", "c;"],
+            ),
+            ("a (b; c (d;)); e;", &["a (b; c (d;));", "e;"]),
+            (
+                "CREATE FUNCTION f() BEGIN ATOMIC\n SELECT CASE WHEN x THEN y END;\n SELECT 2;\nEND; a;",
+                &[
+                    "CREATE FUNCTION f() BEGIN ATOMIC\n SELECT CASE WHEN x THEN y END;\n SELECT 2;\nEND;",
+                    "a;",
+                ],
+            ),
+            (
+                "create or replace procedure p() begin atomic a; end; BEGIN; a;",
+                &[
+                    "create or replace procedure p() begin atomic a; end;",
+                    "BEGIN;",
+                    "a;",
+                ],
+            ),
+            ("a 'b;\n", &["unfinished: a 'b;"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(statements(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_of_an_insert_are_found() {
+        let text = b"INSERT INTO \"values\" (\"a)\") VALUES\n\t(1, ')', (2)),\n\t(E'\\')');\n";
+        let mut scanner = Scanner::default();
+        let (mut place, mut stop, mut parts) = (0, Stop::Values, Vec::new());
+        while let Some(end) = scanner.scan(text, place, stop) {
+            parts.push(std::str::from_utf8(&text[place..end]).unwrap());
+            (place, stop) = (end, Stop::Tuple);
+        }
+        let expected = [
+            "INSERT INTO \"values\" (\"a)\") VALUES",
+            "\n\t(1, ')', (2))",
+            ",\n\t(E'\\')')",
+            ";",
+        ];
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn statements_have_tokens() {
+        let word = |text: &str| Token::Word(text.into());
+        let text = |text: &str| Token::Text(text.into());
+        let cases = [
+            ("Create x_1$", vec![word("create"), word("x_1$")]),
+            (
+                "\"A b\"\"c\".d",
+                vec![Token::Name("A b\"c".into()), Token::Symbol(b'.'), word("d")],
+            ),
+            (
+                "'a''b' E'a\\'\\n\\u00e9\\x41\\101'",
+                vec![text("a'b"), text("a'\néAA")],
+            ),
+            (
+                "$x$a'b$x$, 1.5",
+                vec![
+                    text("a'b"),
+                    Token::Symbol(b','),
+                    word("1"),
+                    Token::Symbol(b'.'),
+                    word("5"),
+                ],
+            ),
+            (
+                "a -- b\n/* c /* d */ e */ - /",
+                vec![word("a"), Token::Symbol(b'-'), Token::Symbol(b'/')],
+            ),
+            ("'not closed", vec![text("not closed")]),
+            ("a /* not closed", vec![word("a")]),
+            ("$", vec![Token::Symbol(b'$')]),
+        ];
+        for (statement, expected) in cases {
+            assert_eq!(tokens(statement.as_bytes()), expected, "{statement}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Column types, as far as rendering needs to tell them apart.
+
+/// A PostgreSQL type, without its modifiers (lengths, precisions).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SqlType {
+    SmallInt,
+    Integer,
+    BigInt,
+    Boolean,
+    /// `timestamp without time zone`.
+    Timestamp,
+    /// `timestamp with time zone`.
+    TimestampTz,
+    Date,
+    Numeric,
+    Real,
+    Double,
+    Json,
+    Jsonb,
+    Bytea,
+    /// `text`, `character varying`, `character`, `name`, `citext`.
+    Text,
+    Array(Box<SqlType>),
+    /// Any other type (uuid, inet, interval, an enum, …), by its name: rendered as PostgreSQL's own text.
+    Other(String),
+}
+
+impl SqlType {
+    /// True for the types that may link rows: smallint, integer and bigint.
+    pub fn is_integer(&self) -> bool {
+        matches!(self, SqlType::SmallInt | SqlType::Integer | SqlType::BigInt)
+    }
+
+    /// Reads a type as SQL writes it: any of its names, with or without schema, modifiers and array bounds.
+    ///
+    /// Types are told by name alone, so a `public.citext` is text wherever it is from. Arrays have
+    /// no fixed number of dimensions in PostgreSQL: `integer[][]` is the array type of `integer`.
+    ///
+    /// ```
+    /// use relexport::snapshot::SqlType;
+    ///
+    /// assert_eq!(SqlType::parse("timestamp(6) without time zone"), SqlType::Timestamp);
+    /// assert_eq!(SqlType::parse("character varying(255)[]"), SqlType::Array(Box::new(SqlType::Text)));
+    /// ```
+    pub fn parse(text: &str) -> SqlType {
+        let (name, modifier) = plain_name(text);
+        let element = match name.split_once('[') {
+            Some((element, _)) => Some(element.trim_end()),
+            None => name.strip_suffix(" array"),
+        };
+        match element {
+            Some(element) => SqlType::Array(Box::new(SqlType::named(element, &modifier))),
+            None => SqlType::named(&name, &modifier),
+        }
+    }
+
+    fn named(name: &str, modifier: &str) -> SqlType {
+        let name = name
+            .strip_prefix("pg_catalog.")
+            .or_else(|| name.strip_prefix("public."))
+            .unwrap_or(name);
+        match name.rsplit_once('.').map_or(name, |(_, last)| last) {
+            "citext" => return SqlType::Text,
+            last if last.len() < name.len() => return SqlType::Other(name.into()),
+            _ => {}
+        }
+        match name {
+            "smallint" | "int2" | "smallserial" | "serial2" => SqlType::SmallInt,
+            "integer" | "int" | "int4" | "serial" | "serial4" => SqlType::Integer,
+            "bigint" | "int8" | "bigserial" | "serial8" => SqlType::BigInt,
+            "boolean" | "bool" => SqlType::Boolean,
+            "timestamp" | "timestamp without time zone" => SqlType::Timestamp,
+            "timestamptz" | "timestamp with time zone" => SqlType::TimestampTz,
+            "date" => SqlType::Date,
+            "numeric" | "decimal" | "dec" => SqlType::Numeric,
+            "real" | "float4" => SqlType::Real,
+            // float(1) to float(24) are real.
+            "float" if modifier.parse().is_ok_and(|bits: u8| bits <= 24) => SqlType::Real,
+            "double precision" | "float8" | "float" => SqlType::Double,
+            "json" => SqlType::Json,
+            "jsonb" => SqlType::Jsonb,
+            "bytea" => SqlType::Bytea,
+            "text" | "character varying" | "varchar" | "character" | "char" | "bpchar" | "name" => {
+                SqlType::Text
+            }
+            _ if name.starts_with("interval ") => SqlType::Other("interval".into()),
+            _ => SqlType::Other(name.into()),
+        }
+    }
+}
+
+/// Lower case, single spaces and no modifiers, which are returned beside. Quoted parts lose
+/// their quotes where the name would be the same without.
+fn plain_name(text: &str) -> (String, String) {
+    let (mut name, mut modifier) = (String::new(), String::new());
+    let mut depth = 0u32;
+    let mut quoted = false;
+    for letter in text.trim().chars() {
+        match letter {
+            '"' => {
+                quoted = !quoted;
+                name.push('"');
+            }
+            _ if quoted => name.push(letter),
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => modifier.push(letter),
+            _ if letter.is_whitespace() => {
+                if !name.ends_with(' ') {
+                    name.push(' ');
+                }
+            }
+            _ => name.extend(letter.to_lowercase()),
+        }
+    }
+    // `"char"`, a type of one byte, is another than `char`.
+    if name != "\"char\"" && !name.contains(char::is_uppercase) && !name.contains(' ') {
+        name.retain(|letter| letter != '"');
+    }
+    (name.trim_end().to_owned(), modifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_known_by_all_their_names() {
+        let other = |name: &str| SqlType::Other(name.into());
+        let array = |element: SqlType| SqlType::Array(Box::new(element));
+        let cases = [
+            ("smallint", SqlType::SmallInt),
+            ("INT2", SqlType::SmallInt),
+            ("integer", SqlType::Integer),
+            ("pg_catalog.int4", SqlType::Integer),
+            ("bigserial", SqlType::BigInt),
+            ("bool", SqlType::Boolean),
+            ("timestamp", SqlType::Timestamp),
+            ("timestamp(6) without time zone", SqlType::Timestamp),
+            ("timestamp (3)  with time  zone", SqlType::TimestampTz),
+            ("timestamptz", SqlType::TimestampTz),
+            ("date", SqlType::Date),
+            ("numeric(10,2)", SqlType::Numeric),
+            ("real", SqlType::Real),
+            ("float(24)", SqlType::Real),
+            ("float(25)", SqlType::Double),
+            ("double precision", SqlType::Double),
+            ("json", SqlType::Json),
+            ("jsonb", SqlType::Jsonb),
+            ("bytea", SqlType::Bytea),
+            ("character varying(255)", SqlType::Text),
+            ("character(1)", SqlType::Text),
+            ("public.citext", SqlType::Text),
+            ("extensions.citext", SqlType::Text),
+            ("\"char\"", other("\"char\"")),
+            ("uuid", other("uuid")),
+            ("time(3) without time zone", other("time without time zone")),
+            ("interval day to second(3)", other("interval")),
+            ("interval(6)", other("interval")),
+            ("bit varying(5)", other("bit varying")),
+            ("public.mood", other("mood")),
+            ("public.\"Mood\"", other("\"Mood\"")),
+            ("audit.integer", other("audit.integer")),
+            ("text[]", array(SqlType::Text)),
+            ("integer[3][]", array(SqlType::Integer)),
+            ("bigint ARRAY", array(SqlType::BigInt)),
+            ("character varying(255)[]", array(SqlType::Text)),
+            ("timestamp(6) with time zone[]", array(SqlType::TimestampTz)),
+            ("public.mood[]", array(other("mood"))),
+            ("", other("")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(SqlType::parse(text), expected, "{text}");
+        }
+    }
+}
