@@ -8,10 +8,14 @@
 //!
 //! This floor knows nothing of pipelines, groups or JSON.
 
+mod backup;
+mod backup_info;
 mod catalog;
 pub mod chunks;
 pub mod compression;
 pub mod copy_text;
+mod csv;
+pub mod csv_text;
 mod ddl;
 mod dump_frame;
 mod error;
@@ -20,12 +24,15 @@ mod plain;
 mod read_errors;
 mod sql_text;
 mod sql_type;
+mod tar_members;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+pub use backup::Backup;
 pub use catalog::{Catalog, Column, Table, TableName};
+pub use csv::CsvFolder;
 pub use ddl::read_schema;
 pub use error::{Place, SnapshotError};
 pub use plain::PlainDump;

@@ -1,0 +1,359 @@
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use super::*;
+
+const SQL: &str = "\
+--
+-- PostgreSQL database dump
+--
+
+-- Dumped from database version 15.4
+-- Dumped by pg_dump version 15.4
+
+CREATE TABLE public.notes (
+    id bigint NOT NULL,
+    note text,
+    \"odd \"\"name\" text
+);
+
+CREATE TABLE public.logs (
+    id bigint NOT NULL,
+    message text
+)
+PARTITION BY RANGE (id);
+
+CREATE TABLE parts.logs_1 (
+    id bigint NOT NULL,
+    message text
+);
+
+CREATE TABLE parts.logs_2 (
+    id bigint NOT NULL,
+    message text
+);
+
+ALTER TABLE ONLY public.logs ATTACH PARTITION parts.logs_1 FOR VALUES FROM ('1') TO ('10');
+
+ALTER TABLE ONLY public.logs ATTACH PARTITION parts.logs_2 FOR VALUES FROM ('10') TO ('20');
+
+--
+-- PostgreSQL database dump complete
+--
+";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("schema.sql"), SQL).unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+fn open(folder: &tempfile::TempDir) -> Result<CsvFolder, SnapshotError> {
+    CsvFolder::open(folder.path(), Arc::default())
+}
+
+fn open_error(folder: &tempfile::TempDir) -> String {
+    open(folder).err().expect("opening must fail").to_string()
+}
+
+/// The columns, text and end of every part of a table.
+type Parts = Vec<(Vec<String>, String, TableEnd)>;
+
+fn read(folder: &CsvFolder, table: &str) -> Result<Parts, SnapshotError> {
+    let mut parts = Vec::new();
+    for part in folder.parts(&TableName::public(table)) {
+        let (mut head, mut text, mut end) = (None, Vec::new(), None);
+        folder.read(&part, &mut |event| {
+            match event {
+                Event::Begin(begin) => head = Some(begin),
+                Event::Rows(block) => text.extend_from_slice(block.bytes()),
+                Event::End(ended) => end = Some(ended),
+                Event::Catalog(..) => panic!("a table source tells its catalog when asked"),
+            }
+            ControlFlow::Continue(())
+        })?;
+        let head = head.unwrap();
+        assert_eq!(
+            (head.form, &head.table),
+            (RowForm::Csv, &TableName::public(table))
+        );
+        parts.push((
+            head.columns.clone(),
+            String::from_utf8(text).unwrap(),
+            end.unwrap(),
+        ));
+    }
+    Ok(parts)
+}
+
+fn read_failure(files: &[(&str, &[u8])], table: &str) -> String {
+    let folder = folder(files);
+    read(&open(&folder).unwrap(), table)
+        .unwrap_err()
+        .to_string()
+}
+
+fn assert_holds(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
+
+#[test]
+fn files_are_read_whatever_their_compression_and_suffix() {
+    let text = b"note,\"odd \"\"name\",id\n\"a\nb\",,1\n,\"\",2\n";
+    let zstd = zstd::encode_all(&text[..], 1).unwrap();
+    let cases: [(&str, &str, Vec<u8>); 4] = [
+        ("raw", "notes.csv", text.to_vec()),
+        ("gzip", "notes.csv.gz", gzip(text)),
+        ("zstd", "notes.csv.zst", zstd),
+        ("gzip without its suffix", "notes.csv", gzip(text)),
+    ];
+    for (name, file, content) in cases {
+        let folder = folder(&[(file, &content)]);
+        let progress = Arc::default();
+        let opened = CsvFolder::open(folder.path(), Arc::clone(&progress)).unwrap();
+        let end = TableEnd {
+            table: TableName::public("notes"),
+            rows: 2,
+            bytes: 15,
+        };
+        let columns = ["note", "odd \"name", "id"].map(str::to_owned).to_vec();
+        let expected = (columns, "\"a\nb\",,1\n,\"\",2\n".to_owned(), end);
+        assert_eq!(read(&opened, "notes").unwrap(), [expected], "{name}");
+        assert_eq!(opened.size(), content.len() as u64, "{name}");
+        assert_eq!(
+            progress.load(Ordering::Relaxed),
+            content.len() as u64,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_schema_may_be_compressed() {
+    for name in ["schema.sql", "schema.sql.gz"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), gzip(SQL.as_bytes())).unwrap();
+        let opened = open(&folder).unwrap();
+        assert!(
+            opened
+                .catalog()
+                .table(&TableName::public("notes"))
+                .is_some(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_header_without_rows_is_an_empty_table() {
+    let folder = folder(&[("notes.csv", b"id\n")]);
+    let parts = read(&open(&folder).unwrap(), "notes").unwrap();
+    assert_eq!((parts.len(), parts[0].2.rows, &parts[0].1[..]), (1, 0, ""));
+}
+
+#[test]
+fn partitions_count_to_their_root() {
+    let leaves: [(&str, &[u8]); 2] = [("logs_2.csv", b"id\n10\n"), ("logs_1.csv", b"id\n1\n")];
+    let opened = folder(&leaves);
+    let texts = |parts: Parts| {
+        parts
+            .into_iter()
+            .map(|(_, text, _)| text)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(read(&open(&opened).unwrap(), "logs").unwrap()),
+        ["1\n", "10\n"]
+    );
+    assert_eq!(
+        open(&opened).unwrap().parts(&TableName::public("logs_1")),
+        []
+    );
+
+    fs::write(opened.path().join("logs.csv.gz"), gzip(b"id\n1\n10\n")).unwrap();
+    assert_eq!(
+        texts(read(&open(&opened).unwrap(), "logs").unwrap()),
+        ["1\n10\n"]
+    );
+}
+
+#[test]
+fn a_table_without_a_file_has_no_parts() {
+    let folder = folder(&[("logs.csv", b"id\n")]);
+    assert_eq!(
+        open(&folder).unwrap().parts(&TableName::public("notes")),
+        []
+    );
+    assert_eq!(
+        open(&folder)
+            .unwrap()
+            .parts(&TableName::new("parts", "logs_1")),
+        []
+    );
+}
+
+#[test]
+fn other_files_and_folders_are_passed_over() {
+    let folder = folder(&[
+        ("notes.csv", b"id\n1\n"),
+        ("README.md", b"x"),
+        ("._notes.csv", b"x"),
+        ("a.csv.part", b"x"),
+    ]);
+    fs::create_dir(folder.path().join("logs.csv")).unwrap();
+    let opened = open(&folder).unwrap();
+    assert_eq!(opened.files.len(), 1);
+    assert_eq!(opened.parts(&TableName::public("logs")), []);
+}
+
+#[test]
+fn a_broken_sink_ends_reading_well() {
+    let folder = folder(&[("notes.csv", b"id\n1\n")]);
+    let opened = open(&folder).unwrap();
+    let part = &opened.parts(&TableName::public("notes"))[0];
+    for stop_at in 1..=3 {
+        let mut events = 0;
+        let result = opened.read(part, &mut |_| {
+            events += 1;
+            if events == stop_at {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert!(result.is_ok());
+        assert_eq!(events, stop_at);
+    }
+}
+
+#[test]
+fn headers_that_do_not_fit_are_refused() {
+    let cases: [(&str, &[u8], &[&str]); 5] = [
+        (
+            "unknown column",
+            b"id,colour\n1,red\n",
+            &["notes.csv", "\"colour\"", "table notes"],
+        ),
+        (
+            "duplicate column",
+            b"id,note,id\n1,a,1\n",
+            &["\"id\" twice"],
+        ),
+        ("no header", b"1,a\n2,b\n", &["\"1\"", "HEADER"]),
+        ("empty line", b"\n1\n", &["the column \"\"", "HEADER"]),
+        ("empty file", b"", &["notes.csv", "damaged", "empty"]),
+    ];
+    for (name, text, expected) in cases {
+        let message = read_failure(&[("notes.csv", text)], "notes");
+        assert_holds(&format!("{name}: {message}"), expected);
+    }
+}
+
+#[test]
+fn a_table_that_the_schema_lacks_is_an_error_when_read() {
+    assert_holds(
+        &read_failure(&[("users.csv", b"id\n1\n")], "users"),
+        &["users.csv", "schema.sql defines no table users"],
+    );
+}
+
+#[test]
+fn a_file_cut_off_is_told() {
+    let rows: String = (0..20_000)
+        .map(|id| format!("{id},\"note {}\"\n", id * 7919))
+        .collect();
+    let text = format!("id,note\n{rows}");
+    let whole = gzip(text.as_bytes());
+    let message = read_failure(&[("notes.csv.gz", &whole[..whole.len() / 2])], "notes");
+    assert_holds(&message, &["ends too early", "notes.csv.gz"]);
+    // Only the checksum is missing.
+    let message = read_failure(&[("notes.csv.gz", &whole[..whole.len() - 6])], "notes");
+    assert_holds(&message, &["ends too early", "notes.csv.gz"]);
+    let message = read_failure(
+        &[("notes.csv", &text.as_bytes()[..text.len() - 3])],
+        "notes",
+    );
+    assert_holds(
+        &message,
+        &["notes.csv, row 20000", "ends inside a quoted field"],
+    );
+}
+
+#[test]
+fn two_files_for_one_table_are_refused() {
+    let both = folder(&[("notes.csv", b"id\n"), ("notes.csv.gz", b"id\n")]);
+    assert_holds(&open_error(&both), &["notes.csv and notes.csv.gz"]);
+    let schemas = folder(&[("schema.sql.gz", b"")]);
+    assert_holds(&open_error(&schemas), &["schema.sql and schema.sql.gz"]);
+}
+
+#[test]
+fn a_folder_without_a_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_holds(
+        &open_error(&folder),
+        &["schema.sql is missing", "pg_dump --schema-only"],
+    );
+}
+
+#[test]
+fn a_damaged_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = gzip(SQL.as_bytes());
+    fs::write(folder.path().join("schema.sql"), &whole[..whole.len() - 9]).unwrap();
+    assert_holds(&open_error(&folder), &["ends too early", "schema.sql"]);
+    fs::write(folder.path().join("schema.sql"), &SQL[..SQL.len() / 2]).unwrap();
+    assert_holds(&open_error(&folder), &["damaged", "schema.sql"]);
+}
+
+#[test]
+fn the_schema_tells_the_versions() {
+    let facts = open(&folder(&[])).unwrap().facts();
+    assert_eq!(facts.server_version.as_deref(), Some("15.4"));
+    assert_eq!(facts.dump_version.as_deref(), Some("15.4"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed() {
+    let elsewhere = folder(&[("notes.csv", b"id\n1\n")]);
+    let folder = folder(&[]);
+    let link = |name: &str| {
+        let path = folder.path().join(name);
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink(elsewhere.path().join(name), path).unwrap();
+    };
+    link("notes.csv");
+    let message = read(&open(&folder).unwrap(), "notes")
+        .unwrap_err()
+        .to_string();
+    assert_holds(&message, &["notes.csv", "symbolic link"]);
+    link("schema.sql");
+    assert_holds(&open_error(&folder), &["schema.sql", "symbolic link"]);
+}
+
+#[test]
+fn a_part_of_another_snapshot_is_refused() {
+    let folder = folder(&[]);
+    let part = Part {
+        table: TableName::public("notes"),
+        index: 7,
+        size: 0,
+    };
+    let result = open(&folder)
+        .unwrap()
+        .read(&part, &mut |_| ControlFlow::Continue(()));
+    assert_holds(&result.unwrap_err().to_string(), &["part 7 of table notes"]);
+}
