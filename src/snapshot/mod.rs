@@ -8,6 +8,7 @@
 //!
 //! This floor knows nothing of pipelines, groups or JSON.
 
+pub mod archive;
 mod backup;
 mod backup_info;
 mod catalog;
@@ -20,23 +21,28 @@ mod ddl;
 mod dump_frame;
 mod error;
 mod inserts;
+mod open;
 mod plain;
 mod read_errors;
 mod sql_text;
 mod sql_type;
+mod survey;
 mod tar_members;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+pub use archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
 pub use backup::Backup;
 pub use catalog::{Catalog, Column, Table, TableName};
 pub use csv::CsvFolder;
 pub use ddl::read_schema;
 pub use error::{Place, SnapshotError};
+pub use open::open;
 pub use plain::PlainDump;
 pub use sql_type::SqlType;
+pub use survey::{Survey, TableSize, read_catalog, survey};
 
 /// What a snapshot says of itself. Facts that it does not state are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

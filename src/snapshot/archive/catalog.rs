@@ -1,0 +1,226 @@
+//! What a TOC says of tables: their definitions, and whose rows the entries with data hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::toc::{DataPlace, Entry, Toc};
+use crate::snapshot::compression::Compression;
+use crate::snapshot::ddl::Ddl;
+use crate::snapshot::plain::copy_block;
+use crate::snapshot::{
+    BlockHead, Catalog, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName,
+};
+
+/// What an archive holds.
+pub(super) struct Contents {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) facts: SnapshotFacts,
+    /// One for each entry with rows, in the order of the TOC.
+    pub(super) data: Vec<TableData>,
+    /// The entries by their dump ids.
+    by_id: HashMap<i64, usize>,
+    ddl: Ddl,
+}
+
+/// An entry with the rows of a table or of one partition.
+pub(super) struct TableData {
+    pub(super) dump_id: i64,
+    /// The table that the statements with the rows name.
+    pub(super) table: TableName,
+    /// The schema that names without one are in.
+    namespace: String,
+    pub(super) head: Arc<BlockHead>,
+    /// True for `INSERT` statements, false for the rows of a `COPY`.
+    pub(super) is_inserts: bool,
+    pub(super) place: DataPlace,
+}
+
+impl TableData {
+    /// The table that the rows belong to: the root of the partition tree.
+    pub(super) fn root(&self) -> &TableName {
+        &self.head.table
+    }
+}
+
+impl Contents {
+    /// Reads the definitions in a TOC. Messages call it `member`, where it is a file of a larger whole.
+    ///
+    /// # Errors
+    /// `Damaged` where an entry cannot be understood, `Unsupported` where its data is of a form that is not read.
+    pub(super) fn new(toc: Toc, member: Option<&str>) -> Result<Self, SnapshotError> {
+        let header = &toc.header;
+        let facts = SnapshotFacts {
+            server_version: header.server_version.clone(),
+            dump_version: header.dump_version.clone(),
+            taken_at: header.taken_at.clone(),
+            archive_version: Some(format!("1.{}", header.minor)),
+            compression: Some(compression_name(header.compression).to_owned()),
+            ..SnapshotFacts::default()
+        };
+        let mut ddl = Ddl::default();
+        for entry in &toc.entries {
+            if entry.description != "TABLE DATA" {
+                // pg_dump up to 10.2 writes names without their schema, and sets the search path before each.
+                ddl.set_schema(&entry.namespace);
+                ddl.statements(&entry.definition)
+                    .map_err(|fault| fault.at(member.map(str::to_owned), entry.offset))?;
+            }
+        }
+        let has_data =
+            |entry: &&Entry| entry.description == "TABLE DATA" && entry.place != DataPlace::Nowhere;
+        let mut by_id = HashMap::new();
+        let mut data = Vec::new();
+        let mut heads = HashMap::new();
+        for entry in toc.entries.iter().filter(has_data) {
+            if let Some(other) = by_id.insert(entry.dump_id, data.len()) {
+                let other: &TableData = &data[other];
+                let reason = format!(
+                    "entry {} of the archive's TOC has the dump id {} of the data of {}",
+                    entry.number, entry.dump_id, other.table
+                );
+                return Err(damaged(entry, member, reason));
+            }
+            data.push(table_data(entry, &mut ddl, &mut heads)?);
+        }
+        if !data.is_empty() && ddl.catalog().tables().next().is_none() {
+            return Err(SnapshotError::Unsupported {
+                what: "an archive without definitions of tables".to_owned(),
+                reason: "the types of columns are needed: dump again without --data-only"
+                    .to_owned(),
+            });
+        }
+        Ok(Contents {
+            catalog: Arc::new(ddl.catalog().clone()),
+            facts,
+            data,
+            by_id,
+            ddl,
+        })
+    }
+
+    /// The data of that dump id, and its index.
+    pub(super) fn data_of(&self, dump_id: i64) -> Option<(usize, &TableData)> {
+        let index = *self.by_id.get(&dump_id)?;
+        Some((index, &self.data[index]))
+    }
+
+    /// The parts of a table: its own data, or that of its partitions.
+    pub(super) fn parts(
+        &self,
+        table: &TableName,
+        size: impl Fn(usize, &TableData) -> u64,
+    ) -> Vec<Part> {
+        let data = self.data.iter().enumerate();
+        data.filter(|(_, data)| data.root() == table)
+            .map(|(index, data)| Part {
+                table: table.clone(),
+                index,
+                size: size(index, data),
+            })
+            .collect()
+    }
+
+    /// The data that a part stands for.
+    ///
+    /// # Errors
+    /// The part is another snapshot's.
+    pub(super) fn part(&self, part: &Part, source: &str) -> Result<&TableData, SnapshotError> {
+        self.data
+            .get(part.index)
+            .ok_or_else(|| SnapshotError::Unsupported {
+                what: format!("part {} of table {}", part.index, part.table),
+                reason: format!("{source} has no such part"),
+            })
+    }
+
+    /// What is needed to read the `INSERT` statements of `data`.
+    pub(super) fn ddl_for(&self, data: &TableData) -> Ddl {
+        self.ddl.for_rows(&data.table, &data.namespace)
+    }
+}
+
+fn compression_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "none",
+        Compression::Lz4 => "lz4",
+        Compression::Zstd => "zstd",
+        // What pg_dump's options call it; no header says anything else.
+        _ => "gzip",
+    }
+}
+
+/// `heads` has those of tables whose columns come from their definitions, so that entries can share them.
+fn table_data(
+    entry: &Entry,
+    ddl: &mut Ddl,
+    heads: &mut HashMap<TableName, Arc<BlockHead>>,
+) -> Result<TableData, SnapshotError> {
+    ddl.set_schema(&entry.namespace);
+    let copy = entry.copy.trim_ascii();
+    let (table, columns) = if copy.is_empty() {
+        (
+            TableName::new(entry.namespace.clone(), entry.tag.clone()),
+            None,
+        )
+    } else {
+        let head = copy_block::head(copy, ddl).map_err(|reason| SnapshotError::Unsupported {
+            what: format!("the data of table {} ({})", entry.tag, shown(copy)),
+            reason: reason.to_owned(),
+        })?;
+        (head.table, head.columns)
+    };
+    let catalog = ddl.catalog();
+    let head = |columns| {
+        Arc::new(BlockHead {
+            table: catalog.root(&table).clone(),
+            columns,
+            form: RowForm::CopyText,
+        })
+    };
+    let head = match columns {
+        Some(columns) => head(columns),
+        None => Arc::clone(
+            heads
+                .entry(table.clone())
+                .or_insert_with(|| head(stored_columns(catalog, &table))),
+        ),
+    };
+    Ok(TableData {
+        dump_id: entry.dump_id,
+        head,
+        table,
+        namespace: entry.namespace.clone(),
+        is_inserts: copy.is_empty(),
+        place: entry.place.clone(),
+    })
+}
+
+/// The columns that dumps hold values of, none for a table that is not defined.
+fn stored_columns(catalog: &Catalog, table: &TableName) -> Vec<String> {
+    let columns = catalog
+        .table(table)
+        .map_or(&[][..], |found| &found.columns[..]);
+    columns
+        .iter()
+        .map(|column| column.name.clone())
+        .filter(|column| !catalog.is_generated(table, column))
+        .collect()
+}
+
+fn shown(statement: &[u8]) -> String {
+    String::from_utf8_lossy(&statement[..statement.len().min(80)]).into_owned()
+}
+
+fn damaged(entry: &Entry, member: Option<&str>, reason: String) -> SnapshotError {
+    SnapshotError::Damaged {
+        place: Place {
+            member: member.map(str::to_owned),
+            offset: Some(entry.offset),
+            ..Place::default()
+        },
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;

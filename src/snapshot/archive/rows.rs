@@ -1,0 +1,182 @@
+//! The rows of one entry, out of its decompressed data.
+//!
+//! Data is the rows of a `COPY` and the line `\.`, or `INSERT` statements, and some empty lines. The end of a
+//! table's data is told only when the stream that holds it has been read to its own end, checksum and all.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use memchr::memmem::Finder;
+
+use super::catalog::{Contents, TableData};
+use crate::snapshot::chunks::{CHUNK, Chunks, Origin};
+use crate::snapshot::plain::copy_block::{CopyBlock, Progress};
+use crate::snapshot::plain::reader::Reader;
+use crate::snapshot::read_errors::{cut_off, damaged};
+use crate::snapshot::{Event, Place, Sink, SnapshotError, TableEnd, TableName};
+
+/// Reads the rows of `data`: `Begin`, `Rows`…, `End`. `Break` where `sink` wants no more.
+///
+/// # Errors
+/// The data is damaged, ends early, or holds something else than this table's rows.
+pub(super) fn read_rows(
+    contents: &Contents,
+    data: &TableData,
+    reader: impl Read,
+    origin: Origin,
+    sink: Sink<'_>,
+) -> Result<ControlFlow<()>, SnapshotError> {
+    let mut end = TableEnd {
+        table: data.root().clone(),
+        rows: 0,
+        bytes: 0,
+    };
+    let mut stopped = false;
+    let mut begun = false;
+    let mut stray = None;
+    // The end waits until it is sure; what is not this table's rows goes nowhere.
+    let mut held = |event: Event| {
+        let flow = match event {
+            // Statements that name their columns otherwise make a run of their own.
+            Event::End(run) if run.table == end.table => {
+                end.rows += run.rows;
+                end.bytes += run.bytes;
+                ControlFlow::Continue(())
+            }
+            Event::End(run) => {
+                stray = Some(run.table);
+                ControlFlow::Continue(())
+            }
+            event => {
+                begun |= matches!(event, Event::Begin(_));
+                sink(event)
+            }
+        };
+        stopped |= flow.is_break();
+        flow
+    };
+    let member = origin.member.clone();
+    let result = match data.is_inserts {
+        true => read_inserts(contents, data, reader, origin, &mut held),
+        false => read_copy(data, reader, origin, &mut held),
+    };
+    if stopped {
+        return Ok(ControlFlow::Break(()));
+    }
+    result?;
+    if let Some(table) = stray {
+        let reason = format!("among its rows are rows of table {table}");
+        return Err(damaged(place(data, member), reason));
+    }
+    // An empty table has no INSERT at all.
+    if !begun && sink(Event::Begin(data.head.clone())).is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    Ok(sink(Event::End(end)))
+}
+
+fn place(data: &TableData, member: Option<String>) -> Place {
+    Place {
+        member,
+        table: Some(data.table.to_string()),
+        ..Place::default()
+    }
+}
+
+/// Names the table in an error that does not.
+fn in_table(error: SnapshotError, data: &TableData, row: Option<u64>) -> SnapshotError {
+    let name = |place: Place| Place {
+        table: Some(data.table.to_string()),
+        row: place.row.or(row),
+        ..place
+    };
+    match error {
+        SnapshotError::Damaged { place, reason } => damaged(name(place), reason),
+        SnapshotError::CutOff { place, reason } => cut_off(name(place), reason),
+        other => other,
+    }
+}
+
+fn read_copy(
+    data: &TableData,
+    reader: impl Read,
+    origin: Origin,
+    sink: Sink<'_>,
+) -> Result<(), SnapshotError> {
+    let member = origin.member.clone();
+    if sink(Event::Begin(data.head.clone())).is_break() {
+        return Ok(());
+    }
+    let mut block = CopyBlock {
+        table: data.table.clone(),
+        root: data.root().clone(),
+        head: Some(data.head.clone()),
+        columns: Some(data.head.columns.len()),
+        rows: 0,
+        bytes: 0,
+        end: Finder::new(b"\n\\.\n"),
+    };
+    let mut ended = false;
+    let mut offset = 0;
+    for chunk in Chunks::new(reader, origin, CHUNK) {
+        let chunk = chunk.map_err(|error| in_table(error, data, Some(block.rows + 1)))?;
+        offset = chunk.offset + chunk.len as u64;
+        let mut rest = 0;
+        if !ended {
+            match block.rows(&chunk, 0, sink) {
+                Progress::More => continue,
+                Progress::Stopped => return Ok(()),
+                Progress::Ended(next) => (ended, rest) = (true, next),
+                // Rows that are handed out are looked at by whom they go to.
+                Progress::Cut | Progress::WrongRow(..) => break,
+            }
+        }
+        if let Some(found) = chunk.bytes()[rest..]
+            .iter()
+            .position(|byte| !byte.is_ascii_whitespace())
+        {
+            let place = Place {
+                offset: Some(chunk.offset + (rest + found) as u64),
+                ..place(data, member)
+            };
+            return Err(damaged(
+                place,
+                "more than empty lines follows the end of its rows",
+            ));
+        }
+    }
+    if ended {
+        return Ok(());
+    }
+    let place = Place {
+        row: Some(block.rows + 1),
+        offset: Some(offset),
+        ..place(data, member)
+    };
+    Err(cut_off(
+        place,
+        "the table's data ends without the line \\. that ends it: the archive is cut off, copy or dump it again",
+    ))
+}
+
+fn read_inserts(
+    contents: &Contents,
+    data: &TableData,
+    reader: impl Read,
+    origin: Origin,
+    sink: Sink<'_>,
+) -> Result<(), SnapshotError> {
+    let wanted = |table: &TableName| table == data.root();
+    let ddl = contents.ddl_for(data);
+    let mut statements = Reader::of_rows(origin.clone(), ddl, &wanted, sink);
+    for chunk in Chunks::new(reader, origin, CHUNK) {
+        let chunk = chunk.map_err(|error| in_table(statements.place(error), data, None))?;
+        if statements.chunk(&chunk)?.is_break() {
+            return Ok(());
+        }
+    }
+    statements.finish()
+}
+
+#[cfg(test)]
+mod tests;

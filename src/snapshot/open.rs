@@ -1,0 +1,328 @@
+//! Opening a snapshot: what it is, is told by its content and never by its name.
+
+use std::fs::{self, File};
+use std::io::{self, Cursor, Read, Seek};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::compression::{Compression, MAGIC_LENGTH, decoder};
+use super::read_errors::{io_error, read_error};
+use super::{
+    Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, Place,
+    PlainDump, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
+};
+
+/// Decompressed bytes that a kind is told by.
+const START: u64 = 4096;
+
+/// Words that SQL text of a dump begins with, whatever wrote it.
+const SQL_WORDS: [&str; 13] = [
+    "--",
+    "/*",
+    "\\restrict",
+    "\\connect",
+    "SET",
+    "SELECT",
+    "BEGIN",
+    "START",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "COPY",
+    "INSERT",
+];
+
+/// Opens what the user named: a file, a folder, or `-` for standard input.
+///
+/// Reads no more than is needed to tell the kind (the schema of a CSV folder, the way to the database in a
+/// tar); damage behind that shows when the snapshot is read. From standard input this blocks until the
+/// input has come that far.
+///
+/// # Errors
+/// There is nothing under that name, it cannot be read, or it is no snapshot that this program reads.
+pub fn open(spec: &str) -> Result<Snapshot, SnapshotError> {
+    open_kind(spec).map_err(|error| error.of(spec))
+}
+
+fn open_kind(spec: &str) -> Result<Snapshot, SnapshotError> {
+    if spec == "-" {
+        return open_stream(Box::new(io::stdin()), "-");
+    }
+    if ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| spec.starts_with(scheme))
+    {
+        // The address is not repeated: it may hold a password.
+        return Err(unsupported(
+            "a live PostgreSQL server",
+            "dump it with pg_dump, and name the dump",
+        ));
+    }
+    let path = Path::new(spec);
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io_error(
+            path,
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "there is no such file or folder; name a dump, a GitLab backup or a folder of CSV files, \
+                 or - for standard input",
+            ),
+        ),
+        _ => io_error(path, error),
+    })?;
+    let source = source_name(path);
+    if metadata.is_dir() {
+        return open_folder(path, &source);
+    }
+    let file = File::open(path).map_err(|error| io_error(path, error))?;
+    if metadata.is_file() {
+        open_file(path, file, metadata.len(), &source)
+    } else {
+        // A named pipe, or a shell's `<(zcat dump.sql.gz)`.
+        open_stream(Box::new(file), &source)
+    }
+}
+
+/// The last component of a path, without the folders it lies in.
+fn source_name(path: &Path) -> String {
+    // Paths like `.` and `..` have none.
+    let name = match path.file_name() {
+        Some(name) => Some(name.to_owned()),
+        None => path
+            .canonicalize()
+            .ok()
+            .and_then(|path| path.file_name().map(ToOwned::to_owned)),
+    };
+    name.map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+fn open_folder(path: &Path, source: &str) -> Result<Snapshot, SnapshotError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| io_error(path, error))? {
+        let entry = entry.map_err(|error| io_error(path, error))?;
+        // Names that are not UTF-8 belong to no snapshot.
+        names.extend(entry.file_name().into_string());
+    }
+    let has = |name: &str| names.iter().any(|other| other == name);
+    let progress = Arc::default();
+    if DirectoryArchive::is_one(&names) {
+        let archive = DirectoryArchive::open(path, source, &names, Arc::clone(&progress))?;
+        let size = archive.size();
+        return Ok(tables(Kind::Directory, source, size, progress, archive));
+    }
+    if CsvFolder::is_one(&names) {
+        let folder = CsvFolder::open(path, Arc::clone(&progress))?;
+        return Ok(tables(Kind::Csv, source, folder.size(), progress, folder));
+    }
+    if Backup::is_one(path) {
+        let backup = Backup::from_folder(path, source, Arc::clone(&progress))?;
+        return Ok(Snapshot {
+            kind: Kind::GitlabBackup,
+            source: source.to_owned(),
+            size: Some(backup.size()),
+            progress,
+            access: Access::Stream(Box::new(backup)),
+        });
+    }
+    if has("PG_VERSION") && path.join("global/pg_control").exists() {
+        return Err(unsupported(
+            &format!("{source} (a PostgreSQL data folder)"),
+            "its files mean nothing without a server; start one on a copy, and dump it with pg_dump",
+        ));
+    }
+    let reason = if CsvFolder::holds_tables(&names) {
+        "the folder holds CSV files but no schema.sql; write one beside them with pg_dump --schema-only"
+    } else {
+        "looked in the folder for CSV files with a schema.sql, for a GitLab backup \
+         (backup_information.yml, db/database.sql.gz), and for pg_dump's toc.dat"
+    };
+    Err(SnapshotError::NotASnapshot {
+        path: path.display().to_string(),
+        reason: reason.to_owned(),
+    })
+}
+
+fn open_file(
+    path: &Path,
+    mut file: File,
+    size: u64,
+    source: &str,
+) -> Result<Snapshot, SnapshotError> {
+    let mut start = Vec::new();
+    file.by_ref()
+        .take(START)
+        .read_to_end(&mut start)
+        .map_err(|error| io_error(path, error))?;
+    let compression = Compression::detect(&start[..start.len().min(MAGIC_LENGTH)]);
+    let content = match compression {
+        Compression::None => Content::tell(&start),
+        // What is compressed as a whole can only be read in order.
+        _ => Content::Unknown,
+    };
+    let progress = Arc::default();
+    match content {
+        Content::Tar => {
+            let backup = Backup::from_tar_file(path, source, Arc::clone(&progress))?;
+            return Ok(Snapshot {
+                kind: Kind::GitlabBackup,
+                source: source.to_owned(),
+                size: Some(backup.size()),
+                progress,
+                access: Access::Stream(Box::new(backup)),
+            });
+        }
+        Content::CustomArchive => {
+            let archive = CustomArchive::open(path, source, Arc::clone(&progress))?;
+            let size = archive.size();
+            return Ok(tables(Kind::Custom, source, size, progress, archive));
+        }
+        Content::TarArchive => {
+            let archive = TarArchive::open(path, source, Arc::clone(&progress))?;
+            let size = archive.size();
+            return Ok(tables(Kind::Tar, source, size, progress, archive));
+        }
+        Content::Sql | Content::Unknown => {}
+    }
+    file.rewind().map_err(|error| io_error(path, error))?;
+    let snapshot = open_stream(Box::new(file), source)?;
+    Ok(Snapshot {
+        size: Some(size),
+        ..snapshot
+    })
+}
+
+/// A snapshot whose tables can be opened one by one.
+fn tables(
+    kind: Kind,
+    source: &str,
+    size: u64,
+    progress: Arc<AtomicU64>,
+    tables: impl TableSource + 'static,
+) -> Snapshot {
+    Snapshot {
+        kind,
+        source: source.to_owned(),
+        size: Some(size),
+        progress,
+        access: Access::Tables(Box::new(tables)),
+    }
+}
+
+/// Opens what comes in order and cannot be sought in.
+fn open_stream(stream: Box<dyn Read + Send>, source: &str) -> Result<Snapshot, SnapshotError> {
+    let failed = |error| {
+        read_error(
+            Place {
+                member: Some(source.to_owned()),
+                ..Place::default()
+            },
+            error,
+        )
+    };
+    let progress = Arc::default();
+    let mut reader = decoder(stream, Arc::clone(&progress)).map_err(failed)?;
+    let mut start = Vec::new();
+    reader
+        .by_ref()
+        .take(START)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
+    let whole: Box<dyn Read + Send> = Box::new(Cursor::new(start.clone()).chain(reader));
+    let (kind, access): (_, Access) = match Content::tell(&start) {
+        Content::Sql => {
+            let dump = PlainDump::new(whole, source, None);
+            (Kind::Plain, Access::Stream(Box::new(dump)))
+        }
+        Content::Tar => {
+            let backup = Backup::from_tar_stream(whole, source)?;
+            (Kind::GitlabBackup, Access::Stream(Box::new(backup)))
+        }
+        Content::CustomArchive => {
+            let archive = CustomStream::new(whole, source);
+            (Kind::Custom, Access::Stream(Box::new(archive)))
+        }
+        Content::TarArchive => {
+            let archive = TarStream::new(whole, source);
+            (Kind::Tar, Access::Stream(Box::new(archive)))
+        }
+        Content::Unknown => return Err(not_a_snapshot(source, &start)),
+    };
+    Ok(Snapshot {
+        kind,
+        source: source.to_owned(),
+        size: None,
+        progress,
+        access,
+    })
+}
+
+/// What a file's first bytes, decompressed, show it to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Sql,
+    Tar,
+    /// pg_dump -Fc.
+    CustomArchive,
+    /// pg_dump -Ft.
+    TarArchive,
+    Unknown,
+}
+
+impl Content {
+    fn tell(start: &[u8]) -> Self {
+        if start.starts_with(b"PGDMP") {
+            return Content::CustomArchive;
+        }
+        // The magic of a tar header, of POSIX's kind and GNU's.
+        if start.get(257..262) == Some(b"ustar") {
+            // pg_dump writes its table of contents first.
+            return match start.starts_with(b"toc.dat\0") {
+                true => Content::TarArchive,
+                false => Content::Tar,
+            };
+        }
+        let text = start
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(start)
+            .trim_ascii_start();
+        let is_sql = SQL_WORDS.iter().any(|word| {
+            let (begin, rest) = text.split_at(text.len().min(word.len()));
+            let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
+            let goes_on = is_letter(begin.last()) && is_letter(rest.first());
+            begin.eq_ignore_ascii_case(word.as_bytes()) && !goes_on
+        });
+        match is_sql && !text.contains(&0) {
+            true => Content::Sql,
+            false => Content::Unknown,
+        }
+    }
+}
+
+fn not_a_snapshot(source: &str, start: &[u8]) -> SnapshotError {
+    let reason = match start {
+        [] => "it is empty".to_owned(),
+        _ => format!(
+            "looked for SQL text or an archive by pg_dump, a GitLab backup's tar, and any of them compressed by gzip, \
+             zstd, lz4, xz or bzip2, but it begins with \"{}\"",
+            start[..start.len().min(16)].escape_ascii()
+        ),
+    };
+    SnapshotError::NotASnapshot {
+        path: source.to_owned(),
+        reason,
+    }
+}
+
+fn unsupported(what: &str, reason: &str) -> SnapshotError {
+    SnapshotError::Unsupported {
+        what: what.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use std::io::Write;
+
+use super::*;
+
+const SQL: &[u8] = b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// The kind, or the message.
+fn kind(result: Result<Snapshot, SnapshotError>) -> Result<(Kind, Option<u64>), String> {
+    result
+        .map(|snapshot| (snapshot.kind, snapshot.size))
+        .map_err(|error| error.to_string())
+}
+
+fn assert_holds(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
+
+#[test]
+fn content_tells_the_kind_of_files_and_streams() {
+    let backup = tar(&[
+        ("backup_information.yml", b""),
+        ("db/database.sql.gz", SQL),
+        ("x", b"y"),
+    ]);
+    let restrict = b"\n\\restrict abc\n-- PostgreSQL database dump\n";
+    let cases: [(&str, Vec<u8>, Kind, Option<usize>); 6] = [
+        ("plain", SQL.to_vec(), Kind::Plain, None),
+        ("plain, restricted", restrict.to_vec(), Kind::Plain, None),
+        ("plain, gzip", gzip(SQL), Kind::Plain, None),
+        (
+            "plain, zstd",
+            zstd::encode_all(SQL, 1).unwrap(),
+            Kind::Plain,
+            None,
+        ),
+        (
+            "backup",
+            backup.clone(),
+            Kind::GitlabBackup,
+            Some(SQL.len()),
+        ),
+        ("backup, gzip", gzip(&backup), Kind::GitlabBackup, None),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("named-like-nothing");
+    for (name, content, expected, size) in cases {
+        fs::write(&path, &content).unwrap();
+        let snapshot = open(path.to_str().unwrap()).unwrap();
+        assert_eq!(snapshot.source, "named-like-nothing", "{name}");
+        // Of a tar only the database is read.
+        let size = size.unwrap_or(content.len()) as u64;
+        assert_eq!(
+            (snapshot.kind, snapshot.size),
+            (expected, Some(size)),
+            "{name}"
+        );
+        let stream = open_stream(Box::new(Cursor::new(content)), "-");
+        assert_eq!(kind(stream), Ok((expected, None)), "{name}");
+    }
+}
+
+#[test]
+fn folders_are_told_by_their_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, backup) = (folder.path().join("csv"), folder.path().join("backup"));
+    fs::create_dir_all(backup.join("db")).unwrap();
+    fs::create_dir_all(&csv).unwrap();
+    fs::write(
+        csv.join("schema.sql"),
+        "CREATE TABLE public.a (\n    id bigint\n);\n",
+    )
+    .unwrap();
+    fs::write(csv.join("a.csv.gz"), gzip(b"id\n")).unwrap();
+    fs::write(backup.join("db/database.sql.gz"), gzip(SQL)).unwrap();
+    let size = |bytes: &[u8]| Some(gzip(bytes).len() as u64);
+    assert_eq!(
+        kind(open(csv.to_str().unwrap())),
+        Ok((Kind::Csv, size(b"id\n")))
+    );
+    assert_eq!(
+        kind(open(backup.to_str().unwrap())),
+        Ok((Kind::GitlabBackup, size(SQL)))
+    );
+    let dots = format!("{}/../csv/.", csv.display());
+    assert_eq!(open(&dots).unwrap().source, "csv");
+}
+
+#[test]
+fn known_kinds_that_are_not_read_are_named() {
+    for url in ["postgres://me:secret@host/db", "postgresql:///db"] {
+        let message = kind(open(url)).unwrap_err();
+        assert_holds(&message, &["live PostgreSQL server", "pg_dump"]);
+        assert!(!message.contains("secret"));
+    }
+}
+
+#[test]
+fn folders_that_are_not_read_are_named() {
+    let cases: [(&str, &[&str], &[&str]); 4] = [
+        (
+            "data folder",
+            &["PG_VERSION", "global/pg_control"],
+            &["data folder", "pg_dump"],
+        ),
+        (
+            "tables without a schema",
+            &["a.csv"],
+            &["no schema.sql", "pg_dump --schema-only"],
+        ),
+        (
+            "a schema without tables",
+            &["schema.sql"],
+            &["not a snapshot", "schema.sql"],
+        ),
+        (
+            "nothing",
+            &["readme"],
+            &["not a snapshot", "looked", "db/database.sql.gz"],
+        ),
+    ];
+    for (name, files, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("global")).unwrap();
+        for file in files {
+            fs::write(folder.path().join(file), b"x").unwrap();
+        }
+        let message = kind(open(folder.path().to_str().unwrap())).expect_err(name);
+        assert_holds(&format!("{name}: {message}"), expected);
+    }
+}
+
+#[test]
+fn what_is_no_snapshot_is_told_with_its_first_bytes() {
+    let cases: [(&str, &[u8], &[&str]); 5] = [
+        (
+            "a word that begins like SQL",
+            b"Settings",
+            &["\"Settings\""],
+        ),
+        ("empty", b"", &["not a snapshot", "it is empty"]),
+        (
+            "zip",
+            b"PK\x03\x04more",
+            &["looked for", "\"PK\\x03\\x04more\""],
+        ),
+        (
+            "prose",
+            b"Dear all, this is no dump",
+            &["\"Dear all, this i\""],
+        ),
+        ("words with a zero byte", b"-- \0", &["\"-- \\x00\""]),
+    ];
+    for (name, content, expected) in cases {
+        let message = kind(open_stream(Box::new(Cursor::new(content)), "-")).expect_err(name);
+        assert_holds(&format!("{name}: {message}"), expected);
+    }
+}
+
+#[test]
+fn compressed_files_cut_at_their_beginning_are_told() {
+    let cut = gzip(SQL)[..20].to_vec();
+    let message = kind(open_stream(Box::new(Cursor::new(cut)), "dump.gz")).unwrap_err();
+    assert_holds(&message, &["ends too early", "dump.gz"]);
+}
+
+#[test]
+fn a_missing_file_is_told_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.sql");
+    let message = kind(open(path.to_str().unwrap())).unwrap_err();
+    assert_holds(
+        &message,
+        &[
+            "cannot read",
+            "dump.sql",
+            "no such file or folder",
+            "standard input",
+        ],
+    );
+}
+
+/// Zero bytes without end, of which no more than a few may be asked for.
+struct Endless(u64);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0 += buffer.len() as u64;
+        assert!(self.0 < 4 * START, "detection reads too much");
+        buffer.fill(b' ');
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn detection_reads_only_the_beginning() {
+    assert!(open_stream(Box::new(Endless(0)), "-").is_err());
+}

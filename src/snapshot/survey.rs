@@ -1,0 +1,156 @@
+//! A survey: what a snapshot says of itself, and how many rows and bytes each of its tables has.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::{
+    Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, TableName, TableSource,
+};
+
+/// What a snapshot holds, as far as it was read.
+#[derive(Debug, Default)]
+pub struct Survey {
+    pub facts: SnapshotFacts,
+    pub catalog: Arc<Catalog>,
+    /// Every table of the catalog, partitions counted with their root; `None` where there is no data for it.
+    pub tables: BTreeMap<TableName, Option<TableSize>>,
+    /// Why the rest could not be read.
+    pub error: Option<SnapshotError>,
+}
+
+/// How much data a table has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableSize {
+    pub rows: u64,
+    /// Of row text, before compression.
+    pub bytes: u64,
+}
+
+impl Survey {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Catalog(catalog, facts) => {
+                self.facts = facts;
+                self.know(catalog);
+            }
+            Event::End(end) => {
+                let size = self
+                    .tables
+                    .entry(end.table)
+                    .or_default()
+                    .get_or_insert_default();
+                size.rows += end.rows;
+                size.bytes += end.bytes;
+            }
+            Event::Begin(_) | Event::Rows(_) => {}
+        }
+    }
+
+    fn know(&mut self, catalog: Arc<Catalog>) {
+        for table in catalog.tables() {
+            self.tables
+                .entry(catalog.root(&table.name).clone())
+                .or_default();
+        }
+        self.catalog = catalog;
+    }
+}
+
+/// Reads all of a snapshot, handing out no row. `at` is told the tables as they go by; `readers` threads read where
+/// tables can be opened one by one.
+pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)) -> Survey {
+    let mut survey = Survey::default();
+    let read = match snapshot.access {
+        Access::Stream(source) => source.read(&|_| false, &mut |event| {
+            if let Event::End(end) = &event {
+                at(&end.table);
+            }
+            survey.take(event);
+            ControlFlow::Continue(())
+        }),
+        Access::Tables(source) => survey_tables(source.as_ref(), readers, &mut survey, at),
+    };
+    survey.error = read.err();
+    survey
+}
+
+fn survey_tables(
+    source: &dyn TableSource,
+    readers: usize,
+    survey: &mut Survey,
+    at: &mut dyn FnMut(&TableName),
+) -> Result<(), SnapshotError> {
+    survey.facts = source.facts();
+    survey.know(source.catalog());
+    let mut parts: Vec<Part> = survey
+        .tables
+        .keys()
+        .flat_map(|table| source.parts(table))
+        .collect();
+    // The largest first, so that none is left alone at the end.
+    parts.sort_by_key(|part| std::cmp::Reverse(part.size));
+    std::thread::scope(|scope| {
+        let (work, taken) = crossbeam_channel::unbounded();
+        for part in parts {
+            // The channel lives as long as `taken` does.
+            let _ = work.send(part);
+        }
+        drop(work);
+        let (reports, received) = crossbeam_channel::unbounded();
+        for _ in 0..readers.max(1) {
+            let (taken, reports) = (taken.clone(), reports.clone());
+            scope.spawn(move || {
+                for part in taken {
+                    let mut end = None;
+                    let read = source.read(&part, &mut |event| {
+                        if let Event::End(_) = &event {
+                            end = Some(event);
+                        }
+                        ControlFlow::Continue(())
+                    });
+                    if reports.send(read.map(|()| end)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop((taken, reports));
+        let mut first = Ok(());
+        for report in received {
+            match report {
+                Ok(Some(event)) => {
+                    if let Event::End(end) = &event {
+                        at(&end.table);
+                    }
+                    survey.take(event);
+                }
+                Ok(None) => {}
+                Err(error) if first.is_ok() => first = Err(error),
+                Err(_) => {}
+            }
+        }
+        first
+    })
+}
+
+/// The catalog of a snapshot and what it says of itself, read no further than is needed.
+///
+/// # Errors
+/// Where the snapshot cannot be read that far.
+pub fn read_catalog(snapshot: Snapshot) -> Result<(Arc<Catalog>, SnapshotFacts), SnapshotError> {
+    match snapshot.access {
+        Access::Tables(source) => Ok((source.catalog(), source.facts())),
+        Access::Stream(source) => {
+            let mut known = (Arc::default(), SnapshotFacts::default());
+            source.read(&|_| false, &mut |event| match event {
+                Event::Catalog(catalog, facts) => {
+                    known = (catalog, facts);
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            })?;
+            Ok(known)
+        }
+    }
+}
