@@ -17,4 +17,5 @@
 
 #![forbid(unsafe_code)]
 
+pub mod pipeline;
 pub mod snapshot;

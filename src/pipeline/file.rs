@@ -1,0 +1,272 @@
+//! The pipeline file as it is written: one type per shape of YAML, nothing resolved yet.
+//!
+//! The JSON Schema is derived from these types, so that their doc comments are the descriptions an editor shows.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::notation::{ByInteger, LinkFile, NameMap, NamesFile, WhereFile};
+use super::yaml::{Entries, Located, OneOrMany, Scalar};
+
+/// A pipeline: which rows of a database belong to one tenant's export, and how they nest.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "relexport pipeline")]
+pub struct PipelineFile {
+    /// The pipeline's name, as the manifest states it.
+    pub pipeline: Located<String>,
+    /// The tenant that is taken out.
+    pub entity: EntityFile,
+    /// Sets of names for integers, referred to by `names`.
+    #[serde(default)]
+    pub names: Entries<NameMap>,
+    /// Nodes, or parts of nodes, that others take in by `use`.
+    #[serde(default)]
+    pub shapes: Entries<NodeFile>,
+    /// Rules that hold wherever a row of the table is written, by table.
+    #[serde(default)]
+    pub tables: Entries<TableFile>,
+    /// Value rules for columns of that name in every table; a table's own rule goes first.
+    #[serde(default)]
+    pub everywhere: Entries<Located<ValueFile>>,
+    /// The top-level relations, in the order of the manifest. Their names are file names.
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9_]{1,100}$" }))]
+    pub relations: Entries<RelationFile>,
+}
+
+/// Which table holds the tenants and how a user names one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Entity")]
+pub struct EntityFile {
+    /// What the manifest calls one.
+    pub kind: Located<String>,
+    /// The table with a row per entity.
+    pub table: Located<String>,
+    /// Its integer key column; the table's key under `tables`, or `id`, where it is not given.
+    pub key: Option<Located<String>>,
+    /// Which rows of the table are entities at all.
+    pub r#where: Option<WhereFile>,
+    /// The folder that an entity's files go to, with `{key}` for its key.
+    #[schemars(extend("pattern" = r"\{key\}"))]
+    pub prefix: Located<String>,
+    /// Column with a name for people.
+    pub name: Option<Located<String>>,
+    /// Column with the key of the entity above.
+    pub parent: Option<Located<String>>,
+    /// Column with the array of keys from the root ancestor down to the entity itself.
+    pub ancestors: Option<Located<String>>,
+    /// Column with the entity's own part of the full path.
+    pub segment: Option<Located<String>>,
+    /// Tables that hold full paths, tried in this order.
+    #[serde(default)]
+    pub paths: Vec<PathFile>,
+}
+
+/// A table that maps full paths to entities.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Path")]
+pub struct PathFile {
+    pub table: Located<String>,
+    /// Column with the entity's key.
+    pub key: Located<String>,
+    /// Column with the full path.
+    pub path: Located<String>,
+    pub r#where: Option<WhereFile>,
+    /// A former path: it finds an entity but is not its name.
+    #[serde(default)]
+    pub former: bool,
+}
+
+/// Rules for one table.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Table")]
+pub struct TableFile {
+    /// The integer primary key column; `id` where it is not given.
+    pub key: Option<Located<String>>,
+    /// How columns are written whose type alone does not say it.
+    #[serde(default)]
+    pub values: Entries<Located<ValueFile>>,
+}
+
+/// How a column's value is written: one of `names`, `null_as`, `null_as_column`, or `object` with `template`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Value")]
+pub struct ValueFile {
+    /// Integers are written as names; one without a name stays a number.
+    pub names: Option<Located<NamesFile>>,
+    /// NULL is written as this value.
+    pub null_as: Option<Located<Scalar>>,
+    /// NULL is written as the value of this column of the row.
+    pub null_as_column: Option<Located<String>>,
+    /// The value is written as an object with this one key: null where the column is NULL or empty, else the `template`.
+    pub object: Option<Located<String>>,
+    /// The text under the key of `object`, with `{column}` for a column of the row.
+    pub template: Option<Located<String>>,
+}
+
+/// A top-level relation: one entry of the manifest. It has `table` (rows linked to the entity), `table` and
+/// `collected` (rows that other records refer to) or `maxima` (one object of largest values).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Relation")]
+pub struct RelationFile {
+    /// `ee`: left out of a CE export.
+    pub edition: Option<EditionFile>,
+    /// What the file looks like; `lines` where it is not given, `object` for `maxima`.
+    pub form: Option<Located<FormFile>>,
+    /// Whether it may be cut into batches; `true` for rows in `lines` where it is not given.
+    pub batched: Option<Located<bool>>,
+    /// One object with the largest value of a column per key; keys without rows are left out.
+    pub maxima: Option<Located<Entries<MaximumFile>>>,
+    /// The rows that written records refer to.
+    pub collected: Option<Located<CollectedFile>>,
+    /// The table with the rows.
+    pub table: Option<Located<String>>,
+    /// What links a row to the entity, whose columns are `key` and `root` (the key of its root ancestor).
+    pub link: Option<Located<OneOrMany<LinkFile>>>,
+    /// What must hold for a row, whichever link it comes by.
+    pub r#where: Option<WhereFile>,
+    /// A join table between the rows and the entity.
+    pub through: Option<Located<ThroughFile>>,
+    /// Only these columns are written.
+    pub only: Option<Located<Vec<Located<String>>>>,
+    /// All columns but these are written.
+    pub except: Option<Located<Vec<Located<String>>>>,
+    /// Keys after the columns.
+    pub computed: Option<Entries<Located<ComputedFile>>>,
+    /// Keys after the computed ones.
+    pub nested: Option<Entries<NodeFile>>,
+}
+
+/// Rows of one table, linked to the row above. A key that is given here replaces that of the shape in `use`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Node")]
+pub struct NodeFile {
+    /// The shape that is taken in.
+    pub r#use: Option<Located<String>>,
+    /// `ee`: left out of a CE export.
+    pub edition: Option<EditionFile>,
+    /// The table of the one row: an object, and no key at all where there is no row.
+    pub one: Option<Located<String>>,
+    /// The table of the rows: an array, which is empty where there is none.
+    pub many: Option<Located<String>>,
+    /// What links a row to the row above; any of a list.
+    pub link: Option<Located<OneOrMany<LinkFile>>>,
+    /// What must hold for a row, whichever link it comes by.
+    pub r#where: Option<WhereFile>,
+    /// A join table between the rows and the row above.
+    pub through: Option<Located<ThroughFile>>,
+    /// Columns by which the rows are ordered before their primary key, each with ` nulls first` or
+    /// ` nulls last` (which goes without saying) behind it.
+    pub order: Option<Vec<Located<String>>>,
+    /// Only these columns are written.
+    pub only: Option<Located<Vec<Located<String>>>>,
+    /// All columns but these are written.
+    pub except: Option<Located<Vec<Located<String>>>>,
+    /// Keys after the columns.
+    pub computed: Option<Entries<Located<ComputedFile>>>,
+    /// Constant objects in place of a row.
+    pub instead: Option<InsteadFile>,
+    /// Keys after the computed ones.
+    pub nested: Option<Entries<NodeFile>>,
+}
+
+/// A join table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Through")]
+pub struct ThroughFile {
+    /// The join table; `link` then links its rows to the row above.
+    pub table: Located<String>,
+    /// Its column that refers to the node's row.
+    pub to: Located<String>,
+    /// The column that `to` refers to; the key of the node's table where it is not given.
+    pub key: Option<Located<String>>,
+}
+
+/// A key that is not a column: one of `column` (with `names` for an integer's name), `text_color` or `lookup`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Computed")]
+pub struct ComputedFile {
+    /// The column whose value it is.
+    pub column: Option<Located<String>>,
+    /// The names of the column's integers.
+    pub names: Option<Located<NamesFile>>,
+    /// A column with a colour (`#rgb` or `#rrggbb`): black or white, whichever reads better on it.
+    pub text_color: Option<Located<String>>,
+    /// Another table, of whose linked row `column` is the value; null where there is no row.
+    pub lookup: Option<Located<String>>,
+    /// What links the other table's row to this one.
+    pub link: Option<Located<LinkFile>>,
+    /// The column of this row whose value is taken where the snapshot lacks the other table.
+    pub without_table: Option<Located<String>>,
+}
+
+/// Constant objects by the value of a column of the row above.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Instead")]
+pub struct InsteadFile {
+    /// Integer column of the row above.
+    pub column: Located<String>,
+    /// The objects, by value of that column.
+    pub objects: ByInteger<Constant>,
+}
+
+/// One key of a `maxima` object.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Maximum")]
+pub struct MaximumFile {
+    /// `ee`: left out of a CE export.
+    pub edition: Option<EditionFile>,
+    pub table: Located<String>,
+    pub link: Located<LinkFile>,
+    /// The integer column whose largest value is written.
+    pub column: Located<String>,
+}
+
+/// Which columns of written records refer to the rows of a relation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Collected")]
+pub struct CollectedFile {
+    /// The column that is referred to; the table's key where it is not given.
+    pub key: Option<Located<String>>,
+    /// Names of the referring columns, which count in every table, whether they are written or not.
+    pub columns: Vec<Located<String>>,
+    /// Tables whose records refer to nobody.
+    #[serde(default)]
+    pub except_tables: Vec<Located<String>>,
+}
+
+/// An edition of the program that wrote the snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Edition")]
+pub enum EditionFile {
+    /// For EE only.
+    Ee,
+}
+
+/// What a relation's file looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Form")]
+pub enum FormFile {
+    /// One object a line.
+    Lines,
+    /// At most one object, without a line end.
+    Single,
+    /// A JSON file with one object.
+    Object,
+}
+
+/// An object of plain values, written in place of a row.
+pub type Constant = Entries<Scalar>;

@@ -1,0 +1,30 @@
+//! Pipelines: declarative files that say which rows a tenant's export holds and how they nest.
+//!
+//! A file's text is read into the types of `file`, checked and turned into the [`model`](Pipeline) that the rest of
+//! the program works from. [`check`] holds a pipeline against a snapshot's catalog; [`json_schema`] describes the file
+//! to editors. The format is described in `docs/pipeline.md`.
+
+mod check;
+mod error;
+mod file;
+mod model;
+mod node;
+mod notation;
+mod parse;
+mod relation;
+mod schema;
+mod validate;
+mod yaml;
+
+#[cfg(test)]
+mod group_tests;
+#[cfg(test)]
+mod mistakes_tests;
+#[cfg(test)]
+mod shop_tests;
+
+pub use check::{Finding, Severity, check};
+pub use error::{Mistake, PipelineError};
+pub use model::*;
+pub use parse::{BUILTIN, MAX_BYTES};
+pub use schema::json_schema;

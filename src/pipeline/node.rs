@@ -1,0 +1,411 @@
+//! Nodes of the tree: links, columns, orders, computed keys, and shapes put in where they are used.
+
+use std::collections::BTreeSet;
+
+use super::file::{ComputedFile, EditionFile, InsteadFile, NodeFile, RelationFile, ThroughFile};
+use super::model::*;
+use super::notation::{LinkFile, WhereFile};
+use super::validate::{Validator, is_ee};
+use super::yaml::{Entries, Located, OneOrMany, Place, json_string};
+
+/// How many nodes may stand inside one another.
+const MAX_DEPTH: usize = 16;
+
+type ColumnList = Located<Vec<Located<String>>>;
+
+/// A node as it is once its shape is put in.
+pub(super) struct NodeView<'a> {
+    edition: Option<EditionFile>,
+    one: Option<&'a Located<String>>,
+    many: Option<&'a Located<String>>,
+    /// False for rows that are not found by a link.
+    linked: bool,
+    top: bool,
+    link: Option<&'a Located<OneOrMany<LinkFile>>>,
+    filter: Option<&'a WhereFile>,
+    through: Option<&'a Located<ThroughFile>>,
+    order: Option<&'a Vec<Located<String>>>,
+    only: Option<&'a ColumnList>,
+    except: Option<&'a ColumnList>,
+    computed: Option<&'a Entries<Located<ComputedFile>>>,
+    instead: Option<&'a InsteadFile>,
+    nested: Option<&'a Entries<NodeFile>>,
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn of_relation(relation: &'a RelationFile) -> Self {
+        NodeView {
+            // The relation as a whole has an edition; its node needs none.
+            edition: None,
+            one: None,
+            many: relation.table.as_ref(),
+            linked: relation.collected.is_none(),
+            top: true,
+            link: relation.link.as_ref(),
+            filter: relation.r#where.as_ref(),
+            through: relation.through.as_ref(),
+            order: None,
+            only: relation.only.as_ref(),
+            except: relation.except.as_ref(),
+            computed: relation.computed.as_ref(),
+            instead: None,
+            nested: relation.nested.as_ref(),
+        }
+    }
+
+    /// A node's own keys go before those of its shape; `one` and `many` replace each other, and so do `only`
+    /// and `except`.
+    fn of_node(node: &'a NodeFile, shape: Option<&'a NodeFile>) -> Self {
+        let table = if node.one.is_some() || node.many.is_some() {
+            node
+        } else {
+            shape.unwrap_or(node)
+        };
+        let columns = if node.only.is_some() || node.except.is_some() {
+            node
+        } else {
+            shape.unwrap_or(node)
+        };
+        NodeView {
+            edition: node.edition.or(shape.and_then(|shape| shape.edition)),
+            one: table.one.as_ref(),
+            many: table.many.as_ref(),
+            linked: true,
+            top: false,
+            link: node
+                .link
+                .as_ref()
+                .or(shape.and_then(|shape| shape.link.as_ref())),
+            filter: node
+                .r#where
+                .as_ref()
+                .or(shape.and_then(|shape| shape.r#where.as_ref())),
+            through: node
+                .through
+                .as_ref()
+                .or(shape.and_then(|shape| shape.through.as_ref())),
+            order: node
+                .order
+                .as_ref()
+                .or(shape.and_then(|shape| shape.order.as_ref())),
+            only: columns.only.as_ref(),
+            except: columns.except.as_ref(),
+            computed: node
+                .computed
+                .as_ref()
+                .or(shape.and_then(|shape| shape.computed.as_ref())),
+            instead: node
+                .instead
+                .as_ref()
+                .or(shape.and_then(|shape| shape.instead.as_ref())),
+            nested: node
+                .nested
+                .as_ref()
+                .or(shape.and_then(|shape| shape.nested.as_ref())),
+        }
+    }
+}
+
+impl<'a> Validator<'a> {
+    /// A node and everything under it; `depth` is the number of nodes above.
+    pub(super) fn node(
+        &mut self,
+        name: &Located<String>,
+        view: &NodeView<'a>,
+        depth: usize,
+    ) -> Node {
+        let table = match (view.one, view.many) {
+            (Some(_), Some(many)) => {
+                self.mistake(
+                    many.place,
+                    "a node has `one` row or `many`; keep one of them",
+                );
+                Some(many)
+            }
+            (None, None) => {
+                let keys = if view.top {
+                    "`table` or `maxima`"
+                } else {
+                    "`one`, `many` or `use`"
+                };
+                self.mistake(
+                    name.place,
+                    format!("`{}` has no table; give {keys}", name.value),
+                );
+                None
+            }
+            (one, many) => one.or(many),
+        };
+        let table = self.optional(table).unwrap_or_default();
+        let links = self.links(name, view);
+        let through = view
+            .through
+            .map(|through| self.through(&through.value, &table));
+        let columns = self.columns(view);
+        self.spend(name.value.len() + 256);
+        self.clashes(view, &columns);
+        Node {
+            name: name.value.clone(),
+            ee: is_ee(view.edition),
+            table,
+            many: view.many.is_some(),
+            links,
+            through,
+            order: view
+                .order
+                .into_iter()
+                .flatten()
+                .map(|order| self.order(order))
+                .collect(),
+            columns,
+            computed: self.computed(view.computed),
+            instead: view.instead.map(|instead| self.instead(instead)),
+            nested: self.nested(view, depth),
+        }
+    }
+
+    fn nested(&mut self, view: &NodeView<'a>, depth: usize) -> Vec<Node> {
+        let mut nodes = Vec::new();
+        for (name, node) in view.nested.into_iter().flat_map(|nested| nested.iter()) {
+            if depth + 1 >= MAX_DEPTH {
+                let message = format!(
+                    "`{}` stands in more than {MAX_DEPTH} nodes; nest less deep",
+                    name.value
+                );
+                self.mistake(name.place, message);
+                break;
+            }
+            // Shapes that use one another in a circle end at the depth limit, but only in as many nodes as this allows.
+            if !self.spend(0) {
+                break;
+            }
+            let shape = node.r#use.as_ref().and_then(|name| self.shape(name));
+            if let Some(inner) = shape.and_then(|shape| shape.r#use.as_ref()) {
+                self.mistake(
+                    inner.place,
+                    "a shape cannot itself use a shape, only the nodes inside it; write it out",
+                );
+            }
+            nodes.push(self.node(name, &NodeView::of_node(node, shape), depth + 1));
+        }
+        nodes
+    }
+
+    fn links(&mut self, name: &Located<String>, view: &NodeView<'a>) -> Vec<Link> {
+        if !view.linked {
+            return Vec::new();
+        }
+        let Some(links) = view.link.filter(|links| !links.value.0.is_empty()) else {
+            let place = view.link.map_or(name.place, |link| link.place);
+            let message = format!(
+                "nothing links `{}` to the row above; give `link: {{ column: column above }}`",
+                name.value
+            );
+            self.mistake(place, message);
+            return Vec::new();
+        };
+        if let (Some(_), Some((column, _))) = (
+            view.through,
+            view.filter.and_then(|filter| filter.iter().next()),
+        ) {
+            let message = "`where` beside `through` does not say which table it is for; put it into `link`, where it \
+                           is for the join table";
+            self.mistake(column.place, message);
+        }
+        let lowered = links.value.0.iter().map(|link| {
+            let place = link.place().unwrap_or(links.place);
+            let mut lowered = self.link(link, place);
+            lowered.filter.extend(self.filter(view.filter));
+            if view.top {
+                self.top_level_parent(&lowered, place);
+            }
+            lowered
+        });
+        lowered.collect()
+    }
+
+    pub(super) fn link(&mut self, link: &LinkFile, place: Place) -> Link {
+        let (child, parent) = match link.pairs.as_slice() {
+            [(child, parent)] => (self.text(child), self.text(parent)),
+            _ => {
+                let message = "a link is one pair, `column: column above`; write several as a list, of which any links a \
+                               row, and put what else must hold into `where`";
+                self.mistake(place, message);
+                (String::new(), String::new())
+            }
+        };
+        Link {
+            child,
+            parent,
+            filter: self.filter(Some(&link.filter)),
+        }
+    }
+
+    /// The entity is seen through two columns only.
+    pub(super) fn top_level_parent(&mut self, link: &Link, place: Place) {
+        if !matches!(link.parent.as_str(), "key" | "root" | "") {
+            let message = format!(
+                "a relation cannot be linked to `{}` of the entity; link it to `key`, or to `root`, its root ancestor's key",
+                link.parent
+            );
+            self.mistake(place, message);
+        }
+    }
+
+    fn through(&mut self, through: &ThroughFile, table: &str) -> Through {
+        let key = self
+            .optional(through.key.as_ref())
+            .unwrap_or_else(|| self.key_of(table));
+        Through {
+            table: self.text(&through.table),
+            to: self.text(&through.to),
+            key,
+        }
+    }
+
+    fn columns(&mut self, view: &NodeView<'a>) -> Columns {
+        let mut list = |columns: &ColumnList| {
+            columns
+                .value
+                .iter()
+                .map(|column| self.text(column))
+                .collect()
+        };
+        match (view.only, view.except) {
+            (Some(only), None) => Columns::Only(list(only)),
+            (None, Some(except)) => Columns::Except(list(except)),
+            (None, None) => Columns::Except(Vec::new()),
+            (Some(only), Some(except)) => {
+                let columns = Columns::Only(list(only));
+                self.mistake(
+                    except.place,
+                    "`only` and `except` exclude each other; keep one of them",
+                );
+                columns
+            }
+        }
+    }
+
+    /// A key of an object must stand in it once.
+    fn clashes(&mut self, view: &NodeView<'a>, columns: &Columns) {
+        let mut taken: BTreeSet<&str> = match columns {
+            Columns::Only(names) => names.iter().map(String::as_str).collect(),
+            Columns::Except(_) => BTreeSet::new(),
+        };
+        let computed = view
+            .computed
+            .into_iter()
+            .flat_map(|computed| computed.iter())
+            .map(|(name, _)| name);
+        let nested = view
+            .nested
+            .into_iter()
+            .flat_map(|nested| nested.iter())
+            .map(|(name, _)| name);
+        for name in computed.chain(nested) {
+            if !taken.insert(&name.value) {
+                let message = format!(
+                    "`{}` would be written twice in one object; rename or remove one of them",
+                    name.value
+                );
+                self.mistake(name.place, message);
+            }
+        }
+    }
+
+    fn order(&mut self, order: &Located<String>) -> OrderBy {
+        let text = order.value.as_str();
+        let (column, nulls_last) = match text.strip_suffix(" nulls first") {
+            Some(column) => (column, false),
+            // As in PostgreSQL, NULLs go last where nothing is said.
+            None => (text.strip_suffix(" nulls last").unwrap_or(text), true),
+        };
+        if column.is_empty()
+            || [" asc", " desc", " nulls"]
+                .iter()
+                .any(|end| column.to_lowercase().ends_with(end))
+        {
+            let message = "an order is a column, ascending, with or without `nulls first` or `nulls last` behind it; \
+                           write it so";
+            self.mistake(order.place, message);
+        }
+        self.spend(column.len() + 32);
+        OrderBy {
+            column: column.to_owned(),
+            nulls_last,
+        }
+    }
+
+    fn computed(&mut self, computed: Option<&'a Entries<Located<ComputedFile>>>) -> Vec<Computed> {
+        let mut keys = Vec::new();
+        for (name, key) in computed.into_iter().flat_map(|computed| computed.iter()) {
+            if let Some(value) = self.computed_value(key) {
+                self.spend(name.value.len() + 64);
+                keys.push(Computed {
+                    name: name.value.clone(),
+                    value,
+                });
+            }
+        }
+        keys
+    }
+
+    fn computed_value(&mut self, key: &'a Located<ComputedFile>) -> Option<ComputedValue> {
+        let ComputedFile {
+            column,
+            names,
+            text_color,
+            lookup,
+            link,
+            without_table,
+        } = &key.value;
+        match (column, names, text_color, lookup, link, without_table) {
+            (Some(column), None, None, None, None, None) => {
+                Some(ComputedValue::Column(self.text(column)))
+            }
+            (Some(column), Some(names), None, None, None, None) => Some(ComputedValue::Names {
+                column: self.text(column),
+                names: self.names(names),
+            }),
+            (None, None, Some(column), None, None, None) => Some(ComputedValue::TextColor {
+                column: self.text(column),
+            }),
+            (Some(column), None, None, Some(table), Some(link), without_table) => {
+                Some(ComputedValue::Lookup {
+                    table: self.text(table),
+                    link: self.link(&link.value, link.place),
+                    column: self.text(column),
+                    without_table: self.optional(without_table.as_ref()),
+                })
+            }
+            _ => {
+                let message = "the computed key is not clear; give one of `column`, `column` with `names`, `text_color`, \
+                               and `lookup` with `link` and `column`";
+                self.mistake(key.place, message);
+                None
+            }
+        }
+    }
+
+    fn instead(&mut self, instead: &InsteadFile) -> Instead {
+        if instead.objects.0.is_empty() {
+            self.mistake(
+                instead.column.place,
+                "`instead` has no objects; add them, or leave it out",
+            );
+        }
+        let mut objects = std::collections::BTreeMap::new();
+        for (value, object) in &instead.objects.0 {
+            let members = object
+                .iter()
+                .map(|(key, value)| format!("{}:{}", json_string(&key.value), value.to_json()));
+            let json = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+            self.spend(json.len() + 64);
+            objects.insert(*value, json);
+        }
+        Instead {
+            column: self.text(&instead.column),
+            objects,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! From a pipeline file's text to the model.
+
+use std::fmt::Write;
+
+use serde_saphyr::options::{MergeKeyPolicy, Options};
+use sha2::{Digest, Sha256};
+
+use super::error::{Mistake, PipelineError};
+use super::file::PipelineFile;
+use super::model::Pipeline;
+use super::validate;
+use super::yaml::Place;
+
+/// The pipeline that is built in: what a GitLab group export holds.
+pub const BUILTIN: &str = include_str!("../../pipelines/group.yml");
+
+/// The largest pipeline file that is read, in bytes.
+pub const MAX_BYTES: usize = 4 << 20;
+
+impl Pipeline {
+    /// The pipeline of [`BUILTIN`].
+    pub fn builtin() -> Pipeline {
+        // The text is part of the program, and a test of this module parses it.
+        #[expect(
+            clippy::expect_used,
+            reason = "the built-in file is proved right by a test"
+        )]
+        Pipeline::parse(BUILTIN, "pipelines/group.yml").expect("the built-in pipeline is right")
+    }
+
+    /// Reads a pipeline file. `source_name` is what messages call it.
+    ///
+    /// Text that is no YAML, or YAML of another shape (an unknown key, a list for a map), is reported alone: what
+    /// follows it cannot be told apart. Every other mistake is found in one go. Neither size nor aliases nor nesting
+    /// of a hostile file make this costly: it reads at most [`MAX_BYTES`] and expands into a bounded tree.
+    pub fn parse(text: &str, source_name: &str) -> Result<Pipeline, PipelineError> {
+        let fail = |mistakes| PipelineError {
+            source_name: source_name.to_owned(),
+            mistakes,
+        };
+        if text.len() > MAX_BYTES {
+            let message = format!(
+                "the file cannot be a pipeline: it has {} bytes, and at most {MAX_BYTES} are read; name a pipeline file",
+                text.len()
+            );
+            return Err(fail(vec![Mistake::new(Place::default(), message)]));
+        }
+        let file: PipelineFile = serde_saphyr::from_str_with_options(text, options())
+            .map_err(|e| fail(vec![syntax_mistake(&e)]))?;
+        validate::pipeline(&file, sha256(text)).map_err(fail)
+    }
+}
+
+/// Limits far above what a pipeline needs and far below what hurts.
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 64,
+            max_nodes: 500_000,
+            max_events: 1_000_000,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_documents: 1,
+        },
+        merge_keys: MergeKeyPolicy::Merge,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+            max_replay_stack_depth: 16,
+        },
+        // A condition's 007 is a text, and so is 1_000; only what reads as a number anywhere is one.
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+    }
+}
+
+fn syntax_mistake(error: &serde_saphyr::Error) -> Mistake {
+    use serde_saphyr::MessageFormatter;
+
+    let place = error.location().map_or(Place::default(), |l| Place {
+        line: l.line(),
+        column: l.column(),
+    });
+    let message = serde_saphyr::DefaultMessageFormatter
+        .format_message(error.without_snippet())
+        .into_owned();
+    Mistake::new(place, message)
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_pipeline_is_right() {
+        if let Err(error) = Pipeline::parse(BUILTIN, "pipelines/group.yml") {
+            panic!("{error}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Top-level relations: their form, and where their records come from.
+
+use super::file::{CollectedFile, FormFile, MaximumFile, RelationFile};
+use super::model::*;
+use super::node::NodeView;
+use super::validate::{Validator, is_ee, is_file_name};
+use super::yaml::{Located, Place};
+
+impl<'a> Validator<'a> {
+    pub(super) fn relation(
+        &mut self,
+        name: &'a Located<String>,
+        relation: &'a RelationFile,
+    ) -> Relation {
+        if !is_file_name(&name.value) {
+            self.mistake(
+                name.place,
+                "a relation's name becomes a file's name: it has 1 to 100 of a-z, 0-9 and _; choose another",
+            );
+        }
+        let rows = relation.maxima.is_none() && relation.collected.is_none();
+        let natural = if relation.maxima.is_some() {
+            FormFile::Object
+        } else {
+            FormFile::Lines
+        };
+        let form = relation.form.as_ref().map_or(natural, |form| form.value);
+        let batched = relation
+            .batched
+            .as_ref()
+            .map_or(rows && form == FormFile::Lines, |batched| batched.value);
+        if let Some(place) = relation.form.as_ref().map(|form| form.place) {
+            if relation.maxima.is_some() && form != FormFile::Object {
+                self.mistake(place, "`maxima` make one object; leave `form` out");
+            } else if relation.collected.is_some() && form != FormFile::Lines {
+                self.mistake(
+                    place,
+                    "`collected` rows are written as lines; leave `form` out",
+                );
+            }
+        }
+        if let Some(place) = relation
+            .batched
+            .as_ref()
+            .filter(|batched| batched.value)
+            .map(|batched| batched.place)
+        {
+            if form != FormFile::Lines {
+                self.mistake(
+                    place,
+                    "one object cannot be cut into batches; leave `batched` out",
+                );
+            } else if relation.collected.is_some() {
+                self.mistake(place, "`collected` rows are known last and cannot be cut into batches; leave `batched` out");
+            }
+        }
+        Relation {
+            name: name.value.clone(),
+            ee: is_ee(relation.edition),
+            form: match form {
+                FormFile::Lines => Form::Lines,
+                FormFile::Single => Form::Single,
+                FormFile::Object => Form::Object,
+            },
+            batched,
+            source: self.source(name, relation),
+        }
+    }
+
+    fn source(&mut self, name: &'a Located<String>, relation: &'a RelationFile) -> Source {
+        if let Some(maxima) = &relation.maxima {
+            let rows = [
+                (relation.table.is_some(), "table"),
+                (relation.link.is_some(), "link"),
+                (relation.r#where.is_some(), "where"),
+                (relation.through.is_some(), "through"),
+                (relation.only.is_some(), "only"),
+                (relation.except.is_some(), "except"),
+                (relation.computed.is_some(), "computed"),
+                (relation.nested.is_some(), "nested"),
+                (relation.collected.is_some(), "collected"),
+            ];
+            for (_, key) in rows.into_iter().filter(|(given, _)| *given) {
+                self.mistake(
+                    name.place,
+                    format!(
+                        "`{}` has `maxima` and cannot have `{key}`; remove one of them",
+                        name.value
+                    ),
+                );
+            }
+            return Source::Maxima(
+                maxima
+                    .value
+                    .iter()
+                    .map(|(key, maximum)| self.maximum(key, maximum))
+                    .collect(),
+            );
+        }
+        let node = self.node(name, &NodeView::of_relation(relation), 0);
+        match &relation.collected {
+            None => Source::Rows(node),
+            Some(collected) => self.collected(&collected.value, relation, node),
+        }
+    }
+
+    fn maximum(&mut self, name: &Located<String>, maximum: &MaximumFile) -> Maximum {
+        let place = maximum.link.place;
+        let link = self.link(&maximum.link.value, place);
+        self.top_level_parent(&link, place);
+        Maximum {
+            name: name.value.clone(),
+            ee: is_ee(maximum.edition),
+            table: self.text(&maximum.table),
+            link,
+            column: self.text(&maximum.column),
+        }
+    }
+
+    fn collected(
+        &mut self,
+        collected: &CollectedFile,
+        relation: &RelationFile,
+        mut node: Node,
+    ) -> Source {
+        let place = relation
+            .collected
+            .as_ref()
+            .map_or(Place::default(), |collected| collected.place);
+        if relation.link.is_some() || relation.through.is_some() || relation.r#where.is_some() {
+            let message = "`collected` rows are those that others refer to; leave `link`, `through` and `where` out";
+            self.mistake(place, message);
+        }
+        if collected.columns.is_empty() {
+            self.mistake(
+                place,
+                "`collected` has no columns to collect from; name them under `columns`",
+            );
+        }
+        let child = self
+            .optional(collected.key.as_ref())
+            .unwrap_or_else(|| self.key_of(&node.table));
+        node.links = vec![Link {
+            child,
+            parent: "key".to_owned(),
+            filter: Vec::new(),
+        }];
+        Source::Collected(Collected {
+            columns: collected
+                .columns
+                .iter()
+                .map(|column| self.text(column))
+                .collect(),
+            except_tables: collected
+                .except_tables
+                .iter()
+                .map(|table| self.text(table))
+                .collect(),
+            node,
+        })
+    }
+}
