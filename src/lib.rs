@@ -17,5 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod civil;
+pub mod export;
 pub mod pipeline;
 pub mod snapshot;

@@ -1,0 +1,3 @@
+//! Exports: rendering rows as JSON.
+
+pub mod values;

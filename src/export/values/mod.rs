@@ -1,0 +1,176 @@
+//! Values: one field of a row, as PostgreSQL wrote it, becomes one JSON value.
+//!
+//! A field comes as the raw bytes between two tabs of COPY's text form, with COPY's escapes still
+//! in it, and leaves as JSON text appended to a buffer. Nothing stands in between: no value tree,
+//! and no allocation for text, integers, booleans and times. The type of a column is looked at
+//! once, when its [`Codec`] is made; after that every field is one `match`.
+//!
+//! Each codec is a file. All but text work on *decoded* bytes (COPY's escapes undone), because a
+//! field of another type has no escapes except where it is a string inside (json, arrays, bytea).
+//! Elements of an array are decoded already, so the same codecs serve them.
+//!
+//! No codec trusts its input: a field that is not what its type says is a [`ValueError`], never a
+//! guess.
+
+mod array;
+mod bytea;
+mod color;
+mod copy;
+mod error;
+mod float;
+mod integer;
+mod json;
+mod numeric;
+mod text;
+mod timestamp;
+
+use std::collections::BTreeMap;
+
+pub use color::text_color;
+pub use copy::{decode_copy, is_null};
+pub use error::ValueError;
+pub use text::{write_json_str, write_json_string};
+
+use crate::snapshot::SqlType;
+
+/// How the fields of a column are read and written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Codec {
+    Integer,
+    Boolean,
+    Timestamp,
+    TimestampTz,
+    Date,
+    Numeric,
+    Float,
+    Json,
+    Bytea,
+    /// Text, and every type that is written as PostgreSQL's own text.
+    Text,
+    /// An array of any number of dimensions.
+    Array {
+        /// Never an array itself: the dimensions are in the value, not in the type.
+        element: Box<Codec>,
+        /// What stands between two elements.
+        delimiter: u8,
+    },
+}
+
+impl Codec {
+    /// The codec of a column type.
+    pub fn of(sql_type: &SqlType) -> Codec {
+        match sql_type {
+            SqlType::SmallInt | SqlType::Integer | SqlType::BigInt => Codec::Integer,
+            SqlType::Boolean => Codec::Boolean,
+            SqlType::Timestamp => Codec::Timestamp,
+            SqlType::TimestampTz => Codec::TimestampTz,
+            SqlType::Date => Codec::Date,
+            SqlType::Numeric => Codec::Numeric,
+            SqlType::Real | SqlType::Double => Codec::Float,
+            SqlType::Json | SqlType::Jsonb => Codec::Json,
+            SqlType::Bytea => Codec::Bytea,
+            SqlType::Text | SqlType::Other(_) => Codec::Text,
+            SqlType::Array(element) => Codec::array_of(element),
+        }
+    }
+
+    fn array_of(mut element: &SqlType) -> Codec {
+        // `integer[][]` is `integer[]` to PostgreSQL.
+        while let SqlType::Array(inner) = element {
+            element = inner;
+        }
+        // `box` is the one built-in type whose elements are not divided by commas
+        // (pg_type.typdelim).
+        let delimiter = match element {
+            SqlType::Other(name) if name == "box" => b';',
+            _ => b',',
+        };
+        Codec::Array {
+            element: Box::new(Codec::of(element)),
+            delimiter,
+        }
+    }
+}
+
+/// Appends a field as one JSON value.
+///
+/// `field` is a field of COPY's text form with its escapes; `\N` is NULL and gives `null`. The
+/// codec's type decides the rest. Text, integers, booleans, times and arrays of them are written
+/// without an allocation, as long as they hold no escapes that JSON does not share.
+///
+/// # Errors
+/// The field is not a value of its type. `out` is then as long as it was before.
+pub fn write(codec: &Codec, field: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let start = out.len();
+    let result = write_field(codec, field, out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Appends an integer field by its name, as a JSON string; one without a name stays a number, NULL
+/// is `null`.
+///
+/// # Errors
+/// The field is not an integer of 64 bits. `out` is then as long as it was before.
+pub fn write_names(
+    names: &BTreeMap<i64, String>,
+    field: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    if is_null(field) {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
+    let text = decode_copy(field)?;
+    let number = integer::parse(&text).ok_or(ValueError::NotAnInteger)?;
+    match names.get(&number) {
+        Some(name) => write_json_str(name, out),
+        None => integer::write(&text, out)?,
+    }
+    Ok(())
+}
+
+fn write_field(codec: &Codec, field: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    if is_null(field) {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
+    match codec {
+        Codec::Text => text::write_copy(field, out),
+        _ => write_decoded(codec, &decode_copy(field)?, out),
+    }
+}
+
+/// Appends a value that is not NULL and has no COPY escapes. On an error `out` may hold a part of
+/// it.
+fn write_decoded(codec: &Codec, text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    match codec {
+        Codec::Integer => integer::write(text, out),
+        Codec::Boolean => write_boolean(text, out),
+        Codec::Timestamp => timestamp::write_timestamp(text, out),
+        Codec::TimestampTz => timestamp::write_timestamptz(text, out),
+        Codec::Date => timestamp::write_date(text, out),
+        Codec::Numeric => numeric::write(text, out),
+        Codec::Float => float::write(text, out),
+        Codec::Json => json::write(text, out),
+        Codec::Bytea => bytea::write(text, out),
+        Codec::Text => write_json_string(text, out),
+        Codec::Array { element, delimiter } => array::write(element, *delimiter, text, out),
+    }
+}
+
+/// Booleans are `t` and `f` in COPY's text, `true` and `false` in INSERT statements.
+fn write_boolean(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let written: &[u8] = match text {
+        b"t" | b"true" => b"true",
+        b"f" | b"false" => b"false",
+        _ => return Err(ValueError::NotABoolean),
+    };
+    out.extend_from_slice(written);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! timestamp, timestamptz and date, from PostgreSQL's ISO form.
+//!
+//! pg_dump sets `DateStyle = ISO`, so a value is `2024-01-02 03:04:05.678901`: a year of four or
+//! more digits, a fraction of up to six digits that is left out where it is zero, then for a
+//! timestamptz the offset (`+00`, `-03:30`, `+00:19:32`), then ` BC` for years before 1. A year 0
+//! does not exist there; `infinity` and `-infinity` do.
+//!
+//! Fractions are cut, never rounded. An offset has whole seconds, so the fraction's digits are the
+//! same in UTC and take no part in the arithmetic, on either side of 1970.
+
+use super::ValueError;
+use crate::civil::{CivilDate, SECONDS_PER_DAY, write_time_of_day};
+
+/// The hours of the largest offset that PostgreSQL reads (MAX_TZDISP_HOUR).
+const LARGEST_OFFSET_HOUR: u8 = 15;
+
+/// Appends `"2021-05-04T11:25:20.423Z"`, infinities as `null`.
+pub(super) fn write_timestamp(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    if write_infinity(text, out) {
+        return Ok(());
+    }
+    let (moment, rest) = Moment::parse(text).ok_or(ValueError::NotATimestamp)?;
+    if !rest.is_empty() {
+        return Err(ValueError::NotATimestamp);
+    }
+    moment.write(out);
+    Ok(())
+}
+
+/// As [`write_timestamp`], with the offset converted to UTC.
+pub(super) fn write_timestamptz(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    if write_infinity(text, out) {
+        return Ok(());
+    }
+    let (moment, rest) = Moment::parse(text).ok_or(ValueError::NotATimestampTz)?;
+    let offset = parse_offset(rest).ok_or(ValueError::NotATimestampTz)?;
+    moment.to_utc(offset).write(out);
+    Ok(())
+}
+
+/// Appends `"2021-05-04"`, infinities as `null`. Years are written as those of timestamps.
+pub(super) fn write_date(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    if write_infinity(text, out) {
+        return Ok(());
+    }
+    let (text, bc) = split_bc(text);
+    match parse_date(text, bc) {
+        Some((date, [])) => {
+            out.push(b'"');
+            date.write(out);
+            out.push(b'"');
+            Ok(())
+        }
+        _ => Err(ValueError::NotADate),
+    }
+}
+
+fn write_infinity(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let infinite = matches!(text, b"infinity" | b"-infinity");
+    if infinite {
+        out.extend_from_slice(b"null");
+    }
+    infinite
+}
+
+/// A date and a time of day, to the millisecond.
+struct Moment {
+    date: CivilDate,
+    /// Of the day, 0 to 86399.
+    second: u32,
+    /// Three digits.
+    fraction: [u8; 3],
+}
+
+impl Moment {
+    /// Reads a moment; gives back what is left between the fraction and ` BC`.
+    fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (text, bc) = split_bc(text);
+        let (date, rest) = parse_date(text, bc)?;
+        let [b' ', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = rest else {
+            return None;
+        };
+        let (hour, minute, second) = (
+            two_digits(*h1, *h2)?,
+            two_digits(*m1, *m2)?,
+            two_digits(*s1, *s2)?,
+        );
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let second = u32::from(hour) * 3600 + u32::from(minute) * 60 + u32::from(second);
+        let mut moment = Moment {
+            date,
+            second,
+            fraction: *b"000",
+        };
+        let Some(digits) = rest.strip_prefix(b".") else {
+            return Some((moment, rest));
+        };
+        let length = digits
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        for (kept, &digit) in moment.fraction.iter_mut().zip(&digits[..length]) {
+            *kept = digit;
+        }
+        (length > 0).then_some((moment, &digits[length..]))
+    }
+
+    /// The moment in UTC of one that is `offset` seconds ahead of it.
+    fn to_utc(&self, offset: i64) -> Moment {
+        let second = i64::from(self.second) - offset;
+        let days = second.div_euclid(SECONDS_PER_DAY);
+        // Most dumps are made in UTC: a date that stays needs no arithmetic.
+        let date = if days == 0 {
+            self.date
+        } else {
+            CivilDate::from_days(self.date.to_days() + days)
+        };
+        Moment {
+            date,
+            second: second.rem_euclid(SECONDS_PER_DAY) as u32,
+            fraction: self.fraction,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(r#""2021-05-04T11:25:20.423Z""#.len());
+        out.push(b'"');
+        self.date.write(out);
+        out.push(b'T');
+        write_time_of_day(self.second, out);
+        out.push(b'.');
+        out.extend_from_slice(&self.fraction);
+        out.extend_from_slice(b"Z\"");
+    }
+}
+
+fn split_bc(text: &[u8]) -> (&[u8], bool) {
+    match text.strip_suffix(b" BC") {
+        Some(text) => (text, true),
+        None => (text, false),
+    }
+}
+
+/// Reads a date and gives back what follows it.
+fn parse_date(text: &[u8], bc: bool) -> Option<(CivilDate, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    // PostgreSQL's last date is in the year 5874897.
+    if !(4..=7).contains(&digits) {
+        return None;
+    }
+    let (year, rest) = text.split_at(digits);
+    let year = year
+        .iter()
+        .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let [b'-', m1, m2, b'-', d1, d2, rest @ ..] = rest else {
+        return None;
+    };
+    if year == 0 {
+        return None;
+    }
+    let year = if bc { 1 - year } else { year };
+    let date = CivilDate::new(year, two_digits(*m1, *m2)?, two_digits(*d1, *d2)?)?;
+    Some((date, rest))
+}
+
+/// Seconds east of UTC, from `+hh`, `+hh:mm` or `+hh:mm:ss`.
+fn parse_offset(text: &[u8]) -> Option<i64> {
+    let (sign, text) = match text {
+        [b'+', text @ ..] => (1, text),
+        [b'-', text @ ..] => (-1, text),
+        _ => return None,
+    };
+    let (hour, minute, second) = match *text {
+        [h1, h2] => (two_digits(h1, h2)?, 0, 0),
+        [h1, h2, b':', m1, m2] => (two_digits(h1, h2)?, two_digits(m1, m2)?, 0),
+        [h1, h2, b':', m1, m2, b':', s1, s2] => (
+            two_digits(h1, h2)?,
+            two_digits(m1, m2)?,
+            two_digits(s1, s2)?,
+        ),
+        _ => return None,
+    };
+    let exists = hour <= LARGEST_OFFSET_HOUR && minute <= 59 && second <= 59;
+    exists.then(|| sign * (i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)))
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<u8> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
+}
+
+#[cfg(test)]
+mod tests;
