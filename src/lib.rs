@@ -19,5 +19,7 @@
 
 pub mod civil;
 pub mod export;
+pub mod fan_out;
 pub mod pipeline;
+pub mod resolve;
 pub mod snapshot;

@@ -1,0 +1,471 @@
+//! Finding the entities: by key or full path, with their root ancestors and descendants.
+
+use std::collections::{BTreeSet, HashMap};
+
+use foldhash::fast::FixedState;
+
+use crate::pipeline::{Condition, Entity, Test};
+use crate::snapshot::copy_text;
+
+use super::plan::PlanTable;
+use super::scan::parse_integer;
+
+/// Which entities to export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    All,
+    /// By key or full path, as the user wrote them.
+    Named {
+        names: Vec<String>,
+        descendants: bool,
+    },
+}
+
+impl Choice {
+    /// The keys, where they are known before the snapshot is read.
+    pub fn keys(&self) -> Option<Vec<i64>> {
+        match self {
+            Choice::Named {
+                names,
+                descendants: false,
+            } => names.iter().map(|name| name.parse().ok()).collect(),
+            Choice::Named { .. } | Choice::All => None,
+        }
+    }
+}
+
+/// An entity that is exported, or listed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct EntityInfo {
+    pub id: i64,
+    pub full_path: String,
+    pub name: String,
+    pub parent_id: Option<i64>,
+    #[serde(skip)]
+    pub root: i64,
+}
+
+/// Why the wanted entities cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntityError {
+    #[error("there is no {kind} {wanted} in the snapshot{hint}")]
+    Unknown {
+        kind: String,
+        wanted: String,
+        hint: String,
+    },
+    #[error(
+        "{wanted} is not a {kind}: its row in {table} does not have {condition}\n  name a {kind} instead; `relexport groups` lists them"
+    )]
+    NotAnEntity {
+        kind: String,
+        wanted: String,
+        table: String,
+        condition: String,
+    },
+    #[error("{reason}")]
+    BadRow { reason: String },
+}
+
+type Map<V> = HashMap<i64, V, FixedState>;
+
+struct Record {
+    parent: Option<i64>,
+    /// Root first, the entity itself last; empty where the snapshot does not say.
+    ancestors: Box<[i64]>,
+    name: Box<str>,
+    segment: Box<str>,
+}
+
+/// All entities of a snapshot, gathered while their tables go by.
+pub struct Directory {
+    entity: Entity,
+    records: Map<Record>,
+    /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
+    others: std::collections::HashSet<i64, FixedState>,
+    /// By lookup table: full path of keys.
+    paths: Vec<Map<Box<str>>>,
+}
+
+impl Directory {
+    pub fn new(entity: &Entity) -> Self {
+        Directory {
+            entity: entity.clone(),
+            records: Map::default(),
+            others: Default::default(),
+            paths: entity.paths.iter().map(|_| Map::default()).collect(),
+        }
+    }
+
+    /// Takes rows of one of the tables that the search for entities reads.
+    ///
+    /// # Errors
+    /// Where a key is no integer or a text is not UTF-8.
+    pub fn observe(&mut self, table: &PlanTable, rows: &[u8]) -> Result<(), EntityError> {
+        let mut fields = Vec::new();
+        let mut at = 0;
+        while at < rows.len() {
+            let next = copy_text::next_row(rows, at, &mut fields);
+            let row = Observed {
+                table,
+                rows,
+                fields: &fields,
+            };
+            if table.name.name == self.entity.table {
+                self.observe_entity(&row)?;
+            }
+            for position in 0..self.entity.paths.len() {
+                if table.name.name == self.entity.paths[position].table {
+                    self.observe_path(position, &row)?;
+                }
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    fn observe_entity(&mut self, row: &Observed<'_>) -> Result<(), EntityError> {
+        let entity = &self.entity;
+        let id = row.required(&entity.key)?;
+        if !entity.filter.iter().all(|condition| row.passes(condition)) {
+            self.others.insert(id);
+            return Ok(());
+        }
+        let parent = match &entity.parent {
+            Some(column) => row.integer(column)?,
+            None => None,
+        };
+        let text = |column: &Option<String>| -> Result<Box<str>, EntityError> {
+            let text = column
+                .as_ref()
+                .map(|column| row.text(column))
+                .transpose()?
+                .flatten();
+            Ok(text.unwrap_or_default().into())
+        };
+        let ancestors = match &entity.ancestors {
+            Some(column) => row.integers(column)?,
+            None => Box::default(),
+        };
+        let record = Record {
+            parent,
+            ancestors,
+            name: text(&entity.name)?,
+            segment: text(&entity.segment)?,
+        };
+        self.records.insert(id, record);
+        Ok(())
+    }
+
+    fn observe_path(&mut self, position: usize, row: &Observed<'_>) -> Result<(), EntityError> {
+        let lookup = &self.entity.paths[position];
+        if !lookup.filter.iter().all(|condition| row.passes(condition)) {
+            return Ok(());
+        }
+        if let (Some(id), Some(path)) = (row.integer(&lookup.key)?, row.text(&lookup.path)?) {
+            self.paths[position].insert(id, path.into());
+        }
+        Ok(())
+    }
+
+    /// The chosen entities, each once, in the order in which they were named, their descendants (by key) behind them.
+    ///
+    /// # Errors
+    /// Where a name finds nothing, or something that is no entity.
+    pub fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
+        let mut keys = Vec::new();
+        match choice {
+            Choice::All => keys.extend(self.records.keys().copied().collect::<BTreeSet<_>>()),
+            Choice::Named { names, descendants } => {
+                for name in names {
+                    let key = self.find(name)?;
+                    keys.push(key);
+                    if *descendants {
+                        keys.extend(self.descendants(key));
+                    }
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        keys.retain(|key| seen.insert(*key));
+        Ok(keys.into_iter().map(|key| self.info(key)).collect())
+    }
+
+    /// What is known of an entity.
+    fn info(&self, id: i64) -> EntityInfo {
+        let record = self.records.get(&id);
+        EntityInfo {
+            id,
+            full_path: self.full_path(id),
+            name: record
+                .map(|record| record.name.to_string())
+                .unwrap_or_default(),
+            parent_id: record.and_then(|record| record.parent),
+            root: self.root(id),
+        }
+    }
+
+    fn find(&self, wanted: &str) -> Result<i64, EntityError> {
+        let wanted = wanted.trim_matches('/');
+        if let Ok(id) = wanted.parse::<i64>() {
+            if self.records.contains_key(&id) {
+                return Ok(id);
+            }
+            // A number is always a key: rows may have been kept by it before paths were known.
+            return Err(if self.others.contains(&id) {
+                self.not_an_entity(wanted)
+            } else {
+                self.unknown(wanted)
+            });
+        }
+        let mut other = false;
+        for (lookup, paths) in self.entity.paths.iter().zip(&self.paths) {
+            for fold in if lookup.former {
+                &[true][..]
+            } else {
+                &[false, true][..]
+            } {
+                let mut ids: Vec<i64> = paths
+                    .iter()
+                    .filter(|(_, path)| {
+                        if *fold {
+                            same_ignoring_case(path, wanted)
+                        } else {
+                            ***path == *wanted
+                        }
+                    })
+                    .map(|(id, _)| *id)
+                    .collect();
+                ids.sort_unstable();
+                if let Some(id) = ids.iter().find(|id| self.records.contains_key(id)) {
+                    return Ok(*id);
+                }
+                other |= ids.iter().any(|id| self.others.contains(id));
+            }
+        }
+        // Entities without a path of their own are found by their ancestors' parts.
+        let mut by_parts: Vec<i64> = self
+            .records
+            .keys()
+            .copied()
+            .filter(|id| self.full_path(*id) == wanted)
+            .collect();
+        by_parts.sort_unstable();
+        match by_parts.first() {
+            Some(id) => Ok(*id),
+            None if other => Err(self.not_an_entity(wanted)),
+            None => Err(self.unknown(wanted)),
+        }
+    }
+
+    fn unknown(&self, wanted: &str) -> EntityError {
+        EntityError::Unknown {
+            kind: self.entity.kind.clone(),
+            wanted: wanted.to_owned(),
+            hint: self.hint(wanted),
+        }
+    }
+
+    fn not_an_entity(&self, wanted: &str) -> EntityError {
+        let condition = self
+            .entity
+            .filter
+            .first()
+            .map(|condition| format!("the right {}", condition.column));
+        EntityError::NotAnEntity {
+            kind: self.entity.kind.clone(),
+            wanted: wanted.to_owned(),
+            table: self.entity.table.clone(),
+            condition: condition.unwrap_or_default(),
+        }
+    }
+
+    /// The full paths that look most like the wanted one.
+    fn hint(&self, wanted: &str) -> String {
+        let mut near: Vec<(usize, String)> = self
+            .records
+            .keys()
+            .map(|id| self.full_path(*id))
+            .map(|path| (distance(wanted, &path), path))
+            .collect();
+        near.sort();
+        near.truncate(3);
+        if near.is_empty() {
+            return "; it holds none at all".to_owned();
+        }
+        let names: Vec<String> = near.into_iter().map(|(_, path)| path).collect();
+        format!("\n  the nearest paths are: {}", names.join(", "))
+    }
+
+    /// The full path: what the first lookup that knows the entity says, else its ancestors' parts joined by `/`.
+    pub fn full_path(&self, id: i64) -> String {
+        let current = self
+            .entity
+            .paths
+            .iter()
+            .zip(&self.paths)
+            .filter(|(lookup, _)| !lookup.former);
+        for (_, paths) in current {
+            if let Some(path) = paths.get(&id) {
+                return path.to_string();
+            }
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        self.walk_up(id, |_, record| parts.push(&record.segment));
+        parts.reverse();
+        let path = parts.join("/");
+        if path.is_empty() {
+            id.to_string()
+        } else {
+            path
+        }
+    }
+
+    fn root(&self, id: i64) -> i64 {
+        if let Some(root) = self
+            .records
+            .get(&id)
+            .and_then(|record| record.ancestors.first())
+        {
+            return *root;
+        }
+        let mut root = id;
+        self.walk_up(id, |id, _| root = id);
+        root
+    }
+
+    fn descendants(&self, of: i64) -> BTreeSet<i64> {
+        let is_below = |id: i64, record: &Record| {
+            if record.ancestors.is_empty() {
+                let mut below = false;
+                self.walk_up(id, |ancestor, _| below |= ancestor == of);
+                below
+            } else {
+                record.ancestors.contains(&of)
+            }
+        };
+        self.records
+            .iter()
+            .filter(|(id, record)| **id != of && is_below(**id, record))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Visits an entity and its ancestors, nearest first.
+    fn walk_up<'a>(&'a self, id: i64, mut visit: impl FnMut(i64, &'a Record)) {
+        let mut current = Some(id);
+        // A hostile snapshot may have parents in a circle.
+        let mut seen = BTreeSet::new();
+        while let Some(id) = current.filter(|id| seen.insert(*id)) {
+            let Some(record) = self.records.get(&id) else {
+                return;
+            };
+            visit(id, record);
+            current = record.parent;
+        }
+    }
+}
+
+/// A row of a table that the directory reads.
+struct Observed<'a> {
+    table: &'a PlanTable,
+    rows: &'a [u8],
+    fields: &'a [std::ops::Range<usize>],
+}
+
+impl<'a> Observed<'a> {
+    /// The field of a column, `None` where the table lacks the column or the value is NULL.
+    fn field(&self, column: &str) -> Option<&'a [u8]> {
+        let range = self.fields.get(self.table.column(column)?)?;
+        Some(&self.rows[range.clone()]).filter(|field| *field != b"\\N")
+    }
+
+    fn passes(&self, condition: &Condition) -> bool {
+        match (&condition.test, self.field(&condition.column)) {
+            (Test::Null, field) => field.is_none(),
+            (_, None) => false,
+            (Test::NotNull, Some(_)) => true,
+            (Test::In(texts), Some(field)) => texts.iter().any(|text| text.as_bytes() == field),
+            (Test::Above(bound), Some(field)) => {
+                parse_integer(field).is_some_and(|value| value > *bound)
+            }
+            (Test::Below(bound), Some(field)) => {
+                parse_integer(field).is_some_and(|value| value < *bound)
+            }
+        }
+    }
+
+    fn bad(&self, column: &str, what: &str) -> EntityError {
+        EntityError::BadRow {
+            reason: format!(
+                "a row of table {} has a {column} that is {what}",
+                self.table.name
+            ),
+        }
+    }
+
+    fn integer(&self, column: &str) -> Result<Option<i64>, EntityError> {
+        match self.field(column) {
+            None => Ok(None),
+            Some(field) => Ok(Some(
+                parse_integer(field).ok_or_else(|| self.bad(column, "no integer"))?,
+            )),
+        }
+    }
+
+    fn required(&self, column: &str) -> Result<i64, EntityError> {
+        self.integer(column)?
+            .ok_or_else(|| self.bad(column, "NULL"))
+    }
+
+    fn text(&self, column: &str) -> Result<Option<String>, EntityError> {
+        let Some(field) = self.field(column) else {
+            return Ok(None);
+        };
+        let mut decoded = Vec::new();
+        copy_text::decode(field, &mut decoded).map_err(|_| self.bad(column, "not COPY text"))?;
+        String::from_utf8(decoded)
+            .map(Some)
+            .map_err(|_| self.bad(column, "not UTF-8"))
+    }
+
+    /// An array of integers.
+    fn integers(&self, column: &str) -> Result<Box<[i64]>, EntityError> {
+        let Some(field) = self.field(column) else {
+            return Ok(Box::default());
+        };
+        let bad = || self.bad(column, "no array of integers");
+        let inner = field
+            .strip_prefix(b"{")
+            .and_then(|rest| rest.strip_suffix(b"}"))
+            .ok_or_else(bad)?;
+        if inner.is_empty() {
+            return Ok(Box::default());
+        }
+        inner
+            .split(|byte| *byte == b',')
+            .map(|item| parse_integer(item).ok_or_else(bad))
+            .collect()
+    }
+}
+
+fn same_ignoring_case(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+}
+
+/// Edit distance of two paths, capped by their lengths: small where one was mistyped.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(255).collect(), b.chars().take(255).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let change = diagonal + usize::from(left != right);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

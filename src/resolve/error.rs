@@ -1,0 +1,33 @@
+//! Why rows could not be found.
+
+use std::io;
+
+use crate::snapshot::SnapshotError;
+
+use super::entities::EntityError;
+
+/// Why resolving ended without a result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    #[error(transparent)]
+    Snapshot(Box<SnapshotError>),
+    #[error(transparent)]
+    Entity(#[from] EntityError),
+    #[error("{0}")]
+    Plan(String),
+    #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
+    Temp(#[from] io::Error),
+    #[error(
+        "table {table} stands in two places of the snapshot, with tables between that depend on it, so it must be read twice\n  save the snapshot to a file, and name that"
+    )]
+    Reappeared { table: String },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<SnapshotError> for ResolveError {
+    fn from(error: SnapshotError) -> Self {
+        ResolveError::Snapshot(Box::new(error))
+    }
+}

@@ -1,0 +1,378 @@
+//! Finding the rows: which rows of which tables a pipeline's tree needs, in one read of the snapshot.
+//!
+//! [`plan()`] lays the tree over the snapshot's catalog. [`resolve`] then drives a snapshot past a
+//! resolver: a stream in the order in which it comes, a snapshot with random access level by level, so
+//! that nothing has to wait. What comes out is [`Resolved`]: the kept rows, found again by hop and key.
+//!
+//! This floor knows neither JSON nor output files.
+
+mod entities;
+mod error;
+mod keys;
+mod plan;
+mod resolver;
+mod scan;
+mod schedule;
+mod stage;
+mod store;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rayon::ThreadPool;
+
+use crate::pipeline::Pipeline;
+use crate::snapshot::{
+    Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, StreamSource, TableName,
+    TableSource,
+};
+
+pub use entities::{Choice, EntityError, EntityInfo};
+pub use error::ResolveError;
+pub use plan::{
+    HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
+    PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
+    entity_tables, plan,
+};
+pub use resolver::{Limits, Resolved, Trouble};
+pub use scan::{BadRow, parse_integer};
+pub use store::{Entry, RowAt, RowStore};
+
+use resolver::Resolver;
+use schedule::Schedule;
+
+/// Blocks between the reading thread and the resolver.
+const EVENTS: usize = 4;
+
+/// While nothing comes out of a pipe, how often to look whether the run is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What is to be resolved, and with what means.
+pub struct Request<'a> {
+    pub pipeline: &'a Pipeline,
+    pub selection: &'a Selection,
+    pub choice: &'a Choice,
+    pub limits: &'a Limits,
+    pub pool: Arc<ThreadPool>,
+    /// Set from outside to end the run early.
+    pub interrupted: Arc<AtomicBool>,
+    /// Take no table as complete before the snapshot's end. Slower: more rows wait. Needed where
+    /// [`ResolveError::Reappeared`] was the answer without it.
+    pub seal_late: bool,
+    /// Read a stream only until the tables that are needed have gone by. What is damaged behind them is then not
+    /// noticed, so this is for looking around and not for exports.
+    pub stop_early: bool,
+}
+
+/// What a resolve run tells while it goes on.
+pub trait Observer {
+    /// The catalog is known and the plan is made.
+    fn planned(&mut self, plan: &Plan, facts: &SnapshotFacts);
+    /// The data of a table begins to go by.
+    fn table(&mut self, name: &TableName);
+}
+
+/// What resolving a snapshot gives.
+pub struct Outcome {
+    pub resolved: Resolved,
+    pub facts: SnapshotFacts,
+    pub catalog: Arc<Catalog>,
+    /// The snapshot ended too early, but some tables were complete by then.
+    pub cut_off: Option<SnapshotError>,
+}
+
+/// Finds all rows that the request needs, in one read of the snapshot.
+///
+/// # Errors
+/// Where the snapshot cannot be read or trusted, the entities are not there, or temp files cannot be written.
+pub fn resolve(
+    snapshot: Snapshot,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, ResolveError> {
+    match snapshot.access {
+        Access::Stream(source) => resolve_stream(source, request, observer),
+        Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
+    }
+}
+
+fn check(interrupted: &AtomicBool) -> Result<(), ResolveError> {
+    if interrupted.load(Ordering::Relaxed) {
+        Err(ResolveError::Interrupted)
+    } else {
+        Ok(())
+    }
+}
+
+fn start(
+    request: &Request<'_>,
+    catalog: &Arc<Catalog>,
+    facts: &SnapshotFacts,
+    candidates: bool,
+    observer: &mut dyn Observer,
+) -> Result<Resolver, ResolveError> {
+    let plan = plan(request.pipeline, request.selection, catalog).map_err(ResolveError::Plan)?;
+    observer.planned(&plan, facts);
+    let (choice, limits) = (request.choice.clone(), request.limits.clone());
+    let pool = Arc::clone(&request.pool);
+    let mut resolver = Resolver::new(
+        plan,
+        Arc::clone(catalog),
+        &request.pipeline.entity,
+        choice,
+        limits,
+        pool,
+    );
+    if request.seal_late {
+        resolver.seal_late();
+    }
+    resolver.begin(candidates);
+    Ok(resolver)
+}
+
+/// A stream goes by once, in its own order: what cannot be decided yet waits.
+fn resolve_stream(
+    source: Box<dyn StreamSource>,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, ResolveError> {
+    let names = request.selection.tables(request.pipeline);
+    let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
+    let (events, received) = bounded(EVENTS);
+    let reader = std::thread::spawn(move || {
+        let mut sink = |event| forward(&events, event);
+        source.read(&wanted, &mut sink)
+    });
+    // Where this fails nobody waits for the reader: it may be waiting itself, for a pipe into which nothing comes. It
+    // stops at its next event, now that nobody listens.
+    let driven = drive_stream(&received, request, observer)?;
+    drop(received);
+    let read = reader
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let Some(mut stream) = driven else {
+        read?;
+        return Err(ResolveError::Plan(
+            "the snapshot holds no table at all".to_owned(),
+        ));
+    };
+    let cut_off = match read {
+        Ok(()) => None,
+        Err(error @ SnapshotError::CutOff { .. }) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    if cut_off.is_none() || stream.ended {
+        stream.leave()?;
+    }
+    let finished = stream.resolver.finish(cut_off.is_some());
+    let (resolved, cut_off) = match (finished, cut_off) {
+        (Err(ResolveError::Entity(_)), Some(cut_off)) => return Err(cut_off.into()),
+        // Who the entities are, and below whom, is not known for sure.
+        (Ok(resolved), Some(cut_off)) if resolved.entities_incomplete() => {
+            return Err(cut_off.into());
+        }
+        (finished, cut_off) => (finished?, cut_off),
+    };
+    Ok(Outcome {
+        resolved,
+        facts: stream.facts,
+        catalog: stream.catalog,
+        cut_off,
+    })
+}
+
+fn forward(events: &Sender<Event>, event: Event) -> ControlFlow<()> {
+    match events.send(event) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}
+
+/// A stream while it goes by.
+struct StreamState {
+    resolver: Resolver,
+    facts: SnapshotFacts,
+    catalog: Arc<Catalog>,
+    /// The table whose data goes by, and whether its data has ended so far.
+    current: Option<TableId>,
+    ended: bool,
+}
+
+impl StreamState {
+    /// The current table is left behind: another one begins, or the snapshot has ended.
+    fn leave(&mut self) -> Result<(), ResolveError> {
+        match self.current.take() {
+            Some(table) => self.resolver.table_left(table),
+            None => Ok(()),
+        }
+    }
+}
+
+fn drive_stream(
+    events: &Receiver<Event>,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Option<StreamState>, ResolveError> {
+    let mut stream: Option<StreamState> = None;
+    loop {
+        let event = match events.recv_timeout(LOOK_EVERY) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        check(&request.interrupted)?;
+        let Some(event) = event else { continue };
+        match (event, &mut stream) {
+            (Event::Catalog(catalog, facts), _) => {
+                let resolver = start(request, &catalog, &facts, true, observer)?;
+                stream = Some(StreamState {
+                    resolver,
+                    facts,
+                    catalog,
+                    current: None,
+                    ended: true,
+                });
+            }
+            (Event::Begin(head), Some(stream)) => {
+                let table = stream.resolver.table(&head.table);
+                if stream.current != table {
+                    stream.leave()?;
+                    observer.table(&head.table);
+                }
+                if let Some(table) = table {
+                    stream.resolver.begin_table(table, &head)?;
+                }
+                stream.current = table;
+                stream.ended = false;
+            }
+            (Event::Rows(block), Some(stream)) => {
+                if let Some(table) = stream.current {
+                    stream.resolver.rows(table, block)?;
+                }
+            }
+            (Event::End(end), Some(stream)) => {
+                let table = stream.resolver.table(&end.table);
+                if table == stream.current {
+                    stream.ended = true;
+                } else if request.stop_early && stream.ended {
+                    // Another table's data: the current one's is over.
+                    stream.leave()?;
+                    if stream.resolver.is_through() {
+                        break;
+                    }
+                }
+            }
+            (_, None) => {
+                return Err(ResolveError::Plan(
+                    "rows came before the catalog".to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(stream)
+}
+
+/// What the readers of a snapshot with random access report.
+enum Report {
+    Event(TableId, Event),
+    Done(TableId, Result<(), SnapshotError>),
+}
+
+/// Tables are opened level by level: first those that say who the entities are, then always those whose
+/// parents are known, several at a time.
+fn resolve_tables(
+    source: &dyn TableSource,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, ResolveError> {
+    let (catalog, facts) = (source.catalog(), source.facts());
+    let mut resolver = start(request, &catalog, &facts, false, observer)?;
+    let plan = Arc::clone(&resolver.plan);
+    let readers = request.pool.current_num_threads().max(1);
+    let mut schedule = Schedule::new(&plan, source, readers);
+    std::thread::scope(|scope| {
+        let (reports, received) = bounded(EVENTS * readers);
+        let (work, parts) = crossbeam_channel::unbounded::<(TableId, Part)>();
+        for _ in 0..readers {
+            let (reports, parts) = (reports.clone(), parts.clone());
+            scope.spawn(move || read_parts(source, &parts, &reports));
+        }
+        drop((reports, parts));
+        loop {
+            for table in schedule.next(&plan, &resolver) {
+                observer.table(&plan.tables[table].name);
+                let mut parts = source.parts(&plan.tables[table].name);
+                if parts.is_empty() {
+                    resolver.table_gone(table)?;
+                    continue;
+                }
+                parts.sort_by_key(|part| std::cmp::Reverse(part.size));
+                schedule.started(table, parts.len());
+                for part in parts {
+                    // The readers live as long as the channel does.
+                    let _ = work.send((table, part));
+                }
+            }
+            if !schedule.is_reading() {
+                if schedule.is_through() {
+                    break;
+                }
+                continue;
+            }
+            check(&request.interrupted)?;
+            match received.recv() {
+                Ok(Report::Event(table, Event::Begin(head))) => {
+                    resolver.begin_table(table, &head)?
+                }
+                Ok(Report::Event(table, Event::Rows(block))) => resolver.rows(table, block)?,
+                Ok(Report::Event(..)) => {}
+                Ok(Report::Done(table, result)) => {
+                    match result {
+                        Ok(()) => {}
+                        // Without the tables that say who the entities are there is nothing to export.
+                        Err(error) if plan.tables[table].observed => return Err(error.into()),
+                        Err(error) => resolver.table_broken(table, error.to_string()),
+                    }
+                    if schedule.ended(table) {
+                        resolver.table_gone(table)?;
+                    }
+                }
+                Err(_) => {
+                    return Err(ResolveError::Plan(
+                        "the readers of the snapshot ended early".to_owned(),
+                    ));
+                }
+            }
+        }
+        drop(work);
+        Ok(Outcome {
+            resolved: resolver.finish(false)?,
+            facts,
+            catalog,
+            cut_off: None,
+        })
+    })
+}
+
+/// One reading thread: reads parts until no more are given out.
+fn read_parts(
+    source: &dyn TableSource,
+    parts: &Receiver<(TableId, Part)>,
+    reports: &Sender<Report>,
+) {
+    for (table, part) in parts {
+        let result = source.read(
+            &part,
+            &mut |event| match reports.send(Report::Event(table, event)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+        );
+        if reports.send(Report::Done(table, result)).is_err() {
+            return;
+        }
+    }
+}

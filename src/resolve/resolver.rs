@@ -1,0 +1,568 @@
+//! The resolver's state: which hops are done, which rows are kept, which wait.
+//!
+//! It is fed by a driver (one for streams, one for tables that can be opened at will) with what the
+//! snapshot says, in whatever order, and never reads a snapshot itself. A slot is *sealed* when every
+//! hop that feeds it is done; a hop is *done* when its slot is sealed and its table has gone by and no row of it
+//! waits any more. While a table goes by, hops whose slot is sealed are decided at once; the rows of the
+//! others are staged.
+
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+
+use crate::fan_out::FanOut;
+use crate::pipeline::Entity;
+use crate::snapshot::{Block, BlockHead, Catalog, TableName};
+
+use super::entities::{Choice, Directory, EntityError, EntityInfo};
+use super::error::ResolveError;
+use super::keys::{KeySet, Keys};
+use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
+use super::scan::{BadRow, HopToScan, Scanned, Scanner};
+use super::stage::{self, Stage};
+use super::store::{Entry, RowStore};
+
+/// Bad rows of a table that are described; the others are only counted.
+const DESCRIBED: usize = 100;
+
+/// Limits and places that resolving keeps to.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of memory for kept rows and their index.
+    pub memory: usize,
+    pub temp_dir: PathBuf,
+}
+
+/// What is wrong with a table's data, as far as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Something that makes all of the table's rows doubtful.
+    pub broken: Option<String>,
+    /// Rows that cannot be used, described up to a number.
+    pub bad_rows: Vec<BadRow>,
+    pub bad_count: u64,
+}
+
+impl Trouble {
+    fn is_none(&self) -> bool {
+        self.broken.is_none() && self.bad_count == 0
+    }
+}
+
+#[derive(Default)]
+struct TableState {
+    seen: bool,
+    gone: bool,
+    scanner: Option<(Arc<BlockHead>, Arc<Scanner>)>,
+    /// Hops whose rows are staged; decided when the table's data begins, for all of it.
+    staged_hops: Option<Vec<HopId>>,
+    stage: Option<Stage>,
+    absent: Option<BTreeSet<usize>>,
+    trouble: Trouble,
+    rows: u64,
+}
+
+enum SlotState {
+    Open(Keys),
+    Sealed(Arc<KeySet>),
+}
+
+impl SlotState {
+    fn sealed(&self) -> Option<&Arc<KeySet>> {
+        match self {
+            SlotState::Sealed(keys) => Some(keys),
+            SlotState::Open(_) => None,
+        }
+    }
+}
+
+/// What a job of the pool gives back: whose rows it scanned, and what it found.
+type Job = (TableId, Scanned, Vec<u8>);
+
+/// The rows of one snapshot that a plan needs, while they are being found.
+pub(super) struct Resolver {
+    pub plan: Arc<Plan>,
+    catalog: Arc<Catalog>,
+    choice: Choice,
+    directory: Directory,
+    tables: Vec<TableState>,
+    hop_done: Vec<bool>,
+    slots: Vec<SlotState>,
+    store: RowStore,
+    limits: Limits,
+    staged_bytes: u64,
+    fan_out: FanOut<std::io::Result<Job>>,
+    entities: Option<Vec<EntityInfo>>,
+    /// Whether a table that went by may be taken as complete before the snapshot's end.
+    seal_early: bool,
+    at_end: bool,
+}
+
+/// What resolving leaves: everything that rendering needs.
+pub struct Resolved {
+    pub plan: Arc<Plan>,
+    pub store: Arc<RowStore>,
+    pub entities: Vec<EntityInfo>,
+    /// By table.
+    pub troubles: BTreeMap<TableId, Trouble>,
+    /// Layout columns that the data of a table does not have.
+    pub absent: BTreeMap<TableId, BTreeSet<usize>>,
+    /// Tables of the plan that did not come to their end, because the snapshot was cut off before.
+    pub incomplete: BTreeSet<TableId>,
+    /// Tables that the catalog has, but for which the snapshot holds no data at all.
+    pub without_data: BTreeSet<TableId>,
+    /// Rows that went by, by table.
+    pub rows: BTreeMap<TableId, u64>,
+    /// Bytes of temp files: staged rows and rows moved out of memory.
+    pub temp_bytes: u64,
+}
+
+impl Resolved {
+    /// True where a table that says who the entities are was cut off.
+    pub fn entities_incomplete(&self) -> bool {
+        let mut incomplete = self.incomplete.iter();
+        incomplete.any(|table| self.plan.tables[*table].observed)
+    }
+}
+
+impl Resolver {
+    pub fn new(
+        plan: Plan,
+        catalog: Arc<Catalog>,
+        entity: &Entity,
+        choice: Choice,
+        limits: Limits,
+        pool: Arc<ThreadPool>,
+    ) -> Self {
+        let plan = Arc::new(plan);
+        let window = pool.current_num_threads() * 2;
+        // Where rows of every entity are candidates, most of what is kept will not be wanted: memory
+        // is better left to other things.
+        let rows_in_memory = match choice {
+            Choice::Named { .. } if choice.keys().is_none() => limits.memory / 2,
+            Choice::Named { .. } | Choice::All => limits.memory,
+        };
+        Resolver {
+            directory: Directory::new(entity),
+            tables: plan.tables.iter().map(|_| TableState::default()).collect(),
+            hop_done: vec![false; plan.hops.len()],
+            slots: plan
+                .slots
+                .iter()
+                .map(|_| SlotState::Open(Keys::default()))
+                .collect(),
+            store: RowStore::new(plan.hops.len(), rows_in_memory, &limits.temp_dir),
+            fan_out: FanOut::new(pool, window),
+            entities: None,
+            seal_early: true,
+            at_end: false,
+            staged_bytes: 0,
+            plan,
+            catalog,
+            choice,
+            limits,
+        }
+    }
+
+    /// Takes a table as complete only at the snapshot's end: for a snapshot whose tables stand in several places.
+    pub fn seal_late(&mut self) {
+        self.seal_early = false;
+    }
+
+    /// Seals the entity slots as far as they are known before any row: with the keys that the user named, or, where
+    /// `candidates` says that rows may go by before the entities are known, with every key.
+    pub fn begin(&mut self, candidates: bool) {
+        let keys = match self.choice.keys() {
+            Some(keys) => Some(KeySet::Only(keys.into_iter().collect())),
+            None if candidates || self.choice == Choice::All => Some(KeySet::Any),
+            None => None,
+        };
+        let root = matches!(keys, Some(KeySet::Any)).then(|| Arc::new(KeySet::Any));
+        let keys = keys.map(Arc::new);
+        for (slot, source) in self.plan.slots.iter().enumerate() {
+            let known = match source {
+                SlotSource::EntityKey => &keys,
+                SlotSource::EntityRoot => &root,
+                SlotSource::Rows { .. } | SlotSource::Collected { .. } => &None,
+            };
+            if let Some(keys) = known {
+                self.slots[slot] = SlotState::Sealed(Arc::clone(keys));
+            }
+        }
+    }
+
+    /// The table of the plan that these rows belong to.
+    pub fn table(&self, name: &TableName) -> Option<TableId> {
+        self.plan
+            .tables
+            .iter()
+            .position(|table| table.name == *name)
+    }
+
+    /// True where no row of the table needs to wait for another table: the keys of every hop onto it are known, or
+    /// come from rows of its own (a parent in the same table).
+    pub fn is_ready(&self, table: TableId) -> bool {
+        self.hops_of(table).all(|hop| {
+            let slot = self.plan.hops[hop].slot;
+            let sources = self.plan.slots[slot].hops();
+            let own = |source: &HopId| self.plan.hops[*source].table == table;
+            self.slots[slot].sealed().is_some() || !sources.is_empty() && sources.iter().all(own)
+        })
+    }
+
+    /// True where the keys of some hop onto the table are known.
+    pub fn is_begun(&self, table: TableId) -> bool {
+        self.hops_of(table)
+            .any(|hop| self.slots[self.plan.hops[hop].slot].sealed().is_some())
+    }
+
+    /// Number of hops onto the table whose keys are not known yet.
+    pub fn open_hops(&self, table: TableId) -> usize {
+        self.hops_of(table)
+            .filter(|hop| self.slots[self.plan.hops[*hop].slot].sealed().is_none())
+            .count()
+    }
+
+    fn hops_of(&self, table: TableId) -> impl Iterator<Item = HopId> + '_ {
+        (0..self.plan.hops.len()).filter(move |hop| self.plan.hops[*hop].table == table)
+    }
+
+    /// Data of a table begins.
+    ///
+    /// # Errors
+    /// [`ResolveError::Reappeared`] where rows were decided as if the table had been complete before.
+    pub fn begin_table(
+        &mut self,
+        table: TableId,
+        head: &Arc<BlockHead>,
+    ) -> Result<(), ResolveError> {
+        if self.tables[table].gone {
+            let used = |(slot, source): (SlotId, &SlotSource)| {
+                self.slots[slot].sealed().is_some()
+                    && source
+                        .hops()
+                        .iter()
+                        .any(|hop| self.plan.hops[*hop].table == table)
+            };
+            if self.plan.slots.iter().enumerate().any(used) {
+                return Err(ResolveError::Reappeared {
+                    table: self.plan.tables[table].name.to_string(),
+                });
+            }
+            for hop in self.hops_of(table).collect::<Vec<_>>() {
+                self.hop_done[hop] = false;
+            }
+            self.tables[table].gone = false;
+        }
+        self.tables[table].seen = true;
+        if self.tables[table].staged_hops.is_none() {
+            let open = self
+                .hops_of(table)
+                .filter(|hop| self.slots[self.plan.hops[*hop].slot].sealed().is_none())
+                .collect();
+            self.tables[table].staged_hops = Some(open);
+        }
+        let scanner = self.scanner(table, head, Pass::Snapshot);
+        match scanner {
+            Ok(scanner) => {
+                let absent: BTreeSet<usize> = scanner.absent().collect();
+                let state = &mut self.tables[table];
+                if state.absent.get_or_insert_with(|| absent.clone()) != &absent {
+                    state.trouble.broken =
+                        Some("parts of the table's data have different columns".to_owned());
+                }
+                state.scanner = Some((Arc::clone(head), Arc::new(scanner)));
+            }
+            Err(reason) => {
+                self.tables[table].trouble.broken.get_or_insert(reason);
+                self.tables[table].scanner = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn scanner(&self, table: TableId, head: &BlockHead, pass: Pass) -> Result<Scanner, String> {
+        let plan = &self.plan;
+        let staged = self.tables[table]
+            .staged_hops
+            .as_deref()
+            .unwrap_or_default();
+        let hops = self
+            .hops_of(table)
+            .filter_map(|id| {
+                let hop = &plan.hops[id];
+                let sealed = self.slots[hop.slot].sealed().cloned();
+                let keys = match pass {
+                    Pass::Snapshot => sealed.filter(|_| !staged.contains(&id)),
+                    // What was staged is looked at for the staged hops only, and only for those that can be decided.
+                    Pass::Stage => Some(sealed.filter(|_| staged.contains(&id))?),
+                };
+                Some(HopToScan {
+                    hop: id,
+                    child: &hop.child,
+                    filter: &hop.filter,
+                    keys,
+                    feeds: self.feeds(id),
+                })
+            })
+            .collect();
+        let definition = self
+            .catalog
+            .table(&plan.tables[table].name)
+            .ok_or_else(|| "the snapshot has no definition of the table".to_owned())?;
+        let observed = plan.tables[table].observed && pass == Pass::Snapshot;
+        Scanner::new(&plan.tables[table], definition, head, hops, observed)
+    }
+
+    /// The slots that rows of a hop feed, with the columns that they take.
+    fn feeds(&self, hop: HopId) -> Vec<(SlotId, &str)> {
+        let mut feeds = Vec::new();
+        for (slot, source) in self.plan.slots.iter().enumerate() {
+            match source {
+                SlotSource::Rows { hops, column } if hops.contains(&hop) => {
+                    feeds.push((slot, column.as_str()))
+                }
+                SlotSource::Collected { hops, columns } if hops.contains(&hop) => {
+                    let table = &self.plan.tables[self.plan.hops[hop].table];
+                    let there = columns
+                        .iter()
+                        .filter(|column| table.column(column).is_some());
+                    feeds.extend(there.map(|column| (slot, column.as_str())));
+                }
+                _ => {}
+            }
+        }
+        feeds
+    }
+
+    /// Takes rows of a table whose data has begun. Returns soon; the pool does the work.
+    ///
+    /// # Errors
+    /// Where temp files cannot be written, or the entity directory finds a row that it cannot read.
+    pub fn rows(&mut self, table: TableId, block: Block) -> Result<(), ResolveError> {
+        let Some((head, scanner)) = &self.tables[table].scanner else {
+            return Ok(());
+        };
+        // Parts of a table may be read at the same time under heads of their own.
+        let scanner = if Arc::ptr_eq(head, &block.head) || **head == *block.head {
+            Arc::clone(scanner)
+        } else {
+            match self.scanner(table, &block.head, Pass::Snapshot) {
+                Ok(scanner) => Arc::new(scanner),
+                Err(reason) => {
+                    self.tables[table].trouble.broken.get_or_insert(reason);
+                    return Ok(());
+                }
+            }
+        };
+        let oldest = self.fan_out.give(move || {
+            let mut scanned = scanner.scan(&block);
+            let packed = pack(&mut scanned);
+            Ok((table, scanned, packed))
+        });
+        self.take(oldest)?;
+        while let Some(ready) = self.fan_out.take_ready() {
+            self.take(Some(ready))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every block that was given has been scanned.
+    fn drain(&mut self) -> Result<(), ResolveError> {
+        while let Some(result) = self.fan_out.take() {
+            self.take(Some(result))?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, result: Option<std::io::Result<Job>>) -> Result<(), ResolveError> {
+        let Some(result) = result else { return Ok(()) };
+        let (table, scanned, packed) = result?;
+        let mut places = Vec::with_capacity(scanned.ranges.len());
+        for range in &scanned.ranges {
+            places.push(self.store.push(&scanned.kept[range.clone()])?);
+        }
+        for found in &scanned.found {
+            self.store.enter(
+                found.hop,
+                Entry {
+                    key: found.key,
+                    id: found.id,
+                    at: places[found.row],
+                },
+            );
+        }
+        for (slot, key) in &scanned.fed {
+            if let SlotState::Open(keys) = &mut self.slots[*slot] {
+                keys.insert(*key);
+            }
+        }
+        let state = &mut self.tables[table];
+        state.rows += scanned.rows;
+        if !packed.is_empty() {
+            let stage = match &mut state.stage {
+                Some(stage) => stage,
+                empty => empty.insert(Stage::new(&self.limits.temp_dir)?),
+            };
+            stage.push(&packed)?;
+            self.staged_bytes += packed.len() as u64;
+        }
+        if !scanned.observed.is_empty() {
+            self.directory
+                .observe(&self.plan.tables[table], &scanned.observed)?;
+        }
+        let described = &mut state.trouble.bad_rows;
+        described.extend(
+            scanned
+                .bad
+                .into_iter()
+                .take(DESCRIBED.saturating_sub(described.len())),
+        );
+        state.trouble.bad_count += scanned.bad_rows;
+        Ok(())
+    }
+
+    /// The data of a table cannot be read: what is made of it fails.
+    pub fn table_broken(&mut self, table: TableId, reason: String) {
+        self.tables[table].trouble.broken.get_or_insert(reason);
+    }
+
+    /// The data of a table has gone by in a stream: what depends on it may be decided, unless more of it may
+    /// come, as it may for a partitioned table.
+    ///
+    /// # Errors
+    /// As [`Resolver::rows`]; also where a wanted entity turns out not to exist.
+    pub fn table_left(&mut self, table: TableId) -> Result<(), ResolveError> {
+        match self.seal_early && !self.plan.tables[table].partitioned {
+            true => self.table_gone(table),
+            false => self.drain(),
+        }
+    }
+
+    /// All data of a table has gone by: what depends on it is decided.
+    ///
+    /// # Errors
+    /// As [`Resolver::table_left`].
+    pub fn table_gone(&mut self, table: TableId) -> Result<(), ResolveError> {
+        self.drain()?;
+        self.tables[table].gone = true;
+        self.settle()
+    }
+
+    /// The snapshot has been read to its end.
+    ///
+    /// # Errors
+    /// As [`Resolver::table_gone`].
+    pub fn finish(mut self, cut_off: bool) -> Result<Resolved, ResolveError> {
+        self.drain()?;
+        let incomplete: BTreeSet<TableId> = match cut_off {
+            true => (0..self.tables.len())
+                .filter(|table| !self.tables[*table].gone)
+                .collect(),
+            false => BTreeSet::new(),
+        };
+        self.at_end = true;
+        for state in &mut self.tables {
+            state.gone = true;
+        }
+        self.settle()?;
+        let entities = self.entities()?;
+        let mut without_data = BTreeSet::new();
+        let mut troubles = BTreeMap::new();
+        let mut absent = BTreeMap::new();
+        let mut rows = BTreeMap::new();
+        for (id, state) in self.tables.iter_mut().enumerate() {
+            if !state.seen {
+                without_data.insert(id);
+            }
+            rows.insert(id, state.rows);
+            if !state.trouble.is_none() {
+                troubles.insert(id, std::mem::take(&mut state.trouble));
+            }
+            if let Some(columns) = state.absent.take().filter(|columns| !columns.is_empty()) {
+                absent.insert(id, columns);
+            }
+        }
+        self.store.sort();
+        Ok(Resolved {
+            temp_bytes: self.staged_bytes + self.store.spilled(),
+            plan: self.plan,
+            store: Arc::new(self.store),
+            entities,
+            troubles,
+            absent,
+            incomplete,
+            without_data,
+            rows,
+        })
+    }
+
+    /// The chosen entities, once the tables that say who they are have gone by.
+    ///
+    /// # Errors
+    /// Where one does not exist.
+    pub fn entities(&mut self) -> Result<Vec<EntityInfo>, ResolveError> {
+        if let Some(entities) = &self.entities {
+            return Ok(entities.clone());
+        }
+        let entities = self
+            .directory
+            .choose(&self.choice)
+            .map_err(|error| self.lost_entity().unwrap_or(error))?;
+        Ok(self.entities.insert(entities).clone())
+    }
+
+    /// True where every table of the plan has gone by.
+    pub fn is_through(&self) -> bool {
+        self.tables.iter().all(|table| table.gone)
+    }
+
+    /// Why an entity may not have been found although it is there: rows of the tables that say so cannot be read.
+    fn lost_entity(&self) -> Option<EntityError> {
+        let tables = self.plan.tables.iter().zip(&self.tables);
+        let (table, trouble) = tables
+            .filter(|(table, _)| table.observed)
+            .map(|(table, state)| (table, &state.trouble))
+            .find(|(_, trouble)| !trouble.is_none())?;
+        let name = &table.name;
+        let reason = match (&trouble.broken, trouble.bad_rows.first()) {
+            (Some(reason), _) => format!("table {name}: {reason}"),
+            (None, Some(bad)) => format!(
+                "table {name}, row {} (byte {}): {}; it may be the one that is looked for",
+                bad.row, bad.offset, bad.reason
+            ),
+            (None, None) => format!("table {name} has rows that cannot be read"),
+        };
+        Some(EntityError::BadRow { reason })
+    }
+
+    fn observed_gone(&self) -> bool {
+        let mut observed = self
+            .plan
+            .tables
+            .iter()
+            .zip(&self.tables)
+            .filter(|(table, _)| table.observed);
+        observed.all(|(_, state)| state.gone)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Snapshot,
+    Stage,
+}
+
+/// Packs the staged rows of a scan and drops the unpacked ones.
+fn pack(scanned: &mut Scanned) -> Vec<u8> {
+    let staged = std::mem::take(&mut scanned.staged);
+    if staged.is_empty() {
+        Vec::new()
+    } else {
+        stage::pack(&staged)
+    }
+}

@@ -1,0 +1,445 @@
+//! Scanning a block: which of its rows are wanted, and by which hop.
+//!
+//! This is the work that the pool does while a snapshot goes by: pure computation on a block that it owns.
+//! Rows are split into fields, the key columns are parsed and tested, and only what matches is copied, cut
+//! down to the table's layout. A row that cannot be split, or whose key cannot be read, is reported with its place.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::pipeline::{Condition, Test};
+use crate::snapshot::{Block, BlockHead, RowForm, Table, copy_text, csv_text};
+
+use super::keys::KeySet;
+use super::plan::{HopId, PlanTable, SlotId};
+
+/// How many bad rows of a block are described; the others are only counted.
+const DESCRIBED: usize = 20;
+
+/// What to do with the rows of one table under one head.
+#[derive(Debug)]
+pub struct Scanner {
+    form: RowForm,
+    fields: usize,
+    /// The data's columns, by field.
+    columns: Vec<String>,
+    /// Field of each layout column; `None` where the data does not have the column.
+    project: Vec<Option<usize>>,
+    key: usize,
+    ready: Vec<ScanHop>,
+    /// Rows that only these hops' conditions let through wait until their keys are known.
+    pending: Vec<PendingHop>,
+    observed: bool,
+}
+
+#[derive(Debug)]
+struct ScanHop {
+    hop: HopId,
+    child: usize,
+    conditions: Vec<FieldTest>,
+    keys: Arc<KeySet>,
+    /// Slots that rows of this hop feed, and the field that they take.
+    feeds: Vec<(SlotId, usize)>,
+}
+
+#[derive(Debug)]
+struct PendingHop {
+    child: usize,
+    conditions: Vec<FieldTest>,
+}
+
+#[derive(Debug)]
+struct FieldTest {
+    field: usize,
+    test: Test,
+}
+
+/// A hop as the scanner is given it.
+pub struct HopToScan<'a> {
+    pub hop: HopId,
+    pub child: &'a str,
+    pub filter: &'a [Condition],
+    /// The keys, or `None` while they are not known.
+    pub keys: Option<Arc<KeySet>>,
+    /// Slots that the hop's rows feed, by column name.
+    pub feeds: Vec<(SlotId, &'a str)>,
+}
+
+/// A row that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Number of the row in its table's data, from 1.
+    pub row: u64,
+    /// Where the row starts, in bytes of the decompressed source.
+    pub offset: u64,
+    pub reason: String,
+}
+
+/// What a scan of a block found.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    pub rows: u64,
+    /// Kept rows one after the other, without line ends.
+    pub kept: Vec<u8>,
+    /// Ranges of `kept`, one per kept row.
+    pub ranges: Vec<Range<usize>>,
+    pub found: Vec<Found>,
+    pub fed: Vec<(SlotId, i64)>,
+    /// Rows that must wait, each ended by LF.
+    pub staged: Vec<u8>,
+    /// Rows for the entity directory, each ended by LF.
+    pub observed: Vec<u8>,
+    pub bad: Vec<BadRow>,
+    pub bad_rows: u64,
+}
+
+/// A hop found a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub hop: HopId,
+    pub key: i64,
+    pub id: i64,
+    /// Position in [`Scanned::ranges`].
+    pub row: usize,
+}
+
+impl Scanner {
+    /// Compiles a scanner for one head of a table's data.
+    ///
+    /// # Errors
+    /// A message where the head does not fit the table's definition or lacks a column that is needed to find rows.
+    pub fn new(
+        table: &PlanTable,
+        definition: &Table,
+        head: &BlockHead,
+        hops: Vec<HopToScan<'_>>,
+        observed: bool,
+    ) -> Result<Scanner, String> {
+        if let Some(column) = head
+            .columns
+            .iter()
+            .find(|column| definition.column(column).is_none())
+        {
+            return Err(format!(
+                "the data has a column {column} that the definition of the table does not have"
+            ));
+        }
+        let field = |column: &str| -> Result<usize, String> {
+            head.columns
+                .iter()
+                .position(|name| name == column)
+                .ok_or_else(|| {
+                    format!("the data has no column {column}, which is needed to find rows")
+                })
+        };
+        let tests = |filter: &[Condition]| -> Result<Vec<FieldTest>, String> {
+            filter
+                .iter()
+                .map(|condition| {
+                    Ok(FieldTest {
+                        field: field(&condition.column)?,
+                        test: condition.test.clone(),
+                    })
+                })
+                .collect()
+        };
+        let mut ready = Vec::new();
+        let mut pending = Vec::new();
+        for hop in hops {
+            let conditions = tests(hop.filter)?;
+            let child = field(hop.child)?;
+            match hop.keys {
+                None => pending.push(PendingHop { child, conditions }),
+                Some(keys) if keys.is_empty() => {}
+                Some(keys) => {
+                    let feeds = hop
+                        .feeds
+                        .iter()
+                        .filter_map(|(slot, column)| Some((*slot, field(column).ok()?)))
+                        .collect();
+                    ready.push(ScanHop {
+                        hop: hop.hop,
+                        child,
+                        conditions,
+                        keys,
+                        feeds,
+                    });
+                }
+            }
+        }
+        Ok(Scanner {
+            form: head.form,
+            fields: head.columns.len(),
+            columns: head.columns.clone(),
+            project: table
+                .layout
+                .iter()
+                .map(|column| field(&column.name).ok())
+                .collect(),
+            key: field(&table.layout[table.key].name)?,
+            ready,
+            pending,
+            observed,
+        })
+    }
+
+    /// Layout columns that the data does not have.
+    pub fn absent(&self) -> impl Iterator<Item = usize> + '_ {
+        self.project
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.is_none())
+            .map(|(column, _)| column)
+    }
+
+    /// Scans a block of whole rows.
+    pub fn scan(&self, block: &Block) -> Scanned {
+        let mut scanned = Scanned::default();
+        match self.form {
+            RowForm::CopyText => self.scan_copy_text(block, &mut scanned),
+            RowForm::Csv => self.scan_csv(block, &mut scanned),
+        }
+        scanned.fed.sort_unstable();
+        scanned.fed.dedup();
+        scanned
+    }
+
+    fn scan_copy_text(&self, block: &Block, scanned: &mut Scanned) {
+        let bytes = block.bytes();
+        let mut fields: Vec<Range<usize>> = Vec::with_capacity(self.fields);
+        let mut rows = copy_text::Rows::new(bytes);
+        while let Some(range) = rows.next_row(&mut fields) {
+            let row = CopyRow {
+                bytes,
+                fields: &fields,
+            };
+            self.row(&row, block, range.start, scanned);
+        }
+    }
+
+    fn scan_csv(&self, block: &Block, scanned: &mut Scanned) {
+        let bytes = block.bytes();
+        let mut fields = Vec::with_capacity(self.fields);
+        let mut at = 0;
+        while at < bytes.len() {
+            match csv_text::next_row(bytes, at, &mut fields) {
+                Ok(next) => {
+                    let row = CsvRow {
+                        bytes,
+                        fields: &fields,
+                    };
+                    self.row(&row, block, at, scanned);
+                    at = next;
+                }
+                Err(error) => {
+                    // Behind broken quotes nothing of the block can be told apart any more.
+                    scanned.bad(
+                        block,
+                        at,
+                        format!("{error}; the rows after it in this block are lost, too"),
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    fn row(&self, row: &impl Row, block: &Block, at: usize, scanned: &mut Scanned) {
+        scanned.rows += 1;
+        if row.len() != self.fields {
+            let reason = format!(
+                "{} fields, but the table's data has {} columns",
+                row.len(),
+                self.fields
+            );
+            scanned.bad(block, at, reason);
+            return;
+        }
+        let mut kept = None;
+        for hop in &self.ready {
+            if !hop.conditions.iter().all(|condition| row.passes(condition))
+                || row.is_null(hop.child)
+            {
+                continue;
+            }
+            let Some(key) = row.integer(hop.child) else {
+                scanned.bad(block, at, self.no_integer(hop.child, "a key"));
+                return;
+            };
+            if !hop.keys.contains(key) {
+                continue;
+            }
+            let Some(id) = row.integer(self.key) else {
+                scanned.bad(block, at, self.no_integer(self.key, "the primary key"));
+                return;
+            };
+            let kept = *kept.get_or_insert_with(|| {
+                let from = scanned.kept.len();
+                self.copy(row, &mut scanned.kept);
+                scanned.ranges.push(from..scanned.kept.len());
+                scanned.ranges.len() - 1
+            });
+            scanned.found.push(Found {
+                hop: hop.hop,
+                key,
+                id,
+                row: kept,
+            });
+            for (slot, field) in &hop.feeds {
+                match row.integer(*field) {
+                    Some(value) => scanned.fed.push((*slot, value)),
+                    None if row.is_null(*field) => {}
+                    None => {
+                        scanned.bad(block, at, self.no_integer(*field, "a key"));
+                        return;
+                    }
+                }
+            }
+        }
+        let waits = |hop: &PendingHop| {
+            !row.is_null(hop.child) && hop.conditions.iter().all(|condition| row.passes(condition))
+        };
+        if let Some(hop) = self.pending.iter().find(|hop| waits(hop)) {
+            // Checked here, where the row's place is known.
+            if let Some(field) = [hop.child, self.key]
+                .into_iter()
+                .find(|field| row.integer(*field).is_none())
+            {
+                scanned.bad(block, at, self.no_integer(field, "a key"));
+                return;
+            }
+            self.copy(row, &mut scanned.staged);
+            scanned.staged.push(b'\n');
+        }
+        if self.observed {
+            self.copy(row, &mut scanned.observed);
+            scanned.observed.push(b'\n');
+        }
+    }
+
+    fn no_integer(&self, field: usize, what: &str) -> String {
+        format!(
+            "column {} is no integer, but it is {what}",
+            self.columns[field]
+        )
+    }
+
+    fn copy(&self, row: &impl Row, out: &mut Vec<u8>) {
+        for (position, field) in self.project.iter().enumerate() {
+            if position > 0 {
+                out.push(b'\t');
+            }
+            match field {
+                Some(field) => row.copy(*field, out),
+                None => out.extend_from_slice(b"\\N"),
+            }
+        }
+    }
+}
+
+impl Scanned {
+    fn bad(&mut self, block: &Block, at: usize, reason: String) {
+        self.bad_rows += 1;
+        if self.bad.len() < DESCRIBED {
+            let row = block.first_row + self.rows.max(1);
+            self.bad.push(BadRow {
+                row,
+                offset: block.offset + at as u64,
+                reason,
+            });
+        }
+    }
+}
+
+/// A row that was split into fields, whatever form it has.
+trait Row {
+    fn len(&self) -> usize;
+    fn is_null(&self, field: usize) -> bool;
+    /// The field's text, if it is the same in every form: no escapes, no quotes.
+    fn plain(&self, field: usize) -> &[u8];
+    /// Appends the field as COPY text.
+    fn copy(&self, field: usize, out: &mut Vec<u8>);
+
+    fn integer(&self, field: usize) -> Option<i64> {
+        parse_integer(self.plain(field))
+    }
+
+    fn passes(&self, condition: &FieldTest) -> bool {
+        let field = condition.field;
+        match &condition.test {
+            Test::Null => self.is_null(field),
+            Test::NotNull => !self.is_null(field),
+            _ if self.is_null(field) => false,
+            Test::In(texts) => texts
+                .iter()
+                .any(|text| text.as_bytes() == self.plain(field)),
+            Test::Above(bound) => self.integer(field).is_some_and(|value| value > *bound),
+            Test::Below(bound) => self.integer(field).is_some_and(|value| value < *bound),
+        }
+    }
+}
+
+struct CopyRow<'a> {
+    bytes: &'a [u8],
+    fields: &'a [Range<usize>],
+}
+
+impl Row for CopyRow<'_> {
+    fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn is_null(&self, field: usize) -> bool {
+        self.plain(field) == b"\\N"
+    }
+
+    fn plain(&self, field: usize) -> &[u8] {
+        &self.bytes[self.fields[field].clone()]
+    }
+
+    fn copy(&self, field: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.plain(field));
+    }
+}
+
+struct CsvRow<'a> {
+    bytes: &'a [u8],
+    fields: &'a [csv_text::CsvField],
+}
+
+impl Row for CsvRow<'_> {
+    fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn is_null(&self, field: usize) -> bool {
+        !self.fields[field].quoted && self.fields[field].range.is_empty()
+    }
+
+    fn plain(&self, field: usize) -> &[u8] {
+        &self.bytes[self.fields[field].range.clone()]
+    }
+
+    fn copy(&self, field: usize, out: &mut Vec<u8>) {
+        csv_text::to_copy_text(self.plain(field), self.fields[field].quoted, out);
+    }
+}
+
+/// An integer in PostgreSQL's text form.
+pub fn parse_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let mut value: i128 = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i128::from(digit - b'0');
+    }
+    i64::try_from(if negative { -value } else { value }).ok()
+}

@@ -1,0 +1,289 @@
+//! The row store: kept rows, found again by hop and key.
+//!
+//! A kept row is stored once, as the bytes of its layout's columns in COPY text. Rows lie in segments
+//! of about a MiB. While all of them fit into the memory limit they stay in memory; beyond it the oldest segments
+//! are written to a temp file and read back when a batch needs rows of it. What always
+//! stays in memory is the index: 24 bytes for each row and hop.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::plan::HopId;
+
+/// Segments are closed when they reach this many bytes.
+const SEGMENT: usize = 1 << 20;
+/// Bits of a [`RowAt`] for the position inside its segment. PostgreSQL's rows are below 2 GiB.
+const OFFSET_BITS: u32 = 32;
+/// Entries between two marks of a hop.
+const MARK_EVERY: usize = 32;
+/// A row's bytes stand behind their length.
+const LENGTH: usize = 4;
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowAt(u64);
+
+impl RowAt {
+    fn new(segment: usize, offset: usize) -> Self {
+        RowAt((segment as u64) << OFFSET_BITS | offset as u64)
+    }
+
+    fn segment(self) -> usize {
+        (self.0 >> OFFSET_BITS) as usize
+    }
+
+    fn offset(self) -> usize {
+        (self.0 & ((1 << OFFSET_BITS) - 1)) as usize
+    }
+}
+
+/// A row that a hop found: by which key, and the row's own primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub key: i64,
+    pub id: i64,
+    pub at: RowAt,
+}
+
+/// Bytes of an index entry, for the account of memory.
+pub const ENTRY_SIZE: usize = std::mem::size_of::<Entry>();
+
+enum Segment {
+    Memory(Vec<u8>),
+    /// At this offset of the temp file.
+    File(u64),
+}
+
+/// Kept rows and the index by hop.
+pub struct RowStore {
+    segments: Vec<Segment>,
+    hops: Vec<Vec<Entry>>,
+    /// The keys of every [`MARK_EVERY`]th entry, by hop: small enough for the processor's cache.
+    marks: Vec<Vec<i64>>,
+    /// Rows and index together stay below this many bytes of memory, as far as rows can be moved out.
+    limit: usize,
+    in_memory: usize,
+    /// Segments before this one are in the temp file.
+    moved_out: usize,
+    spill: Option<File>,
+    spilled: u64,
+    temp_dir: std::path::PathBuf,
+}
+
+impl RowStore {
+    /// An empty store for so many hops. `limit` is in bytes; the temp file is made when it is needed, without
+    /// a name, so that it is gone whatever happens to the program.
+    pub fn new(hops: usize, limit: usize, temp_dir: &Path) -> Self {
+        RowStore {
+            segments: Vec::new(),
+            hops: vec![Vec::new(); hops],
+            marks: vec![Vec::new(); hops],
+            limit,
+            in_memory: 0,
+            moved_out: 0,
+            spill: None,
+            spilled: 0,
+            temp_dir: temp_dir.to_owned(),
+        }
+    }
+
+    /// Keeps a row and says where it is.
+    ///
+    /// # Errors
+    /// When the temp file cannot be written (a full disk, say).
+    pub fn push(&mut self, row: &[u8]) -> io::Result<RowAt> {
+        let needed = row.len() + LENGTH;
+        let length =
+            u32::try_from(row.len()).map_err(|_| io::Error::other("a row of 4 GiB or more"))?;
+        let has_room = match self.segments.last() {
+            Some(Segment::Memory(bytes)) => bytes.len() + needed <= bytes.capacity(),
+            Some(Segment::File(_)) | None => false,
+        };
+        if !has_room {
+            self.make_room()?;
+            let segment = Vec::with_capacity(needed.max(SEGMENT));
+            self.in_memory += segment.capacity();
+            self.segments.push(Segment::Memory(segment));
+        }
+        let last = self.segments.len() - 1;
+        let Some(Segment::Memory(bytes)) = self.segments.last_mut() else {
+            return Err(io::Error::other("the row store has no open segment"));
+        };
+        let at = RowAt::new(last, bytes.len());
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(row);
+        Ok(at)
+    }
+
+    /// Notes that a hop found a row.
+    pub fn enter(&mut self, hop: HopId, entry: Entry) {
+        let entries = &mut self.hops[hop];
+        if entries.len() == entries.capacity() {
+            // By a quarter rather than by doubling: a large index would else take twice its size.
+            entries.reserve_exact(entries.len() / 4 + 256);
+        }
+        entries.push(entry);
+    }
+
+    fn index_size(&self) -> usize {
+        self.hops.iter().map(Vec::capacity).sum::<usize>() * ENTRY_SIZE
+    }
+
+    /// Makes room for another segment: while rows and index would be over the limit, moves the oldest segment out.
+    fn make_room(&mut self) -> io::Result<()> {
+        while self.in_memory + self.index_size() + SEGMENT > self.limit {
+            let Some(Segment::Memory(bytes)) = self.segments.get(self.moved_out) else {
+                return Ok(());
+            };
+            let spill = match &mut self.spill {
+                Some(file) => file,
+                empty => empty.insert(tempfile::tempfile_in(&self.temp_dir)?),
+            };
+            spill.write_all(bytes)?;
+            let (length, capacity) = (bytes.len(), bytes.capacity());
+            self.segments[self.moved_out] = Segment::File(self.spilled);
+            self.moved_out += 1;
+            self.spilled += length as u64;
+            self.in_memory -= capacity;
+        }
+        Ok(())
+    }
+
+    /// Puts the index in order: by key, then by primary key. No row is found before that.
+    pub fn sort(&mut self) {
+        use rayon::prelude::*;
+        self.hops.par_iter_mut().for_each(|entries| {
+            entries.sort_unstable();
+            entries.shrink_to_fit();
+        });
+        self.marks = self
+            .hops
+            .iter()
+            .map(|entries| {
+                entries
+                    .iter()
+                    .step_by(MARK_EVERY)
+                    .map(|entry| entry.key)
+                    .collect()
+            })
+            .collect();
+    }
+
+    /// The rows that a hop found by this key, in order of their primary keys.
+    pub fn found(&self, hop: HopId, key: i64) -> &[Entry] {
+        let entries = &self.hops[hop];
+        // Where the first entry of the key can be, by the marks alone.
+        let mark = self.marks[hop].partition_point(|mark| *mark < key);
+        let low = mark.saturating_sub(1) * MARK_EVERY;
+        let high = (mark * MARK_EVERY).min(entries.len());
+        let from = low + entries[low..high].partition_point(|entry| entry.key < key);
+        let count = entries[from..]
+            .iter()
+            .take_while(|entry| entry.key == key)
+            .count();
+        &entries[from..from + count]
+    }
+
+    /// All rows that a hop found.
+    pub fn all(&self, hop: HopId) -> &[Entry] {
+        &self.hops[hop]
+    }
+
+    /// The bytes of a row that is in memory; `None` where it was moved out.
+    pub fn get(&self, at: RowAt) -> Option<&[u8]> {
+        match self.segments.get(at.segment())? {
+            Segment::Memory(bytes) => {
+                let (length, row) = bytes.get(at.offset()..)?.split_first_chunk::<LENGTH>()?;
+                row.get(..u32::from_le_bytes(*length) as usize)
+            }
+            Segment::File(..) => None,
+        }
+    }
+
+    /// Bytes of rows that were moved to the temp file.
+    pub fn spilled(&self) -> u64 {
+        self.spilled
+    }
+
+    /// Reads a row that was moved out and appends its bytes to `out`.
+    ///
+    /// # Errors
+    /// When the temp file cannot be read.
+    pub fn read(&self, at: RowAt, out: &mut Vec<u8>) -> io::Result<()> {
+        let (Some(Segment::File(start)), Some(file)) =
+            (self.segments.get(at.segment()), &self.spill)
+        else {
+            return Err(io::Error::other("the row is not in the temp file"));
+        };
+        let start = start + at.offset() as u64;
+        let mut length = [0; LENGTH];
+        file.read_exact_at(&mut length, start)?;
+        let from = out.len();
+        out.resize(from + u32::from_le_bytes(length) as usize, 0);
+        file.read_exact_at(&mut out[from..], start + LENGTH as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store_of(limit: usize, rows: usize) -> (RowStore, Vec<RowAt>) {
+        let mut store = RowStore::new(1, limit, &std::env::temp_dir());
+        let places = (0..rows)
+            .map(|i| {
+                let row = format!("{i}\t{}", "x".repeat(i % 5000));
+                let at = store.push(row.as_bytes()).unwrap();
+                store.enter(
+                    0,
+                    Entry {
+                        key: (i % 7) as i64,
+                        id: -(i as i64),
+                        at,
+                    },
+                );
+                at
+            })
+            .collect();
+        (store, places)
+    }
+
+    #[test]
+    fn rows_come_back_from_memory_and_from_the_temp_file() {
+        for (limit, spills) in [(1 << 30, false), (3 << 20, true), (0, true)] {
+            let (store, places) = store_of(limit, 4000);
+            assert_eq!(store.spilled() > 0, spills, "limit {limit}");
+            for (i, at) in places.into_iter().enumerate() {
+                let expected = format!("{i}\t{}", "x".repeat(i % 5000));
+                let mut row = Vec::new();
+                match store.get(at) {
+                    Some(bytes) => row.extend_from_slice(bytes),
+                    None => store.read(at, &mut row).unwrap(),
+                }
+                assert_eq!(row, expected.as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_larger_than_a_segment_is_kept() {
+        let mut store = RowStore::new(0, 1 << 30, &std::env::temp_dir());
+        let row = vec![b'a'; 3 * SEGMENT];
+        let at = store.push(&row).unwrap();
+        assert_eq!(store.get(at), Some(row.as_slice()));
+    }
+
+    #[test]
+    fn rows_of_a_key_come_in_order_of_their_ids() {
+        let (mut store, _) = store_of(1 << 30, 100);
+        store.sort();
+        let ids: Vec<i64> = store.found(0, 3).iter().map(|entry| entry.id).collect();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        assert_eq!(ids, sorted);
+        assert_eq!(ids.len(), 14);
+        assert!(store.found(0, 99).is_empty());
+    }
+}
