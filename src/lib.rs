@@ -20,6 +20,7 @@
 pub mod civil;
 pub mod export;
 pub mod fan_out;
+pub mod output;
 pub mod pipeline;
 pub mod resolve;
 pub mod snapshot;

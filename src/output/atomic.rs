@@ -1,0 +1,147 @@
+//! Files that appear under their final name only when they are complete.
+//!
+//! A file is written beside its final name, synced, renamed, and its folder is synced: whatever dies, there is
+//! the whole file or none.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// Stands at the end of names that are not final.
+const PART: &str = ".part";
+
+/// A file that is being written. Dropped before [`PartFile::commit`], it is removed.
+pub struct PartFile {
+    file: File,
+    part: PathBuf,
+    path: PathBuf,
+    sha256: Sha256,
+    length: u64,
+    committed: bool,
+}
+
+impl PartFile {
+    /// Begins the file, and makes its folder if need be.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let folder = folder_of(path);
+        if !folder.exists() {
+            fs::create_dir_all(folder)?;
+            // The new folder's own name must last, too.
+            sync_folder(folder_of(folder))?;
+        }
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(PART);
+        let part = path.with_file_name(name);
+        let file = File::create(&part)?;
+        Ok(PartFile {
+            file,
+            part,
+            path: path.to_owned(),
+            sha256: Sha256::new(),
+            length: 0,
+            committed: false,
+        })
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// Those of the file system, a full disk among them.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.sha256.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Syncs the file and gives it its final name. Returns its length and the SHA-256 in lower-case hex.
+    ///
+    /// # Errors
+    /// Those of the file system; the file is then not there under its final name, or cannot be relied on to stay.
+    pub fn commit(mut self) -> io::Result<(u64, String)> {
+        self.file.sync_all()?;
+        fs::rename(&self.part, &self.path)?;
+        self.committed = true;
+        sync_folder(folder_of(&self.path))?;
+        let digest = std::mem::take(&mut self.sha256).finalize();
+        Ok((self.length, hex(&digest)))
+    }
+}
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Nothing more can be done about a file that cannot be removed; it does not have a final name.
+            let _ = fs::remove_file(&self.part);
+        }
+    }
+}
+
+/// Replaces a file as a whole: readers see the old one or the new one.
+///
+/// # Errors
+/// Those of the file system.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = PartFile::create(path)?;
+    file.write(bytes)?;
+    file.commit().map(|_| ())
+}
+
+/// Makes renames in a folder last.
+///
+/// # Errors
+/// Those of the file system.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The folder that a path lies in; the current one for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_not_committed_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.gz");
+        let mut file = PartFile::create(&path).unwrap();
+        file.write(b"half").unwrap();
+        drop(file);
+        assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_committed_file_has_its_name_length_and_checksum() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.gz");
+        let mut file = PartFile::create(&path).unwrap();
+        file.write(b"ab").unwrap();
+        file.write(b"c").unwrap();
+        let (length, sha256) = file.commit().unwrap();
+        assert_eq!(length, 3);
+        // The example of FIPS 180-2, appendix B.1.
+        assert_eq!(
+            sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"abc");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

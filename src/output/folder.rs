@@ -1,0 +1,251 @@
+//! The output folder: made before anything is read, replaced only by a complete one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::atomic::{folder_of, sync_folder};
+use super::manifest;
+
+/// Why the output folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error(
+        "{0} is there already\n  name another folder, or replace the export in it with --force"
+    )]
+    Exists(String),
+    #[error(
+        "{0} holds something other than an export, so --force does not replace it\n  name another folder"
+    )]
+    NotAnExport(String),
+    #[error("{0} is a file\n  name a folder with --out")]
+    IsAFile(String),
+    #[error("{0} lies below a file\n  name another folder with --out")]
+    BelowAFile(String),
+    #[error("cannot use the folder {path}: {source}")]
+    Io { path: String, source: io::Error },
+}
+
+impl FolderError {
+    /// True where the user named a place that can never be right, whatever the disk's state.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, FolderError::Io { .. })
+    }
+}
+
+/// An output folder that is being filled.
+#[derive(Debug)]
+pub struct Folder {
+    /// Where the export will be.
+    path: PathBuf,
+    /// Where files are written: `path` itself, or a folder beside it that takes its place in the end.
+    work: PathBuf,
+    created: bool,
+}
+
+impl Folder {
+    /// Says what is wrong with a place, without touching it.
+    ///
+    /// # Errors
+    /// Where the place cannot become an output folder.
+    pub fn check(path: &Path, force: bool) -> Result<(), FolderError> {
+        let shown = path.display().to_string();
+        match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => Err(FolderError::IsAFile(shown)),
+            Ok(_) if is_empty(path) => Ok(()),
+            Ok(_) if !force => Err(FolderError::Exists(shown)),
+            Ok(_) if manifest::read(path).is_err() => Err(FolderError::NotAnExport(shown)),
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let above = path
+                    .ancestors()
+                    .skip(1)
+                    .find(|above| fs::symlink_metadata(above).is_ok());
+                match above {
+                    Some(above) if !above.is_dir() => Err(FolderError::BelowAFile(shown)),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Makes the folder. Where an export is to be replaced, makes one beside it.
+    ///
+    /// # Errors
+    /// As [`Folder::check`], and those of the file system.
+    pub fn create(path: &Path, force: bool) -> Result<Folder, FolderError> {
+        Self::check(path, force)?;
+        let io = |source| FolderError::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        let existed = path.exists();
+        let replaces = existed && !is_empty(path);
+        let work = if replaces {
+            beside(path, "new").map_err(io)?
+        } else {
+            path.to_owned()
+        };
+        fs::create_dir_all(&work).map_err(io)?;
+        let path = if replaces {
+            path.to_owned()
+        } else {
+            work.clone()
+        };
+        Ok(Folder {
+            path,
+            work,
+            created: replaces || !existed,
+        })
+    }
+
+    /// Where files are to be written.
+    pub fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// The name of the export's folder.
+    pub fn name(&self) -> String {
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    /// The export is complete: it takes the place of the one that it replaces. Returns that place.
+    ///
+    /// # Errors
+    /// Those of the file system; the old export is then still there, under its name or beside it.
+    pub fn commit(self) -> Result<PathBuf, FolderError> {
+        if self.replaces() {
+            let old = beside(&self.path, "old").map_err(|error| self.io(error))?;
+            fs::rename(&self.path, &old).map_err(|error| self.io(error))?;
+            if let Err(error) = fs::rename(&self.work, &self.path) {
+                // Put the old one back; where that fails, too, the first error says more.
+                let _ = fs::rename(&old, &self.path);
+                return Err(self.io(error));
+            }
+            sync_folder(folder_of(&self.path)).map_err(|error| self.io(error))?;
+            fs::remove_dir_all(&old).map_err(|error| self.io(error))?;
+        }
+        Ok(self.path)
+    }
+
+    /// The export is not complete. Where it would have replaced another, it goes to `<name>.failed` beside that
+    /// (in place of an earlier one); else it stays where it is. Returns its place.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn set_aside(self) -> Result<PathBuf, FolderError> {
+        if !self.replaces() {
+            return Ok(self.path);
+        }
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(".failed");
+        let place = self.path.with_file_name(name);
+        if manifest::read(&place).is_ok() {
+            fs::remove_dir_all(&place).map_err(|error| self.io(error))?;
+        }
+        fs::rename(&self.work, &place).map_err(|error| self.io(error))?;
+        Ok(place)
+    }
+
+    fn io(&self, source: io::Error) -> FolderError {
+        FolderError::Io {
+            path: self.path.display().to_string(),
+            source,
+        }
+    }
+
+    /// The export came to nothing: takes away what was made.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn discard(self) -> io::Result<()> {
+        if self.created {
+            return fs::remove_dir_all(&self.work);
+        }
+        for entry in fs::read_dir(&self.work)? {
+            let entry = entry?.path();
+            if entry.is_dir() {
+                fs::remove_dir_all(entry)?
+            } else {
+                fs::remove_file(entry)?
+            }
+        }
+        Ok(())
+    }
+
+    /// True where an older export stays in place until this one is complete.
+    pub fn replaces(&self) -> bool {
+        self.work != self.path
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// A free name in the same folder, so that a rename is enough to move it.
+fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
+    // The real place: `out` may be written as `.`, or be a link.
+    let path = fs::canonicalize(path)?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("the root folder cannot be replaced"))?;
+    let name = name.to_string_lossy();
+    Ok(path.with_file_name(format!(".{name}.{what}-{}", std::process::id())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPORT: &str = r#"{"manifest_version":1,"generator":"relexport","status":1,"started_at":"","finished_at":null,
+        "snapshot":{"kind":"plain","source":"-","server_version":null,"gitlab_version":null},
+        "pipeline":{"name":"group","sha256":""},"options":{"batched":false,"batch_size":1,"edition":"ee"},"entities":[]}"#;
+
+    #[test]
+    fn an_older_export_stays_until_the_new_one_is_complete() {
+        let temp = tempfile::tempdir().unwrap();
+        let out = temp.path().join("out");
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("manifest.json"), EXPORT).unwrap();
+        fs::write(out.join("old.gz"), "old").unwrap();
+        assert!(matches!(
+            Folder::create(&out, false),
+            Err(FolderError::Exists(_))
+        ));
+        let folder = Folder::create(&out, true).unwrap();
+        fs::write(folder.work().join("new.gz"), "new").unwrap();
+        assert!(out.join("old.gz").exists());
+        folder.commit().unwrap();
+        assert!(out.join("new.gz").exists() && !out.join("old.gz").exists());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn force_replaces_nothing_but_an_export() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("thesis.txt"), "years of work").unwrap();
+        assert!(matches!(
+            Folder::create(temp.path(), true),
+            Err(FolderError::NotAnExport(_))
+        ));
+    }
+
+    #[test]
+    fn files_are_no_folders() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(
+            Folder::create(&file, true),
+            Err(FolderError::IsAFile(_))
+        ));
+        assert!(matches!(
+            Folder::create(&file.join("a/b"), true),
+            Err(FolderError::BelowAFile(_))
+        ));
+    }
+}

@@ -1,0 +1,266 @@
+//! The manifest: what an export folder holds and how far it is.
+//!
+//! `manifest.json` is the status manifest. Entries of relations and batches carry exactly the keys of GitLab's
+//! status endpoint, in its order, and beside them the file with its size and SHA-256.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in the output folder.
+pub const FILE_NAME: &str = "manifest.json";
+
+/// The version of this file's form.
+pub const VERSION: u32 = 1;
+
+/// The whole manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub manifest_version: u32,
+    pub generator: String,
+    pub status: Status,
+    pub started_at: String,
+    pub finished_at: Option<String>,
+    /// Why the whole export is not to be relied on, where something beyond a single relation is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    pub snapshot: SnapshotEntry,
+    pub pipeline: PipelineEntry,
+    pub options: OptionsEntry,
+    /// What the snapshot could not give, though no relation failed for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    pub entities: Vec<EntityEntry>,
+}
+
+/// Where the rows came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotEntry {
+    pub kind: String,
+    pub source: String,
+    pub server_version: Option<String>,
+    pub gitlab_version: Option<String>,
+}
+
+/// Which pipeline said what to take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineEntry {
+    pub name: String,
+    pub sha256: String,
+}
+
+/// The options that decide what the files look like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptionsEntry {
+    pub batched: bool,
+    pub batch_size: u32,
+    pub edition: String,
+}
+
+/// One exported entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntityEntry {
+    pub id: i64,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub full_path: String,
+    pub prefix: String,
+    pub relations: Vec<RelationEntry>,
+}
+
+/// One relation of an entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelationEntry {
+    pub relation: String,
+    pub status: Status,
+    pub error: Option<String>,
+    pub updated_at: String,
+    pub batched: bool,
+    pub batches_count: u32,
+    pub total_objects_count: u64,
+    /// Only when batched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<Vec<BatchEntry>>,
+    /// Only when there is one file, and it is complete.
+    #[serde(flatten)]
+    pub file: Option<FileEntry>,
+    /// Rows that were left out under `--keep-going`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedRow>,
+    /// How many rows were left out, those that are not described included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_count: u64,
+}
+
+/// One batch of a relation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchEntry {
+    pub status: BatchStatus,
+    pub batch_number: u32,
+    pub objects_count: u64,
+    pub error: Option<String>,
+    pub updated_at: String,
+    #[serde(flatten)]
+    pub file: Option<FileEntry>,
+}
+
+/// A complete file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Path from the output folder, with `/`.
+    pub file: String,
+    /// Size of the compressed file.
+    pub bytes: u64,
+    /// Of the compressed file, lower-case hex.
+    pub sha256: String,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedRow {
+    pub table: String,
+    /// The primary key, where it could be read.
+    pub key: Option<i64>,
+    pub column: Option<String>,
+    pub reason: String,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Status of a relation, and of the whole export, with GitLab's integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i8", into = "i8")]
+pub enum Status {
+    Started,
+    Finished,
+    Failed,
+}
+
+impl From<Status> for i8 {
+    fn from(status: Status) -> i8 {
+        match status {
+            Status::Started => 0,
+            Status::Finished => 1,
+            Status::Failed => -1,
+        }
+    }
+}
+
+impl TryFrom<i8> for Status {
+    type Error = String;
+
+    fn try_from(number: i8) -> Result<Self, String> {
+        match number {
+            0 => Ok(Status::Started),
+            1 => Ok(Status::Finished),
+            -1 => Ok(Status::Failed),
+            _ => Err(format!("{number} is no status of a relation: 0, 1 or -1")),
+        }
+    }
+}
+
+/// Status of a batch, with GitLab's integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i8", into = "i8")]
+pub enum BatchStatus {
+    Created,
+    Started,
+    Finished,
+    Failed,
+}
+
+impl From<BatchStatus> for i8 {
+    fn from(status: BatchStatus) -> i8 {
+        match status {
+            BatchStatus::Created => 0,
+            BatchStatus::Started => 2,
+            BatchStatus::Finished => 1,
+            BatchStatus::Failed => -1,
+        }
+    }
+}
+
+impl TryFrom<i8> for BatchStatus {
+    type Error = String;
+
+    fn try_from(number: i8) -> Result<Self, String> {
+        match number {
+            0 => Ok(BatchStatus::Created),
+            2 => Ok(BatchStatus::Started),
+            1 => Ok(BatchStatus::Finished),
+            -1 => Ok(BatchStatus::Failed),
+            _ => Err(format!("{number} is no status of a batch: 0, 1, 2 or -1")),
+        }
+    }
+}
+
+impl RelationEntry {
+    /// The complete files of the relation.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        let batches = self.batches.iter().flatten();
+        self.file
+            .iter()
+            .chain(batches.filter_map(|batch| batch.file.as_ref()))
+    }
+
+    /// The entry as GitLab's status endpoint gives it: without files, checksums and skipped rows.
+    pub fn without_files(&self) -> RelationEntry {
+        let batches = self.batches.as_ref().map(|batches| {
+            batches
+                .iter()
+                .map(|batch| BatchEntry {
+                    file: None,
+                    ..batch.clone()
+                })
+                .collect()
+        });
+        RelationEntry {
+            batches,
+            file: None,
+            skipped: Vec::new(),
+            skipped_count: 0,
+            ..self.clone()
+        }
+    }
+}
+
+/// Why a manifest cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("cannot read {path}: {source}\n  is this the folder of an export?")]
+    Io {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("{path} is no manifest of an export: {source}")]
+    Form {
+        path: String,
+        source: serde_json::Error,
+    },
+    #[error("{path} has manifest version {found}, but this program reads version {VERSION}")]
+    Version { path: String, found: u32 },
+}
+
+/// Reads the manifest of an output folder.
+///
+/// # Errors
+/// Where the file is missing, is no manifest, or has another version.
+pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
+    let path = folder.join(FILE_NAME);
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io {
+        path: shown.clone(),
+        source,
+    })?;
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
+            path: shown.clone(),
+            source,
+        })?;
+    match manifest.manifest_version {
+        VERSION => Ok(manifest),
+        found => Err(ManifestError::Version { path: shown, found }),
+    }
+}

@@ -1,0 +1,29 @@
+//! Output: files in GitLab's layout, complete under their final names or not there, and a manifest that tells the truth.
+//!
+//! This floor knows nothing of databases: it gets compressed pieces in order and the names to put them under.
+
+pub mod atomic;
+mod folder;
+mod gzip;
+pub mod layout;
+pub mod manifest;
+pub mod verify;
+mod writer;
+
+pub use folder::{Folder, FolderError};
+pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
+pub use manifest::{
+    BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,
+    PipelineEntry, RelationEntry, SkippedRow, SnapshotEntry, Status,
+};
+pub use writer::{Done, FileId, Known, Message, Writer};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The time now, as the manifest writes times: UTC, three fractional digits.
+pub fn now() -> String {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    crate::civil::utc_millis_to_iso(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,195 @@
+//! One file of an export, read whole and once: checksum, gzip, JSON.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::GzDecoder;
+use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
+
+use crate::output::atomic::hex;
+
+/// Bytes that are read at once.
+const BUFFER: usize = 64 << 10;
+/// Bad lines of a file that are described; the others are only counted.
+const DESCRIBED: usize = 100;
+
+/// What a file is to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// One object a line, each line ended.
+    Lines,
+    /// One object without a line end.
+    Object,
+    /// At most one object, without a line end.
+    Single,
+    /// Whichever of the two it is.
+    SingleOrLines,
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub bytes: u64,
+    /// `None` where the file could not be read to its end.
+    pub sha256: Option<String>,
+    pub objects: u64,
+    /// All of the content could be read, so that `objects` means something.
+    pub is_whole: bool,
+    pub problems: Vec<String>,
+}
+
+/// Reads a file. Memory holds one line at a time.
+pub fn read(path: &Path, content: Content, read: &AtomicU64) -> Found {
+    let mut found = Found::default();
+    if let Err(error) = read_into(path, content, read, &mut found) {
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => "it is not there".to_owned(),
+            _ => format!("it cannot be read: {error}"),
+        };
+        found.problems.push(reason);
+    }
+    found
+}
+
+fn read_into(path: &Path, content: Content, read: &AtomicU64, found: &mut Found) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        found.problems.push("it is no regular file".to_owned());
+        return Ok(());
+    }
+    let source = Hashed {
+        inner: BufReader::with_capacity(BUFFER, File::open(path)?),
+        sha256: Sha256::new(),
+        bytes: 0,
+        read,
+        error: None,
+    };
+    let mut decoder = GzDecoder::new(source);
+    let inflated = check(
+        BufReader::with_capacity(BUFFER, &mut decoder),
+        content,
+        found,
+    );
+    let mut source = decoder.into_inner();
+    if let Some(error) = source.error.take() {
+        return Err(error);
+    }
+    found.is_whole = inflated.is_ok();
+    if let Err(error) = inflated {
+        found
+            .problems
+            .push(format!("it is no whole gzip file: {error}"));
+    }
+    let end_of_member = source.bytes;
+    // The checksum is that of the whole file, whatever stands behind the first member.
+    io::copy(&mut source, &mut io::sink())?;
+    if found.is_whole && source.bytes > end_of_member {
+        found.problems.push(format!(
+            "{} bytes stand behind its first gzip member",
+            source.bytes - end_of_member
+        ));
+    }
+    found.bytes = source.bytes;
+    found.sha256 = Some(hex(&source.sha256.finalize()));
+    Ok(())
+}
+
+/// Checks inflated content. Fails only where it cannot be read to its end.
+fn check(mut content: impl BufRead, form: Content, found: &mut Found) -> io::Result<()> {
+    let mut line = Vec::new();
+    let (mut number, mut bad) = (0u64, 0u64);
+    let mut ended = true;
+    loop {
+        line.clear();
+        if content.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        number += 1;
+        ended = line.ends_with(b"\n");
+        if ended {
+            line.pop();
+        }
+        found.objects += 1;
+        if let Err(reason) = object(&line) {
+            bad += 1;
+            if bad as usize <= DESCRIBED {
+                found.problems.push(format!("line {number} {reason}"));
+            }
+        }
+    }
+    if bad as usize > DESCRIBED {
+        let more = bad as usize - DESCRIBED;
+        found
+            .problems
+            .push(format!("{more} more lines are not right"));
+    }
+    let wrong = match form {
+        Content::Lines if !ended => Some("its last line has no end"),
+        Content::SingleOrLines if !ended && number > 1 => Some("its last line has no end"),
+        Content::Object if number != 1 || ended => Some("it is not one object without a line end"),
+        Content::Single if number > 1 || number == 1 && ended => {
+            Some("it is not at most one object without a line end")
+        }
+        _ => None,
+    };
+    found.problems.extend(wrong.map(str::to_owned));
+    Ok(())
+}
+
+/// Says why a line is no JSON object.
+fn object(line: &[u8]) -> Result<(), String> {
+    if line.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let text = std::str::from_utf8(line).map_err(|error| format!("is not UTF-8: {error}"))?;
+    if !text.starts_with('{') {
+        return Err("is no JSON object".to_owned());
+    }
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(|_| ())
+        .map_err(|error| format!("is no JSON: {error}"))
+}
+
+/// Hashes and counts what is consumed.
+struct Hashed<'a> {
+    inner: BufReader<File>,
+    sha256: Sha256,
+    bytes: u64,
+    read: &'a AtomicU64,
+    /// An error of the disk, which the decoder would pass on as if the file were damaged.
+    error: Option<io::Error>,
+}
+
+impl BufRead for Hashed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self.inner.fill_buf() {
+            Ok(_) => Ok(self.inner.buffer()),
+            Err(error) => {
+                let copy = io::Error::new(error.kind(), error.to_string());
+                if error.kind() != io::ErrorKind::Interrupted {
+                    self.error = Some(error);
+                }
+                Err(copy)
+            }
+        }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.sha256.update(&self.inner.buffer()[..amount]);
+        self.bytes += amount as u64;
+        self.read.fetch_add(amount as u64, Ordering::Relaxed);
+        self.inner.consume(amount);
+    }
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let amount = available.len().min(out.len());
+        out[..amount].copy_from_slice(&available[..amount]);
+        self.consume(amount);
+        Ok(amount)
+    }
+}

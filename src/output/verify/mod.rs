@@ -1,0 +1,417 @@
+//! Verification: whether an export folder is what its manifest says.
+//!
+//! Every file is read whole: its size and SHA-256, that it is one gzip member, that its content is JSON of the right
+//! form, and that there are as many objects as the manifest counts. Everything that is wrong is told, not only the
+//! first thing.
+
+mod content;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Component, Path};
+use std::sync::atomic::AtomicU64;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::layout;
+use super::manifest::{self, BatchStatus, FileEntry, Manifest, RelationEntry, Status};
+use crate::pipeline::Form;
+use content::{Content, Found};
+
+/// What verification came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Files that were read, the metadata among them.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Objects in the relations' files.
+    pub objects: u64,
+    pub problems: Vec<Problem>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// The file or folder, from the export's folder; the manifest where it is wrong in itself.
+    pub file: String,
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.file, self.message)
+    }
+}
+
+/// A file that the manifest names.
+struct Expected<'a> {
+    entry: &'a FileEntry,
+    objects: u64,
+    content: Content,
+}
+
+/// Holds a folder against its manifest. `form` is the form of a relation, where the pipeline that was used is known.
+/// `read` counts the bytes that have been read, for progress.
+///
+/// # Errors
+/// Where the folder cannot be listed; files that cannot be read are problems.
+pub fn verify(
+    folder: &Path,
+    manifest: &Manifest,
+    form: &(dyn Fn(&str) -> Option<Form> + Sync),
+    read: &AtomicU64,
+) -> io::Result<Verified> {
+    let mut checker = Checker {
+        manifest,
+        form,
+        files: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    checker.manifest();
+    let Checker {
+        files,
+        mut problems,
+        ..
+    } = checker;
+    let mut verified = Verified::default();
+    let results: Vec<(Found, Vec<Problem>)> = files
+        .par_iter()
+        .map(|(name, expected)| file(folder, name, expected, read))
+        .collect();
+    for (found, wrong) in results {
+        verified.files += 1;
+        verified.bytes += found.bytes;
+        verified.objects += found.objects;
+        problems.extend(wrong);
+    }
+    if !manifest.entities.is_empty() {
+        let found = content::read(&folder.join(layout::METADATA), Content::Object, read);
+        verified.files += 1;
+        verified.bytes += found.bytes;
+        problems.extend(found.problems.into_iter().map(|message| Problem {
+            file: layout::METADATA.to_owned(),
+            message,
+        }));
+    }
+    let known = Known::new(manifest, &files);
+    unknown(folder, "", &known, &mut problems)?;
+    problems.sort();
+    verified.problems = problems;
+    Ok(verified)
+}
+
+/// Reads a file and holds it against its entry.
+fn file(
+    folder: &Path,
+    name: &str,
+    expected: &Expected<'_>,
+    read: &AtomicU64,
+) -> (Found, Vec<Problem>) {
+    let found = content::read(&folder.join(name), expected.content, read);
+    let mut messages = found.problems.clone();
+    if let Some(sha256) = &found.sha256 {
+        if found.bytes != expected.entry.bytes {
+            messages.push(format!(
+                "it has {} bytes, but the manifest says {}",
+                found.bytes, expected.entry.bytes
+            ));
+        }
+        if *sha256 != expected.entry.sha256 {
+            messages.push(format!(
+                "its SHA-256 is {sha256}, but the manifest says {}",
+                expected.entry.sha256
+            ));
+        }
+        if found.objects != expected.objects && found.is_whole {
+            messages.push(format!(
+                "it holds {} objects, but the manifest says {}",
+                found.objects, expected.objects
+            ));
+        }
+    }
+    let problems = messages
+        .into_iter()
+        .map(|message| Problem {
+            file: name.to_owned(),
+            message,
+        })
+        .collect();
+    (found, problems)
+}
+
+struct Checker<'a> {
+    manifest: &'a Manifest,
+    form: &'a (dyn Fn(&str) -> Option<Form> + Sync),
+    files: BTreeMap<&'a str, Expected<'a>>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    fn wrong(&mut self, message: String) {
+        self.problems.push(Problem {
+            file: manifest::FILE_NAME.to_owned(),
+            message,
+        });
+    }
+
+    /// What the manifest says of the whole, and then of each relation.
+    fn manifest(&mut self) {
+        let manifest = self.manifest;
+        if let Some(error) = &manifest.error {
+            self.wrong(format!("the export is not to be relied on: {error}"));
+        }
+        let mut relations = manifest
+            .entities
+            .iter()
+            .flat_map(|entity| &entity.relations);
+        let all_finished = relations.all(|relation| relation.status == Status::Finished);
+        match manifest.status {
+            Status::Started => self.wrong("the export has not ended".to_owned()),
+            Status::Finished if !all_finished => {
+                self.wrong("it says finished, but not every relation is".to_owned());
+            }
+            Status::Failed if all_finished && manifest.error.is_none() => {
+                self.wrong("it says failed, but no relation has".to_owned());
+            }
+            Status::Finished | Status::Failed => {}
+        }
+        let mut prefixes = BTreeSet::new();
+        for entity in &manifest.entities {
+            if !is_name(&entity.prefix) || !prefixes.insert(&entity.prefix) {
+                self.wrong(format!(
+                    "{} has the prefix {:?}, which is taken or no folder's name",
+                    entity.full_path, entity.prefix
+                ));
+                continue;
+            }
+            let mut names = BTreeSet::new();
+            for relation in &entity.relations {
+                let place = format!("relation {} of {}", relation.relation, entity.full_path);
+                if !is_name(&relation.relation) || !names.insert(&relation.relation) {
+                    self.wrong(format!("{place}: its name is taken or no file's name"));
+                    continue;
+                }
+                self.relation(&place, &entity.prefix, relation);
+            }
+        }
+    }
+
+    fn relation(&mut self, place: &str, prefix: &str, relation: &'a RelationEntry) {
+        let error = relation.error.as_deref().unwrap_or("no error is given");
+        match relation.status {
+            Status::Finished => {
+                if let Some(error) = &relation.error {
+                    self.wrong(format!("{place} is finished, but has an error: {error}"));
+                }
+            }
+            Status::Failed => self.wrong(format!("{place} has failed: {error}")),
+            Status::Started => self.wrong(format!("{place} is not finished")),
+        }
+        if relation.batched && !self.manifest.options.batched {
+            self.wrong(format!("{place} is batched, but the export is not"));
+        }
+        let has_batches = relation
+            .batches
+            .as_ref()
+            .is_some_and(|batches| !batches.is_empty());
+        if relation.batched != relation.batches.is_some() {
+            self.wrong(format!(
+                "{place} does not say both or neither that it is batched and what its batches are"
+            ));
+        }
+        let count = relation.batches.as_ref().map_or(0, Vec::len);
+        if count as u64 != u64::from(relation.batches_count) {
+            self.wrong(format!(
+                "{place} lists {count} batches, but counts {}",
+                relation.batches_count
+            ));
+        }
+        if has_batches {
+            self.batches(place, prefix, relation);
+            return;
+        }
+        match &relation.file {
+            Some(file) => {
+                self.file(
+                    place,
+                    prefix,
+                    relation,
+                    None,
+                    file,
+                    relation.total_objects_count,
+                );
+            }
+            None if relation.status == Status::Finished => {
+                self.wrong(format!("{place} is finished, but has no file"));
+            }
+            None => {}
+        }
+    }
+
+    fn batches(&mut self, place: &str, prefix: &str, relation: &'a RelationEntry) {
+        let batches = relation.batches.as_deref().unwrap_or_default();
+        let size = u64::from(self.manifest.options.batch_size);
+        if relation.file.is_some() {
+            self.wrong(format!("{place} has batches and a file of its own"));
+        }
+        let total: u64 = batches.iter().map(|batch| batch.objects_count).sum();
+        if total != relation.total_objects_count {
+            self.wrong(format!(
+                "{place} counts {} objects, but its batches {total}",
+                relation.total_objects_count
+            ));
+        }
+        for (position, batch) in batches.iter().enumerate() {
+            let place = format!("{place}, batch {}", batch.batch_number);
+            if u64::from(batch.batch_number) != position as u64 + 1 {
+                self.wrong(format!("{place} stands in place {}", position + 1));
+                continue;
+            }
+            match (batch.status, &batch.file) {
+                (BatchStatus::Finished, Some(_)) => {}
+                (BatchStatus::Finished, None) => {
+                    self.wrong(format!("{place} is finished, but has no file"));
+                    continue;
+                }
+                (BatchStatus::Failed, _) => {
+                    let error = batch.error.as_deref().unwrap_or("no error is given");
+                    self.wrong(format!("{place} has failed: {error}"));
+                    continue;
+                }
+                (BatchStatus::Created | BatchStatus::Started, _) => {
+                    self.wrong(format!("{place} is not finished"));
+                    continue;
+                }
+            }
+            let is_last = position + 1 == batches.len();
+            // Rows that were left out under --keep-going are missing from their batches.
+            let least = match (is_last, relation.skipped_count) {
+                (_, 1..) => 0,
+                (true, 0) => 1,
+                (false, 0) => size,
+            };
+            if !(least..=size).contains(&batch.objects_count) {
+                self.wrong(format!(
+                    "{place} has {} objects, but batches have {size}{}",
+                    batch.objects_count,
+                    if is_last { " or, the last, fewer" } else { "" }
+                ));
+            }
+            if let Some(file) = &batch.file {
+                let number = Some(batch.batch_number);
+                self.file(&place, prefix, relation, number, file, batch.objects_count);
+            }
+        }
+    }
+
+    fn file(
+        &mut self,
+        place: &str,
+        prefix: &str,
+        relation: &'a RelationEntry,
+        batch: Option<u32>,
+        entry: &'a FileEntry,
+        objects: u64,
+    ) {
+        let form = (self.form)(&relation.relation);
+        let name = |json| layout::file(prefix, &relation.relation, json, batch);
+        let is_json = entry.file == name(true) && batch.is_none();
+        let is_expected = match form {
+            Some(Form::Object) => is_json,
+            Some(Form::Lines | Form::Single) => entry.file == name(false),
+            None => is_json || entry.file == name(false),
+        };
+        if !is_expected {
+            // Not read: a name from the manifest may lead anywhere.
+            let expected = name(form == Some(Form::Object));
+            self.wrong(format!(
+                "{place} has the file {:?} where {expected} belongs",
+                entry.file
+            ));
+            return;
+        }
+        let content = match form {
+            _ if is_json => Content::Object,
+            Some(Form::Single) => Content::Single,
+            Some(Form::Lines | Form::Object) => Content::Lines,
+            None if batch.is_none() => Content::SingleOrLines,
+            None => Content::Lines,
+        };
+        self.files.insert(
+            &entry.file,
+            Expected {
+                entry,
+                objects,
+                content,
+            },
+        );
+    }
+}
+
+/// True for what can be the name of a file or folder, and nothing else.
+fn is_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let first = components.next();
+    first == Some(Component::Normal(name.as_ref())) && components.next().is_none()
+}
+
+/// What belongs into the folder.
+struct Known<'a> {
+    files: BTreeSet<&'a str>,
+    folders: BTreeSet<String>,
+}
+
+impl<'a> Known<'a> {
+    fn new(manifest: &'a Manifest, files: &BTreeMap<&'a str, Expected<'a>>) -> Self {
+        let mut folders = BTreeSet::new();
+        for entity in &manifest.entities {
+            folders.insert(entity.prefix.clone());
+            for relation in entity.relations.iter().filter(|relation| relation.batched) {
+                folders.insert(format!("{}/{}", entity.prefix, relation.relation));
+            }
+        }
+        Known {
+            files: files
+                .keys()
+                .copied()
+                .chain([manifest::FILE_NAME, layout::METADATA])
+                .collect(),
+            folders,
+        }
+    }
+}
+
+/// Finds what lies in the folder though the manifest does not know it. Follows no links.
+fn unknown(
+    folder: &Path,
+    below: &str,
+    known: &Known<'_>,
+    problems: &mut Vec<Problem>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if below.is_empty() {
+            name
+        } else {
+            format!("{below}/{name}")
+        };
+        let is_folder = entry.file_type()?.is_dir();
+        if is_folder && known.folders.contains(&path) {
+            // At most two levels deep: deeper folders are known to no manifest.
+            unknown(&entry.path(), &path, known, problems)?;
+        } else if is_folder || !known.files.contains(path.as_str()) {
+            problems.push(Problem {
+                file: path,
+                message: "the manifest does not know it".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

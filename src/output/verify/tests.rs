@@ -1,0 +1,353 @@
+//! Verification of folders that are wrong in one place each.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::output::gzip::{self, GzipLevel};
+use crate::output::{BatchEntry, EntityEntry, OptionsEntry, PipelineEntry, SnapshotEntry};
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> FileEntry {
+    use sha2::{Digest, Sha256};
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+    FileEntry {
+        file: name.to_owned(),
+        bytes: bytes.len() as u64,
+        sha256: crate::output::atomic::hex(&Sha256::digest(bytes)),
+    }
+}
+
+fn zip(content: &[u8]) -> Vec<u8> {
+    gzip::compress(content, GzipLevel::default())
+}
+
+fn relation(name: &str, objects: u64, file: Option<FileEntry>) -> RelationEntry {
+    RelationEntry {
+        relation: name.to_owned(),
+        status: Status::Finished,
+        error: None,
+        updated_at: String::new(),
+        batched: false,
+        batches_count: 0,
+        total_objects_count: objects,
+        batches: None,
+        file,
+        skipped: Vec::new(),
+        skipped_count: 0,
+    }
+}
+
+fn batch(number: u32, objects: u64, file: FileEntry) -> BatchEntry {
+    BatchEntry {
+        status: BatchStatus::Finished,
+        batch_number: number,
+        objects_count: objects,
+        error: None,
+        updated_at: String::new(),
+        file: Some(file),
+    }
+}
+
+/// A right export: labels in batches of two, self, and settings without a row.
+fn export(folder: &Path) -> Manifest {
+    let one = put(
+        folder,
+        "group_1/labels/batch_1.ndjson.gz",
+        &zip(b"{\"id\":1}\n{\"id\":2}\n"),
+    );
+    let two = put(
+        folder,
+        "group_1/labels/batch_2.ndjson.gz",
+        &zip(b"{\"id\":3}\n"),
+    );
+    let own = put(folder, "group_1/self.json.gz", &zip(b"{\"id\":1}"));
+    let empty = put(folder, "group_1/settings.ndjson.gz", &zip(b""));
+    put(folder, "metadata.json.gz", &zip(b"{}"));
+    fs::write(folder.join("manifest.json"), "{}").unwrap();
+    let labels = RelationEntry {
+        batched: true,
+        batches_count: 2,
+        batches: Some(vec![batch(1, 2, one), batch(2, 1, two)]),
+        ..relation("labels", 3, None)
+    };
+    Manifest {
+        manifest_version: manifest::VERSION,
+        generator: String::new(),
+        status: Status::Finished,
+        started_at: String::new(),
+        finished_at: None,
+        error: None,
+        snapshot: SnapshotEntry {
+            kind: String::new(),
+            source: String::new(),
+            server_version: None,
+            gitlab_version: None,
+        },
+        pipeline: PipelineEntry {
+            name: String::new(),
+            sha256: String::new(),
+        },
+        options: OptionsEntry {
+            batched: true,
+            batch_size: 2,
+            edition: "ee".to_owned(),
+        },
+        warnings: Vec::new(),
+        entities: vec![EntityEntry {
+            id: 1,
+            kind: "Group".to_owned(),
+            full_path: "acme".to_owned(),
+            prefix: "group_1".to_owned(),
+            relations: vec![
+                labels,
+                relation("self", 1, Some(own)),
+                relation("settings", 0, Some(empty)),
+            ],
+        }],
+    }
+}
+
+fn form(relation: &str) -> Option<Form> {
+    match relation {
+        "labels" => Some(Form::Lines),
+        "self" => Some(Form::Object),
+        "settings" => Some(Form::Single),
+        _ => None,
+    }
+}
+
+fn problems(folder: &Path, manifest: &Manifest) -> Vec<String> {
+    let verified = verify(folder, manifest, &form, &AtomicU64::new(0)).unwrap();
+    verified.problems.iter().map(ToString::to_string).collect()
+}
+
+/// Changes a right export and says what is then found.
+fn found(change: impl FnOnce(&Path, &mut Manifest)) -> Vec<String> {
+    let temp = tempfile::tempdir().unwrap();
+    let mut manifest = export(temp.path());
+    change(temp.path(), &mut manifest);
+    problems(temp.path(), &manifest)
+}
+
+/// Puts a file with other content in place of labels' second batch, whose entry is made to fit.
+fn with_batch_2(bytes: &[u8]) -> Vec<String> {
+    found(|folder, manifest| {
+        let file = put(folder, "group_1/labels/batch_2.ndjson.gz", bytes);
+        let batches = manifest.entities[0].relations[0].batches.as_mut().unwrap();
+        batches[1].file = Some(file);
+    })
+}
+
+const BATCH_2: &str = "group_1/labels/batch_2.ndjson.gz";
+
+#[test]
+fn a_right_export_has_no_problems() {
+    let temp = tempfile::tempdir().unwrap();
+    let manifest = export(temp.path());
+    let verified = verify(temp.path(), &manifest, &form, &AtomicU64::new(0)).unwrap();
+    assert_eq!(verified.problems, []);
+    assert_eq!((verified.files, verified.objects), (5, 4));
+    // Of a pipeline that is not known, the names tell enough.
+    let verified = verify(temp.path(), &manifest, &|_| None, &AtomicU64::new(0)).unwrap();
+    assert_eq!(verified.problems, []);
+}
+
+#[test]
+fn content_that_is_not_ndjson_is_found() {
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("no line end", b"{\"id\":3}", "its last line has no end"),
+        ("an empty line", b"\n", "line 1 is empty"),
+        ("an array", b"[1]\n", "line 1 is no JSON object"),
+        (
+            "two objects in a line",
+            b"{}{}\n",
+            "line 1 is no JSON: trailing characters at line 1 column 3",
+        ),
+        (
+            "a cut object",
+            b"{\"id\":3\n",
+            "line 1 is no JSON: EOF while parsing an object at line 1 column 7",
+        ),
+        (
+            "not UTF-8",
+            b"{\"a\":\"\xff\"}\n",
+            "line 1 is not UTF-8: invalid utf-8 sequence of 1 bytes from index 6",
+        ),
+        (
+            "one line too many",
+            b"{}\n{}\n",
+            "it holds 2 objects, but the manifest says 1",
+        ),
+    ];
+    for (name, content, expected) in cases {
+        assert_eq!(
+            with_batch_2(&zip(content)),
+            [format!("{BATCH_2}: {expected}")],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn files_that_are_not_one_gzip_member_are_found() {
+    let right = zip(b"{\"id\":3}\n");
+    let two = [right.clone(), zip(b"")].concat();
+    let behind = two.len() - right.len();
+    assert_eq!(
+        with_batch_2(&two),
+        [format!(
+            "{BATCH_2}: {behind} bytes stand behind its first gzip member"
+        )]
+    );
+    for (name, bytes) in [
+        ("cut off", &right[..right.len() - 1]),
+        ("no gzip", b"{\"id\":3}\n".as_slice()),
+        ("empty", b"".as_slice()),
+    ] {
+        let found = with_batch_2(bytes);
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert!(
+            found[0].starts_with(&format!("{BATCH_2}: it is no whole gzip file")),
+            "{name}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_changed_byte_breaks_the_checksum() {
+    let found = found(|folder, _| {
+        let path = folder.join("group_1/self.json.gz");
+        let mut bytes = fs::read(&path).unwrap();
+        // The system in the gzip header, which no content depends on.
+        bytes[9] = 3;
+        fs::write(path, bytes).unwrap();
+    });
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("group_1/self.json.gz: its SHA-256 is "));
+}
+
+#[test]
+fn files_that_are_missing_or_unknown_are_found() {
+    let missing = found(|folder, _| fs::remove_file(folder.join(BATCH_2)).unwrap());
+    assert_eq!(missing, [format!("{BATCH_2}: it is not there")]);
+    let unknown = found(|folder, _| {
+        for name in [
+            "notes.txt",
+            "group_1/labels/batch_3.ndjson.gz.part",
+            "group_2/self.json.gz",
+        ] {
+            put(folder, name, b"");
+        }
+    });
+    assert_eq!(
+        unknown,
+        [
+            "group_1/labels/batch_3.ndjson.gz.part: the manifest does not know it",
+            "group_2: the manifest does not know it",
+            "notes.txt: the manifest does not know it",
+        ]
+    );
+    let link = found(|folder, _| {
+        fs::rename(folder.join(BATCH_2), folder.join("../elsewhere-of-verify")).unwrap();
+        std::os::unix::fs::symlink("../../../elsewhere-of-verify", folder.join(BATCH_2)).unwrap();
+        fs::remove_file(folder.join("../elsewhere-of-verify")).unwrap();
+    });
+    assert_eq!(link, [format!("{BATCH_2}: it is no regular file")]);
+}
+
+#[test]
+fn a_manifest_that_contradicts_itself_is_found() {
+    type Change = fn(&mut Manifest);
+    fn labels(manifest: &mut Manifest) -> &mut RelationEntry {
+        &mut manifest.entities[0].relations[0]
+    }
+    fn own(manifest: &mut Manifest) -> &mut RelationEntry {
+        &mut manifest.entities[0].relations[1]
+    }
+    let cases: [(&str, Change, &[&str]); 9] = [
+        (
+            "a count that is not the sum",
+            |m| labels(m).total_objects_count = 4,
+            &["relation labels of acme counts 4 objects, but its batches 3"],
+        ),
+        (
+            "a wrong number of batches",
+            |m| labels(m).batches_count = 3,
+            &["relation labels of acme lists 2 batches, but counts 3"],
+        ),
+        (
+            "batches of another size",
+            |m| m.options.batch_size = 3,
+            &["relation labels of acme, batch 1 has 2 objects, but batches have 3"],
+        ),
+        (
+            "a relation that has failed",
+            |m| {
+                m.status = Status::Failed;
+                own(m).status = Status::Failed;
+                own(m).error = Some("table namespaces: bad".to_owned());
+            },
+            &["relation self of acme has failed: table namespaces: bad"],
+        ),
+        (
+            "finished, but not all of it",
+            |m| own(m).status = Status::Started,
+            &[
+                "it says finished, but not every relation is",
+                "relation self of acme is not finished",
+            ],
+        ),
+        (
+            "an export that goes on",
+            |m| m.status = Status::Started,
+            &["the export has not ended"],
+        ),
+        (
+            "batched against the options",
+            |m| m.options.batched = false,
+            &["relation labels of acme is batched, but the export is not"],
+        ),
+        (
+            "an object more",
+            |m| {
+                own(m).total_objects_count = 2;
+            },
+            &[],
+        ),
+        (
+            "the whole is doubtful",
+            |m| m.error = Some("the snapshot ends too early".to_owned()),
+            &["the export is not to be relied on: the snapshot ends too early"],
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let found = found(|_, manifest| change(manifest));
+        let expected: Vec<String> = match expected {
+            [] => {
+                vec!["group_1/self.json.gz: it holds 1 objects, but the manifest says 2".to_owned()]
+            }
+            messages => messages
+                .iter()
+                .map(|message| format!("manifest.json: {message}"))
+                .collect(),
+        };
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_leads_out_of_the_folder_is_not_followed() {
+    let found = found(|_, manifest| {
+        let own = &mut manifest.entities[0].relations[1];
+        own.file.as_mut().unwrap().file = "../../etc/passwd".to_owned();
+    });
+    assert_eq!(
+        found,
+        [
+            "group_1/self.json.gz: the manifest does not know it",
+            "manifest.json: relation self of acme has the file \"../../etc/passwd\" where group_1/self.json.gz belongs",
+        ]
+    );
+}

@@ -1,0 +1,399 @@
+//! The writing thread: takes compressed pieces in order, makes files of them, and keeps the manifest true.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::atomic::{self, PartFile};
+use super::gzip::{self, Piece};
+use super::layout;
+use super::manifest::{
+    self, BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, SkippedRow,
+    Status,
+};
+use super::now;
+
+/// Pieces on their way to the disk.
+const PIECES: usize = 8;
+/// While the run goes on the manifest is written at most this often.
+const MANIFEST_EVERY: Duration = Duration::from_millis(250);
+/// Rows left out that a relation's entry describes; the others are only counted.
+const DESCRIBED: usize = 1000;
+
+/// Names a file of the export by its place in the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    /// Position in [`Manifest::entities`].
+    pub entity: usize,
+    /// Position in [`EntityEntry::relations`].
+    pub relation: usize,
+    /// Number of the batch, from 1; `None` for a relation's only file.
+    pub batch: Option<u32>,
+    /// One JSON object rather than NDJSON.
+    pub json: bool,
+}
+
+/// What the writing thread is told. Messages about one file come together and in order.
+#[derive(Debug)]
+pub enum Message {
+    /// Facts that are known only when the snapshot has been read.
+    Known(Box<Known>),
+    /// A relation will be cut into this many batches.
+    Batches {
+        entity: usize,
+        relation: usize,
+        count: u32,
+    },
+    /// More of a file's content.
+    Piece(FileId, Piece),
+    /// The file's content has ended.
+    Done(FileId, Done),
+    /// The file will not be finished.
+    Failed(FileId, String),
+    /// A relation fails as a whole, before any file of it.
+    RelationFailed {
+        entity: usize,
+        relation: usize,
+        error: String,
+    },
+}
+
+/// Facts that are known only when the snapshot has been read.
+#[derive(Debug)]
+pub struct Known {
+    pub entities: Vec<EntityEntry>,
+    pub server_version: Option<String>,
+    pub gitlab_version: Option<String>,
+    pub warnings: Vec<String>,
+    /// Name and content of the file that describes the whole export.
+    pub metadata: Vec<u8>,
+    /// Why the whole export is not to be relied on, though single relations are.
+    pub error: Option<String>,
+}
+
+/// How a file ended.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub objects: u64,
+    pub skipped: Vec<SkippedRow>,
+    pub skipped_count: u64,
+}
+
+/// A running writing thread.
+pub struct Writer {
+    messages: Option<Sender<Message>>,
+    thread: Option<std::thread::JoinHandle<io::Result<Manifest>>>,
+}
+
+impl Writer {
+    /// Writes the first manifest and starts the thread.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn start(folder: &Path, manifest: Manifest) -> io::Result<Writer> {
+        let (messages, received) = bounded(PIECES);
+        let mut state = State {
+            folder: folder.to_owned(),
+            manifest,
+            open: None,
+            written: Instant::now(),
+        };
+        state.write_manifest()?;
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || state.run(&received))?;
+        Ok(Writer {
+            messages: Some(messages),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands over a message; waits while the disk is behind.
+    ///
+    /// # Errors
+    /// What the thread met: then nothing more will be written.
+    pub fn send(&mut self, message: Message) -> io::Result<()> {
+        let sent = self
+            .messages
+            .as_ref()
+            .map(|messages| messages.send(message));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(self
+                .join()
+                .err()
+                .unwrap_or_else(|| io::Error::other("the writer has ended"))),
+        }
+    }
+
+    /// Ends the run: what is not finished by now has failed, for `reason`. Returns the manifest as it was written.
+    ///
+    /// # Errors
+    /// What the thread met.
+    pub fn finish(mut self) -> io::Result<Manifest> {
+        self.join()
+    }
+
+    fn join(&mut self) -> io::Result<Manifest> {
+        self.messages = None;
+        match self.thread.take() {
+            Some(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Err(io::Error::other("the writer has ended")),
+        }
+    }
+}
+
+/// A file that is being written.
+struct Open {
+    id: FileId,
+    file: PartFile,
+    name: String,
+    crc: crc32fast::Hasher,
+    length: u64,
+}
+
+struct State {
+    folder: PathBuf,
+    manifest: Manifest,
+    open: Option<Open>,
+    written: Instant,
+}
+
+impl State {
+    fn run(mut self, messages: &Receiver<Message>) -> io::Result<Manifest> {
+        for message in messages {
+            let changed = self.take(message)?;
+            if changed && self.written.elapsed() >= MANIFEST_EVERY {
+                self.write_manifest()?;
+            }
+        }
+        self.open = None;
+        self.end();
+        self.write_manifest()?;
+        Ok(self.manifest)
+    }
+
+    /// Takes a message; true where it changed the manifest.
+    fn take(&mut self, message: Message) -> io::Result<bool> {
+        match message {
+            Message::Known(known) => {
+                let metadata = gzip::compress(&known.metadata, gzip::GzipLevel::default());
+                atomic::replace(&self.folder.join(layout::METADATA), &metadata)?;
+                self.manifest.entities = known.entities;
+                self.manifest.snapshot.server_version = known.server_version;
+                self.manifest.snapshot.gitlab_version = known.gitlab_version;
+                self.manifest.warnings = known.warnings;
+                self.manifest.error = known.error;
+                self.write_manifest()?;
+            }
+            Message::Batches {
+                entity,
+                relation,
+                count,
+            } => {
+                let at = now();
+                let entry = self.relation(entity, relation);
+                entry.batches_count = count;
+                entry.batches = Some(
+                    (1..=count)
+                        .map(|batch_number| BatchEntry {
+                            status: BatchStatus::Created,
+                            batch_number,
+                            objects_count: 0,
+                            error: None,
+                            updated_at: at.clone(),
+                            file: None,
+                        })
+                        .collect(),
+                );
+            }
+            Message::Piece(id, piece) => return self.piece(id, &piece),
+            Message::Done(id, done) => self.done(id, done)?,
+            Message::Failed(id, error) => {
+                self.open = None;
+                self.failed(id, error);
+            }
+            Message::RelationFailed {
+                entity,
+                relation,
+                error,
+            } => {
+                let entry = self.relation(entity, relation);
+                entry.status = Status::Failed;
+                entry.error = Some(error);
+                entry.updated_at = now();
+            }
+        }
+        Ok(true)
+    }
+
+    fn relation(&mut self, entity: usize, relation: usize) -> &mut RelationEntry {
+        &mut self.manifest.entities[entity].relations[relation]
+    }
+
+    fn batch(&mut self, id: FileId) -> Option<&mut BatchEntry> {
+        let number = id.batch?;
+        self.relation(id.entity, id.relation)
+            .batches
+            .as_mut()?
+            .get_mut(number as usize - 1)
+    }
+
+    fn piece(&mut self, id: FileId, piece: &Piece) -> io::Result<bool> {
+        let mut changed = false;
+        let open = match self.open.take().filter(|open| open.id == id) {
+            Some(open) => open,
+            None => {
+                changed = true;
+                let entity = &self.manifest.entities[id.entity];
+                let name = layout::file(
+                    &entity.prefix,
+                    &entity.relations[id.relation].relation,
+                    id.json,
+                    id.batch,
+                );
+                let mut file = PartFile::create(&self.folder.join(&name))?;
+                file.write(&gzip::HEADER)?;
+                if let Some(batch) = self.batch(id) {
+                    batch.status = BatchStatus::Started;
+                    batch.updated_at = now();
+                }
+                Open {
+                    id,
+                    file,
+                    name,
+                    crc: crc32fast::Hasher::new(),
+                    length: 0,
+                }
+            }
+        };
+        let open = self.open.insert(open);
+        open.file.write(&piece.deflated)?;
+        open.crc.combine(&piece.crc);
+        open.length += piece.length;
+        Ok(changed)
+    }
+
+    fn done(&mut self, id: FileId, done: Done) -> io::Result<()> {
+        let Some(mut open) = self.open.take().filter(|open| open.id == id) else {
+            return Err(io::Error::other("a file ended that was not begun"));
+        };
+        open.file
+            .write(&gzip::trailer(open.crc.finalize(), open.length))?;
+        let (bytes, sha256) = open.file.commit()?;
+        let file = FileEntry {
+            file: open.name,
+            bytes,
+            sha256,
+        };
+        let at = now();
+        let entry = self.relation(id.entity, id.relation);
+        entry.updated_at.clone_from(&at);
+        entry.total_objects_count += done.objects;
+        entry.skipped_count += done.skipped_count;
+        let room = DESCRIBED.saturating_sub(entry.skipped.len());
+        entry.skipped.extend(done.skipped.into_iter().take(room));
+        match self.batch(id) {
+            Some(batch) => {
+                batch.status = BatchStatus::Finished;
+                batch.objects_count = done.objects;
+                batch.updated_at = at;
+                batch.file = Some(file);
+                self.settle_batches(id);
+            }
+            None => {
+                let entry = self.relation(id.entity, id.relation);
+                entry.status = Status::Finished;
+                entry.file = Some(file);
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, id: FileId, error: String) {
+        let at = now();
+        match self.batch(id) {
+            Some(batch) => {
+                batch.status = BatchStatus::Failed;
+                batch.error = Some(error.clone());
+                batch.updated_at.clone_from(&at);
+                let entry = self.relation(id.entity, id.relation);
+                entry.error.get_or_insert(error);
+                entry.updated_at = at;
+                self.settle_batches(id);
+            }
+            None => {
+                let entry = self.relation(id.entity, id.relation);
+                entry.status = Status::Failed;
+                entry.error = Some(error);
+                entry.updated_at = at;
+            }
+        }
+    }
+
+    /// A relation ends when its last batch has.
+    fn settle_batches(&mut self, id: FileId) {
+        let entry = self.relation(id.entity, id.relation);
+        let batches = entry.batches.as_deref().unwrap_or_default();
+        if batches
+            .iter()
+            .all(|batch| matches!(batch.status, BatchStatus::Finished | BatchStatus::Failed))
+        {
+            let failed = batches
+                .iter()
+                .any(|batch| batch.status == BatchStatus::Failed);
+            entry.status = if failed {
+                Status::Failed
+            } else {
+                Status::Finished
+            };
+        }
+    }
+
+    /// The run is over: what has not ended by now never will.
+    fn end(&mut self) {
+        let at = now();
+        let mut all_finished = self.manifest.error.is_none() && !self.manifest.entities.is_empty();
+        for entry in self
+            .manifest
+            .entities
+            .iter_mut()
+            .flat_map(|entity| &mut entity.relations)
+        {
+            if entry.status == Status::Started {
+                entry.status = Status::Failed;
+                entry
+                    .error
+                    .get_or_insert_with(|| "the export ended before this relation".to_owned());
+                entry.updated_at.clone_from(&at);
+                for batch in entry.batches.iter_mut().flatten() {
+                    if matches!(batch.status, BatchStatus::Created | BatchStatus::Started) {
+                        batch.status = BatchStatus::Failed;
+                        batch
+                            .error
+                            .get_or_insert_with(|| "the export ended before this batch".to_owned());
+                    }
+                }
+            }
+            all_finished &= entry.status == Status::Finished;
+        }
+        self.manifest.status = if all_finished {
+            Status::Finished
+        } else {
+            Status::Failed
+        };
+        self.manifest.finished_at = Some(at);
+    }
+
+    fn write_manifest(&mut self) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(&self.manifest)?;
+        bytes.push(b'\n');
+        atomic::replace(&self.folder.join(manifest::FILE_NAME), &bytes)?;
+        self.written = Instant::now();
+        Ok(())
+    }
+}
