@@ -1,3 +1,39 @@
-//! Exports: rendering rows as JSON.
+//! Exports: batches of top-level rows, rendered side by side, written in order.
+//!
+//! [`run()`] is a whole export, from a snapshot's name to a complete folder. Inside, the resolved rows of each
+//! relation are cut into batches, a [`FanOut`](crate::fan_out::FanOut) renders them on the pool, another compresses
+//! pieces of what they became, and the writing thread makes files of the pieces.
 
+mod batches;
+mod dry_run;
+mod metadata;
+mod render;
+mod run;
 pub mod values;
+
+use std::num::NonZeroU32;
+
+pub use batches::{BatchError, BatchObserver};
+pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
+pub use metadata::version_by_tables;
+pub use render::BadValue;
+pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run};
+
+use crate::output::GzipLevel;
+use crate::pipeline::Edition;
+
+/// What an export's files are to look like.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    /// One file per batch, for relations that can be batched.
+    pub batched: bool,
+    /// Top-level rows of a batch.
+    pub batch_size: NonZeroU32,
+    pub gzip_level: GzipLevel,
+    pub edition: Edition,
+    /// Leave out rows that cannot be rendered, and list them, rather than fail their relation.
+    pub keep_going: bool,
+}
+
+/// The batch size that GitLab had for years, and ours unless told otherwise.
+pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::new(1000).unwrap();

@@ -1,0 +1,299 @@
+//! Rendering: a batch of top-level rows, with everything nested below them, as NDJSON.
+//!
+//! A [`Renderer`] is compiled once from the plan: every column of a node is a key with its prefix ready and a codec
+//! for its type. Rendering then goes from the bytes of the rows to the bytes of the file; it is pure
+//! computation and runs on the pool.
+
+mod compile;
+mod record;
+mod resident;
+
+use std::sync::Arc;
+
+use crate::resolve::{
+    Entry, HopId, Plan, PlanSource, Resolved, RowAt, RowStore, Through, parse_integer,
+};
+
+use super::values;
+use compile::{Compiler, Node, prefix};
+use record::Job;
+
+pub use resident::Resident;
+
+/// Renders the records of a plan's relations.
+pub struct Renderer {
+    store: Arc<RowStore>,
+    plan: Arc<Plan>,
+    /// By relation of the plan; `None` for those that are not made of rows.
+    nodes: Vec<Option<Node>>,
+    keep_going: bool,
+    /// By relation: the places of its tree, where rows are to be counted.
+    places: Vec<Vec<Place>>,
+    counts: bool,
+}
+
+/// A place in a relation's tree where rows are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The relation's name and the JSON keys below it, joined by dots: `epics.notes.award_emoji`.
+    pub path: String,
+    pub table: String,
+}
+
+/// What a batch became.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    pub content: Vec<u8>,
+    pub objects: u64,
+    /// What the records' rows refer to, for the relations that are collected.
+    pub collected: Vec<i64>,
+    pub skipped: Vec<BadValue>,
+    /// Rows that were left out but are not described.
+    pub unlisted: u64,
+    /// Rows by place of the relation's tree; empty unless the renderer counts.
+    pub rows: Vec<u64>,
+    /// The place of every row that has been rendered, while the renderer counts.
+    pub written: Vec<usize>,
+}
+
+fn of<T: std::fmt::Display>(what: &str, value: &Option<T>) -> String {
+    value
+        .as_ref()
+        .map(|value| format!(", {what} {value}"))
+        .unwrap_or_default()
+}
+
+/// A row that cannot be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "table {table}{}{}: {reason}",
+    of("primary key", key),
+    of("column", column)
+)]
+pub struct BadValue {
+    pub table: String,
+    /// The primary key, where it can be read.
+    pub key: Option<i64>,
+    pub column: Option<String>,
+    pub reason: String,
+}
+
+impl Renderer {
+    /// Compiles the plan of what was resolved. With `counts`, the rows of every place are counted.
+    ///
+    /// # Errors
+    /// A message where the plan contradicts itself.
+    pub fn new(resolved: &Resolved, keep_going: bool, counts: bool) -> Result<Renderer, String> {
+        let plan = Arc::clone(&resolved.plan);
+        let compiler = Compiler {
+            plan: &plan,
+            absent: &resolved.absent,
+        };
+        let mut places = vec![Vec::new(); plan.relations.len()];
+        let nodes = plan
+            .relations
+            .iter()
+            .zip(&mut places)
+            .map(|(relation, places)| match &relation.source {
+                Ok(PlanSource::Rows(node) | PlanSource::Collected(node)) => {
+                    compiler.node(node, None, places).map(Some)
+                }
+                Ok(PlanSource::Maxima(_)) | Err(_) => Ok(None),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Renderer {
+            store: Arc::clone(&resolved.store),
+            nodes,
+            plan,
+            keep_going,
+            places,
+            counts,
+        })
+    }
+
+    /// The places of a relation's tree, each before those below it; none for a relation that is not made of rows.
+    pub fn places(&self, relation: usize) -> &[Place] {
+        &self.places[relation]
+    }
+
+    /// The top-level rows of a relation, in order: those that its hops found by the entity's key, or its root's.
+    ///
+    /// # Errors
+    /// Where rows of a join table were moved out of memory and cannot be read back.
+    pub fn top_level(
+        &self,
+        relation: usize,
+        entity: i64,
+        root: i64,
+    ) -> std::io::Result<Vec<Entry>> {
+        let Some(node) = &self.nodes[relation] else {
+            return Ok(Vec::new());
+        };
+        let mut entries = Vec::new();
+        for reach in &node.reach {
+            let key = if reach.parent == 0 { entity } else { root };
+            entries.extend_from_slice(self.store.found(reach.hop, key));
+        }
+        if let Some(through) = &node.through {
+            let mut resident = Resident::default();
+            self.load_rows(&entries, &mut resident)?;
+            entries = self.joined(through, &entries, &resident);
+        }
+        by_id(&mut entries, node.reach.len() > 1 || node.through.is_some());
+        Ok(entries)
+    }
+
+    /// The rows behind those of a join table.
+    fn joined(&self, through: &Through, join: &[Entry], resident: &Resident) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for entry in join {
+            let row = self.row_of(entry.at, resident).unwrap_or_default();
+            let to = row
+                .split(|byte| *byte == b'\t')
+                .nth(through.to)
+                .unwrap_or_default();
+            if let Some(key) = parse_integer(to) {
+                entries.extend_from_slice(self.store.found(through.hop, key));
+            }
+        }
+        entries
+    }
+
+    /// The rows of a collected relation for these keys, which must be sorted.
+    pub fn collected(&self, relation: usize, keys: &[i64]) -> Vec<Entry> {
+        let Some(node) = &self.nodes[relation] else {
+            return Vec::new();
+        };
+        let mut entries = Vec::new();
+        for reach in &node.reach {
+            for key in keys {
+                entries.extend_from_slice(self.store.found(reach.hop, *key));
+            }
+        }
+        by_id(&mut entries, true);
+        entries
+    }
+
+    /// Renders top-level rows, a line each; without line ends where `lines` is false.
+    ///
+    /// # Errors
+    /// The first row that cannot be rendered, unless the renderer keeps going.
+    pub fn render(
+        &self,
+        relation: usize,
+        entries: &[Entry],
+        resident: &Resident,
+        lines: bool,
+    ) -> Result<Rendered, BadValue> {
+        let mut rendered = Rendered::default();
+        let Some(node) = &self.nodes[relation] else {
+            return Ok(rendered);
+        };
+        let mut job = Job {
+            renderer: self,
+            resident,
+            rendered: &mut rendered,
+            scratch: Vec::new(),
+        };
+        for entry in entries {
+            if job.row(node, *entry)? {
+                job.rendered.objects += 1;
+                if lines {
+                    job.rendered.content.push(b'\n');
+                }
+            }
+        }
+        rendered.collected.sort_unstable();
+        rendered.collected.dedup();
+        if self.counts {
+            rendered.rows = vec![0; self.places[relation].len()];
+            for place in std::mem::take(&mut rendered.written) {
+                rendered.rows[place] += 1;
+            }
+        }
+        Ok(rendered)
+    }
+
+    /// Renders the object of a relation of maxima.
+    ///
+    /// # Errors
+    /// As [`Renderer::render`].
+    pub fn maxima(&self, relation: usize, entity: i64, root: i64) -> Result<Rendered, BadValue> {
+        let mut rendered = Rendered {
+            objects: 1,
+            ..Rendered::default()
+        };
+        let Ok(PlanSource::Maxima(maxima)) = &self.plan.relations[relation].source else {
+            return Ok(rendered);
+        };
+        rendered.content.push(b'{');
+        for maximum in maxima {
+            let is_root = self.plan.hop_is_of_root(maximum.hop);
+            let mut largest: Option<i64> = None;
+            let mut buffer = Vec::new();
+            for entry in self
+                .store
+                .found(maximum.hop, if is_root { root } else { entity })
+            {
+                let table = &self.plan.tables[self.plan.hops[maximum.hop].table];
+                let bad = |reason: String| BadValue {
+                    table: table.name.to_string(),
+                    key: Some(entry.id),
+                    column: Some(table.layout[maximum.column].name.clone()),
+                    reason,
+                };
+                let row = match self.store.get(entry.at) {
+                    Some(row) => row,
+                    None => {
+                        buffer.clear();
+                        self.store
+                            .read(entry.at, &mut buffer)
+                            .map_err(|error| bad(error.to_string()))?;
+                        &buffer
+                    }
+                };
+                let field = row
+                    .split(|byte| *byte == b'\t')
+                    .nth(maximum.column)
+                    .unwrap_or_default();
+                match parse_integer(field) {
+                    Some(value) => largest = largest.max(Some(value)),
+                    None if values::is_null(field) => {}
+                    None => return Err(bad("the value is no integer".to_owned())),
+                }
+            }
+            if let Some(largest) = largest {
+                if rendered.content.len() > 1 {
+                    rendered.content.push(b',');
+                }
+                rendered.content.extend_from_slice(&prefix(&maximum.name));
+                rendered
+                    .content
+                    .extend_from_slice(largest.to_string().as_bytes());
+            }
+        }
+        rendered.content.push(b'}');
+        Ok(rendered)
+    }
+
+    fn row_of<'a>(&'a self, at: RowAt, resident: &'a Resident) -> Option<&'a [u8]> {
+        self.store
+            .get(at)
+            .or_else(|| Some(&resident.bytes[resident.rows.get(&at)?.clone()]))
+    }
+}
+
+/// Orders entries by primary key; each row once, where several hops may have found it.
+fn by_id(entries: &mut Vec<Entry>, may_repeat: bool) {
+    if may_repeat {
+        entries.sort_unstable_by_key(|entry| (entry.id, entry.at));
+        entries.dedup_by_key(|entry| entry.id);
+    }
+}
+
+impl Plan {
+    /// True where a hop's keys are those of the root ancestors.
+    fn hop_is_of_root(&self, hop: HopId) -> bool {
+        self.slots[self.hops[hop].slot] == crate::resolve::SlotSource::EntityRoot
+    }
+}

@@ -1,0 +1,274 @@
+//! Compiling: a plan's nodes with their keys written out, positions in place of names, and a codec for every value.
+
+use std::collections::BTreeMap;
+
+use crate::pipeline::{ComputedValue, Instead, OrderBy, TemplatePart, ValueRule};
+use crate::resolve::{
+    Plan, PlanComputed, PlanNested, PlanNode, PlanTable, Reach, TableId, Through,
+};
+
+use super::Place;
+use crate::export::values::{self, Codec};
+
+pub(super) struct Node {
+    /// Position in the relation's list of places.
+    pub(super) place: usize,
+    pub(super) table: TableId,
+    pub(super) many: bool,
+    pub(super) reach: Vec<Reach>,
+    pub(super) through: Option<Through>,
+    pub(super) order: Vec<Order>,
+    pub(super) instead: Option<(usize, Instead)>,
+    pub(super) fields: Vec<Field>,
+    pub(super) nested: Vec<Nested>,
+    pub(super) collected: Vec<usize>,
+}
+
+pub(super) enum Nested {
+    Node { prefix: Vec<u8>, node: Box<Node> },
+    Empty { prefix: Vec<u8> },
+}
+
+pub(super) struct Order {
+    pub(super) column: usize,
+    pub(super) integer: bool,
+    pub(super) nulls_last: bool,
+}
+
+/// A key of an object, and where its value comes from.
+pub(super) struct Field {
+    /// `"name":`
+    pub(super) prefix: Vec<u8>,
+    pub(super) column: usize,
+    pub(super) value: Value,
+}
+
+pub(super) enum Value {
+    Plain(Codec),
+    Names(BTreeMap<i64, String>),
+    NullAs(Codec, Vec<u8>),
+    NullAsColumn(Codec, usize, Codec),
+    Object {
+        prefix: Vec<u8>,
+        parts: Vec<Part>,
+    },
+    TextColor {
+        default: Vec<u8>,
+    },
+    Lookup {
+        reach: Reach,
+        column: usize,
+        codec: Codec,
+    },
+    Null,
+}
+
+pub(super) enum Part {
+    Text(Vec<u8>),
+    Column(usize),
+}
+
+/// Why a node does not fit its table.
+fn lacks(table: &PlanTable, column: &str) -> String {
+    format!("table {} does not keep column {column}", table.name)
+}
+
+pub(super) struct Compiler<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) absent: &'a BTreeMap<TableId, std::collections::BTreeSet<usize>>,
+}
+
+impl Compiler<'_> {
+    fn is_absent(&self, table: TableId, column: usize) -> bool {
+        self.absent
+            .get(&table)
+            .is_some_and(|columns| columns.contains(&column))
+    }
+
+    /// Compiles a node and those below it, and adds their places to the list.
+    pub(super) fn node(
+        &self,
+        node: &PlanNode,
+        parent: Option<(TableId, &str)>,
+        places: &mut Vec<Place>,
+    ) -> Result<Node, String> {
+        let table = &self.plan.tables[node.table];
+        let path = match parent {
+            Some((_, above)) => format!("{above}.{}", node.name),
+            None => node.name.clone(),
+        };
+        let place = places.len();
+        places.push(Place {
+            path: path.clone(),
+            table: table.name.to_string(),
+        });
+        let position = |table: &PlanTable, column: &str| {
+            table.column(column).ok_or_else(|| lacks(table, column))
+        };
+        let mut fields = Vec::new();
+        for (column, layout) in table.layout.iter().enumerate() {
+            if node.columns.contains(&layout.name) && !self.is_absent(node.table, column) {
+                fields.push(self.field(node, &layout.name, column)?);
+            }
+        }
+        for computed in &node.computed {
+            fields.extend(self.computed(node, computed)?);
+        }
+        let mut nested = Vec::new();
+        for child in &node.nested {
+            nested.push(match child {
+                PlanNested::Empty(name) => Nested::Empty {
+                    prefix: prefix(name),
+                },
+                PlanNested::Node(child) => Nested::Node {
+                    prefix: prefix(&child.name),
+                    node: Box::new(self.node(child, Some((node.table, &path)), places)?),
+                },
+            });
+        }
+        let order = |by: &OrderBy| -> Result<Order, String> {
+            let column = position(table, &by.column)?;
+            let integer = table.layout[column].sql_type.is_integer();
+            Ok(Order {
+                column,
+                integer,
+                nulls_last: by.nulls_last,
+            })
+        };
+        let instead = match (&node.instead, parent) {
+            (Some(instead), Some((parent, _))) => Some((
+                position(&self.plan.tables[parent], &instead.column)?,
+                instead.clone(),
+            )),
+            _ => None,
+        };
+        Ok(Node {
+            place,
+            table: node.table,
+            many: node.many,
+            reach: node.reach.clone(),
+            through: node.through.clone(),
+            order: node.order.iter().map(order).collect::<Result<_, _>>()?,
+            instead,
+            fields,
+            nested,
+            collected: node.collected.clone(),
+        })
+    }
+
+    /// A column as a key, by the rules of its table.
+    fn field(&self, node: &PlanNode, name: &str, column: usize) -> Result<Field, String> {
+        let table = &self.plan.tables[node.table];
+        let codec = Codec::of(&table.layout[column].sql_type);
+        let rule = node.values.get(&table.layout[column].name);
+        let value = match rule {
+            None => Value::Plain(codec),
+            Some(ValueRule::Names(names)) => Value::Names(names.clone()),
+            Some(ValueRule::NullAs(json)) => Value::NullAs(codec, json.clone().into_bytes()),
+            Some(ValueRule::NullAsColumn(other)) => match table.column(other) {
+                Some(other) => {
+                    Value::NullAsColumn(codec, other, Codec::of(&table.layout[other].sql_type))
+                }
+                None => Value::Plain(codec),
+            },
+            Some(ValueRule::Object { field, template }) => {
+                let parts = template.iter().map(|part| match part {
+                    TemplatePart::Text(text) => Ok(Part::Text(text.clone().into_bytes())),
+                    TemplatePart::Column(other) => table
+                        .column(other)
+                        .map(Part::Column)
+                        .ok_or_else(|| lacks(table, other)),
+                });
+                Value::Object {
+                    prefix: prefix(field),
+                    parts: parts.collect::<Result<_, _>>()?,
+                }
+            }
+        };
+        Ok(Field {
+            prefix: prefix(name),
+            column,
+            value,
+        })
+    }
+
+    fn computed(&self, node: &PlanNode, computed: &PlanComputed) -> Result<Option<Field>, String> {
+        let table = &self.plan.tables[node.table];
+        let computed = match computed {
+            PlanComputed::Null { name } => {
+                return Ok(Some(Field {
+                    prefix: prefix(name),
+                    column: 0,
+                    value: Value::Null,
+                }));
+            }
+            PlanComputed::Lookup {
+                name,
+                reach,
+                column,
+            } => {
+                let other = self.plan.hops[reach.hop].table;
+                if self.is_absent(other, *column) {
+                    return Ok(Some(Field {
+                        prefix: prefix(name),
+                        column: 0,
+                        value: Value::Null,
+                    }));
+                }
+                let codec = Codec::of(&self.plan.tables[other].layout[*column].sql_type);
+                let value = Value::Lookup {
+                    reach: reach.clone(),
+                    column: *column,
+                    codec,
+                };
+                return Ok(Some(Field {
+                    prefix: prefix(name),
+                    column: 0,
+                    value,
+                }));
+            }
+            PlanComputed::Of(computed) => computed,
+        };
+        let (ComputedValue::Column(source)
+        | ComputedValue::Names { column: source, .. }
+        | ComputedValue::TextColor { column: source }
+        | ComputedValue::Lookup { column: source, .. }) = &computed.value;
+        let Some(column) = table
+            .column(source)
+            .filter(|column| !self.is_absent(node.table, *column))
+        else {
+            return Ok(None);
+        };
+        let field = match &computed.value {
+            ComputedValue::Names { names, .. } => Field {
+                prefix: prefix(&computed.name),
+                column,
+                value: Value::Names(names.clone()),
+            },
+            ComputedValue::TextColor { .. } => {
+                let default = match node.values.get(source) {
+                    // The rule holds JSON text; a colour has nothing to unescape.
+                    Some(ValueRule::NullAs(json)) => json.trim_matches('"').as_bytes().to_vec(),
+                    _ => Vec::new(),
+                };
+                Field {
+                    prefix: prefix(&computed.name),
+                    column,
+                    value: Value::TextColor { default },
+                }
+            }
+            ComputedValue::Column(_) | ComputedValue::Lookup { .. } => {
+                self.field(node, &computed.name, column)?
+            }
+        };
+        Ok(Some(field))
+    }
+}
+
+/// `"name":`
+pub(super) fn prefix(name: &str) -> Vec<u8> {
+    let mut prefix = Vec::with_capacity(name.len() + 3);
+    values::write_json_str(name, &mut prefix);
+    prefix.push(b':');
+    prefix
+}

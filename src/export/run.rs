@@ -1,0 +1,468 @@
+//! A whole export: from a snapshot's name to a complete folder.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::ThreadPool;
+
+use crate::output::{
+    EntityEntry, Folder, FolderError, Known, Manifest, OptionsEntry, PipelineEntry, RelationEntry,
+    SnapshotEntry, Status, Writer, manifest, now,
+};
+use crate::pipeline::{Edition, Pipeline};
+use crate::resolve::{
+    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Selection,
+    resolve,
+};
+use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+
+use super::ExportOptions;
+use super::batches::{BatchError, BatchObserver, Batches};
+use super::metadata::{self, Instance};
+
+/// What is to be exported, from where, to where.
+pub struct ExportRequest {
+    /// A path, or `-` for standard input.
+    pub snapshot: String,
+    pub out: PathBuf,
+    /// Replace an export that is there already.
+    pub force: bool,
+    pub pipeline: Pipeline,
+    pub selection: Selection,
+    pub choice: Choice,
+    pub options: ExportOptions,
+    pub limits: Limits,
+    pub pool: Arc<ThreadPool>,
+    /// The GitLab version to report where the snapshot does not say it.
+    pub gitlab_version: Option<String>,
+    /// The instance's address, for the metadata.
+    pub source_url: Option<String>,
+    /// Set from outside to end the run early.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Told how far an export is.
+pub trait ExportObserver: BatchObserver {
+    /// The snapshot is about to be read: so many bytes, and how many have been read so far.
+    fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>);
+    /// The data of a table goes by.
+    fn table(&mut self, name: &str);
+    /// The rows are found; rendering begins, of so many relations with so many top-level rows in all.
+    fn writing(&mut self, expected: Expected);
+}
+
+/// What is about to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    pub relations: u64,
+    pub rows: u64,
+}
+
+/// What an export came to.
+#[derive(Debug)]
+pub struct ExportReport {
+    pub manifest: Manifest,
+    /// The folder that holds it.
+    pub place: PathBuf,
+    /// An older export that stays in its place, because this one is not complete.
+    pub older_stays: bool,
+    pub left_out: Vec<(String, String)>,
+}
+
+impl ExportReport {
+    /// Rows that were left out under `keep_going`; a row counts for each relation that might have had it.
+    pub fn skipped_rows(&self) -> u64 {
+        let entities = &self.manifest.entities;
+        let relations = entities.iter().flat_map(|entity| &entity.relations);
+        relations.map(|relation| relation.skipped_count).sum()
+    }
+
+    /// True where everything is finished.
+    pub fn is_complete(&self) -> bool {
+        self.manifest.status == Status::Finished
+    }
+}
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The snapshot cannot even be opened; the message names it.
+    #[error(transparent)]
+    Open(Box<SnapshotError>),
+    #[error("{}: {source}", .snapshot)]
+    Resolve {
+        snapshot: String,
+        source: Box<ResolveError>,
+    },
+    #[error("cannot write the export: {0}")]
+    Write(io::Error),
+    #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
+    Temp(io::Error),
+    #[error("{0}")]
+    Plan(String),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<BatchError> for ExportError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Write(source) => ExportError::Write(source),
+            BatchError::Temp(source) => ExportError::Temp(source),
+            BatchError::Interrupted => ExportError::Interrupted,
+            BatchError::Plan(reason) => ExportError::Plan(reason),
+        }
+    }
+}
+
+/// Runs an export.
+///
+/// The folder is made before anything is read and holds a manifest from then on. Where nothing can be exported it
+/// is taken away again; where some relation fails, it stays and says so.
+///
+/// # Errors
+/// Where there is no export at all: the snapshot or the entity cannot be read, or the folder cannot be written.
+pub fn run(
+    request: &ExportRequest,
+    observer: &mut dyn ExportObserver,
+) -> Result<ExportReport, ExportError> {
+    // A place that can never be right is told before anything is read.
+    Folder::check(&request.out, request.force)?;
+    let snapshot = open(&request.snapshot)?;
+    let folder = Folder::create(&request.out, request.force)?;
+    match run_in(request, snapshot, &folder, observer) {
+        Ok((manifest, left_out)) => {
+            let complete = manifest.status == Status::Finished;
+            let older_stays = !complete && folder.replaces();
+            let place = if complete {
+                folder.commit()?
+            } else {
+                folder.set_aside()?
+            };
+            Ok(ExportReport {
+                manifest,
+                place,
+                older_stays,
+                left_out,
+            })
+        }
+        Err(error) => {
+            if let Err(discard) = folder.discard() {
+                tracing::warn!("cannot take away {}: {discard}", request.out.display());
+            }
+            Err(error)
+        }
+    }
+}
+
+fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
+    move |source| match source {
+        ResolveError::Interrupted => ExportError::Interrupted,
+        ResolveError::Temp(source) => ExportError::Temp(source),
+        source => ExportError::Resolve {
+            // An address may hold a password.
+            snapshot: match request.split_once("://") {
+                Some((scheme, _)) => format!("{scheme}://…"),
+                None => request.to_owned(),
+            },
+            source: Box::new(source),
+        },
+    }
+}
+
+pub(super) fn open(name: &str) -> Result<Snapshot, ExportError> {
+    snapshot::open(name).map_err(|error| ExportError::Open(Box::new(error)))
+}
+
+/// True for a snapshot that can be opened again: neither standard input nor another pipe.
+fn lasts(name: &str) -> bool {
+    std::fs::metadata(name).is_ok_and(|found| found.is_file() || found.is_dir())
+}
+
+type Exported = (Manifest, Vec<(String, String)>);
+
+fn run_in(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    folder: &Folder,
+    observer: &mut dyn ExportObserver,
+) -> Result<Exported, ExportError> {
+    let first = first_manifest(request, &snapshot);
+    let mut writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
+    let outcome = match find_rows(request, snapshot, observer) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // Its manifest goes away with the folder.
+            let _ = writer.finish();
+            return Err(error);
+        }
+    };
+    let known = known(request, folder, &outcome);
+    for warning in &known.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(error) = &known.error {
+        tracing::error!("{error}");
+    }
+    let resolved = &outcome.resolved;
+    observer.writing(expected(resolved));
+    let written = writer
+        .send(crate::output::Message::Known(Box::new(known)))
+        .map_err(BatchError::Write)
+        .and_then(|()| {
+            let interrupted = &request.interrupted;
+            let mut relay = Relay(observer);
+            Batches::new(
+                resolved,
+                &request.options,
+                &request.pool,
+                &mut writer,
+                &mut relay,
+                interrupted,
+            )?
+            .run()
+        });
+    match written {
+        Ok(()) => {
+            let manifest = writer.finish().map_err(ExportError::Write)?;
+            Ok((manifest, resolved.plan.left_out.clone()))
+        }
+        Err(error) => {
+            // The first error is the one to tell.
+            let _ = writer.finish();
+            Err(error.into())
+        }
+    }
+}
+
+/// Finds the rows of an export, in one read of the snapshot where that is possible.
+pub(super) fn find_rows(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<Outcome, ExportError> {
+    let outcome = match read_once(request, snapshot, observer, false) {
+        // A table in two places, with others between that were decided by its first part: read once more, deciding
+        // nothing before the end.
+        Err(ResolveError::Reappeared { table }) if lasts(&request.snapshot) => {
+            tracing::warn!(
+                "table {table} stands in two places of the snapshot; reading it once more"
+            );
+            read_once(request, open(&request.snapshot)?, observer, true)
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(resolve_error(&request.snapshot))
+}
+
+/// Bytes on disk of what an export will read.
+fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
+    let Access::Tables(source) = &snapshot.access else {
+        return snapshot.size;
+    };
+    let tables = request.selection.tables(&request.pipeline);
+    let parts = tables
+        .into_iter()
+        .flat_map(|table| source.parts(&TableName::public(table)));
+    Some(parts.map(|part| part.size).sum())
+}
+
+fn read_once(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+    seal_late: bool,
+) -> Result<Outcome, ResolveError> {
+    let size = size_to_read(request, &snapshot);
+    observer.reading(size, Arc::clone(&snapshot.progress));
+    let resolve_request = Request {
+        pipeline: &request.pipeline,
+        selection: &request.selection,
+        choice: &request.choice,
+        limits: &request.limits,
+        pool: Arc::clone(&request.pool),
+        interrupted: Arc::clone(&request.interrupted),
+        seal_late,
+        stop_early: false,
+    };
+    let outcome = resolve(snapshot, &resolve_request, &mut Tables(observer));
+    // A signal may have ended what writes into a pipe, too: then that its end was missing is no news.
+    match request.interrupted.load(Ordering::Relaxed) {
+        true => Err(ResolveError::Interrupted),
+        false => outcome,
+    }
+}
+
+/// Passes on what the resolver tells.
+struct Tables<'a>(&'a mut dyn ExportObserver);
+
+impl resolve::Observer for Tables<'_> {
+    fn planned(&mut self, plan: &Plan, _facts: &SnapshotFacts) {
+        for (relation, table) in &plan.left_out {
+            tracing::warn!("the snapshot has no table {table}: relation {relation} is left out");
+        }
+    }
+
+    fn table(&mut self, name: &TableName) {
+        self.0.table(&name.to_string());
+    }
+}
+
+/// Passes on what the batches tell.
+pub(super) struct Relay<'a>(pub &'a mut dyn ExportObserver);
+
+impl BatchObserver for Relay<'_> {
+    fn relation(&mut self, entity: usize, relation: &str, rows: u64) {
+        self.0.relation(entity, relation, rows);
+    }
+
+    fn rendered(&mut self, entity: usize, relation: &str, rows: u64, bytes: u64) {
+        self.0.rendered(entity, relation, rows, bytes);
+    }
+}
+
+pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Manifest {
+    Manifest {
+        manifest_version: manifest::VERSION,
+        generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
+        status: Status::Started,
+        started_at: now(),
+        finished_at: None,
+        error: None,
+        snapshot: SnapshotEntry {
+            kind: snapshot.kind.name().to_owned(),
+            source: snapshot.source.clone(),
+            server_version: None,
+            gitlab_version: None,
+        },
+        pipeline: PipelineEntry {
+            name: request.pipeline.name.clone(),
+            sha256: request.pipeline.sha256.clone(),
+        },
+        options: OptionsEntry {
+            batched: request.options.batched,
+            batch_size: request.options.batch_size.get(),
+            edition: match request.options.edition {
+                Edition::Ce => "ce".to_owned(),
+                Edition::Ee => "ee".to_owned(),
+            },
+        },
+        warnings: Vec::new(),
+        entities: Vec::new(),
+    }
+}
+
+/// What the snapshot could not give, though no relation failed for it.
+pub(super) fn warnings(resolved: &Resolved) -> Vec<String> {
+    let mut warnings = resolved.plan.warnings.clone();
+    let is_read = |table: &usize| resolved.plan.hops.iter().any(|hop| hop.table == *table);
+    for table in resolved.without_data.iter().filter(|table| is_read(table)) {
+        let name = &resolved.plan.tables[*table].name;
+        warnings.push(format!(
+            "table {name} is defined, but the snapshot holds no data for it: taken as empty"
+        ));
+    }
+    warnings
+}
+
+fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
+    let resolved = &outcome.resolved;
+    let entities: Vec<EntityEntry> = resolved
+        .entities
+        .iter()
+        .map(|entity| entry(request, resolved, entity))
+        .collect();
+    let stated = outcome
+        .facts
+        .gitlab_version
+        .clone()
+        .or_else(|| request.gitlab_version.clone());
+    let version = stated.clone().or_else(|| {
+        let by_tables = metadata::version_by_tables(&outcome.catalog)?;
+        let suffix = if request.options.edition == Edition::Ee {
+            "-ee"
+        } else {
+            ""
+        };
+        Some(format!("{by_tables}{suffix}"))
+    });
+    let instance = Instance {
+        version: version.as_deref().unwrap_or_default(),
+        enterprise: metadata::is_enterprise(stated.as_deref(), request.options.edition),
+        export_prefix: &folder.name(),
+        source_hostname: request.source_url.as_deref().unwrap_or_default(),
+    };
+    Known {
+        metadata: metadata::content(&instance, &entities),
+        entities,
+        server_version: outcome.facts.server_version.clone(),
+        gitlab_version: stated,
+        warnings: warnings(resolved),
+        error: outcome.cut_off.as_ref().map(ToString::to_string),
+    }
+}
+
+/// An entity's entry in the manifest, before anything of it is written.
+pub(super) fn entry(
+    request: &ExportRequest,
+    resolved: &Resolved,
+    entity: &EntityInfo,
+) -> EntityEntry {
+    let at = now();
+    EntityEntry {
+        id: entity.id,
+        kind: request.pipeline.entity.kind.clone(),
+        full_path: entity.full_path.clone(),
+        prefix: request
+            .pipeline
+            .entity
+            .prefix
+            .replace("{key}", &entity.id.to_string()),
+        relations: resolved
+            .plan
+            .relations
+            .iter()
+            .map(|relation| {
+                let batched = request.options.batched && relation.batched;
+                RelationEntry {
+                    relation: relation.name.clone(),
+                    status: Status::Started,
+                    error: None,
+                    updated_at: at.clone(),
+                    batched,
+                    batches_count: 0,
+                    total_objects_count: 0,
+                    batches: batched.then(Vec::new),
+                    file: None,
+                    skipped: Vec::new(),
+                    skipped_count: 0,
+                }
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn expected(resolved: &Resolved) -> Expected {
+    let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
+    let mut rows = 0;
+    for relation in &resolved.plan.relations {
+        let Ok(resolve::PlanSource::Rows(node)) = &relation.source else {
+            continue;
+        };
+        for entity in &resolved.entities {
+            for reach in &node.reach {
+                let key = if reach.parent == 0 {
+                    entity.id
+                } else {
+                    entity.root
+                };
+                rows += resolved.store.found(reach.hop, key).len() as u64;
+            }
+        }
+    }
+    Expected { relations, rows }
+}
