@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod civil;
+pub mod cli;
 pub mod export;
 pub mod fan_out;
 pub mod output;

@@ -1,0 +1,71 @@
+//! What stands at the end of the long help texts: examples, and the exit status.
+
+/// Joins examples, a line each, with the exit status, which `--help` always ends with.
+macro_rules! with_status {
+    ($($line:literal)*) => {
+        concat!(
+            "Examples:\n",
+            $("  ", $line, "\n",)*
+            "\n",
+            "Exit status:\n",
+            "  0    everything was done\n",
+            "  1    some relation failed, or a check found something\n",
+            "  2    wrong usage\n",
+            "  3    the snapshot, the group or the export to look at cannot be read\n",
+            "  4    the output cannot be written\n",
+            "  130  interrupted; no unfinished file has its final name",
+        )
+    };
+}
+
+pub const ALL: &str = with_status!(
+    "relexport groups --snapshot backup.tar --tree"
+    "relexport export --snapshot backup.tar --group acme/platform --out platform --batched"
+    "relexport verify platform"
+);
+
+pub const EXPORT: &str = with_status!(
+    "A group with its subgroups, from a GitLab backup, in batches:"
+    "  relexport export -s 1700000000_gitlab_backup.tar -g acme --subgroups -o acme --batched"
+    "Two relations of a group, from a dump that comes through a pipe:"
+    "  ssh db pg_dump gitlab | relexport export -s - -g 4351 -o out --relation labels --relation epics"
+    "What would be written, and how much of it:"
+    "  relexport export -s dump.sql.zst -g 4351 --dry-run"
+);
+
+pub const GROUPS: &str = with_status!(
+    "relexport groups -s dump.sql.gz --tree"
+    "relexport groups -s backup.tar --json | jq -r '.[].full_path'"
+);
+
+pub const INSPECT: &str = with_status!(
+    "relexport inspect -s backup.tar"
+    "relexport inspect -s csv-folder --json | jq '.tables[] | select(.rows > 1000000)'"
+);
+
+pub const STATUS: &str = with_status!(
+    "relexport status out"
+    "relexport status out --relation epics --json"
+    "relexport status out --group acme/platform"
+);
+
+pub const VERIFY: &str = with_status!(
+    "relexport verify out"
+    "relexport verify out --json | jq -r '.problems[].file'"
+);
+
+pub const PIPELINE_CHECK: &str = with_status!(
+    "relexport pipeline show > mine.yml"
+    "relexport pipeline check mine.yml --snapshot dump.sql.gz"
+);
+
+pub const COMPLETIONS: &str = with_status!(
+    "relexport completions bash > ~/.local/share/bash-completion/completions/relexport"
+    "relexport completions zsh > ~/.zfunc/_relexport"
+    "relexport completions fish > ~/.config/fish/completions/relexport.fish"
+);
+
+pub const MAN: &str = with_status!(
+    "relexport man | man -l -"
+    "relexport man ~/.local/share/man/man1"
+);

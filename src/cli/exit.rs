@@ -1,0 +1,125 @@
+//! Exit codes, and errors on their way to one.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::console::Console;
+use crate::export::ExportError;
+use crate::output::{FolderError, ManifestError};
+use crate::resolve::ResolveError;
+use crate::snapshot::SnapshotError;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Success = 0,
+    /// Some relation failed, rows were left out, or a check found something.
+    Failed = 1,
+    /// The arguments are wrong.
+    Usage = 2,
+    /// The snapshot, the group or the export to look at cannot be read.
+    Snapshot = 3,
+    /// The output cannot be written.
+    Output = 4,
+    /// Interrupted by a signal.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// The EXIT STATUS section of the help texts.
+pub const STATUS_HELP: &str = "\
+Exit status:
+  0    everything was done
+  1    some relation failed, rows were left out (--keep-going), or a check found something
+  2    wrong usage
+  3    the snapshot, the group or the export to look at cannot be read
+  4    the output cannot be written
+  130  interrupted; no unfinished file has its final name";
+
+/// An error with the exit code that it leads to.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Failure {
+            exit,
+            error: error.into(),
+        }
+    }
+
+    /// Wrong usage, said in a sentence.
+    pub fn usage(message: impl std::fmt::Display) -> Self {
+        Failure {
+            exit: Exit::Usage,
+            error: anyhow::anyhow!("{message}"),
+        }
+    }
+
+    /// Says what the error is of: a snapshot, as the user named it.
+    pub fn of(self, name: &str) -> Self {
+        Failure {
+            exit: self.exit,
+            error: anyhow::anyhow!("{name}: {}", self.error),
+        }
+    }
+
+    /// Tells the user. Messages name their causes themselves, so the chain of causes is not walked.
+    pub fn print(&self, console: &Console) {
+        let text = self.error.to_string();
+        console.error(&text, json!({"exit_status": self.exit as u8}));
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        let exit = match &error {
+            ExportError::Folder(folder) if folder.is_usage() => Exit::Usage,
+            ExportError::Folder(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
+            ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
+                Exit::Snapshot
+            }
+            ExportError::Interrupted => Exit::Interrupted,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Failure::from(ExportError::from(error))
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        let exit = match &error {
+            ResolveError::Temp(_) => Exit::Output,
+            ResolveError::Interrupted => Exit::Interrupted,
+            _ => Exit::Snapshot,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        Failure::new(Exit::Snapshot, error)
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Failure::new(Exit::Snapshot, error)
+    }
+}

@@ -1,0 +1,269 @@
+//! `relexport groups`: the groups of a snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::pipeline::Edition;
+use crate::resolve::{
+    Choice, EntityInfo, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
+};
+use crate::snapshot::{self, SnapshotFacts, TableName};
+
+use super::args::GroupsArgs;
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::setup;
+use super::stdout;
+use super::table::{Align, Table, visible};
+use crate::export::ExportObserver;
+
+/// Runs the command.
+pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
+    let groups = read(args, console)?;
+    match (args.tree, args.json) {
+        (false, true) => stdout::print_json(&groups)?,
+        (false, false) => stdout::print(&list(&groups))?,
+        (true, true) => stdout::print(&tree_json(&groups)?)?,
+        (true, false) => stdout::print(&tree_text(&groups))?,
+    }
+    Ok(Exit::Success)
+}
+
+/// The groups in order of their full paths.
+fn read(args: &GroupsArgs, console: &Console) -> Result<Vec<EntityInfo>, Failure> {
+    let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
+    let snapshot = snapshot::open(&args.snapshot.snapshot)?;
+    let mut progress = Progress::new(console);
+    progress.reading(snapshot.size, snapshot.progress.clone());
+    let limits = setup::default_limits();
+    let request = Request {
+        pipeline: &pipeline,
+        selection: &Selection {
+            relations: Relations::Only(Vec::new()),
+            edition: Edition::Ee,
+        },
+        choice: &Choice::All,
+        limits: &limits,
+        pool: setup::default_pool()?,
+        // No file is written that a signal could leave unfinished, so its default action will do.
+        interrupted: Default::default(),
+        seal_late: false,
+        stop_early: true,
+    };
+    let outcome = resolve(snapshot, &request, &mut Tables(&mut progress));
+    progress.finish();
+    let outcome = outcome.map_err(|error| Failure::from(error).of(&args.snapshot.snapshot))?;
+    check(&outcome).map_err(|failure| failure.of(&args.snapshot.snapshot))?;
+    let mut groups = outcome.resolved.entities;
+    groups.sort_by(|a, b| (&a.full_path, a.id).cmp(&(&b.full_path, b.id)));
+    Ok(groups)
+}
+
+/// A list that lacks groups would be taken for a whole one.
+fn check(outcome: &Outcome) -> Result<(), Failure> {
+    let wrong = |reason: String| Failure::new(Exit::Snapshot, anyhow::anyhow!(reason));
+    if let Some(cut_off) = &outcome.cut_off {
+        return Err(wrong(cut_off.to_string()));
+    }
+    let resolved = &outcome.resolved;
+    if let Some((table, trouble)) = resolved.troubles.iter().next() {
+        let name = &resolved.plan.tables[*table].name;
+        let reason = match (&trouble.broken, trouble.bad_rows.first()) {
+            (Some(reason), _) => reason.clone(),
+            (None, Some(row)) => format!("row {} (byte {}): {}", row.row, row.offset, row.reason),
+            (None, None) => format!("{} rows cannot be read", trouble.bad_count),
+        };
+        return Err(wrong(format!("table {name}: {reason}")));
+    }
+    Ok(())
+}
+
+/// Shows the tables as they go by.
+struct Tables<'a>(&'a mut Progress);
+
+impl Observer for Tables<'_> {
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+
+    fn table(&mut self, name: &TableName) {
+        self.0.table(&name.to_string());
+    }
+}
+
+fn list(groups: &[EntityInfo]) -> String {
+    let mut table = Table::new(&[
+        ("ID", Align::Right),
+        ("PARENT", Align::Right),
+        ("FULL PATH", Align::Left),
+        ("NAME", Align::Left),
+    ]);
+    for group in groups {
+        let parent = group.parent_id.map_or("-".to_owned(), |id| id.to_string());
+        table.row([
+            group.id.to_string(),
+            parent,
+            group.full_path.clone(),
+            group.name.clone(),
+        ]);
+    }
+    table.text()
+}
+
+/// A group in the tree: how deep, whether it is the last below its parent, and which it is.
+struct Twig<'a> {
+    depth: usize,
+    last: bool,
+    group: &'a EntityInfo,
+}
+
+/// The groups, each before those below it. Every group is there once, even where a hostile snapshot's parents go in
+/// a circle; nothing recurses, however deep the tree.
+fn tree(groups: &[EntityInfo]) -> Vec<Twig<'_>> {
+    let ids: BTreeSet<i64> = groups.iter().map(|group| group.id).collect();
+    let mut below: BTreeMap<Option<i64>, Vec<&EntityInfo>> = BTreeMap::new();
+    for group in groups {
+        // Groups whose parent the snapshot lacks stand at the top.
+        let parent = group.parent_id.filter(|parent| ids.contains(parent));
+        below.entry(parent).or_default().push(group);
+    }
+    let mut twigs = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut waiting: Vec<Twig<'_>> = Vec::new();
+    let roots = below.get(&None).map(Vec::as_slice).unwrap_or_default();
+    for root in roots.iter().copied().chain(groups) {
+        let twig = Twig {
+            depth: 0,
+            last: true,
+            group: root,
+        };
+        waiting.push(twig);
+        while let Some(twig) = waiting.pop() {
+            if !seen.insert(twig.group.id) {
+                continue;
+            }
+            let children = below
+                .get(&Some(twig.group.id))
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            for (position, child) in children.iter().enumerate().rev() {
+                waiting.push(Twig {
+                    depth: twig.depth + 1,
+                    last: position + 1 == children.len(),
+                    group: child,
+                });
+            }
+            twigs.push(twig);
+        }
+    }
+    twigs
+}
+
+fn tree_text(groups: &[EntityInfo]) -> String {
+    let mut text = String::new();
+    // Of each level above, whether its last group is behind.
+    let mut ended: Vec<bool> = Vec::new();
+    for twig in tree(groups) {
+        ended.truncate(twig.depth.saturating_sub(1));
+        for ended in &ended {
+            text.push_str(if *ended { "    " } else { "│   " });
+        }
+        if twig.depth > 0 {
+            text.push_str(if twig.last {
+                "└── "
+            } else {
+                "├── "
+            });
+            ended.push(twig.last);
+        }
+        let EntityInfo {
+            id,
+            full_path,
+            name,
+            ..
+        } = twig.group;
+        let part = match (twig.depth, full_path.rsplit_once('/')) {
+            (1.., Some((_, part))) => part,
+            _ => full_path,
+        };
+        text.push_str(&format!("{} ({id})  {}\n", visible(part), visible(name)));
+    }
+    text
+}
+
+/// As the list, and below each group its subgroups. Written by hand, because a tree may be deeper than the stack.
+fn tree_json(groups: &[EntityInfo]) -> Result<String, Failure> {
+    let mut text = String::from("[");
+    let mut open = 0;
+    for twig in tree(groups) {
+        let is_first_below = twig.depth == open;
+        while open > twig.depth {
+            open -= 1;
+            text.push_str("]}");
+        }
+        if !is_first_below || text.ends_with('}') {
+            text.push(',');
+        }
+        let group =
+            serde_json::to_string(twig.group).map_err(|error| Failure::new(Exit::Output, error))?;
+        // An object of the list, with one key more.
+        text.push_str(group.trim_end_matches('}'));
+        text.push_str(",\"subgroups\":[");
+        open += 1;
+    }
+    text.push_str(&"]}".repeat(open));
+    text.push_str("]\n");
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(of: &[(i64, Option<i64>)]) -> Vec<EntityInfo> {
+        of.iter()
+            .map(|(id, parent_id)| EntityInfo {
+                id: *id,
+                full_path: format!("g{id}"),
+                name: format!("Name {id}}}"),
+                parent_id: *parent_id,
+                root: *id,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_group_is_in_the_tree_once_whatever_its_parent() {
+        let groups = groups(&[
+            (1, None),
+            (2, Some(1)),
+            (3, Some(2)),
+            (4, Some(1)),
+            (5, Some(99)),
+            (6, Some(7)),
+            (7, Some(6)),
+            (8, Some(8)),
+        ]);
+        let expected = "\
+g1 (1)  Name 1}
+├── g2 (2)  Name 2}
+│   └── g3 (3)  Name 3}
+└── g4 (4)  Name 4}
+g5 (5)  Name 5}
+g6 (6)  Name 6}
+└── g7 (7)  Name 7}
+g8 (8)  Name 8}
+";
+        assert_eq!(tree_text(&groups), expected);
+        let json: serde_json::Value = serde_json::from_str(&tree_json(&groups).unwrap()).unwrap();
+        let names = |path: &str| json.pointer(path).map(|found| found["id"].clone());
+        assert_eq!(names("/0/subgroups/0/subgroups/0"), Some(3.into()));
+        assert_eq!(names("/0/subgroups/1"), Some(4.into()));
+        assert_eq!(names("/2/subgroups/0"), Some(7.into()));
+        assert_eq!(json.as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn no_groups_are_an_empty_list() {
+        assert_eq!(tree_json(&[]).unwrap(), "[]\n");
+        assert_eq!(tree_text(&[]), "");
+    }
+}

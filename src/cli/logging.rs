@@ -1,0 +1,29 @@
+//! Logs: on standard error, as text or JSON lines.
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::{GlobalArgs, LogFormat};
+use super::console::Console;
+
+/// Starts logging as the arguments say. `RELEXPORT_LOG` may refine it, in the form of tracing's filters.
+pub fn start(args: &GlobalArgs, console: &Console) {
+    let level = match (args.quiet, args.verbose) {
+        (true, _) => "warn",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_env("RELEXPORT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let console = console.clone();
+    let ansi =
+        console.format() == LogFormat::Text && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || console.clone())
+        .with_target(false)
+        .with_ansi(ansi);
+    match args.log_format {
+        LogFormat::Text => subscriber.without_time().init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}

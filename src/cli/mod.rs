@@ -1,0 +1,86 @@
+//! The command line: arguments, logs, progress, exit codes; one file per subcommand.
+
+mod args;
+mod completions;
+mod console;
+mod dry_run;
+mod examples;
+mod exit;
+mod export;
+mod groups;
+mod inspect;
+mod interrupt;
+mod logging;
+mod man;
+mod pipeline;
+mod progress;
+mod setup;
+mod status;
+mod stdout;
+mod summary;
+mod table;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::json;
+
+use args::LogFormat;
+use console::Console;
+
+pub use args::{Cli, Command};
+pub use exit::Exit;
+
+/// Runs the program with the process's arguments and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    let console = Console::new(&cli.global);
+    logging::start(&cli.global, &console);
+    let result = match &cli.command {
+        Command::Export(args) if args.dry_run => dry_run::run(args, &console),
+        Command::Export(args) => export::run(args, &console),
+        Command::Groups(args) => groups::run(args, &console),
+        Command::Inspect(args) => inspect::run(args, &console),
+        Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args, &console),
+        Command::Pipeline(command) => pipeline::run(command),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print(&console);
+            failure.exit.into()
+        }
+    }
+}
+
+/// The arguments are wrong, or ask for help: clap says it, and knows the exit code (2 for wrong usage).
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && asks_for_json(std::env::args_os()) {
+        let text = error.render().to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        Console::of(LogFormat::Json, false).error(text, json!({"exit_status": error.exit_code()}));
+    } else {
+        // Nobody is left to tell where even this cannot be printed.
+        let _ = error.print();
+    }
+    u8::try_from(error.exit_code()).map_or(Exit::Usage.into(), ExitCode::from)
+}
+
+/// Looks for `--log-format json` in arguments that clap could not take as a whole.
+fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let arguments: Vec<OsString> = arguments.collect();
+    arguments
+        .iter()
+        .any(|argument| argument == "--log-format=json")
+        || arguments
+            .windows(2)
+            .any(|pair| pair[0] == "--log-format" && pair[1] == "json")
+}

@@ -1,0 +1,113 @@
+//! `relexport pipeline`: checks and prints pipelines.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::pipeline::{BUILTIN, Finding, Mistake, Pipeline, Severity, check, json_schema};
+use crate::snapshot::{self, read_catalog};
+
+use super::args::{PipelineCheckArgs, PipelineCommand};
+use super::exit::{Exit, Failure};
+use super::setup;
+use super::stdout;
+
+/// Runs one of the commands.
+pub fn run(command: &PipelineCommand) -> Result<Exit, Failure> {
+    match command {
+        PipelineCommand::Check(args) => run_check(args),
+        PipelineCommand::Show => stdout::print(BUILTIN).map(|()| Exit::Success),
+        PipelineCommand::Schema => stdout::print_json(&json_schema()).map(|()| Exit::Success),
+    }
+}
+
+/// What a check came to, as it is printed as JSON.
+#[derive(Serialize)]
+struct Answer {
+    ok: bool,
+    mistakes: Vec<MistakeEntry>,
+    findings: Vec<FindingEntry>,
+}
+
+#[derive(Serialize)]
+struct MistakeEntry {
+    line: u64,
+    column: u64,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct FindingEntry {
+    severity: String,
+    place: String,
+    message: String,
+}
+
+fn run_check(args: &PipelineCheckArgs) -> Result<Exit, Failure> {
+    let (name, parsed) = match &args.file {
+        None => ("the built-in pipeline".to_owned(), Ok(Pipeline::builtin())),
+        Some(file) => {
+            let text = setup::read_pipeline(file)?;
+            let name = file.display().to_string();
+            let parsed = Pipeline::parse(&text, &name);
+            (name, parsed)
+        }
+    };
+    let mut text = String::new();
+    let (mistakes, findings) = match parsed {
+        Err(error) => {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{error}");
+            (error.mistakes, Vec::new())
+        }
+        Ok(pipeline) => (Vec::new(), findings(&pipeline, args.snapshot.as_deref())?),
+    };
+    for finding in &findings {
+        let _ = writeln!(text, "{finding}");
+    }
+    // What is left out by an older snapshot is as it should be.
+    let ok = mistakes.is_empty()
+        && findings
+            .iter()
+            .all(|finding| finding.severity == Severity::Note);
+    if ok {
+        let _ = writeln!(text, "{name}: nothing is wrong");
+    }
+    if args.json {
+        stdout::print_json(&answer(ok, mistakes, findings))?;
+    } else {
+        stdout::print(&text)?;
+    }
+    Ok(if ok { Exit::Success } else { Exit::Failed })
+}
+
+fn findings(pipeline: &Pipeline, snapshot: Option<&str>) -> Result<Vec<Finding>, Failure> {
+    let Some(name) = snapshot else {
+        return Ok(Vec::new());
+    };
+    let (catalog, _) =
+        read_catalog(snapshot::open(name)?).map_err(|error| Failure::from(error).of(name))?;
+    Ok(check(pipeline, &catalog))
+}
+
+fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<Finding>) -> Answer {
+    Answer {
+        ok,
+        mistakes: mistakes
+            .into_iter()
+            .map(|mistake| MistakeEntry {
+                line: mistake.line,
+                column: mistake.column,
+                message: mistake.message,
+            })
+            .collect(),
+        findings: findings
+            .into_iter()
+            .map(|finding| FindingEntry {
+                severity: finding.severity.to_string(),
+                place: finding.place,
+                message: finding.message,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,147 @@
+//! From arguments to what the other floors take.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::export::{ExportOptions, ExportRequest};
+use crate::output::GzipLevel;
+use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
+use crate::resolve::{Choice, Limits, Relations, Selection};
+
+use super::args::{EditionArg, ExportArgs, LimitArgs};
+use super::exit::{Exit, Failure};
+use super::interrupt;
+
+/// The request that the arguments of an export make.
+///
+/// # Errors
+/// Wrong usage, told before anything is read.
+pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
+    let pipeline = load_pipeline(args.snapshot.pipeline.as_deref())?;
+    for name in &args.relation {
+        if !pipeline
+            .relations
+            .iter()
+            .any(|relation| relation.name == *name)
+        {
+            let names: Vec<&str> = pipeline
+                .relations
+                .iter()
+                .map(|relation| relation.name.as_str())
+                .collect();
+            return Err(Failure::usage(format!(
+                "cannot export relation {name}: pipeline {} does not have it\n  its relations are: {}",
+                pipeline.name,
+                names.join(", ")
+            )));
+        }
+    }
+    let edition = edition(args.edition);
+    let out = args.out.clone().unwrap_or_default();
+    Ok(ExportRequest {
+        snapshot: args.snapshot.snapshot.clone(),
+        out,
+        force: args.force,
+        pipeline,
+        selection: Selection {
+            relations: match args.relation.is_empty() {
+                true => Relations::All,
+                false => Relations::Only(args.relation.clone()),
+            },
+            edition,
+        },
+        choice: if args.all_groups {
+            Choice::All
+        } else {
+            Choice::Named {
+                names: args.group.clone(),
+                descendants: args.subgroups,
+            }
+        },
+        options: ExportOptions {
+            batched: args.batched,
+            batch_size: args.batch_size,
+            // clap has checked the range.
+            gzip_level: GzipLevel::new(args.gzip_level).unwrap_or_default(),
+            edition,
+            keep_going: args.keep_going,
+        },
+        limits: limits(&args.limits),
+        pool: pool(&args.limits)?,
+        gitlab_version: args.gitlab_version.clone(),
+        source_url: args.source_url.clone(),
+        interrupted: interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?,
+    })
+}
+
+/// The edition that an argument names.
+pub fn edition(argument: EditionArg) -> Edition {
+    match argument {
+        EditionArg::Ce => Edition::Ce,
+        EditionArg::Ee => Edition::Ee,
+    }
+}
+
+/// The built-in pipeline, or the one in a file.
+pub fn load_pipeline(file: Option<&Path>) -> Result<Pipeline, Failure> {
+    let Some(path) = file else {
+        return Ok(Pipeline::builtin());
+    };
+    let text = read_pipeline(path)?;
+    Pipeline::parse(&text, &path.display().to_string())
+        .map_err(|mistakes| Failure::new(Exit::Usage, mistakes))
+}
+
+/// The text of a pipeline file.
+pub fn read_pipeline(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(format!(
+            "cannot read the pipeline {shown}: {error}\n  `relexport pipeline show` prints one to begin with"
+        ))
+    };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_BYTES as u64 {
+        return Err(Failure::usage(format!(
+            "cannot read the pipeline {shown}: it is larger than a pipeline can be ({MAX_BYTES} bytes)\n  \
+             name a pipeline file"
+        )));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// The limits that the arguments name.
+pub fn limits(args: &LimitArgs) -> Limits {
+    let temp_dir = args.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    Limits {
+        memory: args.memory_limit,
+        temp_dir,
+    }
+}
+
+/// The thread pool for pure computation.
+pub fn pool(args: &LimitArgs) -> Result<Arc<rayon::ThreadPool>, Failure> {
+    let threads = args.threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("worker-{index}"));
+    pool.build()
+        .map(Arc::new)
+        .map_err(|error| Failure::new(Exit::Output, error))
+}
+
+/// The limits of commands that keep next to nothing.
+pub fn default_limits() -> Limits {
+    Limits {
+        memory: 512 << 20,
+        temp_dir: std::env::temp_dir(),
+    }
+}
+
+/// A pool with a thread per core.
+pub fn default_pool() -> Result<Arc<rayon::ThreadPool>, Failure> {
+    rayon::ThreadPoolBuilder::new()
+        .build()
+        .map(Arc::new)
+        .map_err(|error| Failure::new(Exit::Output, error))
+}

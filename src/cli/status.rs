@@ -1,0 +1,193 @@
+//! `relexport status`: how far an export is, as GitLab's status endpoint tells it.
+
+use std::fmt::Write;
+
+use crate::output::manifest;
+use crate::output::{BatchStatus, EntityEntry, Manifest, RelationEntry, Status};
+
+use super::args::StatusArgs;
+use super::exit::{Exit, Failure};
+use super::stdout;
+use super::table::{Align, Table, visible};
+
+/// Runs the command.
+pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
+    let manifest = manifest::read(&args.dir)?;
+    let entity = entity(&manifest, args.group.as_deref())?;
+    let relations = entity.map_or(&[][..], |entity| &entity.relations);
+    match &args.relation {
+        Some(name) => {
+            let relation = relation(relations, name)?;
+            if args.json {
+                print_compact(&relation.without_files())?;
+            } else {
+                stdout::print(&batches_text(relation))?;
+            }
+        }
+        None if args.json => {
+            let answer: Vec<RelationEntry> =
+                relations.iter().map(RelationEntry::without_files).collect();
+            print_compact(&answer)?;
+        }
+        None => stdout::print(&text(&manifest, entity))?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Prints JSON in one line, as the endpoint does.
+fn print_compact(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(value).map_err(|error| Failure::new(Exit::Output, error))?;
+    stdout::print(&format!("{json}\n"))
+}
+
+/// The entity that is asked for; `None` where the export does not know its entities yet.
+fn entity<'m>(
+    manifest: &'m Manifest,
+    wanted: Option<&str>,
+) -> Result<Option<&'m EntityEntry>, Failure> {
+    let listed = || {
+        let entities = manifest.entities.iter();
+        let names: Vec<String> = entities
+            .map(|entity| format!("{} ({})", entity.full_path, entity.id))
+            .collect();
+        names.join(", ")
+    };
+    let Some(wanted) = wanted else {
+        return match &manifest.entities[..] {
+            [] => Ok(None),
+            [entity] => Ok(Some(entity)),
+            _ => Err(Failure::usage(format!(
+                "cannot show one status: the export holds several groups\n  choose one with --group: {}",
+                listed()
+            ))),
+        };
+    };
+    let path = wanted.trim_matches('/');
+    let found = manifest
+        .entities
+        .iter()
+        .find(|entity| entity.full_path == path || entity.id.to_string() == path);
+    match found {
+        Some(entity) => Ok(Some(entity)),
+        None if manifest.entities.is_empty() => Err(Failure::usage(format!(
+            "cannot find {wanted}: the export does not know its groups yet\n  ask again when the snapshot has been read"
+        ))),
+        None => Err(Failure::usage(format!(
+            "cannot find {wanted}: the export does not hold it\n  it holds {}",
+            listed()
+        ))),
+    }
+}
+
+fn relation<'m>(relations: &'m [RelationEntry], name: &str) -> Result<&'m RelationEntry, Failure> {
+    let found = relations.iter().find(|relation| relation.relation == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = relations
+            .iter()
+            .map(|relation| relation.relation.as_str())
+            .collect();
+        Failure::usage(format!(
+            "cannot find relation {name}: the export does not hold it\n  its relations are: {}",
+            names.join(", ")
+        ))
+    })
+}
+
+fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Started => "started",
+        Status::Finished => "finished",
+        Status::Failed => "failed",
+    }
+}
+
+fn batch_status_name(status: BatchStatus) -> &'static str {
+    match status {
+        BatchStatus::Created => "created",
+        BatchStatus::Started => "started",
+        BatchStatus::Finished => "finished",
+        BatchStatus::Failed => "failed",
+    }
+}
+
+const COLUMNS: [(&str, Align); 6] = [
+    ("RELATION", Align::Left),
+    ("STATUS", Align::Left),
+    ("OBJECTS", Align::Right),
+    ("BATCHES", Align::Right),
+    ("UPDATED", Align::Left),
+    ("ERROR", Align::Left),
+];
+
+fn row(relation: &RelationEntry) -> [String; 6] {
+    let batches = relation.batches.as_deref().unwrap_or_default();
+    let finished = batches
+        .iter()
+        .filter(|batch| batch.status == BatchStatus::Finished)
+        .count();
+    [
+        relation.relation.clone(),
+        status_name(relation.status).to_owned(),
+        relation.total_objects_count.to_string(),
+        match relation.batched {
+            true => format!("{finished}/{}", relation.batches_count),
+            false => "-".to_owned(),
+        },
+        relation.updated_at.clone(),
+        relation.error.clone().unwrap_or_default(),
+    ]
+}
+
+fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
+    let mut text = String::new();
+    let status = status_name(manifest.status);
+    // Writing to a string cannot fail.
+    let _ = match entity {
+        None => writeln!(text, "{status}; the snapshot is still being read"),
+        Some(entity) => writeln!(
+            text,
+            "{} ({}): {status}\n",
+            visible(&entity.full_path),
+            entity.id
+        ),
+    };
+    if let Some(error) = &manifest.error {
+        let _ = writeln!(text, "not to be relied on: {}\n", visible(error));
+    }
+    if let Some(entity) = entity {
+        let mut table = Table::new(&COLUMNS);
+        for relation in &entity.relations {
+            table.row(row(relation));
+        }
+        text.push_str(&table.text());
+    }
+    text
+}
+
+/// A relation, and its batches where it has some.
+fn batches_text(relation: &RelationEntry) -> String {
+    let mut table = Table::new(&COLUMNS);
+    table.row(row(relation));
+    let mut text = table.text();
+    if let Some(batches) = relation.batches.as_deref().filter(|all| !all.is_empty()) {
+        let mut table = Table::new(&[
+            ("BATCH", Align::Right),
+            ("STATUS", Align::Left),
+            ("OBJECTS", Align::Right),
+            ("UPDATED", Align::Left),
+            ("ERROR", Align::Left),
+        ]);
+        for batch in batches {
+            table.row([
+                batch.batch_number.to_string(),
+                batch_status_name(batch.status).to_owned(),
+                batch.objects_count.to_string(),
+                batch.updated_at.clone(),
+                batch.error.clone().unwrap_or_default(),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table.text());
+    }
+    text
+}

@@ -1,0 +1,32 @@
+//! Standard output, where only results go.
+
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+
+/// Prints a result. A reader that has gone away (`relexport groups … | head`) has got what it wanted.
+pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], of bytes.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Output,
+            anyhow::anyhow!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Prints JSON over several lines.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut json =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::new(Exit::Output, error))?;
+    json.push('\n');
+    print(&json)
+}

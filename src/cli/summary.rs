@@ -1,0 +1,80 @@
+//! What an export came to, in a line on standard error.
+
+use std::time::Instant;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+
+use crate::export::ExportReport;
+use crate::output::{RelationEntry, Status};
+
+use super::console::Console;
+
+/// Tells relations, records, bytes, seconds and the most memory. What failed has been logged as it happened.
+pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console: &Console) {
+    let relations: Vec<&RelationEntry> = report
+        .manifest
+        .entities
+        .iter()
+        .flat_map(|entity| &entity.relations)
+        .collect();
+    let finished = relations
+        .iter()
+        .filter(|relation| relation.status == Status::Finished)
+        .count();
+    let records: u64 = relations
+        .iter()
+        .map(|relation| relation.total_objects_count)
+        .sum();
+    let bytes: u64 = relations
+        .iter()
+        .flat_map(|relation| relation.files())
+        .map(|file| file.bytes)
+        .sum();
+    let peak = peak_memory();
+    let seconds = started.elapsed().as_secs_f64();
+    let memory = peak
+        .map(|peak| format!(", {} of memory at the most", HumanBytes(peak)))
+        .unwrap_or_default();
+    console.info(
+        &format!(
+            "{finished} of {} relations, {} records, {} of NDJSON in {}, {seconds:.1} s{memory}",
+            relations.len(),
+            HumanCount(records),
+            HumanBytes(ndjson_bytes),
+            HumanBytes(bytes),
+        ),
+        json!({"relations": relations.len(), "finished": finished, "records": records, "ndjson_bytes": ndjson_bytes,
+            "bytes": bytes, "seconds": seconds, "peak_memory_bytes": peak}),
+    );
+    let skipped = report.skipped_rows();
+    if skipped > 0 {
+        let rows = if skipped == 1 {
+            "1 row"
+        } else {
+            &format!("{skipped} rows")
+        };
+        // A warning, so that it is told under --quiet, too.
+        tracing::warn!(
+            skipped_rows = skipped,
+            "{rows} left out; the manifest lists them by relation"
+        );
+    }
+    if report.older_stays {
+        let place = report.place.display().to_string();
+        console.info(
+            &format!("the older export stays; this one, which is not complete, is in {place}"),
+            json!({"place": place}),
+        );
+    }
+}
+
+/// The most memory that the process has had, in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,106 @@
+//! Tables of text: columns as wide as they need to be, two spaces between them.
+
+use std::fmt::Write;
+
+/// How a column's cells stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+/// Rows of cells under a head.
+pub struct Table {
+    columns: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(columns: &[(&str, Align)]) -> Self {
+        Table {
+            columns: columns
+                .iter()
+                .map(|(name, align)| ((*name).to_owned(), *align))
+                .collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row with as many cells as there are columns.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows
+            .push(cells.into_iter().map(|cell| visible(&cell)).collect());
+    }
+
+    /// The text, each line ended.
+    pub fn text(&self) -> String {
+        let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| width(name)).collect();
+        for row in &self.rows {
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = (*widest).max(width(cell));
+            }
+        }
+        let head: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let mut text = String::new();
+        for row in std::iter::once(&head).chain(&self.rows) {
+            let mut line = String::new();
+            for ((cell, widest), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
+                let room = " ".repeat(widest - width(cell));
+                // Writing to a string cannot fail.
+                let _ = match align {
+                    Align::Left => write!(line, "{cell}{room}  "),
+                    Align::Right => write!(line, "{room}{cell}  "),
+                };
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Places on a terminal, as far as counting characters tells.
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Text from a snapshot as it may be shown on a terminal: control characters are escaped, so that a name cannot
+/// move the cursor or end a line.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            // Marks that change the direction of what follows are no better than control characters.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(letter.escape_unicode());
+            }
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("ROWS", Align::Right)]);
+        table.row(["a".to_owned(), "12345".to_owned()]);
+        table.row(["größer".to_owned(), "1".to_owned()]);
+        assert_eq!(
+            table.text(),
+            "NAME     ROWS\na       12345\ngrößer      1\n"
+        );
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(
+            visible("a\u{1b}[2Jb\n\u{202e}ü"),
+            "a\\u{1b}[2Jb\\n\\u{202e}ü"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! `relexport verify`: whether an export folder is what its manifest says.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
+
+use crate::export::ExportObserver;
+use crate::output::manifest;
+use crate::output::verify::{Verified, verify};
+use crate::pipeline::{Form, Pipeline};
+
+use super::args::VerifyArgs;
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::setup;
+use super::stdout;
+use super::table::visible;
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    #[serde(flatten)]
+    verified: &'a Verified,
+}
+
+/// Runs the command.
+pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
+    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
+    let manifest = manifest::read(&args.dir)?;
+    let is_known = manifest.pipeline.sha256 == pipeline.sha256;
+    if args.pipeline.is_some() && !is_known {
+        return Err(Failure::usage(format!(
+            "cannot verify by pipeline {}: the export was made by another one\n  \
+             name that one, or none: then only the forms of files are not checked",
+            pipeline.name
+        )));
+    }
+    let form = |relation: &str| is_known.then(|| form(&pipeline, relation)).flatten();
+    let mut progress = Progress::new(console);
+    let read: Arc<AtomicU64> = Arc::default();
+    let files = manifest
+        .entities
+        .iter()
+        .flat_map(|entity| &entity.relations)
+        .flat_map(|relation| relation.files());
+    progress.reading(Some(files.map(|file| file.bytes).sum()), Arc::clone(&read));
+    let verified = verify(&args.dir, &manifest, &form, &read);
+    progress.finish();
+    let verified = verified.map_err(|error| {
+        let shown = args.dir.display();
+        Failure::new(
+            Exit::Snapshot,
+            anyhow::anyhow!("cannot list the folder {shown}: {error}\n  look at its permissions"),
+        )
+    })?;
+    let ok = verified.problems.is_empty();
+    if args.json {
+        stdout::print_json(&Answer {
+            ok,
+            verified: &verified,
+        })?;
+    } else {
+        stdout::print(&text(&verified))?;
+    }
+    Ok(if ok { Exit::Success } else { Exit::Failed })
+}
+
+/// The form of a relation's file.
+fn form(pipeline: &Pipeline, relation: &str) -> Option<Form> {
+    let mut relations = pipeline.relations.iter();
+    relations
+        .find(|known| known.name == relation)
+        .map(|known| known.form)
+}
+
+fn text(verified: &Verified) -> String {
+    let mut text = String::new();
+    for problem in &verified.problems {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", visible(&problem.to_string()));
+    }
+    let result = match verified.problems.len() {
+        0 => "everything is as the manifest says".to_owned(),
+        1 => "1 problem".to_owned(),
+        count => format!("{} problems", HumanCount(count as u64)),
+    };
+    let _ = writeln!(
+        text,
+        "{} files, {} objects, {}: {result}",
+        HumanCount(verified.files),
+        HumanCount(verified.objects),
+        HumanBytes(verified.bytes)
+    );
+    text
+}
