@@ -1,0 +1,110 @@
+//! `relexport status`.
+
+mod cli_support;
+
+use cli_support::*;
+
+/// Replaces the times of entries, which differ from run to run.
+fn without_times(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\"updated_at\":\"") {
+        let (before, behind) = rest.split_at(at + "\"updated_at\":\"".len());
+        shown.push_str(before);
+        shown.push('T');
+        rest = &behind[behind.find('"').unwrap()..];
+    }
+    shown + rest
+}
+
+#[test]
+fn json_is_what_the_endpoint_answers() {
+    let exported = Exported::new(&format!(
+        "-s {DUMP} -g 4351 --batched --batch-size 5 --relation milestones --relation badges --relation self"
+    ));
+    let out = exported.out();
+    let milestones = r#"{"relation":"milestones","status":1,"error":null,"updated_at":"T","batched":true,"batches_count":1,"total_objects_count":5,"batches":[{"status":1,"batch_number":1,"objects_count":5,"error":null,"updated_at":"T"}]}"#;
+    let badges = r#"{"relation":"badges","status":1,"error":null,"updated_at":"T","batched":true,"batches_count":2,"total_objects_count":6,"batches":[{"status":1,"batch_number":1,"objects_count":5,"error":null,"updated_at":"T"},{"status":1,"batch_number":2,"objects_count":1,"error":null,"updated_at":"T"}]}"#;
+    let own = r#"{"relation":"self","status":1,"error":null,"updated_at":"T","batched":false,"batches_count":0,"total_objects_count":1}"#;
+    let all = relexport(&format!("status {out} --json")).ok();
+    assert_eq!(
+        without_times(&all),
+        format!("[{milestones},{badges},{own}]\n")
+    );
+    let one = relexport(&format!("status {out} --relation badges --json")).ok();
+    assert_eq!(without_times(&one), format!("{badges}\n"));
+}
+
+#[test]
+fn the_table_shows_relations_and_those_of_a_relation_its_batches() {
+    let exported = Exported::new(&format!(
+        "-s {DUMP} -g acme/platform --batched --batch-size 5 --relation badges --relation self"
+    ));
+    let out = exported.out();
+    // Columns but for the time.
+    let cells = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| {
+            let words = line.split_whitespace();
+            words
+                .filter(|word| !word.ends_with('Z') && *word != "UPDATED")
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        lines.collect()
+    };
+    assert_eq!(
+        cells(&relexport(&format!("status {out}")).ok()),
+        [
+            "acme/platform (4351): finished",
+            "",
+            "RELATION STATUS OBJECTS BATCHES ERROR",
+            "badges finished 6 2/2",
+            "self finished 1 -",
+        ]
+    );
+    assert_eq!(
+        cells(&relexport(&format!("status {out} --relation badges")).ok()),
+        [
+            "RELATION STATUS OBJECTS BATCHES ERROR",
+            "badges finished 6 2/2",
+            "",
+            "BATCH STATUS OBJECTS ERROR",
+            "1 finished 5",
+            "2 finished 1",
+        ]
+    );
+}
+
+#[test]
+fn of_several_groups_one_is_chosen() {
+    let exported = Exported::new(&format!("-s {DUMP} -g 4351 -g umbrella --relation badges"));
+    let out = exported.out();
+    assert_eq!(
+        relexport(&format!("status {out} --json")).err(2),
+        "error: cannot show one status: the export holds several groups\n  \
+         choose one with --group: acme/platform (4351), umbrella (7001)\n"
+    );
+    for group in ["7001", "umbrella", "/umbrella/"] {
+        let json = relexport(&format!("status {out} --group {group} --json")).json();
+        assert_eq!(json[0]["total_objects_count"], 1);
+    }
+    assert_eq!(
+        relexport(&format!("status {out} --group acme")).err(2),
+        "error: cannot find acme: the export does not hold it\n  it holds acme/platform (4351), umbrella (7001)\n"
+    );
+}
+
+#[test]
+fn a_relation_or_an_export_that_is_not_there_is_told() {
+    let exported = Exported::new(&format!("-s {DUMP} -g 4351 --relation badges"));
+    assert_eq!(
+        relexport(&format!("status {} --relation labels", exported.out())).err(2),
+        "error: cannot find relation labels: the export does not hold it\n  its relations are: badges\n"
+    );
+    let error = relexport("status fixtures").err(3);
+    assert_eq!(
+        error,
+        "error: cannot read fixtures/manifest.json: No such file or directory (os error 2)\n  \
+         is this the folder of an export?\n"
+    );
+}
