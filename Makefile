@@ -1,0 +1,42 @@
+# make demo   builds, exports a group from the bundled GitLab backup, shows its status and the first lines
+# make test   runs all tests; installs what they need where it is missing and the user may
+# make bench  makes the generated instance (once) and measures the README's numbers
+# make fuzz   runs each fuzz target for a minute
+# make fixtures  makes the fixtures again from their SQL
+
+.PHONY: demo test bench fuzz fixtures tools check
+
+BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
+INSTANCE := target/bench-instance
+FUZZ_SECONDS := 60
+
+demo:
+	cargo build --release
+	target/release/relexport export --snapshot $(BACKUP) --group acme/platform --out demo --force
+	target/release/relexport status demo
+	gzip -dc demo/group_4351/labels.ndjson.gz | head -n 3
+
+tools:
+	fixtures/install-tools
+
+test: tools
+	cargo test --all-targets
+	cargo test --doc
+
+bench:
+	cargo build --release
+	benches/instance/make $(INSTANCE)
+	benches/run --instance $(INSTANCE) --relexport target/release/relexport
+
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz
+	for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+fixtures: tools
+	fixtures/make
+
+check: test
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
