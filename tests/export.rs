@@ -501,3 +501,73 @@ fn the_level_of_compression_changes_sizes_only() {
             .fails(2, &["--gzip-level"]);
     }
 }
+
+/// The fixture's dump with so many more milestones of group 4351, all like milestone 501 but for their ids, from 10001 on.
+fn with_many_milestones(count: usize) -> String {
+    edit_rows(&dump(), "milestones", |rows| {
+        let like = rows.lines().find(|row| row.starts_with("501\t")).unwrap();
+        let rest = like.strip_prefix("501").unwrap();
+        let more: String = (1..=count)
+            .map(|i| format!("{}{rest}\n", 10_000 + i))
+            .collect();
+        format!("{rows}{more}")
+    })
+}
+
+#[test]
+fn batches_larger_than_what_one_job_renders_are_whole_and_in_order() {
+    let dir = Dir::new();
+    let dump = with_many_milestones(1000);
+    let like = String::from_utf8(expected(4351, "milestones")).unwrap();
+    let like = like.lines().next().unwrap().to_owned();
+    assert!(like.starts_with("{\"id\":501,"));
+    let mut want = String::from_utf8(expected(4351, "milestones")).unwrap();
+    for i in 1..=1000 {
+        want += &like.replacen("{\"id\":501,", &format!("{{\"id\":{},", 10_000 + i), 1);
+        want.push('\n');
+    }
+    let whole = dir.export_to(dir.write("dump.sql", &dump), dir.join("whole"));
+    let whole = whole.group(4351).relations(&["milestones"]).ok();
+    let got = gunzip(&fs::read(whole.out.join("group_4351/milestones.ndjson.gz")).unwrap());
+    assert!(got == want.as_bytes(), "the unbatched file differs");
+    let batched = dir.export_to(dir.join("dump.sql"), dir.join("batched"));
+    let batched = batched
+        .group(4351)
+        .relations(&["milestones"])
+        .args(["--batched", "--batch-size", "450"])
+        .ok();
+    let mut got = Vec::new();
+    for (number, lines) in [(1, 450), (2, 450), (3, 105)] {
+        let name = format!("group_4351/milestones/batch_{number}.ndjson.gz");
+        let batch = gunzip(&fs::read(batched.out.join(name)).unwrap());
+        assert_eq!(batch.iter().filter(|byte| **byte == b'\n').count(), lines);
+        got.extend(batch);
+    }
+    assert!(got == want.as_bytes(), "the batches differ");
+}
+
+#[test]
+fn a_bad_row_deep_in_a_batch_fails_that_batch_alone() {
+    let dir = Dir::new();
+    // Row 705 of 1005: in the second batch of 450, behind rows of it that have been rendered by then.
+    let dump = with_many_milestones(1000);
+    let dump = edit_field(&dump, "milestones", "id", "10700", "created_at", "never");
+    let run = dir
+        .export_text(&dump)
+        .relations(&["milestones"])
+        .args(["--batched", "--batch-size", "450"])
+        .fails(1, &["milestones", "10700", "created_at"]);
+    let entry = run.relation("milestones");
+    let batches = entry["batches"].as_array().unwrap();
+    let statuses: Vec<i64> = batches
+        .iter()
+        .map(|batch| batch["status"].as_i64().unwrap())
+        .collect();
+    assert_eq!(statuses, [1, -1, 1]);
+    assert_eq!(batches[2]["objects_count"], 105);
+    assert!(
+        !run.out
+            .join("group_4351/milestones/batch_2.ndjson.gz")
+            .exists()
+    );
+}

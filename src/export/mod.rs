@@ -36,4 +36,5 @@ pub struct ExportOptions {
 }
 
 /// The batch size that GitLab had for years, and ours unless told otherwise.
+// A constant is computed by the compiler: were it zero, the program would not build.
 pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::new(1000).unwrap();

@@ -148,10 +148,7 @@ impl Renderer {
         let mut entries = Vec::new();
         for entry in join {
             let row = self.row_of(entry.at, resident).unwrap_or_default();
-            let to = row
-                .split(|byte| *byte == b'\t')
-                .nth(through.to)
-                .unwrap_or_default();
+            let to = nth_field(row, through.to);
             if let Some(key) = parse_integer(to) {
                 entries.extend_from_slice(self.store.found(through.hop, key));
             }
@@ -252,10 +249,7 @@ impl Renderer {
                         &buffer
                     }
                 };
-                let field = row
-                    .split(|byte| *byte == b'\t')
-                    .nth(maximum.column)
-                    .unwrap_or_default();
+                let field = nth_field(row, maximum.column);
                 match parse_integer(field) {
                     Some(value) => largest = largest.max(Some(value)),
                     None if values::is_null(field) => {}
@@ -281,6 +275,13 @@ impl Renderer {
             .get(at)
             .or_else(|| Some(&resident.bytes[resident.rows.get(&at)?.clone()]))
     }
+}
+
+/// One field of a row of a layout. Where only one is needed, the others are not split off.
+fn nth_field(row: &[u8], column: usize) -> &[u8] {
+    row.split(|byte| *byte == b'\t')
+        .nth(column)
+        .unwrap_or(b"\\N")
 }
 
 /// Orders entries by primary key; each row once, where several hops may have found it.

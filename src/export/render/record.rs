@@ -7,7 +7,7 @@ use crate::resolve::{Entry, RowAt, parse_integer};
 use crate::snapshot::copy_text;
 
 use super::compile::{Field, Nested, Node, Order, Part, Value};
-use super::{BadValue, Rendered, Renderer, Resident, by_id};
+use super::{BadValue, Rendered, Renderer, Resident, by_id, nth_field};
 use crate::export::values::{self, ValueError};
 
 /// The rendering of one batch.
@@ -178,10 +178,7 @@ impl<'a> Job<'a> {
     fn order_keys(&self, node: &Node, at: RowAt) -> Vec<OrderKey> {
         let row = self.renderer.row_of(at, self.resident).unwrap_or_default();
         let key = |order: &Order| {
-            let field = row
-                .split(|byte| *byte == b'\t')
-                .nth(order.column)
-                .unwrap_or_default();
+            let field = nth_field(row, order.column);
             if values::is_null(field) {
                 return if order.nulls_last {
                     OrderKey::NullLast
@@ -262,10 +259,7 @@ impl<'a> Job<'a> {
                 match found.and_then(|entry| self.renderer.row_of(entry.at, self.resident)) {
                     None => out.extend_from_slice(b"null"),
                     Some(other) => {
-                        let value = other
-                            .split(|byte| *byte == b'\t')
-                            .nth(*column)
-                            .unwrap_or(b"\\N");
+                        let value = nth_field(other, *column);
                         values::write(codec, value, out).map_err(said)?;
                     }
                 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use crate::resolve::{Entry, Reach, RowAt, parse_integer};
 
-use super::Renderer;
 use super::compile::{Nested, Node, Value};
+use super::{Renderer, nth_field};
 
 /// Rows that were moved out of memory, read back for one batch.
 #[derive(Default)]
@@ -71,10 +71,7 @@ impl Renderer {
             let mut found = Vec::new();
             for entry in rows {
                 let row = self.row_of(entry.at, resident).unwrap_or_default();
-                let field = row
-                    .split(|byte| *byte == b'\t')
-                    .nth(reach.parent)
-                    .unwrap_or_default();
+                let field = nth_field(row, reach.parent);
                 if let Some(key) = parse_integer(field) {
                     found.extend_from_slice(self.store.found(reach.hop, key));
                 }
