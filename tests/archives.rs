@@ -255,7 +255,7 @@ fn rows(source: &dyn TableSource, table: &TableName) -> Vec<u8> {
 fn tables(path: &Path) -> Box<dyn TableSource> {
     match open(path.to_str().unwrap()).unwrap().access {
         Access::Tables(tables) => tables,
-        Access::Stream(_) => panic!("{} is a stream", path.display()),
+        Access::Stream(_) | Access::Keyed(_) => panic!("{} has no tables to open", path.display()),
     }
 }
 

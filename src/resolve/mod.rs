@@ -96,6 +96,9 @@ pub fn resolve(
     match snapshot.access {
         Access::Stream(source) => resolve_stream(source, request, observer),
         Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
+        Access::Keyed(_) => Err(ResolveError::Plan(
+            "a live server is read batch by batch".to_owned(),
+        )),
     }
 }
 

@@ -59,6 +59,17 @@ pub enum SnapshotError {
     /// The bytes end too early; what came before the end is whole.
     #[error("the snapshot ends too early ({place}): {reason}")]
     CutOff { place: Place, reason: String },
+    /// A server refused a query; the instant can still be read.
+    #[error("the server refused to give rows of table {table}: {message} (SQLSTATE {sqlstate})")]
+    Refused {
+        table: String,
+        /// PostgreSQL's own words.
+        message: String,
+        sqlstate: String,
+    },
+    /// The instant that was being read is gone: what is missing now can never be read of it.
+    #[error("the server's snapshot is lost: {0}")]
+    Lost(String),
 }
 
 impl SnapshotError {

@@ -1,9 +1,9 @@
 //! Snapshots: immutable pictures of a database, whatever form they come in.
 //!
 //! Every kind of snapshot gives the same two things: a [`Catalog`] (tables, columns, types) and
-//! the rows of tables as [`Block`]s of text. Two shapes of access exist, because they decide how
+//! the rows of tables as [`Block`]s of text. Three shapes of access exist, because they decide how
 //! rows can be found: a [`StreamSource`] goes by once, in the order in which it was written; a
-//! [`TableSource`] opens any table at any time. A row stays the bytes that PostgreSQL wrote; how
+//! [`TableSource`] opens any table at any time; a [`KeyedSource`] finds rows by key itself. A row stays the bytes that PostgreSQL wrote; how
 //! the bytes of a block split into rows and fields is the block's [`RowForm`].
 //!
 //! This floor knows nothing of pipelines, groups or JSON.
@@ -21,6 +21,7 @@ mod ddl;
 mod dump_frame;
 mod error;
 mod inserts;
+mod keyed;
 mod open;
 mod plain;
 mod read_errors;
@@ -39,6 +40,7 @@ pub use catalog::{Catalog, Column, Table, TableName};
 pub use csv::CsvFolder;
 pub use ddl::read_schema;
 pub use error::{Place, SnapshotError};
+pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use open::open;
 pub use plain::PlainDump;
 pub use sql_type::SqlType;
@@ -76,6 +78,8 @@ pub enum Kind {
     Directory,
     /// pg_dump's archive in tar format (-Ft).
     Tar,
+    /// A live PostgreSQL server, read at one exported snapshot.
+    Postgres,
 }
 
 impl Kind {
@@ -88,6 +92,7 @@ impl Kind {
             Kind::Custom => "custom",
             Kind::Directory => "directory",
             Kind::Tar => "tar",
+            Kind::Postgres => "postgres",
         }
     }
 }
@@ -109,6 +114,7 @@ pub struct Snapshot {
 pub enum Access {
     Stream(Box<dyn StreamSource>),
     Tables(Box<dyn TableSource>),
+    Keyed(Box<dyn KeyedSource>),
 }
 
 /// How the bytes of a block split into rows and fields.

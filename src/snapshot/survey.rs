@@ -70,6 +70,11 @@ pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)
             ControlFlow::Continue(())
         }),
         Access::Tables(source) => survey_tables(source.as_ref(), readers, &mut survey, at),
+        Access::Keyed(source) => {
+            survey.facts = source.facts();
+            survey.know(source.catalog());
+            Ok(())
+        }
     };
     survey.error = read.err();
     survey
@@ -141,6 +146,7 @@ fn survey_tables(
 pub fn read_catalog(snapshot: Snapshot) -> Result<(Arc<Catalog>, SnapshotFacts), SnapshotError> {
     match snapshot.access {
         Access::Tables(source) => Ok((source.catalog(), source.facts())),
+        Access::Keyed(source) => Ok((source.catalog(), source.facts())),
         Access::Stream(source) => {
             let mut known = (Arc::default(), SnapshotFacts::default());
             source.read(&|_| false, &mut |event| match event {

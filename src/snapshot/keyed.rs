@@ -1,0 +1,60 @@
+//! A snapshot that answers questions: a live server, which finds rows by their keys itself.
+
+use std::sync::Arc;
+
+use super::{Catalog, Sink, SnapshotError, SnapshotFacts, TableName};
+
+/// A snapshot that is asked for rows by key instead of being read through. All answers come from one instant.
+pub trait KeyedSource: Send + Sync {
+    fn catalog(&self) -> Arc<Catalog>;
+    fn facts(&self) -> SnapshotFacts;
+    /// How many queries can be answered at the same time. A call beyond that waits for its turn.
+    fn connections(&self) -> usize;
+    /// Reads the rows that a query asks for: `Begin`, `Rows`…, `End`, in COPY text form. Blocks on the
+    /// network and on `sink`; call it on a plain thread, never on the pool.
+    ///
+    /// Rows that were handed out before an error stay handed out; the error says whether it concerns the query
+    /// alone or the whole instant.
+    ///
+    /// # Errors
+    /// The server's own message and SQLSTATE where it refuses ([`SnapshotError::Refused`]); [`SnapshotError::Lost`]
+    /// where the instant cannot be read any more.
+    fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError>;
+}
+
+/// What a keyed source is asked for.
+#[derive(Debug, Clone)]
+pub struct Query<'a> {
+    pub table: &'a TableName,
+    pub fields: Fields<'a>,
+    /// All of them must hold; of none, every row is meant.
+    pub predicates: Vec<Predicate<'a>>,
+}
+
+/// What is wanted of the rows.
+#[derive(Debug, Clone)]
+pub enum Fields<'a> {
+    /// These columns of each row, in this order.
+    Columns(Vec<&'a str>),
+    /// One row: the greatest value of each of these columns, NULL where there is none.
+    Maxima(Vec<&'a str>),
+}
+
+/// A condition on one column.
+#[derive(Debug, Clone)]
+pub enum Predicate<'a> {
+    /// An integer column holds one of these keys.
+    AnyOf(&'a str, &'a [i64]),
+    /// The column's text form is one of these.
+    In(&'a str, Vec<&'a str>),
+    /// As `In`, without regard to the case of letters.
+    InIgnoringCase(&'a str, Vec<&'a str>),
+    /// A column of integer arrays holds one of these keys as an element.
+    Holds(&'a str, &'a [i64]),
+    Null(&'a str),
+    NotNull(&'a str),
+    /// An integer greater than this.
+    Above(&'a str, i64),
+    /// An integer less than this.
+    Below(&'a str, i64),
+}
