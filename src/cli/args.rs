@@ -243,6 +243,9 @@ pub struct ExportArgs {
     /// Replace an export that is there already, once the new one is complete
     #[arg(long)]
     pub force: bool,
+    /// Go on with an export that was interrupted: files that are finished are kept
+    #[arg(long, conflicts_with_all = ["force", "dry_run"])]
+    pub resume: bool,
     /// Write one file per batch, for relations that GitLab batches
     #[arg(long)]
     pub batched: bool,

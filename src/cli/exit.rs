@@ -85,6 +85,7 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         let exit = match &error {
             ExportError::Folder(folder) if folder.is_usage() => Exit::Usage,
+            ExportError::Resume { .. } => Exit::Usage,
             ExportError::Folder(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
             ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
                 Exit::Snapshot

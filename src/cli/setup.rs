@@ -42,6 +42,7 @@ pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
         snapshot: args.snapshot.snapshot.clone(),
         out,
         force: args.force,
+        resume: args.resume,
         pipeline,
         selection: Selection {
             relations: match args.relation.is_empty() {

@@ -61,11 +61,19 @@ pub enum BatchError {
     /// Rows that had been moved out of memory could not be read back.
     #[error("cannot read rows back from the temp folder: {0}")]
     Temp(io::Error),
+    /// A file of an earlier run cannot have come from these rows.
+    #[error(
+        "{0}, though an earlier run finished the file with it\n  start anew with --force instead of --resume"
+    )]
+    Changed(String),
     #[error("interrupted")]
     Interrupted,
     #[error("{0}")]
     Plan(String),
 }
+
+/// A file's place: entity, relation, batch.
+pub(super) type FilePlace = (usize, usize, Option<u32>);
 
 /// What a render job gives back.
 struct Batch {
@@ -95,9 +103,13 @@ pub(super) struct Batches<'a> {
     /// Content of the current file that does not fill a piece yet.
     partial: Vec<u8>,
     done: Done,
-    failed: HashSet<(usize, usize, Option<u32>)>,
+    failed: HashSet<FilePlace>,
+    /// Files that an earlier run finished, so that they are not written again.
+    kept: HashSet<FilePlace>,
+    /// True where some relation is collected from the records of the others, those of kept files among them.
+    collects: bool,
     /// Keys that records refer to, by file.
-    collected: HashMap<(usize, usize, Option<u32>), BTreeSet<i64>>,
+    collected: HashMap<FilePlace, BTreeSet<i64>>,
 }
 
 impl<'a> Batches<'a> {
@@ -113,6 +125,10 @@ impl<'a> Batches<'a> {
         let renderer =
             Renderer::new(resolved, options.keep_going, counts).map_err(BatchError::Plan)?;
         let threads = pool.current_num_threads();
+        let relations = &resolved.plan.relations;
+        let collects = relations
+            .iter()
+            .any(|relation| matches!(relation.source, Ok(PlanSource::Collected(_))));
         Ok(Batches {
             resolved,
             options,
@@ -126,8 +142,16 @@ impl<'a> Batches<'a> {
             partial: Vec::with_capacity(PIECE),
             done: Done::default(),
             failed: HashSet::new(),
+            kept: HashSet::new(),
+            collects,
             collected: HashMap::new(),
         })
+    }
+
+    /// Says which files an earlier run finished.
+    pub fn keeping(mut self, kept: HashSet<FilePlace>) -> Self {
+        self.kept = kept;
+        self
     }
 
     /// Exports every relation of every entity. Relations that are collected come last, because every other record
@@ -193,6 +217,11 @@ impl<'a> Batches<'a> {
         };
         // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
         let (mut unread, mut unlisted) = bad_rows(resolved, &planned.tables);
+        if self.is_done_with((entity, relation, None)) {
+            self.observer
+                .rendered(entity, &planned.name, entries.len() as u64, 0);
+            return Ok(());
+        }
         if let PlanSource::Maxima(_) = source {
             let renderer = Arc::clone(&self.renderer);
             return self.give(file, true, 1, move || renderer.maxima(relation, key, root));
@@ -227,6 +256,11 @@ impl<'a> Batches<'a> {
                 batch: number,
                 ..file
             };
+            if self.is_done_with((entity, relation, number)) {
+                self.observer
+                    .rendered(entity, &planned.name, batch.len() as u64, 0);
+                continue;
+            }
             let ends_file = batched || position == last;
             let slices = batch.len().div_ceil(SLICE);
             for (slice, rows) in batch.chunks(SLICE).enumerate() {
@@ -271,6 +305,11 @@ impl<'a> Batches<'a> {
         }
     }
 
+    /// True for a file of an earlier run whose records need not even be looked at.
+    fn is_done_with(&self, file: FilePlace) -> bool {
+        self.kept.contains(&file) && !self.collects
+    }
+
     fn send(&mut self, message: Message) -> Result<(), BatchError> {
         self.sink.send(message).map_err(BatchError::Write)
     }
@@ -311,6 +350,14 @@ impl<'a> Batches<'a> {
             .map_or(0, |rendered| rendered.content.len() as u64);
         let name = &self.resolved.plan.relations[file.relation].name;
         self.observer.rendered(file.entity, name, rows, bytes);
+        if self.kept.contains(&id) {
+            let rendered = outcome.map_err(|bad| BatchError::Changed(bad.to_string()))?;
+            self.collected
+                .entry(id)
+                .or_default()
+                .extend(rendered.collected);
+            return Ok(());
+        }
         match outcome {
             Ok(rendered) => {
                 self.done.objects += rendered.objects;

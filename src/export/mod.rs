@@ -8,6 +8,7 @@ mod batches;
 mod dry_run;
 mod metadata;
 mod render;
+mod resume;
 mod run;
 pub mod values;
 

@@ -21,6 +21,7 @@ use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, Tabl
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
 use super::metadata::{self, Instance};
+use super::resume;
 
 /// What is to be exported, from where, to where.
 pub struct ExportRequest {
@@ -29,6 +30,8 @@ pub struct ExportRequest {
     pub out: PathBuf,
     /// Replace an export that is there already.
     pub force: bool,
+    /// Go on with an unfinished export that is there already.
+    pub resume: bool,
     pub pipeline: Pipeline,
     pub selection: Selection,
     pub choice: Choice,
@@ -104,6 +107,9 @@ pub enum ExportError {
     Temp(io::Error),
     #[error("{0}")]
     Plan(String),
+    /// What is in the output folder is not the beginning of the export that was asked for.
+    #[error("cannot go on with the export in {path}: {reason}")]
+    Resume { path: String, reason: String },
     #[error("interrupted")]
     Interrupted,
 }
@@ -114,7 +120,7 @@ impl From<BatchError> for ExportError {
             BatchError::Write(source) => ExportError::Write(source),
             BatchError::Temp(source) => ExportError::Temp(source),
             BatchError::Interrupted => ExportError::Interrupted,
-            BatchError::Plan(reason) => ExportError::Plan(reason),
+            BatchError::Plan(reason) | BatchError::Changed(reason) => ExportError::Plan(reason),
         }
     }
 }
@@ -122,7 +128,7 @@ impl From<BatchError> for ExportError {
 /// Runs an export.
 ///
 /// The folder is made before anything is read and holds a manifest from then on. Where nothing can be exported it
-/// is taken away again; where some relation fails, it stays and says so.
+/// is taken away again; where some relation fails, or the run ends when some files are finished, it stays and says so.
 ///
 /// # Errors
 /// Where there is no export at all: the snapshot or the entity cannot be read, or the folder cannot be written.
@@ -131,10 +137,23 @@ pub fn run(
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
     // A place that can never be right is told before anything is read.
-    Folder::check(&request.out, request.force)?;
+    let unfinished = match request.resume {
+        true => resume::unfinished(&request.out)?,
+        false => None,
+    };
+    if unfinished.is_none() {
+        Folder::check(&request.out, request.force)?;
+    }
     let snapshot = open(&request.snapshot)?;
-    let folder = Folder::create(&request.out, request.force)?;
-    match run_in(request, snapshot, &folder, observer) {
+    let mut first = first_manifest(request, &snapshot);
+    let folder = match unfinished {
+        Some(earlier) => {
+            first = resume::go_on(&request.out, earlier, first)?;
+            Folder::of_unfinished(&request.out)
+        }
+        None => Folder::create(&request.out, request.force)?,
+    };
+    match run_in(request, snapshot, &folder, first, observer) {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
             let older_stays = !complete && folder.replaces();
@@ -151,11 +170,30 @@ pub fn run(
             })
         }
         Err(error) => {
-            if let Err(discard) = folder.discard() {
-                tracing::warn!("cannot take away {}: {discard}", request.out.display());
-            }
+            leave(folder);
             Err(error)
         }
+    }
+}
+
+/// The run ended with an error: what is finished stays, to be gone on with; a folder without a finished file goes.
+fn leave(folder: Folder) {
+    let shown = folder.work().display().to_string();
+    let left = match resume::finished_files(folder.work()) {
+        0 => folder.discard(),
+        files => match folder.set_aside() {
+            Ok(place) => {
+                tracing::warn!(
+                    "{} {files} finished files; --resume with this folder goes on from there",
+                    place.display()
+                );
+                Ok(())
+            }
+            Err(error) => Err(std::io::Error::other(error)),
+        },
+    };
+    if let Err(error) = left {
+        tracing::warn!("cannot clear {shown}: {error}");
     }
 }
 
@@ -189,9 +227,10 @@ fn run_in(
     request: &ExportRequest,
     snapshot: Snapshot,
     folder: &Folder,
+    first: Manifest,
     observer: &mut dyn ExportObserver,
 ) -> Result<Exported, ExportError> {
-    let first = first_manifest(request, &snapshot);
+    let earlier = first.entities.clone();
     let mut writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
     let outcome = match find_rows(request, snapshot, observer) {
         Ok(outcome) => outcome,
@@ -201,7 +240,8 @@ fn run_in(
             return Err(error);
         }
     };
-    let known = known(request, folder, &outcome);
+    let mut known = known(request, folder, &outcome);
+    let kept = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
     for warning in &known.warnings {
         tracing::warn!("{warning}");
     }
@@ -224,6 +264,7 @@ fn run_in(
                 &mut relay,
                 interrupted,
             )?
+            .keeping(kept)
             .run()
         });
     match written {
@@ -351,6 +392,7 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
                 Edition::Ee => "ee".to_owned(),
             },
         },
+        resume: resume::terms(request),
         warnings: Vec::new(),
         entities: Vec::new(),
     }

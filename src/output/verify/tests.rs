@@ -94,6 +94,7 @@ fn export(folder: &Path) -> Manifest {
             batch_size: 2,
             edition: "ee".to_owned(),
         },
+        resume: None,
         warnings: Vec::new(),
         entities: vec![EntityEntry {
             id: 1,
