@@ -13,6 +13,7 @@ pub trait KeyedSource: Send + Sync {
     /// Reads the rows that a query asks for: `Begin`, `Rows`…, `End`, in COPY text form. Blocks on the
     /// network and on `sink`; call it on a plain thread, never on the pool.
     ///
+    /// Where `sink` breaks off, the query is given up and the rest of its answer is not waited for.
     /// Rows that were handed out before an error stay handed out; the error says whether it concerns the query
     /// alone or the whole instant.
     ///
@@ -20,6 +21,8 @@ pub trait KeyedSource: Send + Sync {
     /// The server's own message and SQLSTATE where it refuses ([`SnapshotError::Refused`]); [`SnapshotError::Lost`]
     /// where the instant cannot be read any more.
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError>;
+    /// Whether rows are found by this column without reading the whole table: an index begins with it.
+    fn is_indexed(&self, table: &TableName, column: &str) -> bool;
 }
 
 /// What a keyed source is asked for.
