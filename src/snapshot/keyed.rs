@@ -21,8 +21,9 @@ pub trait KeyedSource: Send + Sync {
     /// The server's own message and SQLSTATE where it refuses ([`SnapshotError::Refused`]); [`SnapshotError::Lost`]
     /// where the instant cannot be read any more.
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError>;
-    /// Whether rows are found by this column without reading the whole table: an index begins with it.
-    fn is_indexed(&self, table: &TableName, column: &str) -> bool;
+    /// Whether rows are found by this column without reading the whole table: an index has it, with none before it but
+    /// columns of which a query says what they hold (`known`).
+    fn is_indexed(&self, table: &TableName, column: &str, known: &[&str]) -> bool;
 }
 
 /// What a keyed source is asked for.
