@@ -13,8 +13,9 @@ pub trait KeyedSource: Send + Sync {
     /// How many rows and bytes a table has by the source's own statistics, partitions counted with their root; `None`
     /// where it does not know.
     fn estimate(&self, table: &TableName) -> Option<TableSize>;
-    /// True where rows of a table are found by this column without reading all of it.
-    fn is_indexed(&self, table: &TableName, column: &str) -> bool;
+    /// True where rows of a table are found by this column without reading all of it: an index has the column, with none
+    /// before it but columns of which a query says what they hold (`known`).
+    fn is_indexed(&self, table: &TableName, column: &str, known: &[&str]) -> bool;
     /// Reads the rows that a query asks for: `Begin`, `Rows`…, `End`, in COPY text form. Blocks on the
     /// network and on `sink`; call it on a plain thread, never on the pool.
     ///
@@ -26,9 +27,6 @@ pub trait KeyedSource: Send + Sync {
     /// The server's own message and SQLSTATE where it refuses ([`SnapshotError::Refused`]); [`SnapshotError::Lost`]
     /// where the instant cannot be read any more.
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError>;
-    /// Whether rows are found by this column without reading the whole table: an index has it, with none before it but
-    /// columns of which a query says what they hold (`known`).
-    fn is_indexed(&self, table: &TableName, column: &str, known: &[&str]) -> bool;
 }
 
 /// What a keyed source is asked for.
