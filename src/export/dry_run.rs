@@ -122,8 +122,9 @@ pub fn dry_run(
         &mut account,
         &mut relay,
         &request.interrupted,
-    )?
-    .run()?;
+    )
+    .and_then(Batches::run)
+    .map_err(run::batch_error(&request.snapshot))?;
     let entities = account.entities;
     let relations = || entities.iter().flat_map(|entity| &entity.relations);
     let nested = |relation: &RelationCount| -> u64 {

@@ -13,7 +13,7 @@ use crate::output::{
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Selection,
+    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows, Selection,
     resolve,
 };
 use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
@@ -57,7 +57,8 @@ pub trait ExportObserver: BatchObserver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     pub relations: u64,
-    pub rows: u64,
+    /// `None` where it shows only as they are asked for.
+    pub rows: Option<u64>,
 }
 
 /// What an export came to.
@@ -108,14 +109,13 @@ pub enum ExportError {
     Interrupted,
 }
 
-impl From<BatchError> for ExportError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Write(source) => ExportError::Write(source),
-            BatchError::Temp(source) => ExportError::Temp(source),
-            BatchError::Interrupted => ExportError::Interrupted,
-            BatchError::Plan(reason) => ExportError::Plan(reason),
-        }
+pub(super) fn batch_error(snapshot: &str) -> impl FnOnce(BatchError) -> ExportError {
+    move |error| match error {
+        BatchError::Write(source) => ExportError::Write(source),
+        BatchError::Temp(source) => ExportError::Temp(source),
+        BatchError::Interrupted => ExportError::Interrupted,
+        BatchError::Plan(reason) => ExportError::Plan(reason),
+        BatchError::Resolve(source) => resolve_error(snapshot)(source),
     }
 }
 
@@ -132,7 +132,18 @@ pub fn run(
 ) -> Result<ExportReport, ExportError> {
     // A place that can never be right is told before anything is read.
     Folder::check(&request.out, request.force)?;
-    let snapshot = open(&request.snapshot)?;
+    run_from(request, open(&request.snapshot)?, observer)
+}
+
+/// Runs an export from a snapshot that is open already; the request's own name of one serves for messages.
+///
+/// # Errors
+/// As [`run()`].
+pub fn run_from(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<ExportReport, ExportError> {
     let folder = Folder::create(&request.out, request.force)?;
     match run_in(request, snapshot, &folder, observer) {
         Ok((manifest, left_out)) => {
@@ -234,7 +245,7 @@ fn run_in(
         Err(error) => {
             // The first error is the one to tell.
             let _ = writer.finish();
-            Err(error.into())
+            Err(batch_error(&request.snapshot)(error))
         }
     }
 }
@@ -448,6 +459,12 @@ pub(super) fn entry(
 
 pub(super) fn expected(resolved: &Resolved) -> Expected {
     let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
+    let Rows::Kept(store) = &resolved.rows else {
+        return Expected {
+            relations,
+            rows: None,
+        };
+    };
     let mut rows = 0;
     for relation in &resolved.plan.relations {
         let Ok(resolve::PlanSource::Rows(node)) = &relation.source else {
@@ -460,9 +477,12 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
                 } else {
                     entity.root
                 };
-                rows += resolved.store.found(reach.hop, key).len() as u64;
+                rows += store.found(reach.hop, key).len() as u64;
             }
         }
     }
-    Expected { relations, rows }
+    Expected {
+        relations,
+        rows: Some(rows),
+    }
 }
