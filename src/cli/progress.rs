@@ -25,7 +25,8 @@ const READING_PIPE: &str =
 const RENDERING: &str =
     "rendering {bar:20} {human_pos}/{human_len} rows  {per_sec}  {eta} left  {wide_msg}";
 /// Of a server, nobody knows how many rows are to come.
-const RENDERING_LIVE: &str = "rendering {spinner} {human_pos} rows  {per_sec}  {elapsed}  {wide_msg}";
+const RENDERING_LIVE: &str =
+    "rendering {spinner} {human_pos} rows  {per_sec}  {elapsed}  {wide_msg}";
 const RELATION: &str = "          {bar:20} {human_pos}/{human_len} rows  {wide_msg}";
 
 /// Shows how far an export is.

@@ -11,8 +11,8 @@ use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, SkippedRow, Writer, deflate};
 use crate::pipeline::Form;
 use crate::resolve::{
-    EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore, Rows,
-    TableId, TopKeys, Wanted,
+    EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
+    Rows, TableId, TopKeys, Wanted,
 };
 
 use super::ExportOptions;
@@ -451,10 +451,7 @@ impl<'a> Batches<'a> {
         })
     }
 
-    fn give_job(
-        &mut self,
-        job: impl FnOnce() -> Batch + Send + 'static,
-    ) -> Result<(), BatchError> {
+    fn give_job(&mut self, job: impl FnOnce() -> Batch + Send + 'static) -> Result<(), BatchError> {
         if self.interrupted.load(Ordering::Relaxed) {
             return Err(BatchError::Interrupted);
         }

@@ -256,7 +256,6 @@ impl Renderer {
         rendered.content.push(b'}');
         Ok(rendered)
     }
-
 }
 
 /// One field of a row of a layout. Where only one is needed, the others are not split off.

@@ -13,8 +13,8 @@ use crate::output::{
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows, Selection,
-    resolve,
+    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows,
+    Selection, resolve,
 };
 use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
 

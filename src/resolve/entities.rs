@@ -363,20 +363,32 @@ impl Directory {
         let current = self.paths.iter().flat_map(|paths| paths.keys());
         let former = self.former.iter().flatten().map(|(id, _)| id);
         let known = |id: &i64| self.records.contains_key(id) || self.others.contains(id);
-        current.chain(former).copied().filter(|id| !known(id)).collect()
+        current
+            .chain(former)
+            .copied()
+            .filter(|id| !known(id))
+            .collect()
     }
 
     /// Entities for which no table of current paths has said a path.
     pub fn without_path(&self) -> BTreeSet<i64> {
         let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
-        self.records.keys().copied().filter(|id| !has_path(id)).collect()
+        self.records
+            .keys()
+            .copied()
+            .filter(|id| !has_path(id))
+            .collect()
     }
 
     /// Entities right below these.
     pub fn below(&self, parents: &BTreeSet<i64>) -> BTreeSet<i64> {
         self.records
             .iter()
-            .filter(|(_, record)| record.parent.is_some_and(|parent| parents.contains(&parent)))
+            .filter(|(_, record)| {
+                record
+                    .parent
+                    .is_some_and(|parent| parents.contains(&parent))
+            })
             .map(|(id, _)| *id)
             .collect()
     }

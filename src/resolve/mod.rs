@@ -27,18 +27,18 @@ use rayon::ThreadPool;
 
 use crate::pipeline::Pipeline;
 use crate::snapshot::{
-    Access, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts, StreamSource, TableName,
-    TableSource,
+    Access, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
+    StreamSource, TableName, TableSource,
 };
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
+pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted};
 pub use plan::{
     HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
     PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
     entity_tables, plan,
 };
-pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted};
 pub use resolver::{Limits, Resolved, Rows, Trouble};
 pub use scan::{BadRow, parse_integer};
 pub use store::{Entry, RowAt, RowStore};

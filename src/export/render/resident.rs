@@ -119,7 +119,10 @@ impl Renderer {
         entries: &[Entry],
     ) -> std::io::Result<Resident> {
         let mut resident = Resident::of(store);
-        if let Some(node) = self.nodes[relation].as_ref().filter(|_| store.spilled() > 0) {
+        if let Some(node) = self.nodes[relation]
+            .as_ref()
+            .filter(|_| store.spilled() > 0)
+        {
             resident.load_level(node, entries)?;
         }
         Ok(resident)

@@ -77,9 +77,9 @@ impl Asker<'_> {
         self.read(&query, interrupted, &mut |event| match event {
             Event::Begin(head) => {
                 let made = self.scanner(table, &head, rows_as);
-                scanner = Some(made.map_err(|reason| {
-                    Failure::Relation(format!("table {name}: {reason}"))
-                })?);
+                scanner = Some(
+                    made.map_err(|reason| Failure::Relation(format!("table {name}: {reason}")))?,
+                );
                 Ok(ControlFlow::Continue(()))
             }
             Event::Rows(block) => {
@@ -150,6 +150,12 @@ impl Asker<'_> {
                 .collect(),
         });
         let observed = hop.is_none();
-        Scanner::new(planned, definition, head, hops.into_iter().collect(), observed)
+        Scanner::new(
+            planned,
+            definition,
+            head,
+            hops.into_iter().collect(),
+            observed,
+        )
     }
 }

@@ -103,7 +103,12 @@ impl Part {
     /// The rows of the part, in order.
     pub fn entries(&self, node: &PlanNode, store: &RowStore) -> Vec<Entry> {
         let found = |id: &i64| top_hop(node).map(|hop| store.found(hop, *id));
-        self.ids.iter().filter_map(found).flatten().copied().collect()
+        self.ids
+            .iter()
+            .filter_map(found)
+            .flatten()
+            .copied()
+            .collect()
     }
 }
 
@@ -132,7 +137,12 @@ impl Live {
         let (work, taken) = unbounded();
         let shared = Arc::new(Shared {
             live: self.clone(),
-            sizes: self.plan.relations.iter().map(|_| Size::default()).collect(),
+            sizes: self
+                .plan
+                .relations
+                .iter()
+                .map(|_| Size::default())
+                .collect(),
             refused: Mutex::default(),
             interrupted: Arc::clone(interrupted),
         });
@@ -288,11 +298,7 @@ impl Planner {
         }
     }
 
-    fn rounds(
-        &self,
-        relation: usize,
-        rows: impl Iterator<Item = (usize, Vec<i64>)>,
-    ) -> Option<()> {
+    fn rounds(&self, relation: usize, rows: impl Iterator<Item = (usize, Vec<i64>)>) -> Option<()> {
         let mut parts: Vec<Part> = Vec::new();
         let mut filled = 0;
         for (entity, ids) in rows {
@@ -444,7 +450,9 @@ impl Shared {
 
     fn refused(&self, relation: usize, parts: &[Part]) -> Option<String> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut words = parts.iter().map(|part| refused.get(&(relation, part.entity)));
+        let mut words = parts
+            .iter()
+            .map(|part| refused.get(&(relation, part.entity)));
         words.find_map(|words| words.cloned())
     }
 

@@ -37,7 +37,10 @@ impl Asker<'_> {
             let keys = of.iter().flat_map(|of| of.keys(reach.parent)).copied();
             let table = &self.plan.tables[self.plan.hops[reach.hop].table];
             // Rows of a join table are known by what they lead to.
-            let column = node.through.as_ref().map_or(table.key, |through| through.to);
+            let column = node
+                .through
+                .as_ref()
+                .map_or(table.key, |through| through.to);
             found.push(self.pairs(reach.hop, keys.collect(), column, interrupted)?);
         }
         let behind = match &node.through {
@@ -98,7 +101,10 @@ impl Asker<'_> {
                 while rows.next_row(&mut fields).is_some() {
                     let field = |position: usize| fields.get(position).map(|at| &bytes[at.clone()]);
                     let value = field(columns.len() - 1);
-                    match (field(0).and_then(parse_integer), value.and_then(parse_integer)) {
+                    match (
+                        field(0).and_then(parse_integer),
+                        value.and_then(parse_integer),
+                    ) {
                         (Some(key), Some(value)) => pairs.push((key, value)),
                         _ if value == Some(b"\\N") && column != table.key => {}
                         _ => {

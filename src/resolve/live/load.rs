@@ -72,7 +72,11 @@ impl Asker<'_> {
         };
         let table = &self.plan.tables[node.table];
         let key = table.layout[table.key].name.as_str();
-        load.ask(node.table, vec![Predicate::AnyOf(key, ids)], &As::Keyed(top))?;
+        load.ask(
+            node.table,
+            vec![Predicate::AnyOf(key, ids)],
+            &As::Keyed(top),
+        )?;
         let mut got: Vec<i64> = load.store.all(top).iter().map(|entry| entry.id).collect();
         got.sort_unstable();
         got.dedup();
@@ -82,9 +86,7 @@ impl Asker<'_> {
                 table.name
             )));
         }
-        let is_top = |hop: &HopId| {
-            node.reach.iter().any(|reach| reach.hop == *hop) || *hop == top
-        };
+        let is_top = |hop: &HopId| node.reach.iter().any(|reach| reach.hop == *hop) || *hop == top;
         for hop in relation.hops.clone().filter(|hop| !is_top(hop)) {
             if load.too_large {
                 return Ok(Loaded::TooLarge);
@@ -135,10 +137,12 @@ impl Asker<'_> {
                 })?;
                 let largest = largest.strip_suffix(b"\n").unwrap_or(&largest);
                 let fields: Vec<&[u8]> = (0..table.layout.len())
-                    .map(|position| match position == maximum.column && !largest.is_empty() {
-                        true => largest,
-                        false => b"\\N".as_slice(),
-                    })
+                    .map(
+                        |position| match position == maximum.column && !largest.is_empty() {
+                            true => largest,
+                            false => b"\\N".as_slice(),
+                        },
+                    )
                     .collect();
                 let at = store.push(&fields.join(&b'\t')).map_err(failed)?;
                 store.enter(maximum.hop, Entry { key, id: 0, at });

@@ -105,7 +105,9 @@ impl Search<'_> {
             self.complete()?;
         }
         if descendants {
-            let keys = names.iter().filter_map(|name| self.directory.find(name).ok());
+            let keys = names
+                .iter()
+                .filter_map(|name| self.directory.find(name).ok());
             self.descendants(keys.collect())?;
             self.complete()?;
         }
@@ -170,13 +172,19 @@ impl Search<'_> {
     /// Some entities whose paths may look like one that is not there: those beside it, and a few others.
     fn near(&mut self, wanted: &str) -> Result<(), ResolveError> {
         let entity = self.entity;
-        let starts: Vec<&str> = wanted.match_indices('/').map(|(at, _)| &wanted[..at]).collect();
+        let starts: Vec<&str> = wanted
+            .match_indices('/')
+            .map(|(at, _)| &wanted[..at])
+            .collect();
         if !starts.is_empty() {
             for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
                 self.lookup(lookup, starts.clone(), false)?;
             }
         }
-        let above = starts.iter().rev().find_map(|start| self.directory.find(start).ok());
+        let above = starts
+            .iter()
+            .rev()
+            .find_map(|start| self.directory.find(start).ok());
         if let (Some(above), Some(parent)) = (above, self.column(&entity.table, &entity.parent)) {
             let above = [above];
             let below = Predicate::AnyOf(parent, &above);

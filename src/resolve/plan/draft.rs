@@ -147,7 +147,10 @@ impl<'p> Planner<'p> {
     }
 
     fn tables_of(&self, hops: &Range<HopId>) -> BTreeSet<TableId> {
-        self.hops[hops.clone()].iter().map(|hop| hop.table).collect()
+        self.hops[hops.clone()]
+            .iter()
+            .map(|hop| hop.table)
+            .collect()
     }
 
     /// The table's id; the table is known to be in the catalog.

@@ -311,20 +311,20 @@ impl KeyedSource for PostgresSource {
         self.shared.known.estimates.get(table).copied()
     }
 
-    fn is_indexed(&self, table: &TableName, column: &str) -> bool {
-        let known = &self.shared.known;
-        let has = |table: &TableName| {
-            known
-                .indexed
+    fn is_indexed(&self, table: &TableName, column: &str, known: &[&str]) -> bool {
+        let server = &self.shared.known;
+        let finds = |table: &TableName| {
+            server
+                .indexes
                 .get(table)
-                .is_some_and(|columns| columns.contains(column))
+                .is_some_and(|indexes| indexes.iter().any(|index| index.finds(column, known)))
         };
-        let leaves = known
+        let leaves = server
             .leaves
             .get(table)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        has(table) || (!leaves.is_empty() && leaves.iter().all(has))
+        finds(table) || (!leaves.is_empty() && leaves.iter().all(finds))
     }
 
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {

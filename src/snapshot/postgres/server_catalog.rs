@@ -34,8 +34,7 @@ pub(super) struct ServerCatalog {
     pub(super) foreign: HashSet<TableName>,
     /// By the roots of partition trees.
     pub(super) estimates: HashMap<TableName, TableSize>,
-    /// Columns that an index begins with.
-    pub(super) indexed: HashMap<TableName, HashSet<String>>,
+    pub(super) indexes: HashMap<TableName, Vec<Index>>,
     /// The partitions of each tree that hold rows, or the table itself.
     pub(super) leaves: HashMap<TableName, Vec<TableName>>,
 }
@@ -202,30 +201,64 @@ fn statistics(
 }
 
 fn indexes(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
-    // A part of a table may have the index for itself where that part is all rows that have a value: conditions
-    // on keys ask for no others.
+    // An index may leave out rows that have no value: conditions on keys ask for no such rows.
     let rows = connection.query(&format!(
-        "SELECT t.nspname, t.relname, a.attname
+        "SELECT t.nspname, t.relname, i.indexrelid, m.amname, COALESCE(a.attname, '')
          FROM pg_catalog.pg_index i
          JOIN (SELECT c.oid, n.nspname, c.relname {TABLES}) t ON t.oid = i.indrelid
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
          JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
          JOIN pg_catalog.pg_am m ON m.oid = x.relam
+         CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnatts - 1) k
+         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k] AND a.attnum <> 0
          WHERE i.indisvalid AND m.amname IN ('btree', 'hash', 'gin', 'gist')
-           AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid)
-             = '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)')"
+           AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) IN (
+             SELECT '(' || pg_catalog.quote_ident(o.attname) || ' IS NOT NULL)' FROM pg_catalog.pg_attribute o
+             WHERE o.attrelid = i.indrelid AND o.attnum = ANY (i.indkey) AND o.attnum > 0))
+         ORDER BY i.indexrelid, k"
     ))?;
+    let mut last = String::new();
     for row in texts(rows) {
-        let [schema, name, column] = &row[..] else {
+        let [schema, name, index, method, column] = &row[..] else {
             continue;
         };
-        found
-            .indexed
+        let indexes = found
+            .indexes
             .entry(TableName::new(schema, name))
-            .or_default()
-            .insert(column.clone());
+            .or_default();
+        if last != *index {
+            last.clone_from(index);
+            indexes.push(Index {
+                in_order: method == "btree",
+                columns: Vec::new(),
+            });
+        }
+        if let Some(index) = indexes.last_mut() {
+            index.columns.push(column.clone());
+        }
     }
     Ok(())
+}
+
+/// The columns of an index.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// A column is of use only where those before it are known.
+    in_order: bool,
+    /// Empty where an expression stands in a column's place.
+    columns: Vec<String>,
+}
+
+impl Index {
+    /// True where rows are found by `column`, when the values of `known` are known, too.
+    pub(super) fn finds(&self, column: &str, known: &[&str]) -> bool {
+        let Some(place) = self.columns.iter().position(|own| own == column) else {
+            return false;
+        };
+        !self.in_order
+            || self.columns[..place]
+                .iter()
+                .all(|before| known.contains(&before.as_str()))
+    }
 }
 
 /// Rows of which no field is NULL.
