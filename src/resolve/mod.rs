@@ -33,7 +33,7 @@ use crate::snapshot::{
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
-pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted};
+pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted, missing_indexes};
 pub use plan::{
     HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
     PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,

@@ -44,7 +44,9 @@ pub use error::{Place, SnapshotError};
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use open::{OpenOptions, open, open_with};
 pub use plain::PlainDump;
-pub use postgres::{PostgresSource, Timeouts, shown, split_password};
+pub use postgres::{
+    PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
+};
 pub use sql_type::SqlType;
 pub use survey::{Survey, TableSize, read_catalog, survey};
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::pipeline::Test;
-use crate::snapshot::{Catalog, KeyedSource, Predicate};
+use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
 
 use super::plan::{Hop, Plan, TableId, plan};
 use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows};
@@ -99,7 +99,20 @@ fn absent(plan: &Plan, catalog: &Catalog) -> BTreeMap<TableId, BTreeSet<usize>> 
 
 /// A warning for each column that rows are found by without an index.
 fn not_indexed(plan: &Plan, source: &dyn KeyedSource) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let warning = |(table, column)| {
+        format!(
+            "table {table} has no index for column {column}: the server reads all of it for every batch"
+        )
+    };
+    missing_indexes(plan, source)
+        .into_iter()
+        .map(warning)
+        .collect()
+}
+
+/// The columns that a plan finds rows by, and by which the source can find none without reading the whole table.
+pub fn missing_indexes(plan: &Plan, source: &dyn KeyedSource) -> Vec<(TableName, String)> {
+    let mut missing = Vec::new();
     for hop in &plan.hops {
         let table = &plan.tables[hop.table].name;
         let known: Vec<&str> = hop
@@ -109,16 +122,13 @@ fn not_indexed(plan: &Plan, source: &dyn KeyedSource) -> Vec<String> {
             .map(|condition| condition.column.as_str())
             .collect();
         if !source.is_indexed(table, &hop.child, &known) {
-            let warning = format!(
-                "table {table} has no index for column {}: the server reads all of it for every batch",
-                hop.child
-            );
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
+            let column = (table.clone(), hop.child.clone());
+            if !missing.contains(&column) {
+                missing.push(column);
             }
         }
     }
-    warnings
+    missing
 }
 
 /// The conditions of a hop or of the entities, as a server is asked them.

@@ -157,6 +157,14 @@ pub fn shown(spec: &str) -> String {
     }
 }
 
+/// Where in an argument an address of a server begins.
+pub fn address_start(argument: &str) -> Option<usize> {
+    SCHEMES
+        .iter()
+        .filter_map(|scheme| argument.find(scheme))
+        .min()
+}
+
 /// Takes the password out of an address: the address without it, and the password. `None` where there is none,
 /// or where it cannot be told for certain.
 pub fn split_password(spec: &str) -> Option<(String, String)> {

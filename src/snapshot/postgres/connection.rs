@@ -33,7 +33,11 @@ pub(super) struct Connection {
     end: usize,
     /// What the server says of itself.
     parameters: HashMap<String, String>,
+    cancel_key: Option<CancelKey>,
 }
+
+/// By which another connection can end what this one is doing: process and secret.
+pub(super) type CancelKey = (i32, i32);
 
 impl Connection {
     pub(super) fn new(socket: Socket) -> Self {
@@ -43,11 +47,16 @@ impl Connection {
             start: 0,
             end: 0,
             parameters: HashMap::new(),
+            cancel_key: None,
         }
     }
 
     pub(super) fn socket(&self) -> &Socket {
         &self.socket
+    }
+
+    pub(super) fn cancel_key(&self) -> Option<CancelKey> {
+        self.cancel_key
     }
 
     /// A setting that the server reports, such as `server_version`.
@@ -90,9 +99,10 @@ impl Connection {
                         self.parameters.insert(name.to_owned(), value.to_owned());
                     }
                 }
-                Message::NoticeResponse(_)
-                | Message::NotificationResponse(_)
-                | Message::BackendKeyData(_) => {}
+                Message::BackendKeyData(data) => {
+                    self.cancel_key = Some((data.process_id(), data.secret_key()));
+                }
+                Message::NoticeResponse(_) | Message::NotificationResponse(_) => {}
                 Message::ErrorResponse(error) => {
                     let mut fields = error.fields();
                     let (mut message, mut sqlstate, mut severity) =

@@ -13,7 +13,7 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 
-use super::connection::Connection;
+use super::connection::{CancelKey, Connection};
 use super::failure::Failure;
 use super::socket::{self, Place, Socket};
 use super::target::{Address, Host, Target, Wanted};
@@ -67,6 +67,27 @@ pub(super) fn connect_again(target: &Target, server: &Server) -> Result<Connecti
     let tls = tls_config(target)?;
     connect_place(target, &server.host, &server.place, tls.as_ref())
         .map_err(|error| of_host(error, &server.host))
+}
+
+/// Tells the server to stop what a connection is doing. Whether it heard is not known.
+pub(super) fn cancel(target: &Target, server: &Server, key: CancelKey) -> Result<(), Failure> {
+    let mut socket = socket::connect(&server.place, target)?;
+    if let Some(tls) = tls_config(target)?.filter(|_| matches!(server.place, Place::Tcp(_)))
+        && target.tls.mode > SslMode::Allow
+    {
+        let (asked, has_tls) = ask_for_tls(socket, target)?;
+        socket = match has_tls {
+            true => asked.into_tls(&server.host, &tls)?,
+            false => asked,
+        };
+    }
+    let mut bytes = BytesMut::new();
+    frontend::cancel_request(key.0, key.1, &mut bytes);
+    socket.write_all(&bytes)?;
+    socket.flush()?;
+    // The server closes the connection once it has done so.
+    let _ = socket.read(&mut [0]);
+    Ok(())
 }
 
 /// What TLS needs; `None` where there is none.

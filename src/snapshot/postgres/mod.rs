@@ -30,7 +30,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
-pub use address::{shown, split_password};
+pub use address::{address_start, shown, split_password};
+pub use parameters::PASSWORD_VARIABLE;
 pub use session::Timeouts;
 
 use super::{

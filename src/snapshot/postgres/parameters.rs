@@ -52,6 +52,9 @@ const REFUSED: [(&str, Option<&str>); 9] = [
     ("oauth_issuer", None),
 ];
 
+/// Holds a password as if it stood in the address, which is a place that others can see.
+pub const PASSWORD_VARIABLE: &str = "RELEXPORT_PASSWORD";
+
 /// Where values of parameters come from, apart from the address: the environment, which tests replace.
 pub(super) trait Environment {
     /// A variable's value; `None` where it is not set or is no text.
@@ -91,6 +94,12 @@ impl Parameters {
             };
             check_name(&name, "the address")?;
             parameters.values.insert(name, value);
+        }
+        if let Some(password) = environment.variable(PASSWORD_VARIABLE) {
+            parameters
+                .values
+                .entry("password".to_owned())
+                .or_insert(password);
         }
         let service = parameters
             .get("service")

@@ -72,7 +72,15 @@ impl Worker {
                 return match attempt.trouble() {
                     Some(reason) => Err(changed(query.table, reason)),
                     // The sink wants no more, and the connection is full of what it does not want.
-                    None => Ok(()),
+                    None => {
+                        if let Some(key) = session.connection.cancel_key()
+                            && let Err(failure) = login::cancel(&shared.target, &shared.server, key)
+                        {
+                            // It will notice when it sends the next row.
+                            tracing::debug!("the server was not told to stop: {failure}");
+                        }
+                        Ok(())
+                    }
                 };
             }
         }
