@@ -14,8 +14,9 @@ use relexport::output::GzipLevel;
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{Choice, Limits, Relations, Selection};
 use relexport::snapshot::{
-    Access, Block, BlockHead, Catalog, Event, Fields, KeyedSource, Kind, Predicate, Query, RowForm,
-    Sink, Snapshot, SnapshotError, SnapshotFacts, TableEnd, TableName, TableSize, open,
+    Access, Block, BlockHead, Catalog, Event, Fields, KeyedSource, Kind, OpenOptions, Predicate,
+    Query, RowForm, Sink, Snapshot, SnapshotError, SnapshotFacts, TableEnd, TableName, TableSize,
+    open,
 };
 
 /// What a test makes happen to one query.
@@ -261,6 +262,7 @@ pub fn request(out: &Path, choice: Choice) -> ExportRequest {
         .unwrap();
     ExportRequest {
         snapshot: "double".to_owned(),
+        open: OpenOptions::default(),
         out: out.to_owned(),
         force: false,
         pipeline: Pipeline::builtin(),
