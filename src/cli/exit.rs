@@ -8,7 +8,7 @@ use super::console::Console;
 use crate::export::ExportError;
 use crate::output::{FolderError, ManifestError};
 use crate::resolve::ResolveError;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{SnapshotError, shown};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +66,11 @@ impl Failure {
         }
     }
 
-    /// Says what the error is of: a snapshot, as the user named it.
+    /// Says what the error is of: a snapshot, as the user named it, without a password that an address may hold.
     pub fn of(self, name: &str) -> Self {
         Failure {
             exit: self.exit,
-            error: anyhow::anyhow!("{name}: {}", self.error),
+            error: anyhow::anyhow!("{}: {}", shown(name), self.error),
         }
     }
 

@@ -18,7 +18,7 @@ pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
 pub use metadata::version_by_tables;
 pub use render::BadValue;
-pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run};
+pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run, run_from};
 
 use crate::output::GzipLevel;
 use crate::pipeline::Edition;

@@ -13,10 +13,12 @@ use crate::output::{
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Selection,
-    resolve,
+    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows,
+    Selection, resolve,
 };
-use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot::{
+    self, Access, OpenOptions, Snapshot, SnapshotError, SnapshotFacts, TableName,
+};
 
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
@@ -25,8 +27,9 @@ use super::resume;
 
 /// What is to be exported, from where, to where.
 pub struct ExportRequest {
-    /// A path, or `-` for standard input.
+    /// A path, `-` for standard input, or the address of a server.
     pub snapshot: String,
+    pub open: OpenOptions,
     pub out: PathBuf,
     /// Replace an export that is there already.
     pub force: bool,
@@ -60,7 +63,8 @@ pub trait ExportObserver: BatchObserver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     pub relations: u64,
-    pub rows: u64,
+    /// `None` where it shows only as they are asked for.
+    pub rows: Option<u64>,
 }
 
 /// What an export came to.
@@ -114,14 +118,13 @@ pub enum ExportError {
     Interrupted,
 }
 
-impl From<BatchError> for ExportError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Write(source) => ExportError::Write(source),
-            BatchError::Temp(source) => ExportError::Temp(source),
-            BatchError::Interrupted => ExportError::Interrupted,
-            BatchError::Plan(reason) | BatchError::Changed(reason) => ExportError::Plan(reason),
-        }
+pub(super) fn batch_error(snapshot: &str) -> impl FnOnce(BatchError) -> ExportError {
+    move |error| match error {
+        BatchError::Write(source) => ExportError::Write(source),
+        BatchError::Temp(source) => ExportError::Temp(source),
+        BatchError::Interrupted => ExportError::Interrupted,
+        BatchError::Plan(reason) | BatchError::Changed(reason) => ExportError::Plan(reason),
+        BatchError::Resolve(source) => resolve_error(snapshot)(source),
     }
 }
 
@@ -137,14 +140,40 @@ pub fn run(
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
     // A place that can never be right is told before anything is read.
-    let unfinished = match request.resume {
-        true => resume::unfinished(&request.out)?,
-        false => None,
-    };
-    if unfinished.is_none() {
-        Folder::check(&request.out, request.force)?;
+    let unfinished = resume_from(request)?;
+    run_in_folder(request, open(request)?, unfinished, observer)
+}
+
+/// Runs an export from a snapshot that is open already; the request's own name of one serves for messages.
+///
+/// # Errors
+/// As [`run()`].
+pub fn run_from(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<ExportReport, ExportError> {
+    let unfinished = resume_from(request)?;
+    run_in_folder(request, snapshot, unfinished, observer)
+}
+
+/// The unfinished export that is to be gone on with, if there is one; else the folder is checked.
+fn resume_from(request: &ExportRequest) -> Result<Option<Manifest>, ExportError> {
+    if request.resume
+        && let Some(unfinished) = resume::unfinished(&request.out)?
+    {
+        return Ok(Some(unfinished));
     }
-    let snapshot = open(&request.snapshot)?;
+    Folder::check(&request.out, request.force)?;
+    Ok(None)
+}
+
+fn run_in_folder(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    unfinished: Option<Manifest>,
+    observer: &mut dyn ExportObserver,
+) -> Result<ExportReport, ExportError> {
     let mut first = first_manifest(request, &snapshot);
     let folder = match unfinished {
         Some(earlier) => {
@@ -203,17 +232,15 @@ fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
         ResolveError::Temp(source) => ExportError::Temp(source),
         source => ExportError::Resolve {
             // An address may hold a password.
-            snapshot: match request.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://…"),
-                None => request.to_owned(),
-            },
+            snapshot: snapshot::shown(request),
             source: Box::new(source),
         },
     }
 }
 
-pub(super) fn open(name: &str) -> Result<Snapshot, ExportError> {
-    snapshot::open(name).map_err(|error| ExportError::Open(Box::new(error)))
+pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
+    snapshot::open_with(&request.snapshot, &request.open)
+        .map_err(|error| ExportError::Open(Box::new(error)))
 }
 
 /// True for a snapshot that can be opened again: neither standard input nor another pipe.
@@ -275,7 +302,7 @@ fn run_in(
         Err(error) => {
             // The first error is the one to tell.
             let _ = writer.finish();
-            Err(error.into())
+            Err(batch_error(&request.snapshot)(error))
         }
     }
 }
@@ -293,7 +320,7 @@ pub(super) fn find_rows(
             tracing::warn!(
                 "table {table} stands in two places of the snapshot; reading it once more"
             );
-            read_once(request, open(&request.snapshot)?, observer, true)
+            read_once(request, open(request)?, observer, true)
         }
         outcome => outcome,
     };
@@ -379,6 +406,8 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             source: snapshot.source.clone(),
             server_version: None,
             gitlab_version: None,
+            taken_at: None,
+            lsn: None,
         },
         pipeline: PipelineEntry {
             name: request.pipeline.name.clone(),
@@ -438,11 +467,15 @@ fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
         export_prefix: &folder.name(),
         source_hostname: request.source_url.as_deref().unwrap_or_default(),
     };
+    // A dump is its instant; of a server, the manifest alone tells which one was read.
+    let instant = matches!(resolved.rows, Rows::Live(_)).then_some(&outcome.facts);
     Known {
         metadata: metadata::content(&instance, &entities),
         entities,
         server_version: outcome.facts.server_version.clone(),
         gitlab_version: stated,
+        taken_at: instant.and_then(|facts| facts.taken_at.clone()),
+        lsn: instant.and_then(|facts| facts.lsn.clone()),
         warnings: warnings(resolved),
         error: outcome.cut_off.as_ref().map(ToString::to_string),
     }
@@ -490,6 +523,12 @@ pub(super) fn entry(
 
 pub(super) fn expected(resolved: &Resolved) -> Expected {
     let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
+    let Rows::Kept(store) = &resolved.rows else {
+        return Expected {
+            relations,
+            rows: None,
+        };
+    };
     let mut rows = 0;
     for relation in &resolved.plan.relations {
         let Ok(resolve::PlanSource::Rows(node)) = &relation.source else {
@@ -502,9 +541,12 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
                 } else {
                     entity.root
                 };
-                rows += resolved.store.found(reach.hop, key).len() as u64;
+                rows += store.found(reach.hop, key).len() as u64;
             }
         }
     }
-    Expected { relations, rows }
+    Expected {
+        relations,
+        rows: Some(rows),
+    }
 }

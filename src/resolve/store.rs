@@ -151,13 +151,18 @@ impl RowStore {
         Ok(())
     }
 
-    /// Puts the index in order: by key, then by primary key. No row is found before that.
-    pub fn sort(&mut self) {
+    /// Puts the index in order: by key, then by primary key. No row is found before that. Takes a pool for a
+    /// large index, this thread for the small one of a batch.
+    pub fn sort(&mut self, pool: Option<&rayon::ThreadPool>) {
         use rayon::prelude::*;
-        self.hops.par_iter_mut().for_each(|entries| {
+        let sort = |entries: &mut Vec<Entry>| {
             entries.sort_unstable();
             entries.shrink_to_fit();
-        });
+        };
+        match pool {
+            Some(pool) => pool.install(|| self.hops.par_iter_mut().for_each(sort)),
+            None => self.hops.iter_mut().for_each(sort),
+        }
         self.marks = self
             .hops
             .iter()
@@ -200,6 +205,16 @@ impl RowStore {
             }
             Segment::File(..) => None,
         }
+    }
+
+    /// Bytes of memory that rows and index take, as far as they are filled.
+    pub fn in_use(&self) -> usize {
+        let rows = |segment: &Segment| match segment {
+            Segment::Memory(bytes) => bytes.len(),
+            Segment::File(_) => 0,
+        };
+        let entries: usize = self.hops.iter().map(Vec::len).sum();
+        self.segments.iter().map(rows).sum::<usize>() + entries * ENTRY_SIZE
     }
 
     /// Bytes of rows that were moved to the temp file.
@@ -278,7 +293,7 @@ mod tests {
     #[test]
     fn rows_of_a_key_come_in_order_of_their_ids() {
         let (mut store, _) = store_of(1 << 30, 100);
-        store.sort();
+        store.sort(None);
         let ids: Vec<i64> = store.found(0, 3).iter().map(|entry| entry.id).collect();
         let mut sorted = ids.clone();
         sorted.sort_unstable();
