@@ -13,6 +13,7 @@
 //! - [`resolve`]: finds the rows that the tree of a pipeline needs, in one read of the snapshot;
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
+//! - [`timings`]: where the time of a run goes;
 //! - [`cli`]: arguments, progress, exit codes.
 
 #![forbid(unsafe_code)]
@@ -25,3 +26,4 @@ pub mod output;
 pub mod pipeline;
 pub mod resolve;
 pub mod snapshot;
+pub mod timings;

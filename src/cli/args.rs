@@ -273,6 +273,9 @@ pub struct ExportArgs {
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// Say where the time went, by phase; the manifest always does
+    #[arg(long, conflicts_with = "dry_run")]
+    pub timings: bool,
     #[command(flatten)]
     pub limits: LimitArgs,
 }

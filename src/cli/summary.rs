@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::export::ExportReport;
 use crate::output::{RelationEntry, Status};
+use crate::timings::Times;
 
 use super::console::Console;
 
@@ -67,6 +68,25 @@ pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console:
             json!({"place": place}),
         );
     }
+}
+
+/// Tells where the time went: CPU by phase, and the time in which nothing could be computed.
+pub fn tell_timings(times: &Times, console: &Console) {
+    let phases: Vec<String> = times
+        .phases()
+        .iter()
+        .map(|(name, seconds)| format!("{name} {seconds:.2} s"))
+        .collect();
+    console.info(
+        &format!(
+            "CPU {:.2} s: {}; waited {:.2} s of {:.2} s",
+            times.cpu(),
+            phases.join(", "),
+            times.wait,
+            times.wall
+        ),
+        json!({"timings": times}),
+    );
 }
 
 /// The most memory that the process has had, in bytes, where the system tells.

@@ -11,6 +11,7 @@ use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, SkippedRow, Writer, deflate};
 use crate::pipeline::Form;
 use crate::resolve::{Entry, PlanSource, Resolved, TableId};
+use crate::timings::{self, Phase};
 
 use super::ExportOptions;
 use super::render::{BadValue, Rendered, Renderer};
@@ -118,8 +119,8 @@ impl<'a> Batches<'a> {
             options,
             renderer: Arc::new(renderer),
             // One batch more than threads: while one is being taken, none of the threads is idle.
-            renders: FanOut::new(Arc::clone(pool), threads + 1),
-            compressions: FanOut::new(Arc::clone(pool), threads * 2),
+            renders: FanOut::new(Arc::clone(pool), threads + 1, Phase::Render),
+            compressions: FanOut::new(Arc::clone(pool), threads * 2, Phase::Compress),
             sink,
             observer,
             interrupted,
@@ -136,6 +137,7 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// Where the run cannot go on; a relation that fails is no such case.
     pub fn run(mut self) -> Result<(), BatchError> {
+        let _render = timings::phase(Phase::Render);
         let resolved = self.resolved;
         for collected in [false, true] {
             for entity in 0..resolved.entities.len() {

@@ -17,6 +17,7 @@ use crate::resolve::{
     resolve,
 };
 use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+use crate::timings::{Phase, Timings};
 
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
@@ -130,6 +131,8 @@ pub fn run(
     request: &ExportRequest,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
+    let timings = Timings::start();
+    let _work = timings.work(Phase::Resolve);
     // A place that can never be right is told before anything is read.
     Folder::check(&request.out, request.force)?;
     let snapshot = open(&request.snapshot)?;
@@ -352,6 +355,7 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             },
         },
         warnings: Vec::new(),
+        timings: None,
         entities: Vec::new(),
     }
 }

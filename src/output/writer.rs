@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,6 +15,7 @@ use super::manifest::{
     Status,
 };
 use super::now;
+use crate::timings::{self, Phase, Timings};
 
 /// Pieces on their way to the disk.
 const PIECES: usize = 8;
@@ -99,6 +101,7 @@ impl Writer {
             manifest,
             open: None,
             written: Instant::now(),
+            timings: timings::current(),
         };
         state.write_manifest()?;
         let thread = std::thread::Builder::new()
@@ -118,7 +121,7 @@ impl Writer {
         let sent = self
             .messages
             .as_ref()
-            .map(|messages| messages.send(message));
+            .map(|messages| timings::waiting(|| messages.send(message)));
         match sent {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(self
@@ -139,8 +142,7 @@ impl Writer {
     fn join(&mut self) -> io::Result<Manifest> {
         self.messages = None;
         match self.thread.take() {
-            Some(thread) => thread
-                .join()
+            Some(thread) => timings::waiting(|| thread.join())
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             None => Err(io::Error::other("the writer has ended")),
         }
@@ -161,11 +163,14 @@ struct State {
     manifest: Manifest,
     open: Option<Open>,
     written: Instant,
+    /// Of the run that is written.
+    timings: Option<Arc<Timings>>,
 }
 
 impl State {
     fn run(mut self, messages: &Receiver<Message>) -> io::Result<Manifest> {
-        for message in messages {
+        let _work = timings::work(self.timings.as_ref(), Phase::Write);
+        while let Ok(message) = timings::waiting(|| messages.recv()) {
             let changed = self.take(message)?;
             if changed && self.written.elapsed() >= MANIFEST_EVERY {
                 self.write_manifest()?;
@@ -387,6 +392,7 @@ impl State {
             Status::Failed
         };
         self.manifest.finished_at = Some(at);
+        self.manifest.timings = self.timings.as_ref().map(|timings| timings.so_far());
     }
 
     fn write_manifest(&mut self) -> io::Result<()> {

@@ -95,6 +95,7 @@ fn export(folder: &Path) -> Manifest {
             edition: "ee".to_owned(),
         },
         warnings: Vec::new(),
+        timings: None,
         entities: vec![EntityEntry {
             id: 1,
             kind: "Group".to_owned(),
