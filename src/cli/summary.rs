@@ -6,6 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use crate::export::ExportReport;
+use crate::memory;
 use crate::output::{RelationEntry, Status};
 use crate::timings::Times;
 
@@ -32,7 +33,7 @@ pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console:
         .flat_map(|relation| relation.files())
         .map(|file| file.bytes)
         .sum();
-    let peak = peak_memory();
+    let peak = memory::peak();
     let seconds = started.elapsed().as_secs_f64();
     let memory = peak
         .map(|peak| format!(", {} of memory at the most", HumanBytes(peak)))
@@ -87,14 +88,4 @@ pub fn tell_timings(times: &Times, console: &Console) {
         ),
         json!({"timings": times}),
     );
-}
-
-/// The most memory that the process has had, in bytes, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

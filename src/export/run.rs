@@ -195,7 +195,7 @@ fn run_in(
     observer: &mut dyn ExportObserver,
 ) -> Result<Exported, ExportError> {
     let first = first_manifest(request, &snapshot);
-    let mut writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
+    let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
     let outcome = match find_rows(request, snapshot, observer) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -204,7 +204,19 @@ fn run_in(
             return Err(error);
         }
     };
-    let known = known(request, folder, &outcome);
+    let manifest = write_rows(request, folder, writer, &outcome, observer)?;
+    Ok((manifest, outcome.resolved.plan.left_out.clone()))
+}
+
+/// Writes the rows that were found into a folder. Returns the manifest as it was written.
+pub(super) fn write_rows(
+    request: &ExportRequest,
+    folder: &Folder,
+    mut writer: Writer,
+    outcome: &Outcome,
+    observer: &mut dyn ExportObserver,
+) -> Result<Manifest, ExportError> {
+    let known = known(request, folder, outcome);
     for warning in &known.warnings {
         tracing::warn!("{warning}");
     }
@@ -230,10 +242,7 @@ fn run_in(
             .run()
         });
     match written {
-        Ok(()) => {
-            let manifest = writer.finish().map_err(ExportError::Write)?;
-            Ok((manifest, resolved.plan.left_out.clone()))
-        }
+        Ok(()) => writer.finish().map_err(ExportError::Write),
         Err(error) => {
             // The first error is the one to tell.
             let _ = writer.finish();
@@ -346,17 +355,21 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             name: request.pipeline.name.clone(),
             sha256: request.pipeline.sha256.clone(),
         },
-        options: OptionsEntry {
-            batched: request.options.batched,
-            batch_size: request.options.batch_size.get(),
-            edition: match request.options.edition {
-                Edition::Ce => "ce".to_owned(),
-                Edition::Ee => "ee".to_owned(),
-            },
-        },
+        options: options_entry(request),
         warnings: Vec::new(),
         timings: None,
         entities: Vec::new(),
+    }
+}
+
+pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
+    OptionsEntry {
+        batched: request.options.batched,
+        batch_size: request.options.batch_size.get(),
+        edition: match request.options.edition {
+            Edition::Ce => "ce".to_owned(),
+            Edition::Ee => "ee".to_owned(),
+        },
     }
 }
 
