@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::point::Point;
 use super::result::{BenchResult, From, PointResult};
-use super::svg::{self, Bar, Line, colour, escaped};
+use super::svg::{self, Bar, Line, Part, colour, escaped};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -165,7 +165,15 @@ fn phases(page: &mut String, result: &BenchResult) {
     let used: Vec<usize> = (0..of(first).len())
         .filter(|part| result.points.iter().any(|point| of(point)[*part].1 > 0.0))
         .collect();
-    let names: Vec<&str> = used.iter().map(|part| of(first)[*part].0).collect();
+    // A phase has its colour whichever others there are; waiting is no work and has none.
+    let parts: Vec<Part> = used
+        .iter()
+        .map(|part| match of(first)[*part].0 {
+            "wait" => ("wait", "wait".to_owned()),
+            name => (name, colour(*part)),
+        })
+        .map(|(name, colour)| Part { name, colour })
+        .collect();
     let bars: Vec<Bar> = result
         .points
         .iter()
@@ -176,13 +184,13 @@ fn phases(page: &mut String, result: &BenchResult) {
         .collect();
     page.push_str("<section>\n<figure class=\"wide\"><figcaption><b>Phases</b> CPU seconds of all threads together, \
                    and the time in which every thread waited; medians</figcaption>\n<ul class=\"legend\">");
-    for (number, name) in names.iter().enumerate() {
-        let _ = write!(page, "<li><i class=\"{}\"></i>{name}</li>", colour(number));
+    for Part { name, colour } in &parts {
+        let _ = write!(page, "<li><i class=\"{colour}\"></i>{name}</li>");
     }
     let _ = writeln!(
         page,
         "</ul>\n{}</figure>\n</section>",
-        svg::bars("CPU by phase", &names, &bars)
+        svg::bars("CPU by phase", &parts, &bars)
     );
 }
 

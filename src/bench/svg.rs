@@ -156,6 +156,12 @@ pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
     svg
 }
 
+/// What a part of each bar is, and its colour's class.
+pub struct Part {
+    pub name: &'static str,
+    pub colour: String,
+}
+
 /// A bar of parts, one after the other.
 pub struct Bar {
     pub name: String,
@@ -164,7 +170,7 @@ pub struct Bar {
 }
 
 /// Stacked bars, lying, with a scale in seconds below them.
-pub fn bars(title: &str, parts: &[&str], bars: &[Bar]) -> String {
+pub fn bars(title: &str, parts: &[Part], bars: &[Bar]) -> String {
     let longest = bars.iter().map(|bar| bar.parts.iter().sum::<f64>());
     let (end, step) = scale(longest.fold(0.0, f64::max));
     let height = bars.len() as f64 * BAR_ROOM;
@@ -198,15 +204,15 @@ pub fn bars(title: &str, parts: &[&str], bars: &[Bar]) -> String {
             escaped(&bar.name)
         );
         let mut from = 0.0;
-        for (number, (length, part)) in bar.parts.iter().zip(parts).enumerate() {
+        for (length, part) in bar.parts.iter().zip(parts) {
             let _ = write!(
                 svg,
                 r#"<rect class="part {}" x="{:.2}" y="{top:.1}" width="{:.2}" height="{BAR}"><title>{}: {} {length:.3} s</title></rect>"#,
-                colour(number),
+                part.colour,
                 x(from),
                 (x(from + length) - x(from)).max(0.0),
                 escaped(&bar.name),
-                escaped(part)
+                escaped(part.name)
             );
             from += length;
         }

@@ -379,7 +379,7 @@ fn compare(args: &BenchCompareArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(
             Exit::Snapshot,
             anyhow::anyhow!(
-                "cannot tell a change from noise at {}: that takes 4 runs in both files\n  measure again with --runs 5",
+                "cannot tell a change from noise at {}: there are too few runs\n  4 runs in both files are enough; measure again with --runs 5",
                 unsure[0]
             ),
         ));
