@@ -648,7 +648,8 @@ fn a_change_beyond_the_noise_is_told() {
     );
     // Too few runs to tell: no good end for a script that wants to know.
     assert!(compare(&before, &few, "").ok().contains("too few runs"));
-    compare(&before, &few, "--fail-if-slower 5").fails_with_table(3, "4 runs in both files are enough");
+    compare(&before, &few, "--fail-if-slower 5")
+        .fails_with_table(3, "4 runs in both files are enough");
 
     let other = changed(&dir, "other.json", &result, |result| {
         result["points"][0]["batch_size"] = 11.into();

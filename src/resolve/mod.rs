@@ -190,9 +190,9 @@ fn resolve_stream(
 }
 
 fn forward(events: &Sender<Event>, event: Event) -> ControlFlow<()> {
-    match timings::waiting(|| events.send(event)) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
+    match timings::waiting(|| events.send(event).is_ok()) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
     }
 }
 
@@ -372,13 +372,15 @@ fn read_parts(
 ) {
     let _work = timings::work(timings, Phase::Scan);
     while let Ok((table, part)) = timings::waiting(|| parts.recv()) {
-        let result = source.read(&part, &mut |event| match timings::waiting(|| {
-            reports.send(Report::Event(table, event))
-        }) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        });
-        if timings::waiting(|| reports.send(Report::Done(table, result))).is_err() {
+        let mut hand_on = |event| {
+            let report = Report::Event(table, event);
+            match timings::waiting(|| reports.send(report).is_ok()) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let result = source.read(&part, &mut hand_on);
+        if !timings::waiting(|| reports.send(Report::Done(table, result)).is_ok()) {
             return;
         }
     }

@@ -79,7 +79,7 @@ pub fn spawn(
 fn send(chunks: Chunks<Box<dyn Read + Send>>, sender: &Sender<Result<Chunk, SnapshotError>>) {
     for chunk in chunks {
         // Where nobody listens any more, the reader was stopped early, and an error is nobody's.
-        if timings::waiting(|| sender.send(chunk)).is_err() {
+        if !timings::waiting(|| sender.send(chunk).is_ok()) {
             return;
         }
     }
