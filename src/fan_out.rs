@@ -10,18 +10,23 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, bounded};
 use rayon::ThreadPool;
 
+use crate::timings::{self, Phase};
+
 /// Jobs under way, at most `window` of them, whose results are taken in the order in which the jobs were given.
 pub struct FanOut<R> {
     pool: Arc<ThreadPool>,
     window: usize,
+    phase: Phase,
     under_way: VecDeque<Receiver<R>>,
 }
 
 impl<R: Send + 'static> FanOut<R> {
-    pub fn new(pool: Arc<ThreadPool>, window: usize) -> Self {
+    /// `phase` is what the jobs' CPU time counts as.
+    pub fn new(pool: Arc<ThreadPool>, window: usize, phase: Phase) -> Self {
         FanOut {
             pool,
             window: window.max(1),
+            phase,
             under_way: VecDeque::new(),
         }
     }
@@ -39,7 +44,9 @@ impl<R: Send + 'static> FanOut<R> {
             None
         };
         let (sender, receiver) = bounded(1);
+        let (timings, phase) = (timings::current(), self.phase);
         self.pool.spawn_fifo(move || {
+            let _work = timings::work(timings.as_ref(), phase);
             // The receiver is gone only where the whole run was given up; then nobody wants the result.
             let _ = sender.send(job());
         });
@@ -51,7 +58,7 @@ impl<R: Send + 'static> FanOut<R> {
     pub fn take(&mut self) -> Option<R> {
         let oldest = self.under_way.pop_front()?;
         // A job that panicked has ended the process: rayon aborts when a spawned job panics.
-        oldest.recv().ok()
+        timings::waiting(|| oldest.recv()).ok()
     }
 
     /// The result of the oldest job if it is there already.
@@ -74,7 +81,7 @@ mod tests {
                 .build()
                 .unwrap(),
         );
-        let mut fan_out = FanOut::new(pool, 5);
+        let mut fan_out = FanOut::new(pool, 5, Phase::Scan);
         let mut results = Vec::new();
         for i in 0..100u64 {
             // Early jobs take longest, so that later ones finish first.

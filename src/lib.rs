@@ -13,15 +13,20 @@
 //! - [`resolve`]: finds the rows that the tree of a pipeline needs, in one read of the snapshot;
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
+//! - [`bench`]: measures exports with other batch sizes, threads and gzip levels against each other;
+//! - [`timings`]: where the time of a run goes;
 //! - [`cli`]: arguments, progress, exit codes.
 
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod civil;
 pub mod cli;
 pub mod export;
 pub mod fan_out;
+pub mod memory;
 pub mod output;
 pub mod pipeline;
 pub mod resolve;
 pub mod snapshot;
+pub mod timings;

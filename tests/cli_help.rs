@@ -6,9 +6,11 @@ use std::fs;
 
 use cli_support::*;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "",
     "export",
+    "bench",
+    "bench compare",
     "groups",
     "inspect",
     "status",

@@ -39,6 +39,10 @@ const LIMITS: &str = "Limits";
 /// The heading of options that are for live servers only.
 const SERVER: &str = "Live servers";
 
+/// The headings of what a bench combines, and of how it measures.
+const COMBINED: &str = "What is combined";
+const MEASURED: &str = "How it is measured";
+
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct GlobalArgs {
@@ -64,6 +68,7 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Export(ExportArgs),
+    Bench(BenchArgs),
     Groups(GroupsArgs),
     Inspect(InspectArgs),
     Status(StatusArgs),
@@ -214,7 +219,7 @@ pub struct SnapshotArgs {
 }
 
 /// How a live server is read. Dumps and other files do not care.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
     /// Connections that read, besides the one that holds the instant [default: as many as threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -315,8 +320,132 @@ pub struct ExportArgs {
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// Say where the time went, by phase; the manifest always does
+    #[arg(long, conflicts_with = "dry_run")]
+    pub timings: bool,
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Measure which batch size, threads and gzip level suit this machine and these data
+///
+/// Exports a group with every combination, several times and in turns, and shows medians with their spread, what each
+/// phase took, and which combination to take. That all of them write the same records is checked. Exports are written
+/// below --out, else below --temp-dir, and taken away again.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::BENCH)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
+    #[arg(long, short, value_name = "PATH|URL", required = true)]
+    pub snapshot: Option<String>,
+    /// A pipeline file in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// A group's id or full path; may be given several times
+    #[arg(
+        long,
+        short,
+        value_name = "ID|PATH",
+        required_unless_present = "all_groups"
+    )]
+    pub group: Vec<String>,
+    /// Export the descendants of each group, too
+    #[arg(long)]
+    pub subgroups: bool,
+    /// Export every group of the snapshot
+    #[arg(long, conflicts_with_all = ["group", "subgroups"])]
+    pub all_groups: bool,
+    /// Only these relations
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub relations: Vec<String>,
+    /// The edition whose relations are exported
+    #[arg(long, value_enum, default_value_t = EditionArg::Ee)]
+    pub edition: EditionArg,
+    /// Numbers of top-level records of a batch
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "50,100,500,1000,5000"
+    )]
+    #[arg(value_parser = parse_batch_size, help_heading = COMBINED)]
+    pub batch_sizes: Vec<NonZeroU32>,
+    /// Numbers of threads [default: one per core]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', help_heading = COMBINED)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Vec<u16>,
+    /// Compression levels from 1 (fastest) to 9 (smallest)
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "6")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=9), help_heading = COMBINED)]
+    pub gzip_levels: Vec<u32>,
+    /// With one file per batch; this is the default
+    #[arg(long, help_heading = COMBINED)]
+    pub batched: bool,
+    /// With one file per relation; together with --batched, both
+    #[arg(long, help_heading = COMBINED)]
+    pub unbatched: bool,
+    /// Runs of each combination; comparisons need at least 4
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = MEASURED)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Runs of each combination before those, which do not count
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = MEASURED)]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub warmup: u32,
+    /// Which part of an export each run is [default: resolved for what is read as a stream, else snapshot]
+    #[arg(long, value_enum, help_heading = MEASURED)]
+    pub from: Option<FromArg>,
+    /// A folder for bench.json, bench.csv and bench.html
+    #[arg(long, short, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Memory for kept rows and their index; beyond it rows go to temp files
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
+    #[arg(help_heading = LIMITS)]
+    pub memory_limit: usize,
+    /// Folder for temp files [default: the system's]
+    #[arg(long, value_name = "DIR", help_heading = LIMITS)]
+    pub temp_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FromArg {
+    /// Rows are found once; each run builds, renders, compresses and writes batches of them
+    Resolved,
+    /// Each run is a whole export, in a process of its own
+    Snapshot,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    Compare(BenchCompareArgs),
+    /// Print the JSON Schema of bench.json
+    Schema,
+}
+
+/// Say what changed between two benches beyond their noise
+///
+/// A change is told with the interval in which it lies with a probability of 95 %, by the ranks of the runs (Mann and
+/// Whitney, Hodges and Lehmann), which takes 4 runs of both. Points are matched by their options.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::BENCH_COMPARE)]
+pub struct BenchCompareArgs {
+    /// The bench.json before
+    #[arg(value_name = "A.json")]
+    pub first: PathBuf,
+    /// The bench.json after
+    #[arg(value_name = "B.json")]
+    pub second: PathBuf,
+    /// Exit with 1 where some point's wall time grew by more than this, and not by chance
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub fail_if_slower: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -350,6 +479,15 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
     text.parse()
         .map_err(|_| format!("a batch has from 1 to {} records", u32::MAX))
+}
+
+/// A change in per cent.
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').unwrap_or(text).trim();
+    match percent.parse() {
+        Ok(percent) if (0.0..=1_000_000.0).contains(&percent) => Ok(percent),
+        _ => Err("write a change as 5 or 2.5, in per cent".to_owned()),
+    }
 }
 
 /// A size such as `512MiB`, `2G` or `1000000` (bytes).

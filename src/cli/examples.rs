@@ -33,6 +33,20 @@ pub const EXPORT: &str = with_status!(
     "  relexport export -s dump.sql.zst -g 4351 --dry-run"
 );
 
+pub const BENCH: &str = with_status!(
+    "Which batch size suits a group, with a page to look at:"
+    "  relexport bench -s dump.sql.zst -g acme/platform --out bench && xdg-open bench/bench.html"
+    "Threads and gzip levels, two relations only:"
+    "  relexport bench -s dump.sql.gz -g 4351 --batch-sizes 1000 --threads 1,2,4 --gzip-levels 1,3,6 --relations epics,labels"
+    "Whole exports rather than the writing of rows that were found once:"
+    "  relexport bench -s dump.sql.gz -g 4351 --from snapshot --runs 3"
+);
+
+pub const BENCH_COMPARE: &str = with_status!(
+    "relexport bench compare before/bench.json after/bench.json"
+    "relexport bench compare before/bench.json after/bench.json --fail-if-slower 5"
+);
+
 pub const GROUPS: &str = with_status!(
     "relexport groups -s dump.sql.gz --tree"
     "relexport groups -s backup.tar --json | jq -r '.[].full_path'"

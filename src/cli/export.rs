@@ -24,6 +24,9 @@ pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
         stdout::print_json(&report.manifest)?;
     }
     summary::tell(&report, progress.rendered_bytes(), started, console);
+    if let (true, Some(times)) = (args.timings, &report.manifest.timings) {
+        summary::tell_timings(times, console);
+    }
     Ok(if report.is_complete() && report.skipped_rows() == 0 {
         Exit::Success
     } else {

@@ -1,6 +1,7 @@
 //! The command line: arguments, logs, progress, exit codes; one file per subcommand.
 
 mod args;
+mod bench;
 mod completions;
 mod console;
 mod dry_run;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Export(args) if args.dry_run => dry_run::run(args, &console),
         Command::Export(args) => export::run(args, &console),
+        Command::Bench(args) => bench::run(args, &console),
         Command::Groups(args) => groups::run(args, &console),
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Status(args) => status::run(args),

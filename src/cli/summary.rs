@@ -6,7 +6,9 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use crate::export::ExportReport;
+use crate::memory;
 use crate::output::{RelationEntry, Status};
+use crate::timings::Times;
 
 use super::console::Console;
 
@@ -31,7 +33,7 @@ pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console:
         .flat_map(|relation| relation.files())
         .map(|file| file.bytes)
         .sum();
-    let peak = peak_memory();
+    let peak = memory::peak();
     let seconds = started.elapsed().as_secs_f64();
     let memory = peak
         .map(|peak| format!(", {} of memory at the most", HumanBytes(peak)))
@@ -69,12 +71,21 @@ pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console:
     }
 }
 
-/// The most memory that the process has had, in bytes, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
+/// Tells where the time went: CPU by phase, and the time in which nothing could be computed.
+pub fn tell_timings(times: &Times, console: &Console) {
+    let phases: Vec<String> = times
+        .phases()
+        .iter()
+        .map(|(name, seconds)| format!("{name} {seconds:.2} s"))
+        .collect();
+    console.info(
+        &format!(
+            "CPU {:.2} s: {}; waited {:.2} s of {:.2} s",
+            times.cpu(),
+            phases.join(", "),
+            times.wait,
+            times.wall
+        ),
+        json!({"timings": times}),
+    );
 }

@@ -14,6 +14,7 @@ use crate::resolve::{
     EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
     Rows, TableId, TopKeys, Wanted,
 };
+use crate::timings::{self, Phase};
 
 use super::ExportOptions;
 use super::render::{BadValue, Rendered, Renderer};
@@ -196,8 +197,8 @@ impl<'a> Batches<'a> {
             options,
             renderer: Arc::new(renderer),
             // One batch more than threads: while one is being taken, none of the threads is idle.
-            renders: FanOut::new(Arc::clone(pool), threads + 1),
-            compressions: FanOut::new(Arc::clone(pool), threads * 2),
+            renders: FanOut::new(Arc::clone(pool), threads + 1, Phase::Render),
+            compressions: FanOut::new(Arc::clone(pool), threads * 2, Phase::Compress),
             sink,
             observer,
             interrupted,
@@ -224,6 +225,7 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// Where the run cannot go on; a relation that fails is no such case.
     pub fn run(mut self) -> Result<(), BatchError> {
+        let _render = timings::phase(Phase::Render);
         let resolved = self.resolved;
         for collected in [false, true] {
             match &resolved.rows {

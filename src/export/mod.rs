@@ -7,6 +7,7 @@
 mod batches;
 mod dry_run;
 mod metadata;
+mod prepared;
 mod render;
 mod resume;
 mod run;
@@ -17,6 +18,7 @@ use std::num::NonZeroU32;
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
 pub use metadata::version_by_tables;
+pub use prepared::{Prepared, prepare};
 pub use render::BadValue;
 pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run, run_from};
 

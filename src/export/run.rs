@@ -19,6 +19,7 @@ use crate::resolve::{
 use crate::snapshot::{
     self, Access, OpenOptions, Snapshot, SnapshotError, SnapshotFacts, TableName,
 };
+use crate::timings::{Phase, Timings};
 
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
@@ -139,6 +140,8 @@ pub fn run(
     request: &ExportRequest,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
+    let timings = Timings::start();
+    let _work = timings.work(Phase::Resolve);
     // A place that can never be right is told before anything is read.
     let unfinished = resume_from(request)?;
     run_in_folder(request, open(request)?, unfinished, observer)
@@ -258,7 +261,7 @@ fn run_in(
     observer: &mut dyn ExportObserver,
 ) -> Result<Exported, ExportError> {
     let earlier = first.entities.clone();
-    let mut writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
+    let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
     let outcome = match find_rows(request, snapshot, observer) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -267,8 +270,21 @@ fn run_in(
             return Err(error);
         }
     };
-    let mut known = known(request, folder, &outcome);
-    let kept = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
+    let manifest = write_rows(request, folder, writer, &outcome, earlier, observer)?;
+    Ok((manifest, outcome.resolved.plan.left_out.clone()))
+}
+
+/// Writes the rows that were found into a folder, but for what an `earlier` run finished there. Returns the manifest as it was written.
+pub(super) fn write_rows(
+    request: &ExportRequest,
+    folder: &Folder,
+    mut writer: Writer,
+    outcome: &Outcome,
+    earlier: Vec<EntityEntry>,
+    observer: &mut dyn ExportObserver,
+) -> Result<Manifest, ExportError> {
+    let mut known = known(request, folder, outcome);
+    let finished = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
     for warning in &known.warnings {
         tracing::warn!("{warning}");
     }
@@ -291,14 +307,11 @@ fn run_in(
                 &mut relay,
                 interrupted,
             )?
-            .keeping(kept)
+            .keeping(finished)
             .run()
         });
     match written {
-        Ok(()) => {
-            let manifest = writer.finish().map_err(ExportError::Write)?;
-            Ok((manifest, resolved.plan.left_out.clone()))
-        }
+        Ok(()) => writer.finish().map_err(ExportError::Write),
         Err(error) => {
             // The first error is the one to tell.
             let _ = writer.finish();
@@ -413,17 +426,22 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             name: request.pipeline.name.clone(),
             sha256: request.pipeline.sha256.clone(),
         },
-        options: OptionsEntry {
-            batched: request.options.batched,
-            batch_size: request.options.batch_size.get(),
-            edition: match request.options.edition {
-                Edition::Ce => "ce".to_owned(),
-                Edition::Ee => "ee".to_owned(),
-            },
-        },
+        options: options_entry(request),
         resume: resume::terms(request),
         warnings: Vec::new(),
+        timings: None,
         entities: Vec::new(),
+    }
+}
+
+pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
+    OptionsEntry {
+        batched: request.options.batched,
+        batch_size: request.options.batch_size.get(),
+        edition: match request.options.edition {
+            Edition::Ce => "ce".to_owned(),
+            Edition::Ee => "ee".to_owned(),
+        },
     }
 }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::timings;
+
 /// Stands at the end of names that are not final.
 const PART: &str = ".part";
 
@@ -51,7 +53,7 @@ impl PartFile {
     /// # Errors
     /// Those of the file system, a full disk among them.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        timings::waiting(|| self.file.write_all(bytes))?;
         self.sha256.update(bytes);
         self.length += bytes.len() as u64;
         Ok(())
@@ -62,7 +64,7 @@ impl PartFile {
     /// # Errors
     /// Those of the file system; the file is then not there under its final name, or cannot be relied on to stay.
     pub fn commit(mut self) -> io::Result<(u64, String)> {
-        self.file.sync_all()?;
+        timings::waiting(|| self.file.sync_all())?;
         fs::rename(&self.part, &self.path)?;
         self.committed = true;
         sync_folder(folder_of(&self.path))?;
@@ -102,7 +104,7 @@ pub fn part_of(path: &Path) -> PathBuf {
 /// # Errors
 /// Those of the file system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    timings::waiting(|| File::open(folder)?.sync_all())
 }
 
 /// The folder that a path lies in; the current one for a bare name.

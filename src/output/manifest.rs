@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::timings::Times;
+
 /// Name of the file in the output folder.
 pub const FILE_NAME: &str = "manifest.json";
 
@@ -33,6 +35,9 @@ pub struct Manifest {
     /// What the snapshot could not give, though no relation failed for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Where the time went, up to the end of the last file; once the run is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Times>,
     pub entities: Vec<EntityEntry>,
 }
 

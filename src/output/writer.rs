@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -15,6 +16,7 @@ use super::manifest::{
     Status,
 };
 use super::now;
+use crate::timings::{self, Phase, Timings};
 
 /// Pieces on their way to the disk.
 const PIECES: usize = 8;
@@ -102,6 +104,7 @@ impl Writer {
             manifest,
             open: None,
             written: Instant::now(),
+            timings: timings::current(),
         };
         state.write_manifest()?;
         let thread = std::thread::Builder::new()
@@ -121,7 +124,7 @@ impl Writer {
         let sent = self
             .messages
             .as_ref()
-            .map(|messages| messages.send(message));
+            .map(|messages| timings::waiting(|| messages.send(message)));
         match sent {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(self
@@ -142,8 +145,7 @@ impl Writer {
     fn join(&mut self) -> io::Result<Manifest> {
         self.messages = None;
         match self.thread.take() {
-            Some(thread) => thread
-                .join()
+            Some(thread) => timings::waiting(|| thread.join())
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             None => Err(io::Error::other("the writer has ended")),
         }
@@ -164,11 +166,16 @@ struct State {
     manifest: Manifest,
     open: Option<Open>,
     written: Instant,
+    /// Of the run that is written.
+    timings: Option<Arc<Timings>>,
 }
 
 impl State {
     fn run(mut self, messages: &Receiver<Message>) -> io::Result<Manifest> {
-        let taken = messages.iter().try_for_each(|message| {
+        let _work = timings::work(self.timings.as_ref(), Phase::Write);
+        let messages = std::iter::from_fn(|| timings::waiting(|| messages.recv()).ok());
+        let mut messages = messages;
+        let taken = messages.try_for_each(|message| {
             let changed = self.take(message)?;
             if changed && self.written.elapsed() >= MANIFEST_EVERY {
                 self.write_manifest()?;
@@ -384,6 +391,7 @@ impl State {
             self.manifest.resume = None;
         }
         self.manifest.finished_at = Some(at);
+        self.manifest.timings = self.timings.as_ref().map(|timings| timings.so_far());
     }
 
     fn write_manifest(&mut self) -> io::Result<()> {

@@ -30,6 +30,7 @@ use crate::snapshot::{
     Access, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
     StreamSource, TableName, TableSource,
 };
+use crate::timings::{self, Phase, Timings};
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
@@ -146,7 +147,9 @@ fn resolve_stream(
     let names = request.selection.tables(request.pipeline);
     let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
     let (events, received) = bounded(EVENTS);
+    let timings = timings::current();
     let reader = std::thread::spawn(move || {
+        let _work = timings::work(timings.as_ref(), Phase::Scan);
         let mut sink = |event| forward(&events, event);
         source.read(&wanted, &mut sink)
     });
@@ -154,9 +157,8 @@ fn resolve_stream(
     // stops at its next event, now that nobody listens.
     let driven = drive_stream(&received, request, observer)?;
     drop(received);
-    let read = reader
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let read =
+        timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let Some(mut stream) = driven else {
         read?;
         return Err(ResolveError::Plan(
@@ -189,9 +191,9 @@ fn resolve_stream(
 }
 
 fn forward(events: &Sender<Event>, event: Event) -> ControlFlow<()> {
-    match events.send(event) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
+    match timings::waiting(|| events.send(event).is_ok()) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
     }
 }
 
@@ -222,7 +224,7 @@ fn drive_stream(
 ) -> Result<Option<StreamState>, ResolveError> {
     let mut stream: Option<StreamState> = None;
     loop {
-        let event = match events.recv_timeout(LOOK_EVERY) {
+        let event = match timings::waiting(|| events.recv_timeout(LOOK_EVERY)) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
@@ -302,7 +304,8 @@ fn resolve_tables(
         let (work, parts) = crossbeam_channel::unbounded::<(TableId, TablePart)>();
         for _ in 0..readers {
             let (reports, parts) = (reports.clone(), parts.clone());
-            scope.spawn(move || read_parts(source, &parts, &reports));
+            let timings = timings::current();
+            scope.spawn(move || read_parts(source, &parts, &reports, timings.as_ref()));
         }
         drop((reports, parts));
         loop {
@@ -327,7 +330,7 @@ fn resolve_tables(
                 continue;
             }
             check(&request.interrupted)?;
-            match received.recv() {
+            match timings::waiting(|| received.recv()) {
                 Ok(Report::Event(table, Event::Begin(head))) => {
                     resolver.begin_table(table, &head)?
                 }
@@ -366,16 +369,19 @@ fn read_parts(
     source: &dyn TableSource,
     parts: &Receiver<(TableId, TablePart)>,
     reports: &Sender<Report>,
+    timings: Option<&Arc<Timings>>,
 ) {
-    for (table, part) in parts {
-        let result = source.read(
-            &part,
-            &mut |event| match reports.send(Report::Event(table, event)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            },
-        );
-        if reports.send(Report::Done(table, result)).is_err() {
+    let _work = timings::work(timings, Phase::Scan);
+    while let Ok((table, part)) = timings::waiting(|| parts.recv()) {
+        let mut hand_on = |event| {
+            let report = Report::Event(table, event);
+            match timings::waiting(|| reports.send(report).is_ok()) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let result = source.read(&part, &mut hand_on);
+        if !timings::waiting(|| reports.send(Report::Done(table, result)).is_ok()) {
             return;
         }
     }

@@ -17,6 +17,7 @@ use rayon::ThreadPool;
 use crate::fan_out::FanOut;
 use crate::pipeline::Entity;
 use crate::snapshot::{Block, BlockHead, Catalog, TableName};
+use crate::timings::Phase;
 
 use super::entities::{Choice, Directory, EntityError, EntityInfo};
 use super::error::ResolveError;
@@ -163,7 +164,7 @@ impl Resolver {
                 .map(|_| SlotState::Open(Keys::default()))
                 .collect(),
             store: RowStore::new(plan.hops.len(), rows_in_memory, &limits.temp_dir),
-            fan_out: FanOut::new(pool, window),
+            fan_out: FanOut::new(pool, window, Phase::Scan),
             entities: None,
             seal_early: true,
             at_end: false,

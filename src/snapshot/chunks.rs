@@ -9,6 +9,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Place, SnapshotError};
+use crate::timings::{self, Phase};
 
 /// Bytes of a usual chunk.
 pub const CHUNK: usize = 1024 * 1024;
@@ -64,9 +65,13 @@ pub fn spawn(
     let (sender, receiver) = bounded(DEPTH);
     let path = origin.source.clone();
     let chunks = Chunks::new(reader, origin, size);
+    let timings = timings::current();
     thread::Builder::new()
         .name("snapshot-reader".into())
-        .spawn(move || send(chunks, &sender))
+        .spawn(move || {
+            let _work = timings::work(timings.as_ref(), Phase::Scan);
+            send(chunks, &sender);
+        })
         .map_err(|source| SnapshotError::Io { path, source })?;
     Ok(receiver)
 }
@@ -74,7 +79,7 @@ pub fn spawn(
 fn send(chunks: Chunks<Box<dyn Read + Send>>, sender: &Sender<Result<Chunk, SnapshotError>>) {
     for chunk in chunks {
         // Where nobody listens any more, the reader was stopped early, and an error is nobody's.
-        if sender.send(chunk).is_err() {
+        if !timings::waiting(|| sender.send(chunk).is_ok()) {
             return;
         }
     }
@@ -163,6 +168,8 @@ impl<R: Read> Chunks<R> {
         buffer: &mut Vec<u8>,
         filled: &mut usize,
     ) -> Result<(usize, bool), SnapshotError> {
+        // What is not reading: next to nothing where the stream is not compressed.
+        let _decompress = timings::phase(Phase::Decompress);
         loop {
             while *filled < buffer.len() {
                 match self.reader.read(&mut buffer[*filled..]) {

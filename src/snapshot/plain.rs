@@ -18,6 +18,7 @@ use std::ops::ControlFlow;
 
 use super::chunks::{self, Origin};
 use super::{Sink, SnapshotError, StreamSource, Wanted};
+use crate::timings;
 use reader::Reader;
 
 /// A plain dump that is read once, from its first byte to its last.
@@ -61,7 +62,7 @@ impl StreamSource for PlainDump {
     fn read(self: Box<Self>, wanted: Wanted<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let chunks = chunks::spawn(self.reader, self.origin.clone(), self.chunk)?;
         let mut reader = Reader::new(self.origin, wanted, sink);
-        for chunk in chunks {
+        while let Ok(chunk) = timings::waiting(|| chunks.recv()) {
             let chunk = chunk.map_err(|error| reader.place(error))?;
             if reader.chunk(&chunk)? == ControlFlow::Break(()) {
                 return Ok(());

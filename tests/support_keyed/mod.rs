@@ -265,6 +265,7 @@ pub fn request(out: &Path, choice: Choice) -> ExportRequest {
         open: OpenOptions::default(),
         out: out.to_owned(),
         force: false,
+        resume: false,
         pipeline: Pipeline::builtin(),
         selection: Selection {
             relations: Relations::All,

@@ -98,6 +98,7 @@ fn export(folder: &Path) -> Manifest {
         },
         resume: None,
         warnings: Vec::new(),
+        timings: None,
         entities: vec![EntityEntry {
             id: 1,
             kind: "Group".to_owned(),

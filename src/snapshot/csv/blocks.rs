@@ -9,6 +9,7 @@ use memchr::memchr_iter;
 use crate::snapshot::csv_text::{CsvErrorKind, count_rows, cut, next_row};
 use crate::snapshot::read_errors::{damaged, read_error};
 use crate::snapshot::{Block, BlockHead, Place, SnapshotError};
+use crate::timings::{self, Phase};
 
 /// Bytes read for a block. The header must stand in the first so many.
 pub(super) const BLOCK: usize = 1 << 20;
@@ -123,6 +124,7 @@ impl<R: Read> Blocks<R> {
         if missing == 0 || self.at_end {
             return Ok(());
         }
+        let _decompress = timings::phase(Phase::Decompress);
         // One more for the line end that `finish` may add. Exact, so that a block holds no idle memory.
         self.buffer.reserve_exact(missing + 1);
         let read = (&mut self.reader)

@@ -1,0 +1,421 @@
+//! `relexport bench`: which batch size, number of threads and gzip level suit a machine and its data.
+
+mod report;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::bench::compare::Comparison;
+use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, From, Point, Sweep};
+use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
+use crate::output::atomic;
+use crate::snapshot::{self, Access};
+
+use super::args::{
+    BenchArgs, BenchCommand, BenchCompareArgs, EditionArg, ExportArgs, FromArg, LimitArgs,
+    SnapshotArgs,
+};
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::setup;
+use super::stdout;
+
+/// More points than anybody waits for; a list of sizes that was meant otherwise.
+const MOST_POINTS: usize = 1000;
+
+/// Where there is no terminal, a line is logged for each round only.
+const RUNNING: &str = "measuring {bar:20} {pos}/{len} runs  {elapsed}  {eta} left  {wide_msg}";
+
+/// Runs the command.
+pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
+    match &args.command {
+        None => measure(args, console),
+        Some(BenchCommand::Compare(args)) => compare(args),
+        Some(BenchCommand::Schema) => {
+            stdout::print_json(&bench::schema())?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
+    let request = request(args)?;
+    let mut progress = BenchProgress {
+        console: console.clone(),
+        progress: Progress::new(console),
+        bar: None,
+    };
+    let ended = bench::run(request, &mut progress);
+    progress.finish();
+    let Bench { result, stopped } = ended.map_err(Failure::from)?;
+    match args.json {
+        true => stdout::print_json(&result)?,
+        false => stdout::print(&report::text(&result))?,
+    }
+    let written = match &args.out {
+        Some(out) => write_reports(out, &result, console),
+        None => Ok(()),
+    };
+    match stopped {
+        // Why it ended says more than that a report could not be written for the same reason.
+        Some(error) => {
+            if let Err(failure) = written {
+                failure.print(console);
+            }
+            Err(error.into())
+        }
+        None => written.map(|()| Exit::Success),
+    }
+}
+
+fn write_reports(
+    out: &Path,
+    result: &bench::BenchResult,
+    console: &Console,
+) -> Result<(), Failure> {
+    let json = serde_json::to_vec_pretty(result)
+        .map(|mut json| {
+            json.push(b'\n');
+            json
+        })
+        .map_err(|error| Failure::new(Exit::Output, error))?;
+    let csv = bench::csv::write(result).map_err(|error| Failure::new(Exit::Output, error))?;
+    let html = bench::html::write(result).into_bytes();
+    for (name, content) in [
+        ("bench.json", json),
+        ("bench.csv", csv),
+        ("bench.html", html),
+    ] {
+        let path = out.join(name);
+        atomic::replace(&path, &content).map_err(|error| {
+            let shown = path.display();
+            Failure::new(
+                Exit::Output,
+                anyhow::anyhow!("cannot write {shown}: {error}"),
+            )
+        })?;
+    }
+    let shown = out.display().to_string();
+    console.info(
+        &format!("bench.json, bench.csv and bench.html are in {shown}"),
+        serde_json::json!({"out": shown}),
+    );
+    Ok(())
+}
+
+/// The request that the arguments make.
+fn request(args: &BenchArgs) -> Result<BenchRequest, Failure> {
+    // clap requires one unless there is a subcommand.
+    let snapshot = args.snapshot.clone().unwrap_or_default();
+    let sweep = Sweep {
+        batch_sizes: args.batch_sizes.clone(),
+        threads: match args.threads.is_empty() {
+            true => vec![cores()],
+            false => args.threads.clone(),
+        },
+        gzip_levels: args.gzip_levels.clone(),
+        batched: match (args.batched, args.unbatched) {
+            (true, true) => vec![true, false],
+            (false, true) => vec![false],
+            (_, false) => vec![true],
+        },
+    };
+    let points = sweep.points();
+    if points.len() > MOST_POINTS {
+        return Err(Failure::usage(format!(
+            "{} combinations are too many to measure: at most {MOST_POINTS}\n  \
+             name fewer of --batch-sizes, --threads or --gzip-levels",
+            points.len()
+        )));
+    }
+    let export = export_args(args, &snapshot);
+    let export_request = setup::request(&export)?;
+    if let Some(out) = &args.out
+        && out.exists()
+        && !out.is_dir()
+    {
+        return Err(Failure::usage(format!(
+            "{} is a file\n  name a folder with --out",
+            out.display()
+        )));
+    }
+    let from = from(args, &snapshot)?;
+    let folder = match &args.out {
+        Some(out) => {
+            fs::create_dir_all(out).map_err(|source| {
+                Failure::from(BenchError::Work {
+                    path: out.display().to_string(),
+                    source,
+                })
+            })?;
+            out.clone()
+        }
+        None => export_request.limits.temp_dir.clone(),
+    };
+    let program = std::env::current_exe().map_err(|error| Failure::new(Exit::Output, error))?;
+    Ok(BenchRequest {
+        export: export_request,
+        points,
+        runs: args.runs,
+        warmup: args.warmup,
+        from,
+        work: folder.join(format!(".relexport-bench-{}", std::process::id())),
+        program,
+        arguments: arguments(args, &snapshot),
+    })
+}
+
+/// Threads that the program may use at the same time.
+fn cores() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    u16::try_from(cores).unwrap_or(u16::MAX)
+}
+
+/// Which part is measured: what the user says, else what the snapshot is good for.
+fn from(args: &BenchArgs, snapshot: &str) -> Result<From, Failure> {
+    let is_file = fs::metadata(snapshot).is_ok_and(|found| found.is_file() || found.is_dir());
+    let is_server = snapshot.contains("://");
+    if !is_file && !is_server {
+        // A pipe goes by once. What is not there at all is told when it is opened.
+        return match args.from {
+            Some(FromArg::Snapshot) => Err(Failure::usage(
+                "a pipe cannot be read once for each run\n  name a file, or measure with --from resolved",
+            )),
+            _ => Ok(From::Resolved),
+        };
+    }
+    if let Some(FromArg::Snapshot) = args.from {
+        return Ok(From::Snapshot);
+    }
+    let opened = snapshot::open_with(snapshot, &setup::open_options(&args.server, None))?;
+    match (&opened.access, args.from) {
+        (Access::Keyed(_), Some(FromArg::Resolved)) => Err(Failure::usage(
+            "a live server is asked for the rows of each batch, so they cannot be found once for all runs\n  \
+             leave out --from resolved",
+        )),
+        (Access::Keyed(_), _) => Ok(From::Snapshot),
+        (_, Some(FromArg::Resolved)) | (Access::Stream(_), _) => Ok(From::Resolved),
+        (Access::Tables(_), _) => Ok(From::Snapshot),
+    }
+}
+
+/// The arguments of the export that is measured, as [`setup::request`] takes them.
+fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
+    ExportArgs {
+        snapshot: SnapshotArgs {
+            snapshot: snapshot.to_owned(),
+            pipeline: args.pipeline.clone(),
+            server: args.server.clone(),
+        },
+        group: args.group.clone(),
+        subgroups: args.subgroups,
+        all_groups: args.all_groups,
+        out: None,
+        force: false,
+        resume: false,
+        batched: true,
+        batch_size: DEFAULT_BATCH_SIZE,
+        relation: args.relations.clone(),
+        edition: args.edition,
+        gzip_level: 6,
+        keep_going: false,
+        dry_run: false,
+        gitlab_version: None,
+        source_url: None,
+        json: false,
+        timings: false,
+        limits: LimitArgs {
+            threads: None,
+            memory_limit: args.memory_limit,
+            temp_dir: args.temp_dir.clone(),
+        },
+    }
+}
+
+/// The same for a process of its own.
+fn arguments(args: &BenchArgs, snapshot: &str) -> Vec<OsString> {
+    let mut list: Vec<OsString> = vec!["export".into(), "--snapshot".into(), snapshot.into()];
+    let mut option = |name: &str, value: Option<OsString>| {
+        list.push(name.into());
+        list.extend(value);
+    };
+    for group in &args.group {
+        option("--group", Some(group.into()));
+    }
+    for relation in &args.relations {
+        option("--relation", Some(relation.into()));
+    }
+    if args.subgroups {
+        option("--subgroups", None);
+    }
+    if args.all_groups {
+        option("--all-groups", None);
+    }
+    if let Some(pipeline) = &args.pipeline {
+        option("--pipeline", Some(pipeline.into()));
+    }
+    let edition = match args.edition {
+        EditionArg::Ce => "ce",
+        EditionArg::Ee => "ee",
+    };
+    option("--edition", Some(edition.into()));
+    let server = &args.server;
+    if let Some(connections) = server.connections {
+        option("--connections", Some(connections.to_string().into()));
+    }
+    if let Some(id) = &server.pg_snapshot {
+        option("--pg-snapshot", Some(id.into()));
+    }
+    for (name, time) in [
+        ("--statement-timeout", server.statement_timeout),
+        ("--lock-timeout", server.lock_timeout),
+        ("--idle-timeout", server.idle_timeout),
+    ] {
+        option(name, Some(format!("{}ms", time.as_millis()).into()));
+    }
+    option("--memory-limit", Some(args.memory_limit.to_string().into()));
+    if let Some(folder) = &args.temp_dir {
+        option("--temp-dir", Some(PathBuf::from(folder).into_os_string()));
+    }
+    list
+}
+
+impl std::convert::From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Export(error) => error.into(),
+            error => {
+                let exit = match &error {
+                    BenchError::Interrupted => Exit::Interrupted,
+                    BenchError::Process { code, .. } => match code {
+                        Some(2) => Exit::Usage,
+                        Some(3) => Exit::Snapshot,
+                        Some(130) => Exit::Interrupted,
+                        _ => Exit::Output,
+                    },
+                    BenchError::Relation { .. }
+                    | BenchError::OtherRecords { .. }
+                    | BenchError::OtherFiles { .. } => Exit::Failed,
+                    BenchError::Export(ExportError::Interrupted) => Exit::Interrupted,
+                    BenchError::Export(_) | BenchError::Work { .. } | BenchError::System(_) => {
+                        Exit::Output
+                    }
+                };
+                Failure::new(exit, error)
+            }
+        }
+    }
+}
+
+/// Shows the reading of the snapshot, and then the runs.
+struct BenchProgress {
+    console: Console,
+    progress: Progress,
+    bar: Option<ProgressBar>,
+}
+
+impl BenchProgress {
+    fn finish(&mut self) {
+        self.progress.finish();
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl BenchObserver for BenchProgress {
+    fn run(&mut self, behind: u64, of: u64, point: &Point) {
+        if behind == 0 {
+            self.progress.finish();
+            self.bar = self.console.bars().map(|bars| {
+                let bar = bars.add(ProgressBar::new(of));
+                // A constant of this file, which a test parses; a wrong one would show a plain bar.
+                if let Ok(style) = ProgressStyle::with_template(RUNNING) {
+                    bar.set_style(style);
+                }
+                bar
+            });
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(behind);
+            bar.set_message(point.to_string());
+        }
+        tracing::info!(run = behind + 1, of, "measuring {point}");
+    }
+}
+
+impl ExportObserver for BenchProgress {
+    fn reading(&mut self, size: Option<u64>, read: std::sync::Arc<std::sync::atomic::AtomicU64>) {
+        self.progress.reading(size, read);
+    }
+
+    fn table(&mut self, name: &str) {
+        self.progress.table(name);
+    }
+
+    fn writing(&mut self, expected: Expected) {
+        self.progress.writing(expected);
+    }
+}
+
+impl BatchObserver for BenchProgress {
+    fn relation(&mut self, entity: usize, relation: &str, rows: u64) {
+        self.progress.relation(entity, relation, rows);
+    }
+
+    fn rendered(&mut self, entity: usize, relation: &str, rows: u64, bytes: u64) {
+        self.progress.rendered(entity, relation, rows, bytes);
+    }
+}
+
+fn compare(args: &BenchCompareArgs) -> Result<Exit, Failure> {
+    let read = |path: &Path| bench::read(path).map_err(|error| Failure::new(Exit::Snapshot, error));
+    let (first, second) = (read(&args.first)?, read(&args.second)?);
+    let comparison = Comparison::of(&first, &second);
+    if comparison.points.is_empty() {
+        return Err(Failure::new(
+            Exit::Snapshot,
+            anyhow::anyhow!(
+                "{} and {} have no point in common\n  measure both with the same batch sizes, threads and gzip levels",
+                args.first.display(),
+                args.second.display()
+            ),
+        ));
+    }
+    stdout::print(&report::comparison(&comparison))?;
+    let Some(percent) = args.fail_if_slower else {
+        return Ok(Exit::Success);
+    };
+    let unsure = comparison.too_few_runs();
+    if !unsure.is_empty() {
+        return Err(Failure::new(
+            Exit::Snapshot,
+            anyhow::anyhow!(
+                "cannot tell a change from noise at {}: there are too few runs\n  4 runs in both files are enough; measure again with --runs 5",
+                unsure[0]
+            ),
+        ));
+    }
+    let slower = comparison.slower_by(percent);
+    for point in &slower {
+        tracing::error!("slower by more than {percent} %: {point}");
+    }
+    Ok(match slower.is_empty() {
+        true => Exit::Success,
+        false => Exit::Failed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_understood() {
+        assert!(ProgressStyle::with_template(RUNNING).is_ok());
+    }
+}
