@@ -136,7 +136,7 @@ fn a_worker_killed_between_queries_is_replaced_at_the_same_instant() {
 }
 
 #[test]
-fn rows_that_come_in_another_order_when_asked_again_are_an_error() {
+fn a_table_that_is_written_anew_while_a_worker_is_replaced_is_refused() {
     let database = Server::shared().database();
     database.run(MANY);
     database.run("CREATE INDEX ON many (id DESC)");
@@ -144,8 +144,8 @@ fn rows_that_come_in_another_order_when_asked_again_are_an_error() {
     let mut first = true;
     let rows = read_with(live.as_ref(), "many", "v", || {
         if std::mem::take(&mut first) {
-            // The table's rows keep their values and change their places, as by CLUSTER: here to a table of that name.
             assert_eq!(database.terminate(WORKERS), 1);
+            // Nobody holds the table now. Its rows stay, in another order.
             database.run("CLUSTER many USING many_id_idx");
         }
         ControlFlow::Continue(())
