@@ -141,7 +141,7 @@ impl Session {
             false => "false",
         };
         let sql = format!(
-            "SELECT FROM {} LIMIT 0;
+            "SELECT FROM {} {};
              WITH RECURSIVE root AS (
                SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = {} AND c.relname = {}),
@@ -154,6 +154,11 @@ impl Session {
                  AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode)
                OR {partitions}",
             rows_of(table, &shared.catalog),
+            // What is false for every row needs no look at the partitions, and so would not lock them.
+            match is_partitioned {
+                true => "LIMIT 0",
+                false => "WHERE false",
+            },
             string(&table.schema),
             string(&table.name),
             string(&quoted(table)),
