@@ -42,6 +42,7 @@ pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
     let out = args.out.clone().unwrap_or_default();
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
+        open: open_options(&args.snapshot.server, args.limits.threads),
         out,
         force: args.force,
         pipeline,

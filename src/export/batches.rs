@@ -127,7 +127,10 @@ impl Cut {
 
     /// True where the rows given so far end a file.
     fn is_at_end(&self) -> bool {
-        self.given == self.total || self.batch_size.is_some_and(|size| self.given % size == 0)
+        self.given == self.total
+            || self
+                .batch_size
+                .is_some_and(|size| self.given.is_multiple_of(size))
     }
 }
 
@@ -268,7 +271,7 @@ impl<'a> Batches<'a> {
             }
         }
         let mut fetch = live.fetch(wanted, self.interrupted);
-        while let Some(fetched) = fetch.next().map_err(BatchError::Resolve)? {
+        while let Some(fetched) = fetch.take().map_err(BatchError::Resolve)? {
             match fetched {
                 Fetched::Refused {
                     relation,

@@ -16,7 +16,9 @@ use crate::resolve::{
     self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows,
     Selection, resolve,
 };
-use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot::{
+    self, Access, OpenOptions, Snapshot, SnapshotError, SnapshotFacts, TableName,
+};
 
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
@@ -24,8 +26,9 @@ use super::metadata::{self, Instance};
 
 /// What is to be exported, from where, to where.
 pub struct ExportRequest {
-    /// A path, or `-` for standard input.
+    /// A path, `-` for standard input, or the address of a server.
     pub snapshot: String,
+    pub open: OpenOptions,
     pub out: PathBuf,
     /// Replace an export that is there already.
     pub force: bool,
@@ -132,7 +135,7 @@ pub fn run(
 ) -> Result<ExportReport, ExportError> {
     // A place that can never be right is told before anything is read.
     Folder::check(&request.out, request.force)?;
-    run_from(request, open(&request.snapshot)?, observer)
+    run_from(request, open(request)?, observer)
 }
 
 /// Runs an export from a snapshot that is open already; the request's own name of one serves for messages.
@@ -176,17 +179,15 @@ fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
         ResolveError::Temp(source) => ExportError::Temp(source),
         source => ExportError::Resolve {
             // An address may hold a password.
-            snapshot: match request.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://…"),
-                None => request.to_owned(),
-            },
+            snapshot: snapshot::shown(request),
             source: Box::new(source),
         },
     }
 }
 
-pub(super) fn open(name: &str) -> Result<Snapshot, ExportError> {
-    snapshot::open(name).map_err(|error| ExportError::Open(Box::new(error)))
+pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
+    snapshot::open_with(&request.snapshot, &request.open)
+        .map_err(|error| ExportError::Open(Box::new(error)))
 }
 
 /// True for a snapshot that can be opened again: neither standard input nor another pipe.
@@ -263,7 +264,7 @@ pub(super) fn find_rows(
             tracing::warn!(
                 "table {table} stands in two places of the snapshot; reading it once more"
             );
-            read_once(request, open(&request.snapshot)?, observer, true)
+            read_once(request, open(request)?, observer, true)
         }
         outcome => outcome,
     };
@@ -349,6 +350,8 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             source: snapshot.source.clone(),
             server_version: None,
             gitlab_version: None,
+            taken_at: None,
+            lsn: None,
         },
         pipeline: PipelineEntry {
             name: request.pipeline.name.clone(),
@@ -407,11 +410,15 @@ fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
         export_prefix: &folder.name(),
         source_hostname: request.source_url.as_deref().unwrap_or_default(),
     };
+    // A dump is its instant; of a server, the manifest alone tells which one was read.
+    let instant = matches!(resolved.rows, Rows::Live(_)).then_some(&outcome.facts);
     Known {
         metadata: metadata::content(&instance, &entities),
         entities,
         server_version: outcome.facts.server_version.clone(),
         gitlab_version: stated,
+        taken_at: instant.and_then(|facts| facts.taken_at.clone()),
+        lsn: instant.and_then(|facts| facts.lsn.clone()),
         warnings: warnings(resolved),
         error: outcome.cut_off.as_ref().map(ToString::to_string),
     }

@@ -40,6 +40,12 @@ pub struct SnapshotEntry {
     pub source: String,
     pub server_version: Option<String>,
     pub gitlab_version: Option<String>,
+    /// Of a live server: when the instant was that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<String>,
+    /// Of a live server: where its log was just before that instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lsn: Option<String>,
 }
 
 /// Which pipeline said what to take.

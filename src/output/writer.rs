@@ -66,6 +66,8 @@ pub struct Known {
     pub entities: Vec<EntityEntry>,
     pub server_version: Option<String>,
     pub gitlab_version: Option<String>,
+    pub taken_at: Option<String>,
+    pub lsn: Option<String>,
     pub warnings: Vec<String>,
     /// Name and content of the file that describes the whole export.
     pub metadata: Vec<u8>,
@@ -186,6 +188,8 @@ impl State {
                 self.manifest.entities = known.entities;
                 self.manifest.snapshot.server_version = known.server_version;
                 self.manifest.snapshot.gitlab_version = known.gitlab_version;
+                self.manifest.snapshot.taken_at = known.taken_at;
+                self.manifest.snapshot.lsn = known.lsn;
                 self.manifest.warnings = known.warnings;
                 self.manifest.error = known.error;
                 self.write_manifest()?;

@@ -84,6 +84,8 @@ fn export(folder: &Path) -> Manifest {
             source: String::new(),
             server_version: None,
             gitlab_version: None,
+            taken_at: None,
+            lsn: None,
         },
         pipeline: PipelineEntry {
             name: String::new(),

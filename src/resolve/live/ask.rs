@@ -25,7 +25,9 @@ pub(super) enum Failure {
 impl From<SnapshotError> for Failure {
     fn from(error: SnapshotError) -> Self {
         match error {
-            SnapshotError::Refused { .. } => Failure::Relation(error.to_string()),
+            SnapshotError::Refused { .. } | SnapshotError::Changed { .. } => {
+                Failure::Relation(error.to_string())
+            }
             error => Failure::Run(error.into()),
         }
     }

@@ -180,7 +180,7 @@ impl Fetch {
     ///
     /// # Errors
     /// Where the instant is lost or the run is interrupted. Nothing can be fetched after that.
-    pub fn next(&mut self) -> Result<Option<Fetched>, ResolveError> {
+    pub fn take(&mut self) -> Result<Option<Fetched>, ResolveError> {
         loop {
             if let Some(replies) = &self.current {
                 let reply = receive(replies, &self.interrupted)?
