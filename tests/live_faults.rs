@@ -1,6 +1,11 @@
 //! Faults of a live server, each made to happen: what can be asked again is, nothing comes twice, and rows of two
 //! instants never meet.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "errors are returned a few times in a test"
+)]
+
 mod support_server;
 
 use std::ops::ControlFlow;
