@@ -25,7 +25,7 @@ mod tls;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -46,7 +46,7 @@ use parameters::ProcessEnvironment;
 use server_catalog::ServerCatalog;
 use session::one;
 use target::Target;
-use worker::Worker;
+use worker::{Trouble, Worker};
 
 /// True for the address of a server.
 pub(super) fn is_address(spec: &str) -> bool {
@@ -66,6 +66,8 @@ pub struct PostgresSource {
     shared: Arc<Shared>,
     facts: SnapshotFacts,
     connections: usize,
+    /// How many workers there still are.
+    workers: AtomicUsize,
     /// Workers that nobody uses.
     free: (Sender<Worker>, Receiver<Worker>),
     progress: Arc<AtomicU64>,
@@ -165,6 +167,7 @@ impl PostgresSource {
             shared,
             facts,
             connections,
+            workers: AtomicUsize::new(connections),
             free,
             progress: Arc::default(),
             keeper: Keeper::start(coordinator, timeouts.idle),
@@ -200,9 +203,20 @@ impl PostgresSource {
             let mut worker = Lease::take(self);
             let failure = match worker.get().answer(&self.shared, query, delivery) {
                 Ok(()) => return Ok(()),
-                Err(worker::Trouble::Final(error)) => return Err(error),
-                Err(worker::Trouble::Failed(failure)) => failure,
+                Err(Trouble::Lost(reason)) => return Err(SnapshotError::Lost(reason)),
+                Err(Trouble::Changed(reason)) => {
+                    return Err(SnapshotError::Changed {
+                        table: query.table.to_string(),
+                        reason: reason.to_owned(),
+                    });
+                }
+                Err(Trouble::Failed(failure)) => failure,
             };
+            // too_many_connections: the others will have to do.
+            if failure.sqlstate() == Some("53300") && worker.retire() {
+                tracing::info!("reading on one connection less: {failure}");
+                continue;
+            }
             drop(worker);
             let table = query.table;
             if failure.loses_instant() {
@@ -274,6 +288,7 @@ fn unreachable_server(address: &str, failure: &Failure) -> SnapshotError {
 struct Lease<'a> {
     source: &'a PostgresSource,
     worker: Worker,
+    is_retired: bool,
 }
 
 impl<'a> Lease<'a> {
@@ -281,17 +296,34 @@ impl<'a> Lease<'a> {
     fn take(source: &'a PostgresSource) -> Self {
         // The source holds the sending end, too, so there always comes one.
         let worker = source.free.1.recv().unwrap_or_default();
-        Lease { source, worker }
+        Lease {
+            source,
+            worker,
+            is_retired: false,
+        }
     }
 
     fn get(&mut self) -> &mut Worker {
         &mut self.worker
     }
+
+    /// Gives the worker up for good, unless it is the last one. True where it is given up.
+    fn retire(&mut self) -> bool {
+        let fewer = |workers: usize| (workers > 1).then(|| workers - 1);
+        let workers = &self.source.workers;
+        self.is_retired = workers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .is_ok();
+        self.is_retired
+    }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let _ = self.source.free.0.send(std::mem::take(&mut self.worker));
+        if !self.is_retired {
+            // The source holds the receiving end, too.
+            let _ = self.source.free.0.send(std::mem::take(&mut self.worker));
+        }
     }
 }
 
