@@ -97,17 +97,32 @@ fn batches_are_those_of_a_dump_whatever_their_size() {
 #[test]
 fn groups_are_found_by_every_kind_of_name() {
     let dir = Dir::new();
+    // Two former paths of one group.
     let dump = edit_rows(&dump(), "redirect_routes", |rows| {
-        // Two former paths of one group.
         let row = rows
             .lines()
-            .find(|row| row.contains("Namespace"))
-            .unwrap_or_default();
-        assert!(!row.is_empty(), "the fixture has no former path of a group");
-        rows.to_owned()
+            .find(|row| row.contains("acme/old-platform"))
+            .unwrap();
+        let more = row
+            .replacen('1', "77", 1)
+            .replace("old-platform", "older-platform");
+        format!("{rows}{more}\n")
     });
-    let by_path = ["acme/platform", "/acme/platform/", "ACME/Platform"];
+    assert!(dump.contains("acme/older-platform"));
+    let snapshot = dir.write("former.sql", &dump);
+    let by_path = [
+        "acme/platform",
+        "/acme/platform/",
+        "ACME/Platform",
+        "acme/old-platform",
+        "acme/Older-platform",
+    ];
     for (position, name) in by_path.into_iter().enumerate() {
+        let run = dir
+            .export_to(&snapshot, dir.join(&format!("dump-{position}")))
+            .group(name)
+            .ok();
+        assert_same_files(name, &run.contents(), &expected_files(&[4351]));
         let out = dir.join(&format!("path-{position}"));
         export(changed(&dir, &dump), &request(&out, named(&[name], false))).unwrap();
         assert_same_files(name, &contents(&out), &expected_files(&[4351]));

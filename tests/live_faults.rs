@@ -234,6 +234,11 @@ fn a_table_that_somebody_has_locked_is_refused_and_the_others_are_read() {
     })
     .unwrap();
     let mut holder = Holder::start(&database, "BEGIN; LOCK TABLE t; SELECT 'held';");
+    // Nor does opening wait for it.
+    let live_too = open_at(&database.address(), |options| {
+        options.timeouts.lock = Some(Duration::from_millis(20));
+    });
+    assert_eq!(read(live_too.unwrap().as_ref(), "u", "id").unwrap(), ["1"]);
     assert_eq!(
         refused(read(live.as_ref(), "t", "id")),
         "t: 55P03 canceling statement due to lock timeout"

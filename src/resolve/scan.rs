@@ -25,6 +25,8 @@ pub struct Scanner {
     columns: Vec<String>,
     /// Field of each layout column; `None` where the data does not have the column.
     project: Vec<Option<usize>>,
+    /// The data has the layout's columns and no others, in the layout's order.
+    is_layout: bool,
     key: usize,
     ready: Vec<ScanHop>,
     /// Rows that only these hops' conditions let through wait until their keys are known.
@@ -167,15 +169,18 @@ impl Scanner {
                 }
             }
         }
+        let project: Vec<Option<usize>> = table
+            .layout
+            .iter()
+            .map(|column| field(&column.name).ok())
+            .collect();
+        let fields = head.columns.len();
         Ok(Scanner {
             form: head.form,
-            fields: head.columns.len(),
+            fields,
             columns: head.columns.clone(),
-            project: table
-                .layout
-                .iter()
-                .map(|column| field(&column.name).ok())
-                .collect(),
+            is_layout: project.iter().copied().eq((0..fields).map(Some)),
+            project,
             key: field(&table.layout[table.key].name)?,
             ready,
             pending,
@@ -325,6 +330,9 @@ impl Scanner {
     }
 
     fn copy(&self, row: &impl Row, out: &mut Vec<u8>) {
+        if let Some(whole) = row.copy_text().filter(|_| self.is_layout) {
+            return out.extend_from_slice(whole);
+        }
         for (position, field) in self.project.iter().enumerate() {
             if position > 0 {
                 out.push(b'\t');
@@ -357,6 +365,8 @@ trait Row {
     fn is_null(&self, field: usize) -> bool;
     /// The field's text, if it is the same in every form: no escapes, no quotes.
     fn plain(&self, field: usize) -> &[u8];
+    /// All fields as COPY text, where the row is that.
+    fn copy_text(&self) -> Option<&[u8]>;
     /// Appends the field as COPY text.
     fn copy(&self, field: usize, out: &mut Vec<u8>);
 
@@ -397,6 +407,11 @@ impl Row for CopyRow<'_> {
         &self.bytes[self.fields[field].clone()]
     }
 
+    fn copy_text(&self) -> Option<&[u8]> {
+        let (first, last) = (self.fields.first()?, self.fields.last()?);
+        Some(&self.bytes[first.start..last.end])
+    }
+
     fn copy(&self, field: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(self.plain(field));
     }
@@ -418,6 +433,10 @@ impl Row for CsvRow<'_> {
 
     fn plain(&self, field: usize) -> &[u8] {
         &self.bytes[self.fields[field].range.clone()]
+    }
+
+    fn copy_text(&self) -> Option<&[u8]> {
+        None
     }
 
     fn copy(&self, field: usize, out: &mut Vec<u8>) {

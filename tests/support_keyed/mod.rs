@@ -1,6 +1,6 @@
 //! A source that finds rows by key, made of a dump: what a server would answer, without one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,10 +105,18 @@ fn integer(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-fn holds(predicate: &Predicate<'_>, field: impl Fn(&str) -> String) -> bool {
+/// The keys that a predicate names.
+fn keys(predicate: &Predicate<'_>) -> HashSet<i64> {
+    match predicate {
+        Predicate::AnyOf(_, keys) | Predicate::Holds(_, keys) => keys.iter().copied().collect(),
+        _ => HashSet::new(),
+    }
+}
+
+fn holds(predicate: &Predicate<'_>, keys: &HashSet<i64>, field: impl Fn(&str) -> String) -> bool {
     let value = |column: &str| Some(field(column)).filter(|value| value != "\\N");
     match predicate {
-        Predicate::AnyOf(column, keys) => value(column)
+        Predicate::AnyOf(column, _) => value(column)
             .and_then(|value| integer(&value))
             .is_some_and(|value| keys.contains(&value)),
         Predicate::In(column, texts) => {
@@ -119,7 +127,7 @@ fn holds(predicate: &Predicate<'_>, field: impl Fn(&str) -> String) -> bool {
                 .iter()
                 .any(|text| text.to_lowercase() == value.to_lowercase())
         }),
-        Predicate::Holds(column, keys) => value(column).is_some_and(|value| {
+        Predicate::Holds(column, _) => value(column).is_some_and(|value| {
             let mut items = value.trim_matches(['{', '}']).split(',');
             items.any(|item| integer(item).is_some_and(|item| keys.contains(&item)))
         }),
@@ -183,14 +191,17 @@ impl KeyedSource for Double {
                 .unwrap()
         };
         let mut rows = Vec::new();
+        let keys: Vec<HashSet<i64>> = query.predicates.iter().map(keys).collect();
+        assert!(
+            !keys.iter().zip(&query.predicates).any(|(keys, predicate)| {
+                keys.is_empty() && matches!(predicate, Predicate::AnyOf(..) | Predicate::Holds(..))
+            }),
+            "a query for no key"
+        );
         for row in &table.rows {
             let field = |column: &str| row[place(column)].clone();
-            if query.predicates.iter().all(|predicate| {
-                if let Predicate::AnyOf(_, keys) | Predicate::Holds(_, keys) = predicate {
-                    assert!(!keys.is_empty(), "a query for no key");
-                }
-                holds(predicate, field)
-            }) {
+            let mut predicates = query.predicates.iter().zip(&keys);
+            if predicates.all(|(predicate, keys)| holds(predicate, keys, field)) {
                 rows.push(row);
             }
         }
