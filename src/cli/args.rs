@@ -95,7 +95,8 @@ pub struct GroupsArgs {
 /// Say what a snapshot is and which tables it holds
 ///
 /// Prints its kind, the versions of the server and of GitLab, when it was taken, and its tables with their rows and
-/// bytes (of row text, before compression). The whole snapshot is read.
+/// bytes (of row text, before compression). The whole snapshot is read. Of a live server: what its statistics say, how far
+/// its log is, and which columns that rows are found by have no index.
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::INSPECT)]
 pub struct InspectArgs {

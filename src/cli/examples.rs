@@ -40,6 +40,7 @@ pub const GROUPS: &str = with_status!(
 
 pub const INSPECT: &str = with_status!(
     "relexport inspect -s backup.tar"
+    "relexport inspect -s postgres://reader@replica/gitlabhq_production"
     "relexport inspect -s csv-folder --json | jq '.tables[] | select(.rows > 1000000)'"
 );
 

@@ -17,17 +17,26 @@ pub struct Server {
     child: Child,
     /// The folder of its socket; its data are in `data` below.
     pub folder: PathBuf,
+    pub port: u16,
     path: String,
 }
 
 impl Server {
-    /// Starts a server with more settings (`-c name=value`).
+    /// Starts a server with more settings (`-c name=value`), on a socket alone.
     pub fn start(settings: &str) -> Self {
+        Self::start_on(5432, settings)
+    }
+
+    /// Starts a server on a port that nobody else has.
+    pub fn start_on(port: u16, settings: &str) -> Self {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         // The server ends with this command, which ends when its standard input does: with this process at the latest.
         let mut child = Command::new(project.join("fixtures/with-postgres"))
             .args(["bash", "-c", "echo \"$PGHOST\"; echo \"$PATH\"; exec cat"])
-            .env("WITH_POSTGRES_OPTIONS", settings)
+            .env(
+                "WITH_POSTGRES_OPTIONS",
+                format!("-c port={port} {settings}"),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -36,6 +45,7 @@ impl Server {
         let mut line = || lines.next().expect("the server started").unwrap();
         Server {
             folder: line().into(),
+            port,
             path: line(),
             child,
         }
@@ -62,12 +72,13 @@ impl Server {
     /// A program of PostgreSQL's, for this server.
     pub fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        for variable in ["PGPORT", "PGPASSWORD", "PGSERVICE", "PGOPTIONS"] {
+        for variable in ["PGPASSWORD", "PGSERVICE", "PGOPTIONS"] {
             command.env_remove(variable);
         }
         command
             .env("PATH", &self.path)
             .env("PGHOST", &self.folder)
+            .env("PGPORT", self.port.to_string())
             .env("PGUSER", "postgres")
             .current_dir("/");
         command

@@ -158,19 +158,13 @@ impl Connection {
             self.buffer.resize(room, 0);
         }
         match self.socket.read(&mut self.buffer[self.end..]) {
-            Ok(0) => Err(Failure::Broken(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the server closed the connection",
-            ))),
+            Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
             Ok(count) => {
                 self.end += count;
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Failure::Broken(
-                io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"),
-            )),
-            Err(error) => Err(Failure::Broken(error)),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -154,3 +154,99 @@ impl Attempt<'_, '_> {
 
 const DIFFERS: &str =
     "the connection broke, and when the rows were asked for again they came in another order";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::{RowForm, TableName};
+
+    /// Feeds pieces to one attempt after another; all but the last break off. Returns what was handed out, how many
+    /// rows `End` told, and how the last attempt ended.
+    fn deliver(
+        attempts: &[Vec<&str>],
+        counted: u64,
+    ) -> (String, Option<u64>, Result<(), &'static str>) {
+        let (mut handed, mut ended) = (String::new(), None);
+        let progress = AtomicU64::new(0);
+        let mut result = Ok(());
+        {
+            let head = BlockHead {
+                table: TableName::public("t"),
+                columns: vec!["a".to_owned()],
+                form: RowForm::CopyText,
+            };
+            let mut sink = |event: Event| {
+                match event {
+                    Event::Rows(block) => {
+                        assert_eq!(block.offset, handed.len() as u64);
+                        assert_eq!(block.first_row, handed.lines().count() as u64);
+                        handed.push_str(std::str::from_utf8(block.bytes()).unwrap());
+                    }
+                    Event::End(end) => ended = Some(end.rows),
+                    _ => {}
+                }
+                ControlFlow::Continue(())
+            };
+            let mut delivery = Delivery::new(head, &mut sink, &progress);
+            for (index, pieces) in attempts.iter().enumerate() {
+                let mut attempt = delivery.attempt();
+                let mut rows = Vec::new();
+                let broke = pieces.iter().any(|piece| {
+                    rows.extend_from_slice(piece.as_bytes());
+                    attempt.take(&mut rows).is_break()
+                });
+                if broke {
+                    result = Err(attempt.trouble().unwrap());
+                } else if index + 1 == attempts.len() {
+                    result = attempt.finish(rows, counted);
+                }
+            }
+        }
+        (handed, ended, result)
+    }
+
+    fn row(letter: &str) -> String {
+        letter.repeat(BLOCK / 2) + "\n"
+    }
+
+    #[test]
+    fn rows_that_were_handed_out_are_not_handed_out_again() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(row);
+        let all = [a.as_str(), &b, &c, &d].concat();
+        let attempts = [
+            vec![a.as_str(), &b, &c],
+            // The rows that are known come in other pieces.
+            vec![&all[..10], &all[10..BLOCK + 2], &c, &d],
+            vec![&all],
+        ];
+        for count in 1..=3 {
+            let last = attempts[attempts.len() - count..].to_vec();
+            let (handed, ended, result) = deliver(&last, 4);
+            assert_eq!((ended, result), (Some(4), Ok(())));
+            assert!(handed == all);
+        }
+    }
+
+    #[test]
+    fn rows_that_come_in_another_order_are_an_error() {
+        let [a, b, c] = ["a", "b", "c"].map(row);
+        let first = vec![a.as_str(), &b, &c];
+        for again in [vec![b.as_str(), &a, &c], vec![&c, &b, &a], vec![&a], vec![]] {
+            let counted = again.len() as u64;
+            let (handed, ended, result) = deliver(&[first.clone(), again], counted);
+            assert!(result.unwrap_err().contains("another order"));
+            assert_eq!(ended, None);
+            assert!(handed == [a.as_str(), &b].concat());
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_as_many_as_the_server_counted_are_an_error() {
+        for (rows, counted) in [("a\n", 2), ("a\nb\n", 1), ("", 1)] {
+            let (_, ended, result) = deliver(&[vec![rows]], counted);
+            assert!(result.is_err() && ended.is_none(), "{rows:?}");
+        }
+        assert!(deliver(&[vec!["a\nb"]], 2).2.is_err());
+        assert_eq!(deliver(&[vec![""]], 0), (String::new(), Some(0), Ok(())));
+    }
+}

@@ -26,7 +26,15 @@ pub(super) enum Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Failure::Broken(error)
+        Failure::Broken(match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(error.kind(), "the server closed the connection")
+            }
+            io::ErrorKind::WouldBlock => {
+                io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time")
+            }
+            _ => error,
+        })
     }
 }
 

@@ -46,7 +46,7 @@ use parameters::ProcessEnvironment;
 use server_catalog::ServerCatalog;
 use session::one;
 use target::Target;
-use worker::Worker;
+use worker::{Trouble, Worker};
 
 /// True for the address of a server.
 pub(super) fn is_address(spec: &str) -> bool {
@@ -203,8 +203,14 @@ impl PostgresSource {
             let mut worker = Lease::take(self);
             let failure = match worker.get().answer(&self.shared, query, delivery) {
                 Ok(()) => return Ok(()),
-                Err(worker::Trouble::Final(error)) => return Err(error),
-                Err(worker::Trouble::Failed(failure)) => failure,
+                Err(Trouble::Lost(reason)) => return Err(SnapshotError::Lost(reason)),
+                Err(Trouble::Changed(reason)) => {
+                    return Err(SnapshotError::Changed {
+                        table: query.table.to_string(),
+                        reason: reason.to_owned(),
+                    });
+                }
+                Err(Trouble::Failed(failure)) => failure,
             };
             // too_many_connections: the others will have to do.
             if failure.sqlstate() == Some("53300") && worker.retire() {

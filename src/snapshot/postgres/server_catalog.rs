@@ -201,7 +201,8 @@ fn statistics(
 }
 
 fn indexes(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
-    // An index may leave out rows that have no value: conditions on keys ask for no such rows.
+    // An index may leave out rows that have no value: conditions on keys ask for no such rows. The condition is looked
+    // at as the server keeps it, because the functions that would write it as SQL wait for locks.
     let rows = connection.query(&format!(
         "SELECT t.nspname, t.relname, i.indexrelid, m.amname, COALESCE(a.attname, '')
          FROM pg_catalog.pg_index i
@@ -211,9 +212,8 @@ fn indexes(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(),
          CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnatts - 1) k
          LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k] AND a.attnum <> 0
          WHERE i.indisvalid AND m.amname IN ('btree', 'hash', 'gin', 'gist')
-           AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) IN (
-             SELECT '(' || pg_catalog.quote_ident(o.attname) || ' IS NOT NULL)' FROM pg_catalog.pg_attribute o
-             WHERE o.attrelid = i.indrelid AND o.attnum = ANY (i.indkey) AND o.attnum > 0))
+           AND (i.indpred IS NULL OR pg_catalog.substring(i.indpred::pg_catalog.text,
+             '^{{NULLTEST :arg {{VAR :varno 1 :varattno ([0-9]+) [^{{}}]*}} :nulltesttype 1 ')::pg_catalog.int2 = ANY (i.indkey))
          ORDER BY i.indexrelid, k"
     ))?;
     let mut last = String::new();

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::literal::{string, table as quoted};
 use super::login;
 use super::session::{self, one};
-use crate::snapshot::{Query, SnapshotError, TableName};
+use crate::snapshot::{Query, TableName};
 
 /// A connection, or the place for one.
 #[derive(Default)]
@@ -26,8 +26,10 @@ struct Session {
 
 /// Why a query was not answered.
 pub(super) enum Trouble {
-    /// Asking again will not help.
-    Final(SnapshotError),
+    /// The instant is gone.
+    Lost(String),
+    /// The table is not what it was, or its rows cannot be told to be all of them.
+    Changed(&'static str),
     Failed(Failure),
 }
 
@@ -46,8 +48,7 @@ impl Worker {
         delivery: &mut Delivery<'_>,
     ) -> Result<(), Trouble> {
         if shared.known.foreign.contains(query.table) {
-            return Err(changed(
-                query.table,
+            return Err(Trouble::Changed(
                 "it is a foreign table, whose rows are on another server and of no instant of this one",
             ));
         }
@@ -65,12 +66,10 @@ impl Worker {
                 .connection
                 .copy_out(&statement, &mut |rows| attempt.take(rows), &mut rest)?;
         match copied {
-            Some(counted) => attempt
-                .finish(rest, counted)
-                .map_err(|reason| changed(query.table, reason))?,
+            Some(counted) => attempt.finish(rest, counted).map_err(Trouble::Changed)?,
             None => {
                 return match attempt.trouble() {
-                    Some(reason) => Err(changed(query.table, reason)),
+                    Some(reason) => Err(Trouble::Changed(reason)),
                     // The sink wants no more, and the connection is full of what it does not want.
                     None => {
                         if let Some(key) = session.connection.cancel_key()
@@ -89,28 +88,20 @@ impl Worker {
     }
 }
 
-fn changed(table: &TableName, reason: &str) -> Trouble {
-    Trouble::Final(SnapshotError::Changed {
-        table: table.to_string(),
-        reason: reason.to_owned(),
-    })
-}
-
 /// Makes a connection that sees the instant.
 fn adopt(shared: &Shared) -> Result<Session, Trouble> {
-    let lost = |reason: String| Trouble::Final(SnapshotError::Lost(reason));
     let mut connection = login::connect_again(&shared.target, &shared.server)?;
     session::begin(&mut connection, Some(&shared.snapshot), &shared.timeouts).map_err(
         |failure| match failure.sqlstate() {
             // invalid_parameter_value, object_not_in_prerequisite_state, undefined_object: there is no such snapshot any
             // more.
-            Some("22023" | "55000" | "42704") => lost(failure.to_string()),
+            Some("22023" | "55000" | "42704") => Trouble::Lost(failure.to_string()),
             _ => Trouble::Failed(failure),
         },
     )?;
     // Another server, or this one restarted, could have a snapshot of this name, too.
     if session::server_start(&mut connection)? != shared.server_start {
-        return Err(lost("the server was started anew".to_owned()));
+        return Err(Trouble::Lost("the server was started anew".to_owned()));
     }
     Ok(Session {
         connection,
@@ -164,8 +155,7 @@ impl Session {
             string(&quoted(table)),
         );
         if one(&mut self.connection, &sql)? != "f" {
-            return Err(changed(
-                table,
+            return Err(Trouble::Changed(
                 "it was emptied, written anew or replaced since the instant that is read; start again",
             ));
         }
