@@ -1,6 +1,7 @@
 # make demo   builds, exports a group from the bundled GitLab backup, shows its status and the first lines
 # make test   runs all tests; installs what they need where it is missing and the user may
-# make bench  makes the generated instance (once) and measures the README's numbers
+# make bench  makes the generated instance (once) and measures the README's numbers: whole runs against other programs,
+#             then batch sizes, threads and gzip levels against each other, into target/bench
 # make fuzz   runs each fuzz target for a minute
 # make fixtures  makes the fixtures again from their SQL
 
@@ -27,6 +28,10 @@ bench:
 	cargo build --release
 	benches/instance/make $(INSTANCE)
 	benches/run --instance $(INSTANCE) --relexport target/release/relexport
+	target/release/relexport bench --snapshot $(INSTANCE)/instance.sql.zst --group 1 \
+	  --batch-sizes 10,50,100,500,1000,5000 --threads 1,2 --out target/bench
+	target/release/relexport bench --snapshot $(INSTANCE)/instance.sql.zst --group 1 \
+	  --batch-sizes 1000 --gzip-levels 1,3,6,9 --out target/bench-gzip
 
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz

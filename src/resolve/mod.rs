@@ -33,13 +33,14 @@ use crate::timings::{self, Phase, Timings};
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
+pub use keys::{KeySet, Keys};
 pub use plan::{
     HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
     PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
     entity_tables, plan,
 };
 pub use resolver::{Limits, Resolved, Trouble};
-pub use scan::{BadRow, parse_integer};
+pub use scan::{BadRow, Found, HopToScan, Scanned, Scanner, parse_integer};
 pub use store::{Entry, RowAt, RowStore};
 
 use resolver::Resolver;
