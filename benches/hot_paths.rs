@@ -37,7 +37,9 @@ fn note_columns() -> Vec<&'static str> {
         .find(|line| line.starts_with("COPY public.notes ("))
         .expect("the fixture has notes");
     let list = head.split(['(', ')']).nth(1).expect("a list of columns");
-    list.split(", ").collect()
+    list.split(", ")
+        .map(|column| column.trim_matches('"'))
+        .collect()
 }
 
 /// A note as a row of COPY text, on the epic with this id.
