@@ -1,10 +1,12 @@
 # make demo   builds, exports a group from the bundled GitLab backup, shows its status and the first lines
 # make test   runs all tests; installs what they need where it is missing and the user may
-# make bench  makes the generated instance (once) and measures the README's numbers
+# make bench  makes the generated instance (once) and measures the README's numbers: whole runs against other programs,
+#             then batch sizes, threads and gzip levels against each other, into target/bench
+# make picture  makes README's picture again from what make bench measured
 # make fuzz   runs each fuzz target for a minute
 # make fixtures  makes the fixtures again from their SQL
 
-.PHONY: demo test bench fuzz fixtures tools check
+.PHONY: demo test bench picture fuzz fixtures tools check
 
 BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -27,6 +29,15 @@ bench:
 	cargo build --release
 	benches/instance/make $(INSTANCE)
 	benches/run --instance $(INSTANCE) --relexport target/release/relexport
+	target/release/relexport bench --snapshot $(INSTANCE)/instance.sql.zst --group 1 \
+	  --batch-sizes 10,50,100,500,1000,5000 --threads 1,2 --out target/bench
+	target/release/relexport bench --snapshot $(INSTANCE)/instance.sql.zst --group 1 \
+	  --batch-sizes 1000 --gzip-levels 1,3,6,9 --out target/bench-gzip
+
+# The README's picture, from what `make bench` measured.
+picture: tools
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1180,1560 \
+	  --screenshot=docs/batch-size.png file://$(CURDIR)/target/bench/bench.html
 
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz

@@ -289,19 +289,35 @@ impl Drop for InPhase {
     }
 }
 
-/// Runs what may block: a channel's end, a read, a sync. Its CPU time is charged to the present phase as always; while
-/// all threads of the run are in here, nothing is computed.
+/// Runs what may block: a channel's end, a sync. Its CPU time is charged to the present phase as always; while all
+/// threads of the run are in here, nothing is computed.
 pub fn waiting<T>(block: impl FnOnce() -> T) -> T {
-    let Some(timings) = STINT.with_borrow_mut(|current| {
+    wait_in(None, block)
+}
+
+/// As [`waiting`], for taking bytes from outside: what it costs is charged to [`Phase::Read`].
+pub fn reading<T>(block: impl FnOnce() -> T) -> T {
+    wait_in(Some(Phase::Read), block)
+}
+
+fn wait_in<T>(phase: Option<Phase>, block: impl FnOnce() -> T) -> T {
+    let Some((timings, before)) = STINT.with_borrow_mut(|current| {
         let stint = current.as_mut()?;
         stint.charge();
-        Some(Arc::clone(&stint.timings))
+        let before = stint.phase;
+        stint.phase = phase.unwrap_or(before);
+        Some((Arc::clone(&stint.timings), before))
     }) else {
         return block();
     };
     timings.rests();
     let result = block();
-    let spent = STINT.with_borrow_mut(|current| current.as_mut().map(Stint::charge));
+    let spent = STINT.with_borrow_mut(|current| {
+        let stint = current.as_mut()?;
+        let spent = stint.charge();
+        stint.phase = before;
+        Some(spent)
+    });
     timings.computes_again(spent.unwrap_or_default());
     result
 }
@@ -325,8 +341,9 @@ mod tests {
             let _work = timings.work(Phase::Scan);
             burn(20);
             {
-                let _read = phase(Phase::Read);
-                burn(10);
+                let _write = phase(Phase::Write);
+                reading(|| burn(10));
+                burn(5);
             }
             burn(20);
             let (timings, handed_on) = (Arc::clone(&timings), current());
@@ -345,6 +362,7 @@ mod tests {
             let expected = match name {
                 "scan" => 0.040,
                 "read" => 0.010,
+                "write" => 0.005,
                 "render" => 0.030,
                 _ => 0.0,
             };

@@ -432,7 +432,10 @@ fn what_cannot_be_exported_cannot_be_measured() {
                 "pipe"
             }],
         );
-        run("fixtures/gitlab.sql", "--group 99").fails(3, &["99"]);
+        let out = dir.join("none");
+        let unknown = format!("--group 99 --out {}", out.display());
+        run("fixtures/gitlab.sql", &unknown).fails(3, &["99"]);
+        assert!(!out.exists());
         let broken = edit_field(&dump(), "labels", "id", "803", "created_at", "yesterday");
         let path = dir.write("broken.sql", broken);
         let path = path.display().to_string();

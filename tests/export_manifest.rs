@@ -177,6 +177,7 @@ fn entries_have_the_keys_of_the_status_endpoint_in_its_order() {
             "snapshot",
             "pipeline",
             "options",
+            "timings",
             "entities"
         ]
     );

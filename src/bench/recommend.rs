@@ -2,6 +2,7 @@
 
 use super::point::Point;
 use super::result::{PointResult, Recommendation};
+use super::statistics::Ratio;
 
 /// A point is as fast as the fastest where its median is not slower by more than this part.
 const AS_FAST: f64 = 0.02;
@@ -12,7 +13,7 @@ const AS_FEW: f64 = 0.25;
 /// The point to take; none where nothing was measured.
 ///
 /// Of several gzip levels it is the one whose fastest point has the smallest product of time and size. Among that
-/// level's points those are taken that are as fast as the fastest; of these those with the fewest files, more or
+/// level's points those are taken that are as fast as the fastest, or slower by no more than their noise; of these those with the fewest files, more or
 /// less; of these the smallest batches, because what fails or is resumed is redone by batches; then the fewest threads.
 pub fn recommend(points: &[PointResult]) -> Option<Recommendation> {
     let fastest_of = |level: u32| {
@@ -30,7 +31,7 @@ pub fn recommend(points: &[PointResult]) -> Option<Recommendation> {
     let as_fast: Vec<&PointResult> = points
         .iter()
         .filter(|of| of.point.gzip_level == fastest.point.gzip_level)
-        .filter(|of| of.wall.median <= fastest.wall.median * (1.0 + AS_FAST))
+        .filter(|of| is_close(of, fastest) || is_noise(of, fastest))
         .collect();
     let fewest = as_fast.iter().map(|point| point.files).min()?;
     let best = as_fast
@@ -45,10 +46,11 @@ pub fn recommend(points: &[PointResult]) -> Option<Recommendation> {
     };
     let speed = match best.point == fastest.point {
         true => format!("the fastest{among}"),
-        false => format!(
+        false if is_close(best, fastest) => format!(
             "within {:.1} % of the fastest{among}",
             (best.wall.median / fastest.wall.median - 1.0) * 100.0
         ),
+        false => format!("not slower than the fastest{among} beyond the noise"),
     };
     let reasons: Vec<String> = [others.files(), others.batches(), others.level(&levels)]
         .into_iter()
@@ -65,6 +67,20 @@ pub fn recommend(points: &[PointResult]) -> Option<Recommendation> {
                 .collect::<String>()
         ),
     })
+}
+
+/// True where the medians are next to each other.
+fn is_close(point: &PointResult, fastest: &PointResult) -> bool {
+    point.wall.median <= fastest.wall.median * (1.0 + AS_FAST)
+}
+
+/// True where there are enough runs to tell a difference from noise, and there is none.
+fn is_noise(point: &PointResult, fastest: &PointResult) -> bool {
+    let walls = |point: &PointResult| -> Vec<f64> {
+        point.runs.iter().map(|run| run.seconds.wall).collect()
+    };
+    Ratio::of(&walls(fastest), &walls(point))
+        .is_some_and(|ratio| ratio.interval.is_some() && !ratio.is_change())
 }
 
 /// The point by what it does not share with all others.
@@ -203,6 +219,40 @@ mod tests {
         );
         let points = [point(100, 1, 6, 2.0, 200, 1), point(100, 2, 6, 1.0, 200, 1)];
         assert_eq!(reason(&points), "batch size 100, 2 threads: the fastest");
+    }
+
+    #[test]
+    fn what_cannot_be_told_from_noise_counts_as_fast() {
+        let with_runs = |batch_size, files, walls: [f64; 5]| {
+            let mut point = point(batch_size, 2, 6, 1.0, files, 1);
+            let first = point.runs[0].clone();
+            let run = |wall| Run {
+                seconds: Times {
+                    wall,
+                    ..Times::default()
+                },
+                ..first.clone()
+            };
+            let written = Written {
+                records: 1000,
+                ndjson_bytes: 1_000_000,
+                bytes: 1,
+                files,
+            };
+            point.runs = walls.map(run).to_vec();
+            PointResult::of(point.point, written, point.runs).unwrap()
+        };
+        let fastest = with_runs(100, 200, [1.0, 1.2, 1.5, 1.9, 2.4]);
+        let noisy = with_runs(1000, 30, [1.1, 1.3, 1.6, 1.8, 2.6]);
+        assert_eq!(
+            reason(&[fastest.clone(), noisy]),
+            "batch size 1000: not slower than the fastest beyond the noise, 30 files where 100 makes 200"
+        );
+        let slower = with_runs(1000, 30, [3.1, 3.3, 3.6, 3.8, 3.6]);
+        assert_eq!(
+            reason(&[fastest, slower]),
+            "batch size 100: the fastest, larger batches gain nothing"
+        );
     }
 
     #[test]

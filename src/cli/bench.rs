@@ -43,6 +43,7 @@ pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
 }
 
 fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
+    let is_new = args.out.as_ref().filter(|out| !out.exists());
     let request = request(args)?;
     let mut progress = BenchProgress {
         console: console.clone(),
@@ -51,7 +52,13 @@ fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
     };
     let ended = bench::run(request, &mut progress);
     progress.finish();
-    let Bench { result, stopped } = ended.map_err(Failure::from)?;
+    let Bench { result, stopped } = ended.map_err(|error| {
+        if let Some(out) = is_new {
+            // A folder that was made for nothing; where it cannot be taken away, it is empty.
+            let _ = fs::remove_dir(out);
+        }
+        Failure::from(error)
+    })?;
     match args.json {
         true => stdout::print_json(&result)?,
         false => stdout::print(&report::text(&result))?,

@@ -19,7 +19,7 @@ pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
 pub use metadata::version_by_tables;
 pub use prepared::{Prepared, prepare};
-pub use render::BadValue;
+pub use render::{BadValue, Rendered, Renderer, Resident};
 pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run, run_from};
 
 use crate::output::GzipLevel;

@@ -34,6 +34,7 @@ use crate::timings::{self, Phase, Timings};
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
+pub use keys::{KeySet, Keys};
 pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted, missing_indexes};
 pub use plan::{
     HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
@@ -41,7 +42,7 @@ pub use plan::{
     entity_tables, plan,
 };
 pub use resolver::{Limits, Resolved, Rows, Trouble};
-pub use scan::{BadRow, parse_integer};
+pub use scan::{BadRow, Found, HopToScan, Scanned, Scanner, parse_integer};
 pub use store::{Entry, RowAt, RowStore};
 
 use resolver::Resolver;

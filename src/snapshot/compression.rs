@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gzip::Gzip;
 
-use crate::timings::{self, Phase};
+use crate::timings;
 
 /// Bytes that are read from a file or pipe at once.
 pub(super) const INPUT_BUFFER: usize = 64 * 1024;
@@ -168,8 +168,7 @@ impl<R> Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let _read = timings::phase(Phase::Read);
-        let count = timings::waiting(|| self.source.read(buffer))?;
+        let count = timings::reading(|| self.source.read(buffer))?;
         self.taken.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
