@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod civil;
 pub mod cli;
 pub mod export;

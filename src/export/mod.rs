@@ -7,6 +7,7 @@
 mod batches;
 mod dry_run;
 mod metadata;
+mod records;
 mod render;
 mod run;
 pub mod values;
@@ -15,7 +16,8 @@ use std::num::NonZeroU32;
 
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
-pub use metadata::version_by_tables;
+pub use metadata::{is_enterprise, version_by_tables};
+pub use records::Records;
 pub use render::BadValue;
 pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run};
 
