@@ -6,6 +6,8 @@
     reason = "every test file compiles this module, and none uses all of it"
 )]
 
+pub mod pipe;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
