@@ -4,9 +4,10 @@
 #             then batch sizes, threads and gzip levels against each other, into target/bench
 # make picture  makes README's picture again from what make bench measured
 # make fuzz   runs each fuzz target for a minute
+# make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
 
-.PHONY: demo test bench picture fuzz fixtures tools check
+.PHONY: demo test bench picture fuzz load fixtures tools check
 
 BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -44,6 +45,9 @@ fuzz:
 	for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
+
+load:
+	RELEXPORT_LOAD_SECONDS=60 cargo test --release --test api_load -- --nocapture
 
 fixtures: tools
 	fixtures/make

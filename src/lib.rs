@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod bench;
 pub mod civil;
 pub mod cli;

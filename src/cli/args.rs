@@ -1,5 +1,6 @@
 //! The arguments, as the user writes them.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +74,10 @@ pub enum Command {
     Inspect(InspectArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),
+    Serve(Box<ServeArgs>),
+    /// Make tokens for serve
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check or print pipelines, which say what is exported
     #[command(subcommand)]
     Pipeline(PipelineCommand),
@@ -156,6 +161,100 @@ pub struct VerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// The heading of options about who may connect, and how.
+const ACCESS: &str = "Access";
+
+/// Serve GitLab's export API over a snapshot
+///
+/// Answers the group relations export API, and what a GitLab instance asks beside it when it migrates a group by
+/// direct transfer. Exports run in the background and stay in the data folder; what was interrupted goes on at the
+/// next start. Without a token file only this machine's loopback address is served.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::SERVE)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    /// The folder for exports; made where it is missing
+    #[arg(long, short, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Address and port
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The path below which everything is served, such as /gitlab
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/",
+        hide_default_value = true
+    )]
+    pub relative_url_root: String,
+    /// The address that clients know, with the relative root, for links in answers
+    #[arg(long, value_name = "URL")]
+    pub external_url: Option<String>,
+    /// Top-level records of a batch
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size)]
+    pub batch_size: NonZeroU32,
+    /// The edition whose relations are exported
+    #[arg(long, value_enum, default_value_t = EditionArg::Ee)]
+    pub edition: EditionArg,
+    /// Compression from 1 (fastest) to 9 (smallest)
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub gzip_level: u32,
+    /// The GitLab version to report [default: the snapshot's]
+    #[arg(long, value_name = "VERSION", value_parser = parse_version)]
+    pub gitlab_version: Option<String>,
+    /// The address of the instance, for the metadata
+    #[arg(long, value_name = "URL")]
+    pub source_url: Option<String>,
+    /// Hashes of the tokens that are let in; `relexport token new` makes one
+    #[arg(long, value_name = "FILE", help_heading = ACCESS)]
+    pub token_file: Option<PathBuf>,
+    /// Certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = ACCESS)]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = ACCESS)]
+    pub tls_key: Option<PathBuf>,
+    /// Exports at the same time; each reads the snapshot once, for all groups that waited by then
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(help_heading = LIMITS)]
+    pub jobs: u16,
+    /// Groups that may wait for their export; beyond it clients are told to come back later
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
+    pub queue: usize,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    New(TokenNewArgs),
+}
+
+/// Add a token to a token file and print it
+///
+/// The token is printed once and kept nowhere: the file gets its SHA-256 hash. A running server reads the file again
+/// when it changes. To take a token back, delete its line or write `revoked` at its end.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::TOKEN_NEW)]
+pub struct TokenNewArgs {
+    /// The file; made where it is missing
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+    /// Whose or what for it is, a word
+    #[arg(long, value_name = "WORD")]
+    pub name: Option<String>,
+    /// Only these groups and their subgroups, by id or full path
+    #[arg(long, value_name = "ID|PATH", value_delimiter = ',')]
+    pub groups: Vec<String>,
+    /// It may look at exports and download them, but not start any
+    #[arg(long)]
+    pub read_only: bool,
+    /// The day (UTC) from which on it is not good any more, such as 2027-01-31
+    #[arg(long, value_name = "DAY")]
+    pub expires: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -488,6 +587,28 @@ fn parse_percent(text: &str) -> Result<f64, String> {
     match percent.parse() {
         Ok(percent) if (0.0..=1_000_000.0).contains(&percent) => Ok(percent),
         _ => Err("write a change as 5 or 2.5, in per cent".to_owned()),
+    }
+}
+
+/// A version as destinations take it: three numbers, and what else belongs to it.
+fn parse_version(text: &str) -> Result<String, String> {
+    let mut numbers = text.splitn(3, '.').map(|part| {
+        let end = part.find(|letter: char| !letter.is_ascii_digit());
+        (end.unwrap_or(part.len()), end)
+    });
+    let is_number = |part: Option<(usize, Option<usize>)>, last: bool| {
+        part.is_some_and(|(digits, end)| digits > 0 && (last || end.is_none()))
+    };
+    let is_version = text.len() <= 64
+        && is_number(numbers.next(), false)
+        && is_number(numbers.next(), false)
+        && is_number(numbers.next(), true)
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
+    match is_version {
+        true => Ok(text.to_owned()),
+        false => Err("write a version as 17.8.1-ee".to_owned()),
     }
 }
 

@@ -69,6 +69,19 @@ pub const VERIFY: &str = with_status!(
     "relexport verify out --json | jq -r '.problems[].file'"
 );
 
+pub const SERVE: &str = with_status!(
+    "relexport serve -s backup.tar --data exports"
+    "curl --request POST 'http://127.0.0.1:8080/api/v4/groups/acme%2Fplatform/export_relations'"
+    "For a direct transfer from another machine:"
+    "  relexport token new --token-file tokens --name migration > token"
+    "  relexport serve -s backup.tar --data exports --listen 0.0.0.0:8443 --token-file tokens --tls-cert c.pem --tls-key k.pem"
+);
+
+pub const TOKEN_NEW: &str = with_status!(
+    "relexport token new --token-file tokens --name migration --expires 2027-01-31"
+    "relexport token new --token-file tokens --name auditors --groups acme/platform,7001 --read-only"
+);
+
 pub const PIPELINE_CHECK: &str = with_status!(
     "relexport pipeline show > mine.yml"
     "relexport pipeline check mine.yml --snapshot dump.sql.gz"

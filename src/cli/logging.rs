@@ -5,11 +5,11 @@ use tracing_subscriber::EnvFilter;
 use super::args::{GlobalArgs, LogFormat};
 use super::console::Console;
 
-/// Starts logging as the arguments say. `RELEXPORT_LOG` may refine it, in the form of tracing's filters.
-pub fn start(args: &GlobalArgs, console: &Console) {
+/// Starts logging as the arguments say, at level `usual` where they say nothing. `RELEXPORT_LOG` may refine it, in the form of tracing's filters.
+pub fn start(args: &GlobalArgs, console: &Console, usual: &str) {
     let level = match (args.quiet, args.verbose) {
         (true, _) => "warn",
-        (false, 0) => "warn",
+        (false, 0) => usual,
         (false, 1) => "info",
         (false, _) => "debug",
     };

@@ -16,11 +16,13 @@ mod logging;
 mod man;
 mod pipeline;
 mod progress;
+mod serve;
 mod setup;
 mod status;
 mod stdout;
 mod summary;
 mod table;
+mod token;
 mod verify;
 
 use std::ffi::OsString;
@@ -43,13 +45,20 @@ pub fn main() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     let console = Console::new(&cli.global);
-    logging::start(&cli.global, &console);
+    // A server's log is what it tells; other commands tell by what they print.
+    let usual = match cli.command {
+        Command::Serve(_) => "info",
+        _ => "warn",
+    };
+    logging::start(&cli.global, &console, usual);
     let result = match &cli.command {
         Command::Export(args) if args.dry_run => dry_run::run(args, &console),
         Command::Export(args) => export::run(args, &console),
         Command::Bench(args) => bench::run(args, &console),
         Command::Groups(args) => groups::run(args, &console),
         Command::Inspect(args) => inspect::run(args, &console),
+        Command::Serve(args) => serve::run(args, &console),
+        Command::Token(command) => token::run(command),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args, &console),
         Command::Pipeline(command) => pipeline::run(command),

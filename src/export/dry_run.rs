@@ -225,7 +225,7 @@ impl Account {
 impl BatchSink for Account {
     fn send(&mut self, message: Message) -> io::Result<()> {
         match message {
-            Message::Known(_) => {}
+            Message::Known(_) | Message::End => {}
             Message::Batches {
                 entity,
                 relation,

@@ -8,6 +8,7 @@ mod batches;
 mod dry_run;
 mod metadata;
 mod prepared;
+mod records;
 mod render;
 mod resume;
 mod run;
@@ -17,8 +18,9 @@ use std::num::NonZeroU32;
 
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
-pub use metadata::version_by_tables;
+pub use metadata::{is_enterprise, version_by_tables};
 pub use prepared::{Prepared, prepare};
+pub use records::Records;
 pub use render::{BadValue, Rendered, Renderer, Resident};
 pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run, run_from};
 

@@ -266,7 +266,7 @@ fn run_in(
         Ok(outcome) => outcome,
         Err(error) => {
             // Its manifest goes away with the folder.
-            let _ = writer.finish();
+            writer.abandon();
             return Err(error);
         }
     };
@@ -314,7 +314,7 @@ pub(super) fn write_rows(
         Ok(()) => writer.finish().map_err(ExportError::Write),
         Err(error) => {
             // The first error is the one to tell.
-            let _ = writer.finish();
+            writer.abandon();
             Err(batch_error(&request.snapshot)(error))
         }
     }

@@ -61,6 +61,8 @@ pub enum Message {
         relation: usize,
         error: String,
     },
+    /// Everything has been said. Where this does not come, the run ended early.
+    End,
 }
 
 /// Facts that are known only when the snapshot has been read.
@@ -102,6 +104,7 @@ impl Writer {
         let mut state = State {
             folder: folder.to_owned(),
             manifest,
+            is_whole: false,
             open: None,
             written: Instant::now(),
             timings: timings::current(),
@@ -134,12 +137,21 @@ impl Writer {
         }
     }
 
-    /// Ends the run: what is not finished by now has failed, for `reason`. Returns the manifest as it was written.
+    /// The run has come to its end. Returns the manifest as it was written.
     ///
     /// # Errors
     /// What the thread met.
     pub fn finish(mut self) -> io::Result<Manifest> {
+        self.send(Message::End)?;
         self.join()
+    }
+
+    /// The run ends early: what is not finished by now has failed, and the manifest, if it can still be written, says
+    /// so without a time at which the export finished.
+    pub fn abandon(mut self) {
+        if let Err(error) = self.join() {
+            tracing::debug!("the last manifest is not written: {error}");
+        }
     }
 
     fn join(&mut self) -> io::Result<Manifest> {
@@ -168,6 +180,8 @@ struct State {
     written: Instant,
     /// Of the run that is written.
     timings: Option<Arc<Timings>>,
+    /// Everything has been said.
+    is_whole: bool,
 }
 
 impl State {
@@ -231,6 +245,7 @@ impl State {
                 entry.batches = Some(batches.collect());
                 settle_batches(entry);
             }
+            Message::End => self.is_whole = true,
             Message::Piece(id, piece) => return self.piece(id, &piece),
             Message::Done(id, done) => self.done(id, done)?,
             Message::Failed(id, error) => {
@@ -358,7 +373,8 @@ impl State {
     /// The run is over: what has not ended by now never will.
     fn end(&mut self) {
         let at = now();
-        let mut all_finished = self.manifest.error.is_none() && !self.manifest.entities.is_empty();
+        let mut all_finished =
+            self.is_whole && self.manifest.error.is_none() && !self.manifest.entities.is_empty();
         for entry in self
             .manifest
             .entities
@@ -390,7 +406,7 @@ impl State {
         if all_finished {
             self.manifest.resume = None;
         }
-        self.manifest.finished_at = Some(at);
+        self.manifest.finished_at = self.is_whole.then_some(at);
         self.manifest.timings = self.timings.as_ref().map(|timings| timings.so_far());
     }
 

@@ -1,0 +1,102 @@
+//! A group's attributes as GitLab gives them: numbers as their names, and settings as they hold for the group.
+
+use std::io;
+
+use super::directory::{Columns, Details, Directory, Group};
+
+/// A group's attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    pub id: i64,
+    pub parent_id: Option<i64>,
+    pub name: String,
+    pub path: String,
+    pub full_path: String,
+    pub full_name: String,
+    pub description: Option<String>,
+    pub visibility: Option<&'static str>,
+    pub emails_disabled: bool,
+    pub lfs_enabled: bool,
+    pub mentions_disabled: Option<bool>,
+    pub project_creation_level: &'static str,
+    pub request_access_enabled: bool,
+    pub require_two_factor_authentication: bool,
+    pub share_with_group_lock: bool,
+    pub subgroup_creation_level: &'static str,
+    pub two_factor_grace_period: i64,
+    pub organization_id: Option<i64>,
+    pub created_at: Option<String>,
+}
+
+fn visibility(level: Option<i64>) -> Option<&'static str> {
+    match level? {
+        0 => Some("private"),
+        10 => Some("internal"),
+        20 => Some("public"),
+        _ => None,
+    }
+}
+
+/// Without a level, or with one that is not known, an instance's own default holds, which is GitLab's.
+fn project_creation(level: Option<i64>) -> &'static str {
+    match level {
+        Some(0) => "noone",
+        Some(1) => "maintainer",
+        Some(3) => "administrator",
+        Some(4) => "owner",
+        Some(_) | None => "developer",
+    }
+}
+
+fn subgroup_creation(level: Option<i64>) -> &'static str {
+    match level {
+        Some(0) => "owner",
+        Some(_) | None => "maintainer",
+    }
+}
+
+/// True where the group itself sends no mail. Newer versions keep that among the settings.
+fn without_emails(columns: &Columns) -> bool {
+    columns.emails_enabled == Some(false) || columns.emails_disabled == Some(true)
+}
+
+/// A group's attributes. Reads what is known of it and of its ancestors.
+///
+/// # Errors
+/// Where the directory's file cannot be read any more.
+pub fn attributes(directory: &Directory, group: &Group) -> io::Result<Attributes> {
+    let line = directory.with_ancestors(group.id);
+    let mut columns = line.iter().map(|group| {
+        let Details { group, .. } = directory.details(group.id)?;
+        io::Result::Ok(group)
+    });
+    let own = columns.next().transpose()?.unwrap_or_default();
+    let mut emails_disabled = without_emails(&own);
+    let mut lfs_enabled = own.lfs_enabled;
+    for above in columns {
+        let above = above?;
+        emails_disabled |= without_emails(&above);
+        lfs_enabled = lfs_enabled.or(above.lfs_enabled);
+    }
+    Ok(Attributes {
+        id: group.id,
+        parent_id: group.parent_id,
+        name: group.name.clone(),
+        path: group.path().to_owned(),
+        full_path: group.full_path.clone(),
+        full_name: directory.full_name(group.id),
+        description: own.description,
+        visibility: visibility(own.visibility_level),
+        emails_disabled,
+        lfs_enabled: lfs_enabled.unwrap_or(true),
+        mentions_disabled: own.mentions_disabled,
+        project_creation_level: project_creation(own.project_creation_level),
+        request_access_enabled: own.request_access_enabled.unwrap_or(true),
+        require_two_factor_authentication: own.require_two_factor_authentication.unwrap_or(false),
+        share_with_group_lock: own.share_with_group_lock.unwrap_or(false),
+        subgroup_creation_level: subgroup_creation(own.subgroup_creation_level),
+        two_factor_grace_period: own.two_factor_grace_period.unwrap_or(48),
+        organization_id: own.organization_id,
+        created_at: own.created_at,
+    })
+}

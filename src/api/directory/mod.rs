@@ -1,0 +1,245 @@
+//! The directory: every group of the snapshot, read from it once and kept in a file of the data folder.
+//!
+//! Ids, paths and names are in memory; what else is known of a group stays in the file and is read when it is asked for.
+
+mod file;
+mod ghosts;
+mod read;
+
+use std::collections::HashMap;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+pub use ghosts::read as read_ghosts;
+pub use read::{DirectoryError, Source, read};
+
+use file::Lines;
+
+/// What the snapshot says of the instance that it was taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The GitLab version with its suffix, where the snapshot states it or its tables show it.
+    pub version: Option<String>,
+    pub enterprise: bool,
+    /// Relations of the served pipeline that the snapshot has no table for: they are never exported.
+    pub left_out: Vec<String>,
+    /// What could not be read of badges, members and the like.
+    pub warnings: Vec<String>,
+}
+
+/// What is known of every group at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub id: i64,
+    pub parent_id: Option<i64>,
+    pub full_path: String,
+    pub name: String,
+}
+
+impl Group {
+    /// The group's own part of its full path.
+    pub fn path(&self) -> &str {
+        self.full_path
+            .rsplit_once('/')
+            .map_or(&self.full_path, |(_, path)| path)
+    }
+}
+
+/// What else is known of a group. Columns that a snapshot lacks are `None`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Details {
+    #[serde(default)]
+    pub group: Columns,
+    #[serde(default)]
+    pub badges: Vec<Badge>,
+    #[serde(default)]
+    pub members: Vec<Member>,
+    #[serde(default)]
+    pub invited: Vec<Invited>,
+}
+
+/// Columns of a group's row, and of the rows of its settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Columns {
+    pub created_at: Option<String>,
+    pub visibility_level: Option<i64>,
+    pub share_with_group_lock: Option<bool>,
+    pub require_two_factor_authentication: Option<bool>,
+    pub two_factor_grace_period: Option<i64>,
+    pub project_creation_level: Option<i64>,
+    pub subgroup_creation_level: Option<i64>,
+    pub mentions_disabled: Option<bool>,
+    pub lfs_enabled: Option<bool>,
+    pub emails_disabled: Option<bool>,
+    pub emails_enabled: Option<bool>,
+    pub request_access_enabled: Option<bool>,
+    pub organization_id: Option<i64>,
+    pub avatar: Option<String>,
+    pub description: Option<String>,
+}
+
+/// A group's badge.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Badge {
+    pub id: i64,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub link_url: Option<String>,
+    #[serde(default)]
+    pub image_url: Option<String>,
+}
+
+/// A member, or somebody who is invited and has no user yet.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Member {
+    pub id: i64,
+    pub access_level: i64,
+    #[serde(default)]
+    pub created_at: Option<String>,
+    #[serde(default)]
+    pub updated_at: Option<String>,
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    #[serde(default)]
+    pub user_id: Option<i64>,
+    #[serde(default)]
+    pub user: Option<User>,
+}
+
+/// A user, as far as exports show one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct User {
+    pub id: i64,
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub public_email: Option<String>,
+}
+
+/// A group whose members are members of this one, too.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Invited {
+    #[serde(rename = "shared_with_group_id")]
+    pub group_id: i64,
+    /// The highest level that they get.
+    #[serde(rename = "group_access")]
+    pub access_level: i64,
+}
+
+/// Every group of the snapshot.
+pub struct Directory {
+    pub instance: Instance,
+    /// In order of the ids.
+    groups: Vec<Group>,
+    by_path: HashMap<String, usize>,
+    /// Groups by parent, in order of their names; those whose parent the snapshot lacks have none.
+    below: HashMap<Option<i64>, Vec<usize>>,
+    lines: Lines,
+}
+
+impl Directory {
+    fn new(instance: Instance, groups: Vec<Group>, lines: Lines) -> Self {
+        let mut directory = Directory {
+            instance,
+            groups,
+            by_path: HashMap::new(),
+            below: HashMap::new(),
+            lines,
+        };
+        for (at, group) in directory.groups.iter().enumerate() {
+            // Of two groups with one path, which only damage can bring about, the lower id.
+            directory
+                .by_path
+                .entry(group.full_path.clone())
+                .or_insert(at);
+            let parent = group
+                .parent_id
+                .filter(|parent| directory.position(*parent).is_some());
+            directory.below.entry(parent).or_default().push(at);
+        }
+        let groups = &directory.groups;
+        for below in directory.below.values_mut() {
+            below.sort_by_key(|at| (groups[*at].name.to_lowercase(), groups[*at].id));
+        }
+        directory
+    }
+
+    fn position(&self, id: i64) -> Option<usize> {
+        self.groups.binary_search_by_key(&id, |group| group.id).ok()
+    }
+
+    /// The group that a request names: digits, with a `-` before them or not, are an id, anything else a full path,
+    /// exact in case.
+    pub fn find(&self, id_or_path: &str) -> Option<&Group> {
+        let digits = id_or_path.strip_prefix('-').unwrap_or(id_or_path);
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return self.get(id_or_path.parse().ok()?);
+        }
+        self.find_path(id_or_path)
+    }
+
+    /// The group of a full path, exact in case.
+    pub fn find_path(&self, full_path: &str) -> Option<&Group> {
+        self.by_path.get(full_path).map(|at| &self.groups[*at])
+    }
+
+    pub fn get(&self, id: i64) -> Option<&Group> {
+        self.position(id).map(|at| &self.groups[at])
+    }
+
+    /// All groups, in order of their ids.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The direct children of a group, or the groups at the top, in order of their names.
+    pub fn below(&self, parent: Option<i64>) -> impl Iterator<Item = &Group> {
+        let below = self.below.get(&parent).map(Vec::as_slice);
+        below.unwrap_or_default().iter().map(|at| &self.groups[*at])
+    }
+
+    /// How many direct children a group has.
+    pub fn count_below(&self, id: i64) -> usize {
+        self.below.get(&Some(id)).map_or(0, Vec::len)
+    }
+
+    /// The group and its ancestors, nearest first.
+    pub fn with_ancestors(&self, id: i64) -> Vec<&Group> {
+        let mut line: Vec<&Group> = Vec::new();
+        let mut current = self.get(id);
+        // A hostile snapshot may have parents in a circle.
+        while let Some(group) = current.filter(|group| line.iter().all(|seen| seen.id != group.id))
+        {
+            line.push(group);
+            current = group.parent_id.and_then(|parent| self.get(parent));
+        }
+        line
+    }
+
+    /// Names of a group and its ancestors, outermost first.
+    pub fn full_name(&self, id: i64) -> String {
+        let mut names: Vec<&str> = self
+            .with_ancestors(id)
+            .iter()
+            .map(|group| group.name.as_str())
+            .collect();
+        names.reverse();
+        names.join(" / ")
+    }
+
+    /// What else is known of a group. Reads a few kilobytes of a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read any more.
+    pub fn details(&self, id: i64) -> io::Result<Details> {
+        match self.position(id) {
+            Some(at) => self.lines.read(at),
+            None => Ok(Details::default()),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Reading the directory from a snapshot, or from the file of an earlier run.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rayon::ThreadPool;
+use serde_json::value::RawValue;
+
+use super::file::{self, Line};
+use super::{Directory, Instance};
+use crate::export::{Records, is_enterprise, version_by_tables};
+use crate::output::atomic::{folder_of, sync_folder};
+use crate::pipeline::{Edition, Pipeline, PipelineError};
+use crate::resolve::{
+    Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError,
+    Selection, plan, resolve,
+};
+use crate::snapshot::{self, SnapshotError, SnapshotFacts, TableName};
+
+/// The pipeline that says what is known of every group.
+const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");
+
+/// Why there is no directory.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    #[error(transparent)]
+    Open(Box<SnapshotError>),
+    #[error(transparent)]
+    Resolve(Box<ResolveError>),
+    #[error("{0}")]
+    Pipeline(#[from] PipelineError),
+    #[error("{0}")]
+    Plan(String),
+    /// A list that lacks groups would be taken for a whole one.
+    #[error("cannot list the groups: {0}")]
+    Incomplete(String),
+    #[error("cannot keep the list of groups in {path}: {source}")]
+    File { path: String, source: io::Error },
+}
+
+impl From<SnapshotError> for DirectoryError {
+    fn from(error: SnapshotError) -> Self {
+        DirectoryError::Open(Box::new(error))
+    }
+}
+
+impl From<ResolveError> for DirectoryError {
+    fn from(error: ResolveError) -> Self {
+        DirectoryError::Resolve(Box::new(error))
+    }
+}
+
+/// What decides the directory.
+pub struct Source<'a> {
+    pub snapshot: &'a str,
+    /// The pipeline that is served.
+    pub pipeline: &'a Pipeline,
+    pub edition: Edition,
+    pub limits: &'a Limits,
+    pub pool: Arc<ThreadPool>,
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Opens the directory in `path`, or reads the snapshot and writes it there. Blocks; for a plain thread.
+///
+/// # Errors
+/// Where the snapshot cannot be read, or lacks groups, or the file cannot be written.
+pub fn read(source: &Source<'_>, path: &Path) -> Result<Directory, DirectoryError> {
+    let file_error = |source| DirectoryError::File {
+        path: path.display().to_string(),
+        source,
+    };
+    match file::open(path) {
+        Ok(Some(directory)) => return Ok(directory),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("reading the groups anew: {}", file_error(error)),
+    }
+    let outcome = find(source)?;
+    let instance = instance(source, &outcome)?;
+    write(&outcome, &instance, path).map_err(file_error)?;
+    file::open(path)
+        .and_then(|directory| directory.ok_or_else(|| io::Error::other("it is not there")))
+        .map_err(file_error)
+}
+
+fn find(source: &Source<'_>) -> Result<Outcome, DirectoryError> {
+    let mut pipeline = Pipeline::parse(PIPELINE, "pipelines/directory.yml")?;
+    pipeline.entity = source.pipeline.entity.clone();
+    let snapshot = snapshot::open(source.snapshot)?;
+    let request = Request {
+        pipeline: &pipeline,
+        selection: &Selection {
+            relations: Relations::All,
+            edition: source.edition,
+        },
+        choice: &Choice::All,
+        limits: source.limits,
+        pool: Arc::clone(&source.pool),
+        interrupted: Arc::clone(&source.interrupted),
+        seal_late: false,
+        stop_early: true,
+    };
+    Ok(resolve(snapshot, &request, &mut Quiet)?)
+}
+
+/// Tells nobody.
+pub(super) struct Quiet;
+
+impl Observer for Quiet {
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+
+    fn table(&mut self, name: &TableName) {
+        tracing::debug!("reading the groups, at table {name}");
+    }
+}
+
+/// What the snapshot says of the whole instance.
+fn instance(source: &Source<'_>, outcome: &Outcome) -> Result<Instance, DirectoryError> {
+    if let Some(cut_off) = &outcome.cut_off {
+        return Err(DirectoryError::Incomplete(cut_off.to_string()));
+    }
+    let resolved = &outcome.resolved;
+    let mut warnings = Vec::new();
+    for (table, trouble) in &resolved.troubles {
+        let table = &resolved.plan.tables[*table];
+        let reason = match (&trouble.broken, trouble.bad_rows.first()) {
+            (Some(reason), _) => reason.clone(),
+            (None, Some(row)) => format!("row {} (byte {}): {}", row.row, row.offset, row.reason),
+            (None, None) => format!("{} rows cannot be read", trouble.bad_count),
+        };
+        let reason = format!("table {}: {reason}", table.name);
+        if table.observed {
+            return Err(DirectoryError::Incomplete(reason));
+        }
+        warnings.push(reason);
+    }
+    let selection = Selection {
+        relations: Relations::All,
+        edition: source.edition,
+    };
+    let served =
+        plan(source.pipeline, &selection, &outcome.catalog).map_err(DirectoryError::Plan)?;
+    let stated = outcome.facts.gitlab_version.clone();
+    let enterprise = is_enterprise(stated.as_deref(), source.edition);
+    let suffix = if enterprise { "-ee" } else { "" };
+    let by_tables = || version_by_tables(&outcome.catalog).map(|found| format!("{found}{suffix}"));
+    Ok(Instance {
+        version: stated.or_else(by_tables),
+        enterprise,
+        left_out: served.left_out.into_iter().map(|(name, _)| name).collect(),
+        warnings,
+    })
+}
+
+/// Writes the file beside its name, so that it is whole or not there.
+fn write(outcome: &Outcome, instance: &Instance, path: &Path) -> io::Result<()> {
+    let part = path.with_extension("part");
+    let mut out = BufWriter::new(File::create(&part)?);
+    let mut groups: Vec<&EntityInfo> = outcome.resolved.entities.iter().collect();
+    groups.sort_by_key(|group| group.id);
+    let records = Records::new(&outcome.resolved).map_err(io::Error::other)?;
+    file::write_head(&mut out, instance, groups.len())?;
+    for group in groups {
+        let of = |relation| -> io::Result<Vec<Box<RawValue>>> {
+            let found = records.of(relation, group)?;
+            found
+                .into_iter()
+                .map(|json| {
+                    let json = String::from_utf8(json).map_err(io::Error::other)?;
+                    Ok(RawValue::from_string(json)?)
+                })
+                .collect()
+        };
+        let line = Line {
+            id: group.id,
+            parent_id: group.parent_id,
+            full_path: &group.full_path,
+            name: &group.name,
+            group: of("groups")?.pop(),
+            badges: of("badges")?,
+            members: of("members")?,
+            invited: of("invited")?,
+        };
+        file::write_line(&mut out, &line)?;
+    }
+    out.flush()?;
+    out.get_ref().sync_all()?;
+    fs::rename(&part, path)?;
+    sync_folder(folder_of(path))
+}

@@ -1,0 +1,187 @@
+//! `GET /groups/:id/export_relations/download`: a file of an export, streamed from disk.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::access::GroupOf;
+use super::errors::ApiError;
+use super::exports::Run;
+use super::file_body::FileBody;
+use super::params::Params;
+use super::range::{self, Range};
+use super::status;
+use crate::output::{FileEntry, RelationEntry, Status};
+
+/// Answers the request.
+pub async fn get(
+    State(app): State<App>,
+    group: GroupOf,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::of_query(query.as_deref())?;
+    if !params.has("relation") {
+        return Err(ApiError::bad_parameter("relation is missing"));
+    }
+    let relation = params.text("relation")?.unwrap_or_default();
+    let batched = params.boolean("batched")?;
+    let number = params.integer("batch_number")?;
+    if params.has("batched") != params.has("batch_number") {
+        return Err(ApiError::bad_parameter(
+            "batched, batch_number provide all or none of parameters",
+        ));
+    }
+    let batch = match batched {
+        Some(true) => Some(number.unwrap_or_default()),
+        Some(false) | None => None,
+    };
+    let (run, found) = find(&app, group.0.id, &relation, batch)?;
+    let path = run.files().join(&found.file);
+    let opened = tokio::task::spawn_blocking(move || {
+        let file = File::open(path)?;
+        let changed = file.metadata()?.modified()?;
+        // Until here the run keeps its folder; from here on the file is open.
+        drop(run);
+        io::Result::Ok((file, changed))
+    });
+    let (file, changed) = match opened.await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(ApiError::not_found("404 Not Found"));
+        }
+        Ok(Err(error)) => return Err(ApiError::internal("cannot open a file", error)),
+        Err(error) => return Err(ApiError::internal("cannot open a file", error)),
+    };
+    let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+    app.metrics.downloads.inc();
+    Ok(answer(&app, &relation, &found, file, changed, &headers))
+}
+
+/// The file that a request names, and the run that keeps it.
+///
+/// The newest run's file once it is there; until then that of the last complete run, so that there is always one after
+/// the first export.
+fn find(
+    app: &App,
+    group: i64,
+    relation: &str,
+    batch: Option<i64>,
+) -> Result<(Arc<Run>, FileEntry), ApiError> {
+    let runs = app.queue.runs_of(group);
+    let none = || ApiError::not_found("Export not found");
+    let newest = runs.newest.ok_or_else(none)?;
+    let row = |run: &Run| -> Option<RelationEntry> {
+        let mut rows = status::rows_of(app, run, group).into_iter();
+        rows.find(|row| row.relation == relation)
+    };
+    let mut found = (row(&newest).ok_or_else(none)?, newest);
+    if found.0.status != Status::Finished
+        && let Some(complete) = runs.complete
+        && let Some(row) = row(&complete)
+    {
+        found = (row, complete);
+    }
+    let (row, run) = found;
+    let file = match (batch, &row.batches) {
+        (Some(_), None) => {
+            return Err(ApiError::message(
+                StatusCode::BAD_REQUEST,
+                "Export is not batched",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(ApiError::message(
+                StatusCode::BAD_REQUEST,
+                "Export is batched",
+            ));
+        }
+        (Some(number), Some(batches)) => batches
+            .iter()
+            .find(|batch| i64::from(batch.batch_number) == number)
+            .ok_or_else(|| ApiError::not_found("Batch not found"))?
+            .file
+            .clone()
+            .ok_or_else(|| ApiError::not_found("Batch file not found"))?,
+        (None, None) => row
+            .file
+            .ok_or_else(|| ApiError::not_found("Export file not found"))?,
+    };
+    Ok((run, file))
+}
+
+fn answer(
+    app: &App,
+    relation: &str,
+    found: &FileEntry,
+    file: File,
+    changed: Duration,
+    headers: &HeaderMap,
+) -> Response {
+    let etag = format!("\"{}\"", found.sha256);
+    let last_modified = range::http_date(changed);
+    // A batch has its number in the folder's name only, as in GitLab.
+    let name = match found.file.ends_with(".ndjson.gz") {
+        true => format!("{relation}.ndjson.gz"),
+        false => format!("{relation}.json.gz"),
+    };
+    let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
+    let common = [
+        (header::ETAG, etag.clone()),
+        (header::LAST_MODIFIED, last_modified.clone()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    let mut answer = HeaderMap::new();
+    for (name, value) in common {
+        // Relations' names, digests and dates are plain ASCII.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.insert(name, value);
+        }
+    }
+    if range::is_not_modified(headers, &etag, changed) {
+        return (StatusCode::NOT_MODIFIED, answer).into_response();
+    }
+    let range = range::wanted(headers, found.bytes, &etag, &last_modified);
+    let (status, from, to) = match range {
+        Range::Whole => (StatusCode::OK, 0, found.bytes),
+        Range::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
+        Range::OutOfReach => {
+            let mut response = ApiError::error(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "416 Range Not Satisfiable",
+            )
+            .into_response();
+            if let Ok(value) = HeaderValue::try_from(format!("bytes */{}", found.bytes)) {
+                response.headers_mut().insert(header::CONTENT_RANGE, value);
+            }
+            return response;
+        }
+    };
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(value) = HeaderValue::try_from(format!("bytes {from}-{}/{}", to - 1, found.bytes))
+    {
+        answer.insert(header::CONTENT_RANGE, value);
+    }
+    if let Ok(value) = HeaderValue::try_from(disposition) {
+        answer.insert(header::CONTENT_DISPOSITION, value);
+    }
+    answer.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    answer.insert(
+        HeaderName::from_static("content-transfer-encoding"),
+        HeaderValue::from_static("binary"),
+    );
+    answer.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
+    let body = FileBody::new(file, from, to, app.metrics.downloaded_bytes.clone());
+    (status, answer, Body::new(body)).into_response()
+}

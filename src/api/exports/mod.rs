@@ -1,0 +1,18 @@
+//! Exports: which groups are to be exported, are being exported, or have been; on disk and in memory.
+//!
+//! A [`Run`] is one read of the snapshot for one or many groups; its folder holds a request and the engine's output
+//! folder. The [`Queue`] gives runs to a few plain threads. What a group has is two runs at the most: the last one
+//! that was asked for, which its status tells of, and the last one that is complete, which stays downloadable until a
+//! newer one is.
+
+mod progress;
+mod queue;
+mod run;
+mod store;
+mod worker;
+
+pub use progress::GroupProgress;
+pub use queue::{Queue, QueueFull};
+pub use run::{Run, State, entity};
+pub use store::{Store, StoreError};
+pub use worker::{Engine, Workers};

@@ -1,0 +1,287 @@
+//! The queue: what was asked for and has not begun, and what every group has.
+//!
+//! Groups that wait with the same options wait as one run, because one read of the snapshot serves any number of
+//! groups.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::run::{Run, State, remove};
+use super::store::{RunRequest, Store};
+use crate::output::now;
+
+/// What a group has.
+#[derive(Clone, Default)]
+pub struct GroupRuns {
+    /// The run that was asked for last.
+    pub newest: Option<Arc<Run>>,
+    /// The last run with everything of the group in it.
+    pub complete: Option<Arc<Run>>,
+}
+
+/// Why an export is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueFull {
+    #[error("the queue is full")]
+    Full,
+    #[error("the server is ending")]
+    Closed,
+    #[error("cannot write the request: {0}")]
+    Io(#[from] io::Error),
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: VecDeque<Arc<Run>>,
+    running: Vec<Arc<Run>>,
+    groups: HashMap<i64, GroupRuns>,
+    next: u64,
+    closed: bool,
+}
+
+/// Runs that wait, run and are over.
+pub struct Queue {
+    store: Store,
+    /// Groups that may wait.
+    room: usize,
+    inner: Mutex<Inner>,
+    wake: Condvar,
+}
+
+impl Queue {
+    /// Takes over what an earlier server left: what is complete is there, what was interrupted waits again.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(store: Store, room: usize) -> io::Result<Queue> {
+        let mut inner = Inner::default();
+        let mut all = Vec::new();
+        for (number, request) in store.runs()? {
+            inner.next = number;
+            all.push(Arc::new(Run::found(number, store.run(number), request)));
+        }
+        for run in &all {
+            for group in run.groups() {
+                let runs = inner.groups.entry(group).or_default();
+                if let Some(older) = runs.newest.replace(Arc::clone(run)) {
+                    older.supersede(group);
+                }
+                if run.is_complete_for(group) {
+                    runs.complete = Some(Arc::clone(run));
+                }
+            }
+        }
+        for run in all {
+            if run.state() == State::Waiting && !run.groups().is_empty() {
+                inner.waiting.push_back(run);
+                continue;
+            }
+            let used = inner.groups.values().any(|runs| {
+                let both = runs.newest.iter().chain(&runs.complete);
+                both.into_iter().any(|used| Arc::ptr_eq(used, &run))
+            });
+            if !used {
+                remove(&store.run(run.number));
+            }
+        }
+        Ok(Queue {
+            store,
+            room,
+            inner: Mutex::new(inner),
+            wake: Condvar::new(),
+        })
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // What is changed under the lock is whole again before anything that can panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for the export of a group. Writes the request to disk before it returns, so it blocks.
+    ///
+    /// # Errors
+    /// Where the queue is full or closed, or the request cannot be written; nothing has changed then.
+    pub fn ask(&self, group: i64, batched: bool, batch_size: u32) -> Result<(), QueueFull> {
+        let at = now();
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(QueueFull::Closed);
+        }
+        let waits = |run: &Arc<Run>| run.groups().contains(&group);
+        let waiting = groups(inner.waiting.iter());
+        if waiting >= self.room && !inner.waiting.iter().any(waits) {
+            return Err(QueueFull::Full);
+        }
+        let same = |run: &&Arc<Run>| run.batched == batched && run.batch_size == batch_size;
+        let run = match inner.waiting.iter().find(same).cloned() {
+            Some(run) => {
+                let mut request = run.request();
+                request.groups.insert(group, at.clone());
+                self.store.write(run.number, &request)?;
+                run.add(group, at);
+                run
+            }
+            None => {
+                let number = inner.next + 1;
+                let request = RunRequest {
+                    groups: [(group, at)].into(),
+                    batched,
+                    batch_size,
+                    attempts: 0,
+                    error: None,
+                };
+                self.store.write(number, &request)?;
+                inner.next = number;
+                let run = Arc::new(Run::new(number, self.store.run(number), request));
+                inner.waiting.push_back(Arc::clone(&run));
+                run
+            }
+        };
+        let older = inner
+            .groups
+            .entry(group)
+            .or_default()
+            .newest
+            .replace(Arc::clone(&run));
+        if let Some(older) = older.filter(|older| !Arc::ptr_eq(older, &run)) {
+            self.leave(&mut inner, &older, group);
+        }
+        drop(inner);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// A group has a newer run than this one.
+    fn leave(&self, inner: &mut Inner, older: &Arc<Run>, group: i64) {
+        if older.state() == State::Waiting {
+            older.remove(group);
+            let request = older.request();
+            if request.groups.is_empty() {
+                inner.waiting.retain(|run| !Arc::ptr_eq(run, older));
+                older.doom();
+            } else if let Err(error) = self.store.write(older.number, &request) {
+                // After a restart the group would be exported twice, and the newer run would win.
+                tracing::warn!(
+                    "cannot rewrite the request of export {}: {error}",
+                    older.number
+                );
+            }
+            return;
+        }
+        older.supersede(group);
+        Self::sweep(inner, older);
+    }
+
+    /// Takes a run away that is over and that no group needs any more.
+    fn sweep(inner: &Inner, run: &Arc<Run>) {
+        let is_over = matches!(run.state(), State::Ended | State::Failed(_));
+        let used = inner.groups.values().any(|runs| {
+            let both = runs.newest.iter().chain(&runs.complete);
+            both.into_iter().any(|used| Arc::ptr_eq(used, run))
+        });
+        if is_over && !used {
+            run.doom();
+        }
+    }
+
+    /// What a group has.
+    pub fn runs_of(&self, group: i64) -> GroupRuns {
+        self.lock().groups.get(&group).cloned().unwrap_or_default()
+    }
+
+    /// How many groups wait before this run begins; `None` where it does not wait.
+    pub fn place_of(&self, run: &Arc<Run>) -> Option<usize> {
+        let inner = self.lock();
+        let at = inner
+            .waiting
+            .iter()
+            .position(|waiting| Arc::ptr_eq(waiting, run))?;
+        Some(groups(inner.waiting.iter().take(at)))
+    }
+
+    /// Waits for a run to begin; `None` when the server ends.
+    pub fn next(&self) -> Option<Arc<Run>> {
+        let mut inner = self.lock();
+        loop {
+            if inner.closed {
+                return None;
+            }
+            if let Some(run) = inner.waiting.pop_front() {
+                // Under the lock, so that no group is taken out of it any more.
+                run.begin();
+                inner.running.push(Arc::clone(&run));
+                return Some(run);
+            }
+            inner = self
+                .wake
+                .wait(inner)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A run is over, or waits again where the server ends before it.
+    pub fn ended(&self, run: &Arc<Run>) {
+        let mut inner = self.lock();
+        inner.running.retain(|running| !Arc::ptr_eq(running, run));
+        if run.state() == State::Waiting {
+            return;
+        }
+        let mut older = Vec::new();
+        for group in run.groups() {
+            if !run.is_complete_for(group) {
+                continue;
+            }
+            let runs = inner.groups.entry(group).or_default();
+            older.extend(runs.complete.replace(Arc::clone(run)));
+        }
+        for older in older {
+            Self::sweep(&inner, &older);
+        }
+        Self::sweep(&inner, run);
+    }
+
+    /// Nobody needs this run any more, and it came to nothing.
+    pub fn dropped(&self, run: &Arc<Run>) {
+        let mut inner = self.lock();
+        inner.running.retain(|running| !Arc::ptr_eq(running, run));
+        run.doom();
+    }
+
+    /// No run begins from now on, and those that run end early.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        for run in &inner.running {
+            run.interrupted
+                .store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        drop(inner);
+        self.wake.notify_all();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// What every group has, of those that were ever asked for.
+    pub fn all(&self) -> Vec<(i64, GroupRuns)> {
+        let inner = self.lock();
+        let groups = inner.groups.iter();
+        groups.map(|(group, runs)| (*group, runs.clone())).collect()
+    }
+
+    /// How many groups wait and run.
+    pub fn counts(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (groups(inner.waiting.iter()), groups(inner.running.iter()))
+    }
+}
+
+fn groups<'a>(runs: impl Iterator<Item = &'a Arc<Run>>) -> usize {
+    runs.map(|run| run.groups().len()).sum()
+}

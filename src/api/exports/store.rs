@@ -1,0 +1,147 @@
+//! The data folder: its layout, and what is found in it when the server starts.
+//!
+//! ```text
+//! DATA/lock                            held by the server that uses the folder
+//! DATA/<fingerprint>/directory.ndjson  the groups of the snapshot
+//! DATA/<fingerprint>/ghosts.json       its users that stand for deleted ones
+//! DATA/<fingerprint>/exports/<n>/      a run: request.json, and in files/ the engine's output folder
+//! ```
+//!
+//! Exports of another snapshot, pipeline or edition lie in a folder of their own and are left alone.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::output::atomic::{replace, sync_folder};
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the data folder {0} is in use by another server\n  name another one with --data")]
+    InUse(String),
+    #[error("cannot use the data folder {path}: {source}\n  name another one with --data")]
+    Io { path: String, source: io::Error },
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// When it was asked for, by group.
+    pub groups: BTreeMap<i64, String>,
+    pub batched: bool,
+    pub batch_size: u32,
+    /// How often the run was begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Why it came to nothing, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The part of the data folder that belongs to what is served.
+pub struct Store {
+    root: PathBuf,
+    /// Held as long as the server runs.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the data folder and makes what is missing.
+    ///
+    /// # Errors
+    /// Where another server uses it, and those of the file system.
+    pub fn open(data: &Path, fingerprint: &str) -> Result<Store, StoreError> {
+        let io = |source| StoreError::Io {
+            path: data.display().to_string(),
+            source,
+        };
+        let root = data.join(fingerprint);
+        fs::create_dir_all(root.join("exports")).map_err(io)?;
+        let lock = File::create(data.join("lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse(data.display().to_string()));
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        Ok(Store { root, _lock: lock })
+    }
+
+    /// The file with the groups of the snapshot.
+    pub fn directory(&self) -> PathBuf {
+        self.root.join("directory.ndjson")
+    }
+
+    /// The file with the users that stand for deleted ones.
+    pub fn ghosts(&self) -> PathBuf {
+        self.root.join("ghosts.json")
+    }
+
+    fn exports(&self) -> PathBuf {
+        self.root.join("exports")
+    }
+
+    /// The folder of a run.
+    pub fn run(&self, number: u64) -> PathBuf {
+        self.exports().join(number.to_string())
+    }
+
+    /// The runs that an earlier server left, in order of their numbers. Folders without a request, which a crash
+    /// leaves when a run is being made, are taken away.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn runs(&self) -> io::Result<Vec<(u64, RunRequest)>> {
+        let mut runs = Vec::new();
+        for entry in fs::read_dir(self.exports())? {
+            let entry = entry?;
+            let Some(number) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
+            let request = fs::read(request_file(&entry.path()))
+                .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+            match request {
+                Ok(request) => runs.push((number, request)),
+                Err(error) => {
+                    tracing::warn!("export {number} has no request, so it is taken away: {error}");
+                    fs::remove_dir_all(entry.path())?;
+                }
+            }
+        }
+        runs.sort_by_key(|(number, _)| *number);
+        Ok(runs)
+    }
+
+    /// Writes a run's request; its folder is made where it is missing.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, number: u64, request: &RunRequest) -> io::Result<()> {
+        let folder = self.run(number);
+        if !folder.exists() {
+            fs::create_dir(&folder)?;
+            sync_folder(&self.exports())?;
+        }
+        let mut json = serde_json::to_vec(request)?;
+        json.push(b'\n');
+        replace(&request_file(&folder), &json)
+    }
+}
+
+fn request_file(folder: &Path) -> PathBuf {
+    folder.join("request.json")
+}
+
+/// The output folder of a run's folder.
+pub fn files(folder: &Path) -> PathBuf {
+    folder.join("files")
+}

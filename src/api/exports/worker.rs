@@ -1,0 +1,208 @@
+//! The threads that run exports, one run at a time each.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rayon::ThreadPool;
+
+use super::progress::Watch;
+use super::queue::Queue;
+use super::run::Run;
+use crate::api::metrics::Metrics;
+use crate::export::{
+    DEFAULT_BATCH_SIZE, ExportError, ExportOptions, ExportRequest, run as run_export,
+};
+use crate::output::{GzipLevel, Manifest, Status};
+use crate::pipeline::{Edition, Pipeline};
+use crate::resolve::{Choice, Limits, Relations, Selection};
+use crate::snapshot::OpenOptions;
+
+/// A run that the server did not survive so often is not begun again.
+const ATTEMPTS: u32 = 3;
+
+/// What all exports have in common.
+#[derive(Clone)]
+pub struct Engine {
+    pub snapshot: String,
+    pub pipeline: Pipeline,
+    pub edition: Edition,
+    pub gzip_level: GzipLevel,
+    pub limits: Limits,
+    pub pool: Arc<ThreadPool>,
+    pub gitlab_version: Option<String>,
+    pub source_url: Option<String>,
+}
+
+/// What a thread works with.
+struct Worker {
+    engine: Engine,
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+}
+
+/// The running threads.
+pub struct Workers(Vec<JoinHandle<()>>);
+
+impl Workers {
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn start(
+        jobs: usize,
+        engine: &Engine,
+        queue: &Arc<Queue>,
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<Workers> {
+        let threads = (0..jobs)
+            .map(|index| {
+                let worker = Worker {
+                    engine: engine.clone(),
+                    queue: Arc::clone(queue),
+                    metrics: Arc::clone(metrics),
+                };
+                std::thread::Builder::new()
+                    .name(format!("export-{index}"))
+                    .spawn(move || {
+                        while let Some(run) = worker.queue.next() {
+                            worker.work(&run);
+                        }
+                    })
+            })
+            .collect::<std::io::Result<_>>()?;
+        Ok(Workers(threads))
+    }
+
+    /// Waits until every thread has ended; after [`Queue::close`].
+    pub fn join(self) {
+        for thread in self.0 {
+            // A thread that panicked has said so; its run waits on disk.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Worker {
+    fn work(&self, run: &Arc<Run>) {
+        let queue = &self.queue;
+        let request = run.request();
+        if request.attempts > ATTEMPTS {
+            let reason = format!("the server ended {ATTEMPTS} times while this export ran");
+            return self.finish(run, Err(reason));
+        }
+        if let Err(error) = queue.store().write(run.number, &request) {
+            return self.finish(run, Err(format!("cannot write the request: {error}")));
+        }
+        let (number, groups) = (run.number, request.groups.len());
+        tracing::info!(number, groups, batched = run.batched, "export begins");
+        let exported = catch_unwind(AssertUnwindSafe(|| export(&self.engine, run)));
+        let exported = exported.unwrap_or_else(|_| {
+            // What it was doing is on standard error; the next export begins with nothing of it.
+            let reason = "the export broke off because of a fault in this program";
+            Err(ExportError::Plan(reason.to_owned()))
+        });
+        match exported {
+            Ok(manifest) => self.finish(run, Ok(manifest)),
+            Err(ExportError::Interrupted) if queue.is_closed() => {
+                tracing::info!(number, "export waits for the server's next start");
+                // It did not fail, so it is no attempt.
+                let mut request = run.request();
+                request.attempts = request.attempts.saturating_sub(1);
+                if let Err(error) = queue.store().write(number, &request) {
+                    tracing::warn!("cannot write the request of export {number}: {error}");
+                }
+                run.wait_again();
+                queue.ended(run);
+            }
+            Err(ExportError::Interrupted) => {
+                tracing::info!(number, "export gives way to a newer one");
+                queue.dropped(run);
+            }
+            Err(error) => {
+                let reason = self.engine.without_folders(&error.to_string());
+                self.finish(run, Err(reason));
+            }
+        }
+    }
+
+    fn finish(&self, run: &Arc<Run>, result: Result<Manifest, String>) {
+        let number = run.number;
+        let mut finished = false;
+        match &result {
+            Ok(manifest) => {
+                finished = manifest.status == Status::Finished;
+                tracing::info!(number, finished, "export ended");
+            }
+            Err(error) => tracing::error!(number, "export failed: {error}"),
+        }
+        let failed = result.is_err();
+        let (rows, bytes) = run.progress.totals();
+        let (request, timing) = run.end(result);
+        let seconds = Duration::from_millis(timing.elapsed_ms).as_secs_f64();
+        self.metrics.export_ended(finished, seconds, rows, bytes);
+        if failed && let Err(error) = self.queue.store().write(number, &request) {
+            tracing::warn!("cannot write why export {number} failed: {error}");
+        }
+        run.keep(&timing);
+        self.queue.ended(run);
+    }
+}
+
+fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
+    let out = run.files();
+    let request = ExportRequest {
+        snapshot: engine.snapshot.clone(),
+        open: OpenOptions::default(),
+        out,
+        force: false,
+        // What a server that was stopped or killed had finished is kept.
+        resume: true,
+        pipeline: engine.pipeline.clone(),
+        selection: Selection {
+            relations: Relations::All,
+            edition: engine.edition,
+        },
+        choice: Choice::Named {
+            names: run.groups().iter().map(i64::to_string).collect(),
+            descendants: false,
+        },
+        options: ExportOptions {
+            batched: run.batched,
+            batch_size: NonZeroU32::new(run.batch_size).unwrap_or(DEFAULT_BATCH_SIZE),
+            gzip_level: engine.gzip_level,
+            edition: engine.edition,
+            keep_going: false,
+        },
+        limits: engine.limits.clone(),
+        pool: Arc::clone(&engine.pool),
+        gitlab_version: engine.gitlab_version.clone(),
+        source_url: engine.source_url.clone(),
+        interrupted: Arc::clone(&run.interrupted),
+    };
+    let mut report = run_export(&request, &mut Watch(&run.progress));
+    if let Err(ExportError::Resume { path, reason }) = &report {
+        tracing::warn!("beginning anew: cannot go on with the export in {path}: {reason}");
+        fs::remove_dir_all(&request.out).map_err(ExportError::Write)?;
+        report = run_export(&request, &mut Watch(&run.progress));
+    }
+    let report = report?;
+    // What came between the last look and the end is no reason to throw the export away.
+    run.interrupted.store(false, Ordering::Relaxed);
+    Ok(report.manifest)
+}
+
+impl Engine {
+    /// A message for others than the one who started the server: it names the snapshot without its folders.
+    fn without_folders(&self, message: &str) -> String {
+        let name = std::path::Path::new(&self.snapshot)
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        message.replace(&self.snapshot, &name)
+    }
+}

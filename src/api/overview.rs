@@ -1,0 +1,194 @@
+//! `/-/relexport/…`: what the page shows beyond GitLab's API, which has no words for it.
+
+use axum::Json;
+use axum::extract::{OriginalUri, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::access::{Access, GroupOf, Known};
+use super::address;
+use super::directory::{Directory, Group};
+use super::errors::ApiError;
+use super::exports::{self, GroupProgress, Run, State as RunState};
+use super::groups::matches;
+use super::paging::Page;
+use super::params::Params;
+use super::status;
+use crate::output::{Manifest, RelationEntry};
+
+/// A group in the tree.
+#[derive(Serialize)]
+struct GroupLine {
+    id: i64,
+    parent_id: Option<i64>,
+    name: String,
+    path: String,
+    full_path: String,
+    /// Direct children.
+    subgroups_count: usize,
+    /// Null before the first export.
+    export: Option<&'static str>,
+}
+
+/// What the page says an export is at.
+fn word(run: &Run, group: i64) -> &'static str {
+    match run.state() {
+        RunState::Waiting => "waiting",
+        RunState::Running => "running",
+        RunState::Failed(_) => "failed",
+        RunState::Ended if run.is_complete_for(group) => "finished",
+        RunState::Ended => "failed",
+    }
+}
+
+fn line(app: &App, directory: &Directory, group: &Group) -> GroupLine {
+    let newest = app.queue.runs_of(group.id).newest;
+    GroupLine {
+        id: group.id,
+        parent_id: group.parent_id,
+        name: group.name.clone(),
+        path: group.path().to_owned(),
+        full_path: group.full_path.clone(),
+        subgroups_count: directory.count_below(group.id),
+        export: newest.map(|run| word(&run, group.id)),
+    }
+}
+
+/// The groups at the top of what a token may see: the roots, or the groups that the token names.
+fn tops<'d>(directory: &'d Directory, access: &Access) -> Vec<&'d Group> {
+    if access.sees_all() {
+        return directory.below(None).collect();
+    }
+    let mut tops: Vec<&Group> = directory
+        .groups()
+        .iter()
+        .filter(|group| access.may_see(directory, group))
+        .filter(|group| {
+            let parent = group.parent_id.and_then(|parent| directory.get(parent));
+            parent.is_none_or(|parent| !access.may_see(directory, parent))
+        })
+        .collect();
+    tops.sort_by_cached_key(|group| (group.name.to_lowercase(), group.id));
+    tops
+}
+
+/// `GET /-/relexport/groups`: a page of groups: those at the top, or with `parent_id` those below a group, or with
+/// `search` those whose name or path holds a text.
+pub async fn groups(
+    State(app): State<App>,
+    Known(access): Known,
+    RawQuery(query): RawQuery,
+    uri: OriginalUri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::of_query(query.as_deref())?;
+    let page = Page::of(&params)?;
+    let search = params.text("search")?.filter(|text| !text.is_empty());
+    let parent = params.integer("parent_id")?;
+    let directory = app.directory()?;
+    let may_see = |group: &&Group| access.may_see(directory, group);
+    let groups: Vec<&Group> = match (search, parent) {
+        (Some(wanted), _) => {
+            let all = directory.groups().iter();
+            let mut found: Vec<&Group> = all
+                .filter(|group| matches(group, &wanted))
+                .filter(may_see)
+                .collect();
+            found.sort_by(|a, b| a.full_path.cmp(&b.full_path));
+            found
+        }
+        (None, Some(parent)) => directory.below(Some(parent)).filter(may_see).collect(),
+        (None, None) => tops(directory, &access),
+    };
+    let total = groups.len();
+    let rows: Vec<GroupLine> = page
+        .cut(groups)
+        .into_iter()
+        .map(|group| line(&app, directory, group))
+        .collect();
+    let address = address::of(&app, &headers, &uri);
+    Ok(page.answer(&rows, total, &address, &params))
+}
+
+/// All that is known of a group's export.
+#[derive(Serialize)]
+struct Overview {
+    group: GroupLine,
+    /// `null` before the first export, else `waiting`, `running`, `finished` or `failed`.
+    state: Option<&'static str>,
+    /// Why the whole export came to nothing, or is not to be relied on.
+    error: Option<String>,
+    accepted_at: Option<String>,
+    batched: Option<bool>,
+    batch_size: Option<u32>,
+    /// Groups that wait before this one; null unless it waits.
+    groups_before: Option<usize>,
+    progress: Option<GroupProgress>,
+    /// The rows of the status endpoint, with their files.
+    relations: Vec<RelationEntry>,
+    /// The manifest of the newest export, with this group alone; null while there is none.
+    manifest: Option<Manifest>,
+    /// An older export of the group is complete and stays downloadable.
+    older_complete: bool,
+}
+
+/// `GET /-/relexport/groups/:id`.
+pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, ApiError> {
+    let GroupOf(group) = group;
+    let directory = app.directory()?;
+    let runs = app.queue.runs_of(group.id);
+    let group_line = line(&app, directory, &group);
+    let Some(run) = runs.newest else {
+        let nothing = Overview {
+            group: group_line,
+            state: None,
+            error: None,
+            accepted_at: None,
+            batched: None,
+            batch_size: None,
+            groups_before: None,
+            progress: None,
+            relations: Vec::new(),
+            manifest: None,
+            older_complete: false,
+        };
+        return Ok(Json(nothing).into_response());
+    };
+    let manifest = run.manifest();
+    let position = manifest
+        .as_deref()
+        .and_then(|manifest| exports::entity(manifest, group.id))
+        .map(|(position, _)| position);
+    let error = match run.state() {
+        RunState::Failed(error) => Some(error),
+        _ => manifest
+            .as_ref()
+            .and_then(|manifest| manifest.error.clone()),
+    };
+    let complete = runs.complete;
+    Ok(Json(Overview {
+        state: group_line.export,
+        group: group_line,
+        error,
+        accepted_at: run.accepted_at(group.id),
+        batched: Some(run.batched),
+        batch_size: Some(run.batch_size),
+        groups_before: app.queue.place_of(&run),
+        progress: Some(run.progress.of(position)),
+        relations: status::rows_of(&app, &run, group.id),
+        manifest: manifest.map(|manifest| Manifest {
+            // Other groups of the same run are not this token's business.
+            entities: manifest
+                .entities
+                .iter()
+                .filter(|entity| entity.id == group.id)
+                .cloned()
+                .collect(),
+            ..Manifest::clone(&manifest)
+        }),
+        older_complete: complete.is_some_and(|complete| complete.number != run.number),
+    })
+    .into_response())
+}

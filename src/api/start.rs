@@ -1,0 +1,231 @@
+//! From options to a running server, and to its end.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{mpsc, watch};
+
+use super::directory::{self, DirectoryError, Source};
+use super::exports::{Queue, Store, StoreError, Workers};
+use super::fingerprint::fingerprint;
+use super::listen;
+use super::metrics::Metrics;
+use super::status::templates;
+use super::tls::{self, TlsError};
+use super::tokens::{TokenError, Tokens};
+use super::{App, AppState, ServeOptions, routes};
+use crate::output::now;
+use crate::pipeline::Edition;
+
+/// Threads that answer requests. They compute little; what blocks is elsewhere.
+const THREADS: usize = 2;
+/// Threads that read files for downloads at the most.
+const BLOCKING_THREADS: usize = 32;
+/// Their stacks need little.
+const STACK: usize = 512 << 10;
+
+/// Why the server does not start, or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read {snapshot}: {source}")]
+    Snapshot { snapshot: String, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("{snapshot}: {source}")]
+    Directory {
+        snapshot: String,
+        source: Box<DirectoryError>,
+    },
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: String, source: io::Error },
+    #[error("cannot start the server: {0}")]
+    Start(io::Error),
+}
+
+/// What ends a server.
+enum Ending {
+    Signal,
+    Directory(DirectoryError),
+}
+
+/// Serves until SIGINT or SIGTERM. `listening` is told the address once connections are accepted.
+///
+/// # Errors
+/// Where the server cannot start, or the groups of the snapshot cannot be read.
+pub fn serve(
+    options: ServeOptions,
+    listening: impl FnOnce(std::net::SocketAddr),
+) -> Result<(), ServeError> {
+    check(&options)?;
+    let snapshot = options.engine.snapshot.clone();
+    let edition = match options.engine.edition {
+        Edition::Ce => "ce",
+        Edition::Ee => "ee",
+    };
+    let served = [options.engine.pipeline.sha256.as_str(), edition];
+    let fingerprint =
+        fingerprint(Path::new(&snapshot), &served).map_err(|source| ServeError::Snapshot {
+            snapshot: snapshot.clone(),
+            source,
+        })?;
+    let tokens = options
+        .token_file
+        .as_deref()
+        .map(Tokens::open)
+        .transpose()?;
+    let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
+    let store = Store::open(&options.data, &fingerprint)?;
+    let queue = Queue::open(store, options.queue).map_err(|source| StoreError::Io {
+        path: options.data.display().to_string(),
+        source,
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .map_err(ServeError::Start)?;
+    let app: App = Arc::new(AppState {
+        options,
+        queue: Arc::new(queue),
+        metrics: Arc::new(Metrics::default()),
+        tokens,
+        directory: OnceLock::new(),
+        ghosts: OnceLock::new(),
+        templates: OnceLock::new(),
+        started_at: now(),
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let (ended, mut ending) = mpsc::channel(1);
+    let (closing, closed) = watch::channel(false);
+    let result = runtime.block_on(async {
+        let address = app.options.listen;
+        let listener = listen::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen {
+                address: address.to_string(),
+                source,
+            })?;
+        let signals = listen::signals().map_err(ServeError::Start)?;
+        listening(listener.local_addr().unwrap_or(address));
+        let reader = read_directory(&app, &stop, &ended).map_err(ServeError::Start)?;
+        let signal_ended = ended.clone();
+        tokio::spawn(async move {
+            signals.await;
+            // The receiver lives until the server has ended.
+            let _ = signal_ended.send(Ending::Signal).await;
+        });
+        let accepting = tokio::spawn(listen::accept(
+            listener,
+            acceptor,
+            routes::router(&app),
+            Arc::clone(&app.metrics),
+            closed,
+        ));
+        let why = ending.recv().await;
+        tracing::info!("ending");
+        // No export begins from here on, and those that run stop where they can go on later.
+        stop.store(true, Ordering::Relaxed);
+        app.queue.close();
+        let _ = closing.send(true);
+        let _ = accepting.await;
+        Ok::<_, ServeError>((why, reader))
+    });
+    let (why, reader) = result?;
+    // Threads that wait for a disk are not waited for.
+    runtime.shutdown_background();
+    if let Ok(Some(workers)) = reader.join() {
+        workers.join();
+    }
+    match why {
+        Some(Ending::Directory(source)) => Err(ServeError::Directory {
+            snapshot,
+            source: Box::new(source),
+        }),
+        Some(Ending::Signal) | None => Ok(()),
+    }
+}
+
+fn check(options: &ServeOptions) -> Result<(), ServeError> {
+    let snapshot = &options.engine.snapshot;
+    if snapshot == "-" || snapshot.contains("://") {
+        return Err(ServeError::Usage(
+            "cannot serve this snapshot: it has to be there, and stay the same, for every export\n  name a file or a folder; `relexport snapshot take` makes one of a server"
+                .to_owned(),
+        ));
+    }
+    if options.token_file.is_none() && !options.listen.ip().is_loopback() {
+        return Err(ServeError::Usage(format!(
+            "cannot listen on {} without tokens: everybody could export everything\n  \
+             name a token file with --token-file (`relexport token new` makes one), or listen on 127.0.0.1",
+            options.listen
+        )));
+    }
+    Ok(())
+}
+
+type Reader = std::thread::JoinHandle<Option<Workers>>;
+
+/// Reads the groups on a thread of its own, and starts the exports when they are known.
+fn read_directory(
+    app: &App,
+    stop: &Arc<AtomicBool>,
+    ended: &mpsc::Sender<Ending>,
+) -> io::Result<Reader> {
+    let (app, stop, ended) = (Arc::clone(app), Arc::clone(stop), ended.clone());
+    std::thread::Builder::new()
+        .name("directory".to_owned())
+        .spawn(move || {
+            let engine = &app.options.engine;
+            let source = Source {
+                snapshot: &engine.snapshot,
+                pipeline: &engine.pipeline,
+                edition: engine.edition,
+                limits: &engine.limits,
+                pool: Arc::clone(&engine.pool),
+                interrupted: stop,
+            };
+            let directory = match directory::read(&source, &app.queue.store().directory()) {
+                Ok(directory) => directory,
+                Err(error) => {
+                    // Where nobody receives it any more, the server is ending anyway.
+                    let _ = ended.blocking_send(Ending::Directory(error));
+                    return None;
+                }
+            };
+            tracing::info!(groups = directory.groups().len(), "the groups are known");
+            for warning in &directory.instance.warnings {
+                tracing::warn!("{warning}");
+            }
+            let left_out = &directory.instance.left_out;
+            let templates = templates(&engine.pipeline, engine.edition, left_out);
+            // This thread alone sets them.
+            let _ = app.templates.set(templates);
+            let _ = app.directory.set(directory);
+            let workers = match Workers::start(app.options.jobs, engine, &app.queue, &app.metrics) {
+                Ok(workers) => Some(workers),
+                Err(error) => {
+                    tracing::error!("cannot start the threads for exports: {error}");
+                    None
+                }
+            };
+            match directory::read_ghosts(&source, &app.queue.store().ghosts()) {
+                Ok(ghosts) => {
+                    let _ = app.ghosts.set(ghosts);
+                }
+                // A destination does without them, too.
+                Err(error) => tracing::info!("no users that stand for deleted ones: {error}"),
+            }
+            workers
+        })
+}

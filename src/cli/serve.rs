@@ -1,0 +1,122 @@
+//! `relexport serve`: GitLab's export API over a snapshot.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use super::args::ServeArgs;
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::setup;
+use crate::api::{DirectoryError, Engine, ServeError, ServeOptions, TlsFiles, serve};
+use crate::output::GzipLevel;
+use crate::resolve::ResolveError;
+
+/// Runs the command.
+pub fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
+    let options = options(args)?;
+    let scheme = if options.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let root = options.relative_url_root.clone();
+    let has_tokens = options.token_file.is_some();
+    serve(options, |address: SocketAddr| {
+        let url = format!("{scheme}://{address}{root}/");
+        console.info(&format!("serving at {url}"), json!({ "url": url }));
+        if !has_tokens {
+            console.info(
+                "without --token-file whoever can reach this machine's loopback address may export everything",
+                json!({ "tokens": false }),
+            );
+        }
+    })?;
+    Ok(Exit::Success)
+}
+
+fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
+    Ok(ServeOptions {
+        engine: Engine {
+            snapshot: args.snapshot.snapshot.clone(),
+            pipeline: setup::load_pipeline(args.snapshot.pipeline.as_deref())?,
+            edition: setup::edition(args.edition),
+            // clap has checked the range.
+            gzip_level: GzipLevel::new(args.gzip_level).unwrap_or_default(),
+            limits: setup::limits(&args.limits),
+            pool: setup::pool(&args.limits)?,
+            gitlab_version: args.gitlab_version.clone(),
+            source_url: args.source_url.clone(),
+        },
+        data: args.data.clone(),
+        listen: args.listen,
+        relative_url_root: relative_url_root(&args.relative_url_root)?,
+        external_url: args.external_url.clone(),
+        token_file: args.token_file.clone(),
+        tls: match (&args.tls_cert, &args.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsFiles {
+                cert: cert.clone(),
+                key: key.clone(),
+            }),
+            _ => None,
+        },
+        batch_size: args.batch_size,
+        jobs: usize::from(args.jobs),
+        queue: args.queue,
+    })
+}
+
+/// `/gitlab` of `gitlab/` and the like; empty for the root.
+fn relative_url_root(argument: &str) -> Result<String, Failure> {
+    let root = argument.trim_matches('/');
+    let is_plain = root.split('/').all(|part| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+    });
+    match root {
+        "" => Ok(String::new()),
+        root if is_plain => Ok(format!("/{root}")),
+        root => Err(Failure::usage(format!(
+            "cannot serve below /{root}\n  name a path of letters, digits, - and _ with --relative-url-root"
+        ))),
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let exit = match &error {
+            ServeError::Usage(_) | ServeError::Tokens(_) | ServeError::Tls(_) => Exit::Usage,
+            ServeError::Directory { source, .. } => match &**source {
+                DirectoryError::File { .. } => Exit::Output,
+                DirectoryError::Resolve(source) => match **source {
+                    ResolveError::Temp(_) => Exit::Output,
+                    ResolveError::Interrupted => Exit::Interrupted,
+                    _ => Exit::Snapshot,
+                },
+                _ => Exit::Snapshot,
+            },
+            ServeError::Snapshot { .. } => Exit::Snapshot,
+            ServeError::Store(_) | ServeError::Listen { .. } | ServeError::Start(_) => Exit::Output,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_roots_have_one_form() {
+        let root = |text| relative_url_root(text).ok();
+        assert_eq!(root("/").as_deref(), Some(""));
+        assert_eq!(root("").as_deref(), Some(""));
+        assert_eq!(root("gitlab/").as_deref(), Some("/gitlab"));
+        assert_eq!(root("/a/b-c").as_deref(), Some("/a/b-c"));
+        assert_eq!(root("/a//b"), None);
+        assert_eq!(root("/{id}"), None);
+        assert_eq!(root("/a b"), None);
+    }
+}

@@ -1,0 +1,447 @@
+//! Who is let in, and what is refused.
+
+mod api_support;
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use api_support::{Server, new_token, relexport, wait_until};
+use serde_json::{Value, json};
+use support::dump;
+
+const STATUS: &str = "/api/v4/groups/acme%2Fplatform/export_relations/status";
+const START: &str = "/api/v4/groups/acme%2Fplatform/export_relations";
+
+#[test]
+fn tokens_open_what_they_are_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    let all = new_token(&file, &["--name", "ops"]);
+    let platform = new_token(&file, &["--groups", "acme/platform"]);
+    let reader = new_token(&file, &["--read-only", "--groups", "4350,7001"]);
+    let expired = new_token(&file, &["--expires", "2020-01-01"]);
+    let revoked = new_token(&file, &[]);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{} revoked\n", text.trim_end())).unwrap();
+    let server = Server::start(
+        &folder.path().join("data"),
+        &["--token-file", file.to_str().unwrap()],
+    );
+
+    let unknown = json!({"message": "401 Unauthorized"});
+    let hidden = json!({"message": "404 Group Not Found"});
+    let never_exported = json!([]);
+    let accepted = json!({"message": "202 Accepted"});
+    let too_little = json!({
+        "error": "insufficient_scope",
+        "error_description": "The request requires higher privileges than provided by the access token.",
+        "scope": "api",
+    });
+    let was_expired = json!({
+        "error": "invalid_token",
+        "error_description": "Token is expired. You can either do re-authorization or token refresh.",
+    });
+    let was_revoked = json!({
+        "error": "invalid_token",
+        "error_description": "Token was revoked. You have to re-authorize from the user.",
+    });
+    let core = "/api/v4/groups/4352/export_relations/status";
+    let acme = "/api/v4/groups/4350/export_relations/status";
+    let version = "/api/v4/version";
+    let cases = [
+        ("", "GET", STATUS, 404, Some(&hidden)),
+        ("", "POST", START, 404, Some(&hidden)),
+        ("", "GET", version, 401, Some(&unknown)),
+        ("", "GET", "/api/v4/metadata", 401, Some(&unknown)),
+        (
+            "",
+            "GET",
+            "/api/v4/personal_access_tokens/self",
+            401,
+            Some(&unknown),
+        ),
+        ("", "GET", "/api/v4/groups", 401, Some(&unknown)),
+        ("", "GET", "/-/relexport/groups", 401, Some(&unknown)),
+        ("", "GET", "/-/relexport/groups/4351", 404, Some(&hidden)),
+        ("", "GET", "/-/health", 200, None),
+        ("wrong", "GET", STATUS, 401, Some(&unknown)),
+        ("wrong", "GET", version, 401, Some(&unknown)),
+        (&expired, "GET", STATUS, 401, Some(&was_expired)),
+        (&revoked, "GET", STATUS, 401, Some(&was_revoked)),
+        (&all, "GET", STATUS, 200, Some(&never_exported)),
+        (&all, "GET", version, 200, None),
+        (&platform, "GET", STATUS, 200, Some(&never_exported)),
+        // Subgroups belong to a group, groups above it do not.
+        (&platform, "GET", core, 200, Some(&never_exported)),
+        (&platform, "GET", acme, 404, Some(&hidden)),
+        (&reader, "GET", core, 200, Some(&never_exported)),
+        (&reader, "POST", START, 403, Some(&too_little)),
+        (&platform, "POST", START, 202, Some(&accepted)),
+    ];
+    for (token, method, path, status, body) in cases {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let bearer = format!("Bearer {token}");
+        let ways: [(String, Vec<(&str, &str)>); 3] = [
+            (path.to_owned(), vec![("PRIVATE-TOKEN", token)]),
+            (path.to_owned(), vec![("Authorization", &bearer)]),
+            (format!("{path}{separator}private_token={token}"), vec![]),
+        ];
+        for (path, headers) in ways {
+            let answer = server.request(method, &path, &headers, b"");
+            assert_eq!(
+                answer.status, status,
+                "{method} {path} {headers:?}: {answer:?}"
+            );
+            if let Some(body) = body {
+                assert_eq!(answer.json(), *body, "{method} {path}");
+            }
+        }
+    }
+
+    let list = |token: &str, path: &str| -> Vec<Value> {
+        let answer = server.request("GET", path, &[("PRIVATE-TOKEN", token)], b"");
+        let rows = answer.json().as_array().unwrap().clone();
+        rows.into_iter().map(|row| row["id"].clone()).collect()
+    };
+    assert_eq!(
+        list(&all, "/api/v4/groups?order_by=id"),
+        [4350, 4351, 4352, 7001]
+    );
+    assert_eq!(list(&platform, "/api/v4/groups?order_by=id"), [4351, 4352]);
+    assert_eq!(list(&platform, "/-/relexport/groups"), [4351]);
+    assert_eq!(list(&all, "/-/relexport/groups"), [4350, 7001]);
+    let scopes = |token: &str| {
+        let path = format!("/api/v4/personal_access_tokens/self?private_token={token}");
+        server.get(&path).json()["scopes"].clone()
+    };
+    assert_eq!(scopes(&all), json!(["api"]));
+    assert_eq!(scopes(&reader), json!(["read_api"]));
+
+    // The query goes before the header, and what is empty counts as nothing.
+    let path = format!("{version}?private_token=wrong");
+    assert_eq!(
+        server
+            .request("GET", &path, &[("PRIVATE-TOKEN", &all)], b"")
+            .status,
+        401
+    );
+    let path = format!("{version}?private_token=");
+    assert_eq!(
+        server
+            .request("GET", &path, &[("PRIVATE-TOKEN", &all)], b"")
+            .status,
+        200
+    );
+
+    let log = server.log();
+    for secret in [&all, &platform, &reader, &expired, &revoked] {
+        assert!(!log.contains(secret.as_str()), "a token is in the log");
+    }
+
+    // A line that is taken out is out at once; the server looks every second.
+    fs::write(&file, "").unwrap();
+    wait_until("the token is gone", || {
+        server
+            .request("GET", version, &[("PRIVATE-TOKEN", &all)], b"")
+            .status
+            == 401
+    });
+}
+
+#[test]
+fn a_server_that_cannot_be_right_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let backup = api_support::backup();
+    let backup = backup.to_str().unwrap();
+    let bad = folder.path().join("bad");
+    fs::write(&bad, "no token\n").unwrap();
+    let bad = bad.to_str().unwrap();
+    // Ends before the tables that say who the groups are.
+    let cut = folder.path().join("cut.sql");
+    let whole = dump();
+    fs::write(&cut, &whole[..whole.find("COPY public.notes").unwrap()]).unwrap();
+    let cut = cut.to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 11] = [
+        (
+            &["-s", backup, "--listen", "0.0.0.0:0"],
+            2,
+            "without tokens",
+        ),
+        (
+            &["-s", backup, "--token-file", "/nowhere/tokens"],
+            2,
+            "/nowhere/tokens",
+        ),
+        (&["-s", backup, "--token-file", bad], 2, "64 hex digits"),
+        (&["-s", "-"], 2, "has to be there, and stay the same"),
+        (
+            &["-s", "postgresql://u:geheim@db/gitlab"],
+            2,
+            "has to be there, and stay the same",
+        ),
+        (&["-s", "/nowhere"], 3, "/nowhere"),
+        (&["-s", cut, "--listen", "127.0.0.1:0"], 3, "ends early"),
+        (
+            &["-s", backup, "--tls-cert", bad, "--tls-key", bad],
+            2,
+            "a certificate",
+        ),
+        (&["-s", backup, "--tls-cert", bad], 2, "--tls-key"),
+        (&["-s", backup, "--gitlab-version", "new"], 2, "17.8.1-ee"),
+        (
+            &["-s", backup, "--relative-url-root", "/a/{b}"],
+            2,
+            "relative-url-root",
+        ),
+    ];
+    for (args, code, says) in cases {
+        let output = relexport(&[&["serve", "--data", data], args].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(says), "{args:?}: {stderr}");
+        assert!(
+            !stderr.contains("geheim") && !stderr.contains("panicked"),
+            "{stderr}"
+        );
+    }
+    let server = Server::start(&folder.path().join("data"), &[]);
+    let address = server.address.to_string();
+    let output = relexport(&["serve", "--data", data, "-s", backup]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr.contains("in use by another server"), "{stderr}");
+    let other = folder.path().join("other");
+    let output = relexport(&[
+        "serve",
+        "--data",
+        other.to_str().unwrap(),
+        "-s",
+        backup,
+        "--listen",
+        &address,
+    ]);
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[test]
+fn hostile_requests_get_a_4xx() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    server.export(4351, "");
+    let download = "/api/v4/groups/4351/export_relations/download?relation=";
+    let long = "a".repeat(100_000);
+    let cases = [
+        ("GET", "/../../../../etc/passwd".to_owned(), 404),
+        ("GET", "/api/v4/groups/../../../etc/passwd".to_owned(), 404),
+        (
+            "GET",
+            "/api/v4/groups/..%2F..%2Fetc%2Fpasswd".to_owned(),
+            404,
+        ),
+        (
+            "GET",
+            "/api/v4/groups/..%2F..%2Fetc/export_relations/status".to_owned(),
+            404,
+        ),
+        (
+            "GET",
+            "/api/v4/groups/acme%00/export_relations/status".to_owned(),
+            404,
+        ),
+        (
+            "GET",
+            "/api/v4/groups/%FF%FE/export_relations/status".to_owned(),
+            400,
+        ),
+        (
+            "GET",
+            "/api/v4/groups/acme/platform/export_relations/status".to_owned(),
+            404,
+        ),
+        (
+            "GET",
+            "/api/v4/groups//export_relations/status".to_owned(),
+            404,
+        ),
+        (
+            "GET",
+            "/api/v4/groups/4351%3B%20drop%20table/export_relations/status".to_owned(),
+            404,
+        ),
+        ("GET", format!("{download}..%2F..%2F..%2Frequest.json"), 404),
+        ("GET", format!("{download}../../../../etc/passwd"), 404),
+        ("GET", format!("{download}labels%00"), 400),
+        ("GET", format!("{download}%FF"), 400),
+        ("GET", format!("{download}labels.ndjson.gz"), 404),
+        ("GET", format!("{download}%2Fetc%2Fpasswd"), 404),
+        (
+            "GET",
+            format!("{download}labels&batched=true&batch_number=..%2F1"),
+            400,
+        ),
+        (
+            "GET",
+            format!(
+                "/api/v4/groups/{}/export_relations/status",
+                "a".repeat(20_000)
+            ),
+            404,
+        ),
+        ("GET", format!("/{long}"), 414),
+        ("GET", format!("{download}{long}"), 414),
+        ("BREW", STATUS.to_owned(), 405),
+        ("PUT", START.to_owned(), 405),
+        ("TRACE", STATUS.to_owned(), 405),
+        ("CONNECT", STATUS.to_owned(), 405),
+        ("GET", "/api/v4/groups?page=0".to_owned(), 400),
+        ("GET", "/api/v4/groups?page=-1".to_owned(), 400),
+        ("GET", "/api/v4/groups?per_page=x".to_owned(), 400),
+        ("GET", "/api/v4/groups?order_by=password".to_owned(), 400),
+        (
+            "GET",
+            "/api/v4/groups?page=99999999999999999999".to_owned(),
+            200,
+        ),
+    ];
+    for (method, path, status) in cases {
+        let shown: String = path.chars().take(80).collect();
+        let answer = server.request(method, &path, &[], b"");
+        // Below 500 it may be another refusal than ours, of the HTTP library.
+        let is_expected = match status {
+            414 => matches!(answer.status, 414 | 431),
+            status => answer.status == status,
+        };
+        assert!(is_expected, "{method} {shown}: {answer:?}");
+        assert!(
+            !answer.body.windows(5).any(|bytes| bytes == b"root:"),
+            "{shown}"
+        );
+    }
+
+    let json = ("Content-Type", "application/json");
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let bodies: [(Headers<'_>, Vec<u8>, u16); 8] = [
+        (&[json], b"{\"batched\":".to_vec(), 400),
+        (&[json], b"\"\xff\"".to_vec(), 400),
+        (&[json], b"[1]".to_vec(), 202),
+        (&[json], br#"{"batched":{}}"#.to_vec(), 400),
+        (&[json], br#"{"batched":[true]}"#.to_vec(), 400),
+        (&[("Content-Type", "text/xml")], b"<a/>".to_vec(), 415),
+        (&[json], vec![b' '; 1 << 20], 413),
+        (&[], b"batched=true&%zz=%00".to_vec(), 400),
+    ];
+    for (headers, body, status) in bodies {
+        let answer = server.request("POST", START, headers, &body);
+        assert_eq!(answer.status, status, "{headers:?}: {answer:?}");
+    }
+
+    // 10 MB of headers, in one and in many.
+    let host = format!("Host: {}\r\n", server.address);
+    let one = format!(
+        "GET {STATUS} HTTP/1.1\r\n{host}X: {}\r\n\r\n",
+        "x".repeat(10 << 20)
+    );
+    let many = format!(
+        "GET {STATUS} HTTP/1.1\r\n{host}{}\r\n",
+        "X: y\r\n".repeat(1 << 20)
+    );
+    for request in [one, many] {
+        if let Some(answer) = server.raw(request.as_bytes()) {
+            assert_eq!(answer.status, 431);
+        }
+    }
+    let malformed: [&[u8]; 7] = [
+        b"\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nBad Name: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ];
+    for request in malformed {
+        let shown = String::from_utf8_lossy(request);
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let status = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.is_empty() || status.starts_with("HTTP/1.1 4"),
+            "{shown:?}: {status}"
+        );
+    }
+    // Without tokens, a name that somebody may have pointed here is not answered to, nor a foreign page.
+    let rebound = b"GET /api/v4/groups HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    assert_eq!(server.raw(rebound).unwrap().status, 403);
+    let foreign = server.request("POST", START, &[("Origin", "http://evil.example")], b"");
+    assert_eq!(
+        (foreign.status, foreign.json()),
+        (403, json!({"message": "403 Forbidden"}))
+    );
+    // After all of that it is well.
+    assert_eq!(server.get(STATUS).status, 200);
+}
+
+#[test]
+fn tls_is_served_with_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args([
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            &key,
+            "-out",
+            &cert,
+        ])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let options = ["--tls-cert", &cert, "--tls-key", &key];
+    let server = Server::unready(
+        &api_support::backup(),
+        &folder.path().join("data"),
+        &options,
+    );
+    let url = format!("https://{}/-/readiness", server.address);
+    wait_until("it answers over TLS", || {
+        let curl = Command::new("curl")
+            .args(["-sf", "--cacert", &cert, &url])
+            .output()
+            .unwrap();
+        curl.status.success() && curl.stdout.starts_with(b"{")
+    });
+    // Who speaks plain HTTP to it gets nothing, and holds nobody up.
+    let mut plain = TcpStream::connect(server.address).unwrap();
+    plain
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"));
+    let curl = Command::new("curl")
+        .args(["-sf", "--cacert", &cert, &url])
+        .output()
+        .unwrap();
+    assert!(curl.status.success());
+}
