@@ -17,8 +17,8 @@ use relexport::output::{
 };
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{
-    Choice, HopToScan, KeySet, Keys, Limits, Observer, Plan, Relations, Request, Resolved, Scanner,
-    Selection, plan, resolve,
+    Choice, HopToScan, KeySet, Keys, Limits, Observer, Plan, Relations, Request, Resolved, Rows,
+    Scanner, Selection, plan, resolve,
 };
 use relexport::snapshot::{
     Access, Block, BlockHead, Kind, PlainDump, RowForm, Snapshot, SnapshotFacts, TableName,
@@ -203,11 +203,14 @@ fn render(c: &mut Criterion) {
     let resolved = epic_with_notes(2000);
     let renderer = Renderer::new(&resolved, false, false).expect("a renderer");
     let entity = &resolved.entities[0];
+    let Rows::Kept(store) = &resolved.rows else {
+        panic!("the rows of a dump are kept");
+    };
     let epics = renderer
-        .top_level(0, entity.id, entity.root)
+        .top_level(store, 0, entity.id, entity.root)
         .expect("the group's epics");
     let epic: Vec<_> = epics.into_iter().filter(|epic| epic.id == 21).collect();
-    let resident = renderer.load(0, &epic).expect("rows in memory");
+    let resident = renderer.load(store, 0, &epic).expect("rows in memory");
     let rendered = renderer.render(0, &epic, &resident, true);
     let bytes = rendered.expect("an epic").content.len();
     assert!((1_500_000..4_000_000).contains(&bytes), "{bytes}");
@@ -226,10 +229,13 @@ fn gzip(c: &mut Criterion) {
     let resolved = epic_with_notes(2000);
     let renderer = Renderer::new(&resolved, false, false).expect("a renderer");
     let entity = &resolved.entities[0];
+    let Rows::Kept(store) = &resolved.rows else {
+        panic!("the rows of a dump are kept");
+    };
     let epics = renderer
-        .top_level(0, entity.id, entity.root)
+        .top_level(store, 0, entity.id, entity.root)
         .expect("the group's epics");
-    let resident = renderer.load(0, &epics).expect("rows in memory");
+    let resident = renderer.load(store, 0, &epics).expect("rows in memory");
     let rendered = renderer
         .render(0, &epics, &resident, true)
         .expect("the epics");
@@ -300,6 +306,8 @@ fn manifest(batches: u32) -> Manifest {
             source: "dump.sql".to_owned(),
             server_version: None,
             gitlab_version: None,
+            taken_at: None,
+            lsn: None,
         },
         pipeline: PipelineEntry {
             name: "group".to_owned(),
@@ -310,6 +318,7 @@ fn manifest(batches: u32) -> Manifest {
             batch_size: 50,
             edition: "ee".to_owned(),
         },
+        resume: None,
         warnings: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {

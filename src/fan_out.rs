@@ -31,6 +31,11 @@ impl<R: Send + 'static> FanOut<R> {
         }
     }
 
+    /// The pool that the jobs run on.
+    pub fn pool(&self) -> &ThreadPool {
+        &self.pool
+    }
+
     /// Gives the pool a job. Where the window is full, waits for the oldest job and returns its result.
     pub fn give(&mut self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
         let oldest = if self.under_way.len() >= self.window {

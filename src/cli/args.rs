@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,8 +13,8 @@ use super::exit::STATUS_HELP;
 
 /// Takes one group out of a GitLab database snapshot, in GitLab's own export format.
 ///
-/// A snapshot is a file of pg_dump in any format, a GitLab backup, or a folder of CSV files. No
-/// server is needed.
+/// A snapshot is a file of pg_dump in any format, a GitLab backup, a folder of CSV files, or a live PostgreSQL
+/// server, read at one instant.
 #[derive(Debug, Parser)]
 #[command(
     name = "relexport",
@@ -34,6 +35,9 @@ const GLOBAL: &str = "Global options";
 
 /// The heading of options that bound a run.
 const LIMITS: &str = "Limits";
+
+/// The heading of options that are for live servers only.
+const SERVER: &str = "Live servers";
 
 /// The headings of what a bench combines, and of how it measures.
 const COMBINED: &str = "What is combined";
@@ -100,12 +104,18 @@ pub struct GroupsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::INSPECT)]
 pub struct InspectArgs {
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, or - for standard input
-    #[arg(long, short, value_name = "PATH")]
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
+    /// (postgres://…)
+    #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: String,
+    /// The pipeline whose key columns must have indexes on a live server [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// Show how far the relations of an export are
@@ -167,11 +177,13 @@ pub struct PipelineCheckArgs {
     #[arg(value_name = "FILE", required_unless_present = "snapshot")]
     pub file: Option<PathBuf>,
     /// A snapshot whose tables the pipeline is held against
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// Print a completion script for a shell
@@ -195,12 +207,39 @@ pub struct ManArgs {
 /// Which snapshot to read, and how.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, or - for standard input
-    #[arg(long, short, value_name = "PATH")]
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
+    /// (postgres://…)
+    #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: String,
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// How a live server is read. Dumps and other files do not care.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Connections that read, besides the one that holds the instant [default: as many as threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(help_heading = SERVER)]
+    pub connections: Option<u16>,
+    /// Read at a snapshot that another session has exported (pg_export_snapshot) and holds open
+    #[arg(long, value_name = "ID", help_heading = SERVER)]
+    pub pg_snapshot: Option<String>,
+    /// Time for one query, until its last row has come; 0 is for ever
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
+    #[arg(help_heading = SERVER)]
+    pub statement_timeout: Duration,
+    /// Time to wait for a table that somebody has locked; 0 is for ever
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    #[arg(help_heading = SERVER)]
+    pub lock_timeout: Duration,
+    /// Time after which the server ends our sessions, should they fall silent; 0 is never
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = parse_time)]
+    #[arg(help_heading = SERVER)]
+    pub idle_timeout: Duration,
 }
 
 /// Limits of a run.
@@ -248,6 +287,9 @@ pub struct ExportArgs {
     /// Replace an export that is there already, once the new one is complete
     #[arg(long)]
     pub force: bool,
+    /// Go on with an export that was interrupted: files that are finished are kept
+    #[arg(long, conflicts_with_all = ["force", "dry_run"])]
+    pub resume: bool,
     /// Write one file per batch, for relations that GitLab batches
     #[arg(long)]
     pub batched: bool,
@@ -296,12 +338,14 @@ pub struct ExportArgs {
 pub struct BenchArgs {
     #[command(subcommand)]
     pub command: Option<BenchCommand>,
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, or - for standard input
-    #[arg(long, short, value_name = "PATH", required = true)]
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
+    #[arg(long, short, value_name = "PATH|URL", required = true)]
     pub snapshot: Option<String>,
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// A group's id or full path; may be given several times
     #[arg(
         long,
@@ -408,6 +452,27 @@ pub struct BenchCompareArgs {
 pub enum EditionArg {
     Ce,
     Ee,
+}
+
+/// A time such as `500ms`, `30s`, `10min` or `1h`; `0` is none.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    const FORM: &str = "write a time as 500ms, 30s, 10min or 1h, or 0";
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let milliseconds: u64 = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" | "min" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "" if digits == "0" => 1,
+        _ => return Err(FORM.to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| FORM.to_owned())?;
+    number
+        .checked_mul(milliseconds)
+        // PostgreSQL keeps milliseconds in 31 bits.
+        .filter(|milliseconds| *milliseconds <= i32::MAX as u64)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "the time is longer than a server can wait (24 days)".to_owned())
 }
 
 /// A number of records.

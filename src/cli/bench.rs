@@ -198,7 +198,7 @@ fn from(args: &BenchArgs, snapshot: &str) -> Result<From, Failure> {
     if let Some(FromArg::Snapshot) = args.from {
         return Ok(From::Snapshot);
     }
-    let opened = snapshot::open(snapshot)?;
+    let opened = snapshot::open_with(snapshot, &setup::open_options(&args.server, None))?;
     match (&opened.access, args.from) {
         (Access::Keyed(_), Some(FromArg::Resolved)) => Err(Failure::usage(
             "a live server is asked for the rows of each batch, so they cannot be found once for all runs\n  \
@@ -216,12 +216,14 @@ fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
         snapshot: SnapshotArgs {
             snapshot: snapshot.to_owned(),
             pipeline: args.pipeline.clone(),
+            server: args.server.clone(),
         },
         group: args.group.clone(),
         subgroups: args.subgroups,
         all_groups: args.all_groups,
         out: None,
         force: false,
+        resume: false,
         batched: true,
         batch_size: DEFAULT_BATCH_SIZE,
         relation: args.relations.clone(),
@@ -268,6 +270,20 @@ fn arguments(args: &BenchArgs, snapshot: &str) -> Vec<OsString> {
         EditionArg::Ee => "ee",
     };
     option("--edition", Some(edition.into()));
+    let server = &args.server;
+    if let Some(connections) = server.connections {
+        option("--connections", Some(connections.to_string().into()));
+    }
+    if let Some(id) = &server.pg_snapshot {
+        option("--pg-snapshot", Some(id.into()));
+    }
+    for (name, time) in [
+        ("--statement-timeout", server.statement_timeout),
+        ("--lock-timeout", server.lock_timeout),
+        ("--idle-timeout", server.idle_timeout),
+    ] {
+        option(name, Some(format!("{}ms", time.as_millis()).into()));
+    }
     option("--memory-limit", Some(args.memory_limit.to_string().into()));
     if let Some(folder) = &args.temp_dir {
         option("--temp-dir", Some(PathBuf::from(folder).into_os_string()));

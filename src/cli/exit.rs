@@ -8,7 +8,7 @@ use super::console::Console;
 use crate::export::ExportError;
 use crate::output::{FolderError, ManifestError};
 use crate::resolve::ResolveError;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{SnapshotError, shown};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +66,11 @@ impl Failure {
         }
     }
 
-    /// Says what the error is of: a snapshot, as the user named it.
+    /// Says what the error is of: a snapshot, as the user named it, without a password that an address may hold.
     pub fn of(self, name: &str) -> Self {
         Failure {
             exit: self.exit,
-            error: anyhow::anyhow!("{name}: {}", self.error),
+            error: anyhow::anyhow!("{}: {}", shown(name), self.error),
         }
     }
 
@@ -85,6 +85,7 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         let exit = match &error {
             ExportError::Folder(folder) if folder.is_usage() => Exit::Usage,
+            ExportError::Resume { .. } => Exit::Usage,
             ExportError::Folder(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
             ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
                 Exit::Snapshot

@@ -32,7 +32,10 @@ pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
 /// The groups in order of their full paths.
 fn read(args: &GroupsArgs, console: &Console) -> Result<Vec<EntityInfo>, Failure> {
     let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
-    let snapshot = snapshot::open(&args.snapshot.snapshot)?;
+    let snapshot = snapshot::open_with(
+        &args.snapshot.snapshot,
+        &setup::open_options(&args.snapshot.server, None),
+    )?;
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
     let limits = setup::default_limits();

@@ -6,12 +6,14 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use crate::export::{ExportObserver, version_by_tables};
-use crate::snapshot::{self, Survey, survey};
+use crate::resolve::{Selection, missing_indexes, plan};
+use crate::snapshot::{Access, Snapshot, Survey, open_with, survey};
 
 use super::args::InspectArgs;
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
+use super::setup;
 use super::stdout;
 use super::table::{Align, Table, visible};
 
@@ -28,7 +30,16 @@ struct Inspection {
     /// The oldest GitLab whose tables these can be.
     gitlab_version_by_tables: Option<&'static str>,
     taken_at: Option<String>,
+    /// How far the log of a live server was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lsn: Option<String>,
+    /// Rows and bytes are by a live server's statistics.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
     tables: Vec<TableEntry>,
+    /// Columns that the pipeline finds rows by, without an index that helps a live server to do so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_indexes: Option<Vec<IndexEntry>>,
     /// Why the tables are not all of the snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -42,9 +53,35 @@ struct TableEntry {
     bytes: Option<u64>,
 }
 
+/// A column without an index.
+#[derive(Serialize)]
+struct IndexEntry {
+    table: String,
+    column: String,
+}
+
+/// The columns without an index of a live server; `None` for other snapshots, or where the pipeline does not fit.
+fn missing(args: &InspectArgs, snapshot: &Snapshot) -> Result<Option<Vec<IndexEntry>>, Failure> {
+    let Access::Keyed(source) = &snapshot.access else {
+        return Ok(None);
+    };
+    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
+    let Ok(plan) = plan(&pipeline, &Selection::default(), &source.catalog()) else {
+        return Ok(None);
+    };
+    let missing = missing_indexes(&plan, source.as_ref()).into_iter();
+    let entries = missing.map(|(table, column)| IndexEntry {
+        table: table.to_string(),
+        column,
+    });
+    Ok(Some(entries.collect()))
+}
+
 /// Runs the command. What could be read is printed, even where the rest is damaged.
 pub fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
-    let snapshot = snapshot::open(&args.snapshot)?;
+    let snapshot = open_with(&args.snapshot, &setup::open_options(&args.server, Some(1)))?;
+    let missing_indexes = missing(args, &snapshot)?;
+    let estimated = matches!(snapshot.access, Access::Keyed(_));
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
     let (kind, source, size) = (snapshot.kind, snapshot.source.clone(), snapshot.size);
@@ -68,6 +105,8 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
         gitlab_version: facts.gitlab_version,
         gitlab_version_by_tables: version_by_tables(&catalog),
         taken_at: facts.taken_at,
+        lsn: facts.lsn,
+        estimated,
         tables: tables
             .into_iter()
             .map(|(name, size)| TableEntry {
@@ -76,6 +115,7 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
                 bytes: size.map(|size| size.bytes),
             })
             .collect(),
+        missing_indexes,
         error: error.as_ref().map(ToString::to_string),
     };
     if args.json {
@@ -110,19 +150,25 @@ fn text(inspection: &Inspection) -> String {
         ("GitLab version", gitlab),
         ("taken at", inspection.taken_at.clone()),
     ];
+    // What other snapshots cannot have is no line of theirs.
+    let of_servers = inspection.lsn.clone().map(|lsn| ("LSN", Some(lsn)));
     let mut text = String::new();
-    for (name, value) in facts {
+    for (name, value) in facts.into_iter().chain(of_servers) {
         let value = value.map_or("not known".to_owned(), |value| visible(&value));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:15} {value}");
     }
+    let (rows, bytes, nothing) = match inspection.estimated {
+        true => ("ROWS, ABOUT", "ON DISK, ABOUT", "not known"),
+        false => ("ROWS", "BYTES", "no data"),
+    };
     let mut table = Table::new(&[
         ("TABLE", Align::Left),
-        ("ROWS", Align::Right),
-        ("BYTES", Align::Right),
+        (rows, Align::Right),
+        (bytes, Align::Right),
     ]);
     for entry in &inspection.tables {
-        let shown = |value: Option<String>| value.unwrap_or_else(|| "no data".to_owned());
+        let shown = |value: Option<String>| value.unwrap_or_else(|| nothing.to_owned());
         table.row([
             entry.table.clone(),
             shown(entry.rows.map(|rows| HumanCount(rows).to_string())),
@@ -130,5 +176,19 @@ fn text(inspection: &Inspection) -> String {
         ]);
     }
     let _ = write!(text, "\n{}", table.text());
+    if let Some(missing) = inspection
+        .missing_indexes
+        .as_ref()
+        .filter(|missing| !missing.is_empty())
+    {
+        let mut table = Table::new(&[
+            ("TABLE", Align::Left),
+            ("COLUMN WITHOUT INDEX", Align::Left),
+        ]);
+        for entry in missing {
+            table.row([entry.table.clone(), entry.column.clone()]);
+        }
+        let _ = write!(text, "\n{}", table.text());
+    }
     text
 }

@@ -9,6 +9,7 @@ mod examples;
 mod exit;
 mod export;
 mod groups;
+mod hide;
 mod inspect;
 mod interrupt;
 mod logging;
@@ -36,6 +37,7 @@ pub use exit::Exit;
 
 /// Runs the program with the process's arguments and returns its exit code.
 pub fn main() -> ExitCode {
+    hide::hide_password();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),

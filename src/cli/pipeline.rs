@@ -60,7 +60,7 @@ fn run_check(args: &PipelineCheckArgs) -> Result<Exit, Failure> {
             let _ = writeln!(text, "{error}");
             (error.mistakes, Vec::new())
         }
-        Ok(pipeline) => (Vec::new(), findings(&pipeline, args.snapshot.as_deref())?),
+        Ok(pipeline) => (Vec::new(), findings(&pipeline, args)?),
     };
     for finding in &findings {
         let _ = writeln!(text, "{finding}");
@@ -81,12 +81,13 @@ fn run_check(args: &PipelineCheckArgs) -> Result<Exit, Failure> {
     Ok(if ok { Exit::Success } else { Exit::Failed })
 }
 
-fn findings(pipeline: &Pipeline, snapshot: Option<&str>) -> Result<Vec<Finding>, Failure> {
-    let Some(name) = snapshot else {
+fn findings(pipeline: &Pipeline, args: &PipelineCheckArgs) -> Result<Vec<Finding>, Failure> {
+    let Some(name) = &args.snapshot else {
         return Ok(Vec::new());
     };
-    let (catalog, _) =
-        read_catalog(snapshot::open(name)?).map_err(|error| Failure::from(error).of(name))?;
+    let options = setup::open_options(&args.server, Some(1));
+    let (catalog, _) = read_catalog(snapshot::open_with(name, &options)?)
+        .map_err(|error| Failure::from(error).of(name))?;
     Ok(check(pipeline, &catalog))
 }
 

@@ -24,6 +24,9 @@ const READING_PIPE: &str =
     "reading   {spinner} {binary_bytes}  {binary_bytes_per_sec}  {elapsed}  {wide_msg}";
 const RENDERING: &str =
     "rendering {bar:20} {human_pos}/{human_len} rows  {per_sec}  {eta} left  {wide_msg}";
+/// Of a server, nobody knows how many rows are to come.
+const RENDERING_LIVE: &str =
+    "rendering {spinner} {human_pos} rows  {per_sec}  {elapsed}  {wide_msg}";
 const RELATION: &str = "          {bar:20} {human_pos}/{human_len} rows  {wide_msg}";
 
 /// Shows how far an export is.
@@ -35,7 +38,8 @@ pub struct Progress {
     relations: HashMap<(usize, String), ProgressBar>,
     read: Arc<AtomicU64>,
     size: Option<u64>,
-    expected: u64,
+    /// `None` where nobody knows how many rows there will be.
+    expected: Option<u64>,
     rows: u64,
     bytes: u64,
     line: Instant,
@@ -49,7 +53,7 @@ impl Progress {
             relations: HashMap::new(),
             read: Arc::default(),
             size: None,
-            expected: 0,
+            expected: None,
             rows: 0,
             bytes: 0,
             line: Instant::now(),
@@ -145,7 +149,11 @@ impl ExportObserver for Progress {
 
     fn writing(&mut self, expected: Expected) {
         self.expected = expected.rows;
-        self.start_phase(Some(expected.rows), RENDERING);
+        let template = match expected.rows {
+            Some(_) => RENDERING,
+            None => RENDERING_LIVE,
+        };
+        self.start_phase(expected.rows, template);
         tracing::info!(
             relations = expected.relations,
             rows = expected.rows,
@@ -171,7 +179,7 @@ impl BatchObserver for Progress {
         self.bytes += bytes;
         if let Some(bar) = &self.bar {
             // Relations that are collected have rows that nobody could expect.
-            if self.rows > self.expected {
+            if self.expected.is_some_and(|expected| self.rows > expected) {
                 bar.set_length(self.rows);
             }
             bar.inc(rows);
@@ -187,14 +195,15 @@ impl BatchObserver for Progress {
         }
         if self.is_time_for_a_line() {
             let (rows, bytes) = (self.rows, self.bytes);
+            let total = self.expected.map(|expected| expected.max(rows));
+            let of = total.map_or(String::new(), |total| format!(" of {}", HumanCount(total)));
             self.console.info(
                 &format!(
-                    "rendering: {} of {} rows, {} of NDJSON, at relation {relation}",
+                    "rendering: {}{of} rows, {} of NDJSON, at relation {relation}",
                     HumanCount(rows),
-                    HumanCount(self.expected.max(rows)),
                     HumanBytes(bytes)
                 ),
-                json!({"phase": "rendering", "rows": rows, "total_rows": self.expected.max(rows), "bytes": bytes,
+                json!({"phase": "rendering", "rows": rows, "total_rows": total, "bytes": bytes,
                     "relation": relation}),
             );
         }
@@ -207,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_understood() {
-        for template in [READING, READING_PIPE, RENDERING, RELATION] {
+        for template in [READING, READING_PIPE, RENDERING, RENDERING_LIVE, RELATION] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::export::{ExportOptions, ExportRequest};
 use crate::output::GzipLevel;
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
+use crate::snapshot::{OpenOptions, Timeouts};
 
-use super::args::{EditionArg, ExportArgs, LimitArgs};
+use super::args::{EditionArg, ExportArgs, LimitArgs, ServerArgs};
 use super::exit::{Exit, Failure};
 use super::interrupt;
 
@@ -40,8 +42,10 @@ pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
     let out = args.out.clone().unwrap_or_default();
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
+        open: open_options(&args.snapshot.server, args.limits.threads),
         out,
         force: args.force,
+        resume: args.resume,
         pipeline,
         selection: Selection {
             relations: match args.relation.is_empty() {
@@ -108,6 +112,25 @@ pub fn read_pipeline(path: &Path) -> Result<String, Failure> {
         )));
     }
     std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// How a snapshot is opened, by the arguments. `threads` says how many connections there are where the user does
+/// not.
+pub fn open_options(args: &ServerArgs, threads: Option<u16>) -> OpenOptions {
+    let defaults = OpenOptions::default();
+    let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
+    OpenOptions {
+        connections: args
+            .connections
+            .or(threads)
+            .map_or(defaults.connections, usize::from),
+        pg_snapshot: args.pg_snapshot.clone(),
+        timeouts: Timeouts {
+            statement: some(args.statement_timeout),
+            lock: some(args.lock_timeout),
+            idle: some(args.idle_timeout),
+        },
+    }
 }
 
 /// The limits that the arguments name.

@@ -10,7 +10,10 @@ use rayon::ThreadPool;
 use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, SkippedRow, Writer, deflate};
 use crate::pipeline::Form;
-use crate::resolve::{Entry, PlanSource, Resolved, TableId};
+use crate::resolve::{
+    EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
+    Rows, TableId, TopKeys, Wanted,
+};
 use crate::timings::{self, Phase};
 
 use super::ExportOptions;
@@ -19,6 +22,9 @@ use super::render::{BadValue, Rendered, Renderer};
 /// Top-level rows that one job renders at the most: what bounds the memory of a batch that is under way, since its
 /// content goes on in pieces.
 const SLICE: usize = 200;
+
+/// Entities whose relations are fetched together: what bounds the keys that are held at the same time.
+const ENTITIES: usize = 500;
 
 /// Told how far the batches are.
 pub trait BatchObserver {
@@ -62,11 +68,22 @@ pub enum BatchError {
     /// Rows that had been moved out of memory could not be read back.
     #[error("cannot read rows back from the temp folder: {0}")]
     Temp(io::Error),
+    /// A file of an earlier run cannot have come from these rows.
+    #[error(
+        "{0}, though an earlier run finished the file with it\n  start anew with --force instead of --resume"
+    )]
+    Changed(String),
     #[error("interrupted")]
     Interrupted,
     #[error("{0}")]
     Plan(String),
+    /// The rows that are still to come never will.
+    #[error(transparent)]
+    Resolve(ResolveError),
 }
+
+/// A file's place: entity, relation, batch.
+pub(super) type FilePlace = (usize, usize, Option<u32>);
 
 /// What a render job gives back.
 struct Batch {
@@ -74,7 +91,56 @@ struct Batch {
     /// The last one of its file.
     last: bool,
     rows: u64,
-    outcome: Result<Rendered, BadValue>,
+    /// Or why the file cannot be finished.
+    outcome: Result<Rendered, String>,
+}
+
+/// A relation of an entity while its rows are cut into files and jobs.
+#[derive(Default)]
+struct Cut {
+    entity: usize,
+    relation: usize,
+    /// Top-level rows in all, and those that have been given to jobs.
+    total: usize,
+    given: usize,
+    /// Rows of a file, where there is more than one.
+    batch_size: Option<usize>,
+    json: bool,
+    /// The rest of the rows cannot be had.
+    refused: bool,
+    /// Bad rows that have not been listed yet.
+    unread: Vec<BadValue>,
+    unlisted: u64,
+}
+
+impl Cut {
+    /// The file of the next row.
+    fn file(&self) -> FileId {
+        FileId {
+            entity: self.entity,
+            relation: self.relation,
+            // That there are not too many batches has been checked.
+            batch: self.batch_size.map(|size| (self.given / size) as u32 + 1),
+            json: self.json,
+        }
+    }
+
+    /// Rows that the file of the next row has room for.
+    fn room(&self) -> usize {
+        let left = self.total - self.given;
+        match self.batch_size {
+            Some(size) => left.min(size - self.given % size),
+            None => left,
+        }
+    }
+
+    /// True where the rows given so far end a file.
+    fn is_at_end(&self) -> bool {
+        self.given == self.total
+            || self
+                .batch_size
+                .is_some_and(|size| self.given.is_multiple_of(size))
+    }
 }
 
 /// What a compress job gives back.
@@ -92,13 +158,21 @@ pub(super) struct Batches<'a> {
     compressions: FanOut<Compressed>,
     sink: &'a mut dyn BatchSink,
     observer: &'a mut dyn BatchObserver,
-    interrupted: &'a AtomicBool,
+    interrupted: &'a Arc<AtomicBool>,
     /// Content of the current file that does not fill a piece yet.
     partial: Vec<u8>,
     done: Done,
-    failed: HashSet<(usize, usize, Option<u32>)>,
-    /// Keys that records refer to, by file.
-    collected: HashMap<(usize, usize, Option<u32>), BTreeSet<i64>>,
+    /// The relation whose rows are being cut into jobs.
+    cut: Cut,
+    failed: HashSet<FilePlace>,
+    /// Files that an earlier run finished, so that they are not written again.
+    finished: HashSet<FilePlace>,
+    /// True where some relation is collected from the records of the others, those of finished files among them.
+    collects: bool,
+    /// Keys that the records of the current file refer to.
+    referred: BTreeSet<i64>,
+    /// Keys that records of complete files refer to, by entity.
+    collected: HashMap<usize, BTreeSet<i64>>,
 }
 
 impl<'a> Batches<'a> {
@@ -108,12 +182,16 @@ impl<'a> Batches<'a> {
         pool: &Arc<ThreadPool>,
         sink: &'a mut dyn BatchSink,
         observer: &'a mut dyn BatchObserver,
-        interrupted: &'a AtomicBool,
+        interrupted: &'a Arc<AtomicBool>,
     ) -> Result<Self, BatchError> {
         let counts = !sink.wants_content();
         let renderer =
             Renderer::new(resolved, options.keep_going, counts).map_err(BatchError::Plan)?;
         let threads = pool.current_num_threads();
+        let relations = &resolved.plan.relations;
+        let collects = relations
+            .iter()
+            .any(|relation| matches!(relation.source, Ok(PlanSource::Collected(_))));
         Ok(Batches {
             resolved,
             options,
@@ -126,9 +204,19 @@ impl<'a> Batches<'a> {
             interrupted,
             partial: Vec::with_capacity(PIECE),
             done: Done::default(),
+            cut: Cut::default(),
             failed: HashSet::new(),
+            finished: HashSet::new(),
+            collects,
+            referred: BTreeSet::new(),
             collected: HashMap::new(),
         })
+    }
+
+    /// Says which files an earlier run finished.
+    pub fn keeping(mut self, finished: HashSet<FilePlace>) -> Self {
+        self.finished = finished;
+        self
     }
 
     /// Exports every relation of every entity. Relations that are collected come last, because every other record
@@ -140,12 +228,9 @@ impl<'a> Batches<'a> {
         let _render = timings::phase(Phase::Render);
         let resolved = self.resolved;
         for collected in [false, true] {
-            for entity in 0..resolved.entities.len() {
-                for (relation, planned) in resolved.plan.relations.iter().enumerate() {
-                    if matches!(planned.source, Ok(PlanSource::Collected(_))) == collected {
-                        self.relation(entity, relation)?;
-                    }
-                }
+            match &resolved.rows {
+                Rows::Kept(store) => self.kept(store, collected)?,
+                Rows::Live(live) => self.live(live, collected)?,
             }
             // Every reference is known when the last batch has been taken.
             while let Some(batch) = self.renders.take() {
@@ -158,52 +243,141 @@ impl<'a> Batches<'a> {
         Ok(())
     }
 
-    fn relation(&mut self, entity: usize, relation: usize) -> Result<(), BatchError> {
+    /// The relations that are collected, or those that are not, out of one store.
+    fn kept(&mut self, store: &Arc<RowStore>, collected: bool) -> Result<(), BatchError> {
         let resolved = self.resolved;
-        let planned = &resolved.plan.relations[relation];
-        let source = match &planned.source {
-            Err(reason) => return self.fail_relation(entity, relation, reason.clone()),
-            Ok(source) => source,
-        };
-        if let Some(reason) = trouble(resolved, &planned.tables, self.options.keep_going) {
-            return self.fail_relation(entity, relation, reason);
-        }
-        let (key, root) = (resolved.entities[entity].id, resolved.entities[entity].root);
-        let entries = match source {
-            PlanSource::Rows(_) => self
-                .renderer
-                .top_level(relation, key, root)
-                .map_err(BatchError::Temp)?,
-            PlanSource::Maxima(_) => Vec::new(),
-            PlanSource::Collected(_) => {
-                let mut keys = BTreeSet::new();
-                for (_, found) in self.collected.iter().filter(|((of, ..), _)| *of == entity) {
-                    keys.extend(found);
+        for entity in 0..resolved.entities.len() {
+            for relation in self.relations(collected) {
+                if !self.can_be_had(entity, relation)? {
+                    continue;
                 }
-                self.renderer
-                    .collected(relation, &keys.into_iter().collect::<Vec<_>>())
+                let planned = &resolved.plan.relations[relation];
+                let EntityInfo { id, root, .. } = resolved.entities[entity];
+                let entries = match &planned.source {
+                    Ok(PlanSource::Maxima(_)) => {
+                        self.begin(entity, relation, 1)?;
+                        self.maxima(store)?;
+                        continue;
+                    }
+                    Ok(PlanSource::Collected(_)) => {
+                        let keys = self.collected_keys(entity);
+                        self.renderer.collected(store, relation, &keys)
+                    }
+                    Ok(PlanSource::Rows(_)) | Err(_) => self
+                        .renderer
+                        .top_level(store, relation, id, root)
+                        .map_err(BatchError::Temp)?,
+                };
+                self.begin(entity, relation, entries.len())?;
+                self.rows(store, &entries)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The relations that are collected, or those that are not, as they are fetched.
+    fn live(&mut self, live: &Live, collected: bool) -> Result<(), BatchError> {
+        let resolved = self.resolved;
+        let mut wanted = Vec::new();
+        for first in (0..resolved.entities.len()).step_by(ENTITIES) {
+            let entities = first..resolved.entities.len().min(first + ENTITIES);
+            for relation in self.relations(collected) {
+                let mut of = Vec::new();
+                for entity in entities.clone() {
+                    if self.can_be_had(entity, relation)? {
+                        let EntityInfo { id: key, root, .. } = resolved.entities[entity];
+                        let keys = match collected {
+                            true => TopKeys::Collected(self.collected_keys(entity)),
+                            false => TopKeys::Entity { key, root },
+                        };
+                        of.push(Of { entity, keys });
+                    }
+                }
+                wanted.push(Wanted { relation, of });
+            }
+        }
+        let mut fetch = live.fetch(wanted, self.interrupted);
+        while let Some(fetched) = fetch.take().map_err(BatchError::Resolve)? {
+            match fetched {
+                Fetched::Refused {
+                    relation,
+                    entity,
+                    error,
+                } => self.fail_relation(entity, relation, error)?,
+                Fetched::Round(round) => self.round(&round)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, round: &Round) -> Result<(), BatchError> {
+        let source = &self.resolved.plan.relations[round.relation].source;
+        for part in &round.parts {
+            if part.first {
+                self.begin(part.entity, round.relation, part.total)?;
+            }
+            match (&round.rows, source) {
+                (Err(error), _) => self.refused(error)?,
+                (Ok(store), Ok(PlanSource::Maxima(_))) => self.maxima(store)?,
+                (Ok(store), Ok(PlanSource::Rows(node) | PlanSource::Collected(node))) => {
+                    self.rows(store, &part.entries(node, store))?;
+                }
+                (Ok(_), Err(reason)) => self.refused(reason)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions of the relations that are collected, or of those that are not.
+    fn relations(&self, collected: bool) -> Vec<usize> {
+        let relations = self.resolved.plan.relations.iter().enumerate();
+        relations
+            .filter(|(_, planned)| {
+                matches!(planned.source, Ok(PlanSource::Collected(_))) == collected
+            })
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    /// Fails a relation that cannot be planned, or whose tables cannot be relied on.
+    fn can_be_had(&mut self, entity: usize, relation: usize) -> Result<bool, BatchError> {
+        let planned = &self.resolved.plan.relations[relation];
+        let reason = match &planned.source {
+            Err(reason) => Some(reason.clone()),
+            Ok(_) => trouble(self.resolved, &planned.tables, self.options.keep_going),
         };
-        self.observer
-            .relation(entity, &planned.name, entries.len() as u64);
-        let json = planned.form == Form::Object;
-        let file = FileId {
+        match reason {
+            Some(reason) => self.fail_relation(entity, relation, reason).map(|()| false),
+            None => Ok(true),
+        }
+    }
+
+    /// The keys that the entity's records refer to, sorted.
+    fn collected_keys(&self, entity: usize) -> Vec<i64> {
+        let keys = self.collected.get(&entity);
+        keys.into_iter().flatten().copied().collect()
+    }
+
+    /// A relation of an entity begins, with so many top-level rows. What is said of rows after that is of its rows.
+    fn begin(&mut self, entity: usize, relation: usize, total: usize) -> Result<(), BatchError> {
+        let planned = &self.resolved.plan.relations[relation];
+        self.observer.relation(entity, &planned.name, total as u64);
+        // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
+        let (unread, unlisted) = bad_rows(self.resolved, &planned.tables);
+        self.cut = Cut {
             entity,
             relation,
-            batch: None,
-            json,
+            total,
+            given: 0,
+            batch_size: (self.options.batched && planned.batched)
+                .then(|| self.options.batch_size.get() as usize),
+            json: planned.form == Form::Object,
+            refused: false,
+            unread,
+            unlisted,
         };
-        // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
-        let (mut unread, mut unlisted) = bad_rows(resolved, &planned.tables);
-        if let PlanSource::Maxima(_) = source {
-            let renderer = Arc::clone(&self.renderer);
-            return self.give(file, true, 1, move || renderer.maxima(relation, key, root));
-        }
-        let batch_size = self.options.batch_size.get() as usize;
-        let batched = self.options.batched && planned.batched;
-        let batches: Vec<&[Entry]> = entries.chunks(batch_size).collect();
-        if batched {
-            let count = u32::try_from(batches.len()).map_err(|_| {
+        if let Some(batch_size) = self.cut.batch_size {
+            let count = u32::try_from(total.div_ceil(batch_size)).map_err(|_| {
                 BatchError::Plan(format!("{} would have too many batches", planned.name))
             })?;
             self.send(Message::Batches {
@@ -212,43 +386,92 @@ impl<'a> Batches<'a> {
                 count,
             })?;
         }
-        if batches.is_empty() {
+        if total == 0 {
             // A one-object relation without its row is an empty file, too.
             let rendered = Rendered {
-                skipped: unread,
-                unlisted,
+                skipped: std::mem::take(&mut self.cut.unread),
+                unlisted: self.cut.unlisted,
                 ..Rendered::default()
             };
-            return self.give(file, true, 0, || Ok(rendered));
-        }
-        let lines = planned.form == Form::Lines;
-        let last = batches.len() - 1;
-        for (position, batch) in batches.into_iter().enumerate() {
-            let number = batched.then(|| position as u32 + 1);
             let file = FileId {
-                batch: number,
-                ..file
+                batch: None,
+                ..self.cut.file()
             };
-            let ends_file = batched || position == last;
-            let slices = batch.len().div_ceil(SLICE);
-            for (slice, rows) in batch.chunks(SLICE).enumerate() {
-                let resident = self
-                    .renderer
-                    .load(relation, rows)
-                    .map_err(BatchError::Temp)?;
-                let (renderer, rows) = (Arc::clone(&self.renderer), rows.to_vec());
-                let (unread, unlisted) =
-                    (std::mem::take(&mut unread), std::mem::take(&mut unlisted));
-                let is_last = ends_file && slice + 1 == slices;
-                self.give(file, is_last, rows.len() as u64, move || {
-                    let mut rendered = renderer.render(relation, &rows, &resident, lines)?;
-                    rendered.skipped.extend(unread);
-                    rendered.unlisted = unlisted;
-                    Ok(rendered)
-                })?;
-            }
+            self.give(file, true, 0, || Ok(rendered))?;
         }
         Ok(())
+    }
+
+    /// The object of a relation of maxima.
+    fn maxima(&mut self, store: &Arc<RowStore>) -> Result<(), BatchError> {
+        let (file, relation) = (self.cut.file(), self.cut.relation);
+        let EntityInfo { id, root, .. } = self.resolved.entities[self.cut.entity];
+        let (renderer, store) = (Arc::clone(&self.renderer), Arc::clone(store));
+        self.give(file, true, 1, move || {
+            renderer.maxima(&store, relation, id, root)
+        })
+    }
+
+    /// The next top-level rows of the relation, cut into jobs.
+    fn rows(&mut self, store: &Arc<RowStore>, entries: &[Entry]) -> Result<(), BatchError> {
+        let relation = self.cut.relation;
+        let lines = self.resolved.plan.relations[relation].form == Form::Lines;
+        let mut rest = entries;
+        while !rest.is_empty() && !self.cut.refused {
+            let file = self.cut.file();
+            let (rows, behind) = rest.split_at(self.cut.room().min(SLICE).min(rest.len()));
+            rest = behind;
+            self.cut.given += rows.len();
+            if self.is_done_with(file) {
+                self.observer.rendered(
+                    file.entity,
+                    &self.resolved.plan.relations[relation].name,
+                    rows.len() as u64,
+                    0,
+                );
+                continue;
+            }
+            let resident = self
+                .renderer
+                .load(store, relation, rows)
+                .map_err(BatchError::Temp)?;
+            let (renderer, rows) = (Arc::clone(&self.renderer), rows.to_vec());
+            let unread = std::mem::take(&mut self.cut.unread);
+            let unlisted = std::mem::take(&mut self.cut.unlisted);
+            let ends_file = self.cut.is_at_end();
+            self.give(file, ends_file, rows.len() as u64, move || {
+                let mut rendered = renderer.render(relation, &rows, &resident, lines)?;
+                rendered.skipped.extend(unread);
+                rendered.unlisted = unlisted;
+                Ok(rendered)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The rest of the relation's rows cannot be had: every file that would hold some of them fails.
+    fn refused(&mut self, error: &str) -> Result<(), BatchError> {
+        if self.cut.refused || self.cut.given == self.cut.total {
+            return Ok(());
+        }
+        self.cut.refused = true;
+        loop {
+            let (file, error) = (self.cut.file(), error.to_owned());
+            self.cut.given += self.cut.room();
+            self.give_failed(file, error)?;
+            if self.cut.given >= self.cut.total {
+                return Ok(());
+            }
+        }
+    }
+
+    fn give_failed(&mut self, file: FileId, error: String) -> Result<(), BatchError> {
+        self.give_job(move || Batch {
+            file,
+            last: true,
+            rows: 0,
+            outcome: Err(error),
+        })
     }
 
     fn give(
@@ -258,19 +481,30 @@ impl<'a> Batches<'a> {
         rows: u64,
         render: impl FnOnce() -> Result<Rendered, BadValue> + Send + 'static,
     ) -> Result<(), BatchError> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Err(BatchError::Interrupted);
-        }
-        let oldest = self.renders.give(move || Batch {
+        self.give_job(move || Batch {
             file,
             last,
             rows,
-            outcome: render(),
-        });
-        match oldest {
+            outcome: render().map_err(|bad| bad.to_string()),
+        })
+    }
+
+    fn give_job(&mut self, job: impl FnOnce() -> Batch + Send + 'static) -> Result<(), BatchError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(BatchError::Interrupted);
+        }
+        match self.renders.give(job) {
             Some(batch) => self.take_batch(batch),
             None => Ok(()),
         }
+    }
+
+    /// True for a file of an earlier run whose records need not even be looked at.
+    fn is_done_with(&self, file: FileId) -> bool {
+        !self.collects
+            && self
+                .finished
+                .contains(&(file.entity, file.relation, file.batch))
     }
 
     fn send(&mut self, message: Message) -> Result<(), BatchError> {
@@ -313,6 +547,12 @@ impl<'a> Batches<'a> {
             .map_or(0, |rendered| rendered.content.len() as u64);
         let name = &self.resolved.plan.relations[file.relation].name;
         self.observer.rendered(file.entity, name, rows, bytes);
+        if self.finished.contains(&id) {
+            let rendered = outcome.map_err(BatchError::Changed)?;
+            let collected = self.collected.entry(file.entity).or_default();
+            collected.extend(rendered.collected);
+            return Ok(());
+        }
         match outcome {
             Ok(rendered) => {
                 self.done.objects += rendered.objects;
@@ -320,33 +560,32 @@ impl<'a> Batches<'a> {
                 self.done
                     .skipped
                     .extend(rendered.skipped.iter().map(skipped_row));
-                self.collected
-                    .entry(id)
-                    .or_default()
-                    .extend(rendered.collected);
+                self.referred.extend(rendered.collected);
                 if !self.sink.wants_content() {
                     self.sink.counted(file, &rendered.rows);
                 }
                 self.append(file, &rendered.content)?;
                 if last {
+                    let referred = &mut self.referred;
+                    let collected = self.collected.entry(file.entity).or_default();
+                    collected.append(referred);
                     let content = std::mem::take(&mut self.partial);
                     let done = std::mem::take(&mut self.done);
                     self.compress(file, content, Some(done))?;
                 }
                 Ok(())
             }
-            Err(bad) => {
+            Err(error) => {
                 self.failed.insert(id);
                 self.partial.clear();
                 self.done = Done::default();
                 // None of its records is written, so none of them refers to anybody.
-                self.collected.remove(&id);
+                self.referred.clear();
                 tracing::error!(
                     entity = self.resolved.entities[file.entity].id,
                     relation = name,
-                    "{bad}"
+                    "{error}"
                 );
-                let error = bad.to_string();
                 if !self.sink.wants_content() {
                     return self.take_compressed(Compressed::Failed(file, error));
                 }

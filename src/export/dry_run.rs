@@ -108,7 +108,7 @@ pub fn dry_run(
     if !request.out.as_os_str().is_empty() {
         Folder::check(&request.out, request.force)?;
     }
-    let snapshot = run::open(&request.snapshot)?;
+    let snapshot = run::open(request)?;
     let manifest = run::first_manifest(request, &snapshot);
     let outcome = run::find_rows(request, snapshot, observer)?;
     let resolved = &outcome.resolved;
@@ -122,8 +122,9 @@ pub fn dry_run(
         &mut account,
         &mut relay,
         &request.interrupted,
-    )?
-    .run()?;
+    )
+    .and_then(Batches::run)
+    .map_err(run::batch_error(&request.snapshot))?;
     let entities = account.entities;
     let relations = || entities.iter().flat_map(|entity| &entity.relations);
     let nested = |relation: &RelationCount| -> u64 {

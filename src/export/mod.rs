@@ -9,6 +9,7 @@ mod dry_run;
 mod metadata;
 mod prepared;
 mod render;
+mod resume;
 mod run;
 pub mod values;
 
@@ -19,7 +20,7 @@ pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_
 pub use metadata::version_by_tables;
 pub use prepared::{Prepared, prepare};
 pub use render::{BadValue, Rendered, Renderer, Resident};
-pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run};
+pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run, run_from};
 
 use crate::output::GzipLevel;
 use crate::pipeline::Edition;

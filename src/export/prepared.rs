@@ -24,7 +24,7 @@ pub fn prepare(
 ) -> Result<Prepared, ExportError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Resolve);
-    let snapshot = run::open(&request.snapshot)?;
+    let snapshot = run::open(request)?;
     let first = run::first_manifest(request, &snapshot);
     let outcome = run::find_rows(request, snapshot, observer)?;
     Ok(Prepared {
@@ -74,7 +74,7 @@ impl Prepared {
             ..self.first.clone()
         };
         let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
-        run::write_rows(request, folder, writer, &self.outcome, observer)
+        run::write_rows(request, folder, writer, &self.outcome, Vec::new(), observer)
     }
 
     /// What the snapshot is and says of itself.

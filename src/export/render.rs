@@ -10,9 +10,7 @@ mod resident;
 
 use std::sync::Arc;
 
-use crate::resolve::{
-    Entry, HopId, Plan, PlanSource, Resolved, RowAt, RowStore, Through, parse_integer,
-};
+use crate::resolve::{Entry, Plan, PlanSource, Resolved, RowStore, parse_integer};
 
 use super::values;
 use compile::{Compiler, Node, prefix};
@@ -20,9 +18,8 @@ use record::Job;
 
 pub use resident::Resident;
 
-/// Renders the records of a plan's relations.
+/// Renders the records of a plan's relations, out of whatever store holds their rows.
 pub struct Renderer {
-    store: Arc<RowStore>,
     plan: Arc<Plan>,
     /// By relation of the plan; `None` for those that are not made of rows.
     nodes: Vec<Option<Node>>,
@@ -102,7 +99,6 @@ impl Renderer {
             })
             .collect::<Result<_, _>>()?;
         Ok(Renderer {
-            store: Arc::clone(&resolved.store),
             nodes,
             plan,
             keep_going,
@@ -122,6 +118,7 @@ impl Renderer {
     /// Where rows of a join table were moved out of memory and cannot be read back.
     pub fn top_level(
         &self,
+        store: &Arc<RowStore>,
         relation: usize,
         entity: i64,
         root: i64,
@@ -132,39 +129,26 @@ impl Renderer {
         let mut entries = Vec::new();
         for reach in &node.reach {
             let key = if reach.parent == 0 { entity } else { root };
-            entries.extend_from_slice(self.store.found(reach.hop, key));
+            entries.extend_from_slice(store.found(reach.hop, key));
         }
         if let Some(through) = &node.through {
-            let mut resident = Resident::default();
-            self.load_rows(&entries, &mut resident)?;
-            entries = self.joined(through, &entries, &resident);
+            let mut resident = Resident::of(store);
+            resident.load(&entries)?;
+            entries = resident.joined(through, &entries);
         }
         by_id(&mut entries, node.reach.len() > 1 || node.through.is_some());
         Ok(entries)
     }
 
-    /// The rows behind those of a join table.
-    fn joined(&self, through: &Through, join: &[Entry], resident: &Resident) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for entry in join {
-            let row = self.row_of(entry.at, resident).unwrap_or_default();
-            let to = nth_field(row, through.to);
-            if let Some(key) = parse_integer(to) {
-                entries.extend_from_slice(self.store.found(through.hop, key));
-            }
-        }
-        entries
-    }
-
     /// The rows of a collected relation for these keys, which must be sorted.
-    pub fn collected(&self, relation: usize, keys: &[i64]) -> Vec<Entry> {
+    pub fn collected(&self, store: &RowStore, relation: usize, keys: &[i64]) -> Vec<Entry> {
         let Some(node) = &self.nodes[relation] else {
             return Vec::new();
         };
         let mut entries = Vec::new();
         for reach in &node.reach {
             for key in keys {
-                entries.extend_from_slice(self.store.found(reach.hop, *key));
+                entries.extend_from_slice(store.found(reach.hop, *key));
             }
         }
         by_id(&mut entries, true);
@@ -215,7 +199,13 @@ impl Renderer {
     ///
     /// # Errors
     /// As [`Renderer::render`].
-    pub fn maxima(&self, relation: usize, entity: i64, root: i64) -> Result<Rendered, BadValue> {
+    pub fn maxima(
+        &self,
+        store: &RowStore,
+        relation: usize,
+        entity: i64,
+        root: i64,
+    ) -> Result<Rendered, BadValue> {
         let mut rendered = Rendered {
             objects: 1,
             ..Rendered::default()
@@ -225,13 +215,10 @@ impl Renderer {
         };
         rendered.content.push(b'{');
         for maximum in maxima {
-            let is_root = self.plan.hop_is_of_root(maximum.hop);
+            let is_root = self.plan.is_of_root(maximum.hop);
             let mut largest: Option<i64> = None;
             let mut buffer = Vec::new();
-            for entry in self
-                .store
-                .found(maximum.hop, if is_root { root } else { entity })
-            {
+            for entry in store.found(maximum.hop, if is_root { root } else { entity }) {
                 let table = &self.plan.tables[self.plan.hops[maximum.hop].table];
                 let bad = |reason: String| BadValue {
                     table: table.name.to_string(),
@@ -239,11 +226,11 @@ impl Renderer {
                     column: Some(table.layout[maximum.column].name.clone()),
                     reason,
                 };
-                let row = match self.store.get(entry.at) {
+                let row = match store.get(entry.at) {
                     Some(row) => row,
                     None => {
                         buffer.clear();
-                        self.store
+                        store
                             .read(entry.at, &mut buffer)
                             .map_err(|error| bad(error.to_string()))?;
                         &buffer
@@ -269,12 +256,6 @@ impl Renderer {
         rendered.content.push(b'}');
         Ok(rendered)
     }
-
-    fn row_of<'a>(&'a self, at: RowAt, resident: &'a Resident) -> Option<&'a [u8]> {
-        self.store
-            .get(at)
-            .or_else(|| Some(&resident.bytes[resident.rows.get(&at)?.clone()]))
-    }
 }
 
 /// One field of a row of a layout. Where only one is needed, the others are not split off.
@@ -289,12 +270,5 @@ fn by_id(entries: &mut Vec<Entry>, may_repeat: bool) {
     if may_repeat {
         entries.sort_unstable_by_key(|entry| (entry.id, entry.at));
         entries.dedup_by_key(|entry| entry.id);
-    }
-}
-
-impl Plan {
-    /// True where a hop's keys are those of the root ancestors.
-    fn hop_is_of_root(&self, hop: HopId) -> bool {
-        self.slots[self.hops[hop].slot] == crate::resolve::SlotSource::EntityRoot
     }
 }

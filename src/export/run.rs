@@ -13,23 +13,29 @@ use crate::output::{
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Selection,
-    resolve,
+    self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows,
+    Selection, resolve,
 };
-use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot::{
+    self, Access, OpenOptions, Snapshot, SnapshotError, SnapshotFacts, TableName,
+};
 use crate::timings::{Phase, Timings};
 
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
 use super::metadata::{self, Instance};
+use super::resume;
 
 /// What is to be exported, from where, to where.
 pub struct ExportRequest {
-    /// A path, or `-` for standard input.
+    /// A path, `-` for standard input, or the address of a server.
     pub snapshot: String,
+    pub open: OpenOptions,
     pub out: PathBuf,
     /// Replace an export that is there already.
     pub force: bool,
+    /// Go on with an unfinished export that is there already.
+    pub resume: bool,
     pub pipeline: Pipeline,
     pub selection: Selection,
     pub choice: Choice,
@@ -58,7 +64,8 @@ pub trait ExportObserver: BatchObserver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     pub relations: u64,
-    pub rows: u64,
+    /// `None` where it shows only as they are asked for.
+    pub rows: Option<u64>,
 }
 
 /// What an export came to.
@@ -105,25 +112,27 @@ pub enum ExportError {
     Temp(io::Error),
     #[error("{0}")]
     Plan(String),
+    /// What is in the output folder is not the beginning of the export that was asked for.
+    #[error("cannot go on with the export in {path}: {reason}")]
+    Resume { path: String, reason: String },
     #[error("interrupted")]
     Interrupted,
 }
 
-impl From<BatchError> for ExportError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Write(source) => ExportError::Write(source),
-            BatchError::Temp(source) => ExportError::Temp(source),
-            BatchError::Interrupted => ExportError::Interrupted,
-            BatchError::Plan(reason) => ExportError::Plan(reason),
-        }
+pub(super) fn batch_error(snapshot: &str) -> impl FnOnce(BatchError) -> ExportError {
+    move |error| match error {
+        BatchError::Write(source) => ExportError::Write(source),
+        BatchError::Temp(source) => ExportError::Temp(source),
+        BatchError::Interrupted => ExportError::Interrupted,
+        BatchError::Plan(reason) | BatchError::Changed(reason) => ExportError::Plan(reason),
+        BatchError::Resolve(source) => resolve_error(snapshot)(source),
     }
 }
 
 /// Runs an export.
 ///
 /// The folder is made before anything is read and holds a manifest from then on. Where nothing can be exported it
-/// is taken away again; where some relation fails, it stays and says so.
+/// is taken away again; where some relation fails, or the run ends when some files are finished, it stays and says so.
 ///
 /// # Errors
 /// Where there is no export at all: the snapshot or the entity cannot be read, or the folder cannot be written.
@@ -134,10 +143,49 @@ pub fn run(
     let timings = Timings::start();
     let _work = timings.work(Phase::Resolve);
     // A place that can never be right is told before anything is read.
+    let unfinished = resume_from(request)?;
+    run_in_folder(request, open(request)?, unfinished, observer)
+}
+
+/// Runs an export from a snapshot that is open already; the request's own name of one serves for messages.
+///
+/// # Errors
+/// As [`run()`].
+pub fn run_from(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<ExportReport, ExportError> {
+    let unfinished = resume_from(request)?;
+    run_in_folder(request, snapshot, unfinished, observer)
+}
+
+/// The unfinished export that is to be gone on with, if there is one; else the folder is checked.
+fn resume_from(request: &ExportRequest) -> Result<Option<Manifest>, ExportError> {
+    if request.resume
+        && let Some(unfinished) = resume::unfinished(&request.out)?
+    {
+        return Ok(Some(unfinished));
+    }
     Folder::check(&request.out, request.force)?;
-    let snapshot = open(&request.snapshot)?;
-    let folder = Folder::create(&request.out, request.force)?;
-    match run_in(request, snapshot, &folder, observer) {
+    Ok(None)
+}
+
+fn run_in_folder(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    unfinished: Option<Manifest>,
+    observer: &mut dyn ExportObserver,
+) -> Result<ExportReport, ExportError> {
+    let mut first = first_manifest(request, &snapshot);
+    let folder = match unfinished {
+        Some(earlier) => {
+            first = resume::go_on(&request.out, earlier, first)?;
+            Folder::of_unfinished(&request.out)
+        }
+        None => Folder::create(&request.out, request.force)?,
+    };
+    match run_in(request, snapshot, &folder, first, observer) {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
             let older_stays = !complete && folder.replaces();
@@ -154,11 +202,30 @@ pub fn run(
             })
         }
         Err(error) => {
-            if let Err(discard) = folder.discard() {
-                tracing::warn!("cannot take away {}: {discard}", request.out.display());
-            }
+            leave(folder);
             Err(error)
         }
+    }
+}
+
+/// The run ended with an error: what is finished stays, to be gone on with; a folder without a finished file goes.
+fn leave(folder: Folder) {
+    let shown = folder.work().display().to_string();
+    let left = match resume::finished_files(folder.work()) {
+        0 => folder.discard(),
+        files => match folder.set_aside() {
+            Ok(place) => {
+                tracing::warn!(
+                    "{} {files} finished files; --resume with this folder goes on from there",
+                    place.display()
+                );
+                Ok(())
+            }
+            Err(error) => Err(std::io::Error::other(error)),
+        },
+    };
+    if let Err(error) = left {
+        tracing::warn!("cannot clear {shown}: {error}");
     }
 }
 
@@ -168,17 +235,15 @@ fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
         ResolveError::Temp(source) => ExportError::Temp(source),
         source => ExportError::Resolve {
             // An address may hold a password.
-            snapshot: match request.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://…"),
-                None => request.to_owned(),
-            },
+            snapshot: snapshot::shown(request),
             source: Box::new(source),
         },
     }
 }
 
-pub(super) fn open(name: &str) -> Result<Snapshot, ExportError> {
-    snapshot::open(name).map_err(|error| ExportError::Open(Box::new(error)))
+pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
+    snapshot::open_with(&request.snapshot, &request.open)
+        .map_err(|error| ExportError::Open(Box::new(error)))
 }
 
 /// True for a snapshot that can be opened again: neither standard input nor another pipe.
@@ -192,9 +257,10 @@ fn run_in(
     request: &ExportRequest,
     snapshot: Snapshot,
     folder: &Folder,
+    first: Manifest,
     observer: &mut dyn ExportObserver,
 ) -> Result<Exported, ExportError> {
-    let first = first_manifest(request, &snapshot);
+    let earlier = first.entities.clone();
     let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
     let outcome = match find_rows(request, snapshot, observer) {
         Ok(outcome) => outcome,
@@ -204,19 +270,21 @@ fn run_in(
             return Err(error);
         }
     };
-    let manifest = write_rows(request, folder, writer, &outcome, observer)?;
+    let manifest = write_rows(request, folder, writer, &outcome, earlier, observer)?;
     Ok((manifest, outcome.resolved.plan.left_out.clone()))
 }
 
-/// Writes the rows that were found into a folder. Returns the manifest as it was written.
+/// Writes the rows that were found into a folder, but for what an `earlier` run finished there. Returns the manifest as it was written.
 pub(super) fn write_rows(
     request: &ExportRequest,
     folder: &Folder,
     mut writer: Writer,
     outcome: &Outcome,
+    earlier: Vec<EntityEntry>,
     observer: &mut dyn ExportObserver,
 ) -> Result<Manifest, ExportError> {
-    let known = known(request, folder, outcome);
+    let mut known = known(request, folder, outcome);
+    let finished = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
     for warning in &known.warnings {
         tracing::warn!("{warning}");
     }
@@ -239,6 +307,7 @@ pub(super) fn write_rows(
                 &mut relay,
                 interrupted,
             )?
+            .keeping(finished)
             .run()
         });
     match written {
@@ -246,7 +315,7 @@ pub(super) fn write_rows(
         Err(error) => {
             // The first error is the one to tell.
             let _ = writer.finish();
-            Err(error.into())
+            Err(batch_error(&request.snapshot)(error))
         }
     }
 }
@@ -264,7 +333,7 @@ pub(super) fn find_rows(
             tracing::warn!(
                 "table {table} stands in two places of the snapshot; reading it once more"
             );
-            read_once(request, open(&request.snapshot)?, observer, true)
+            read_once(request, open(request)?, observer, true)
         }
         outcome => outcome,
     };
@@ -350,12 +419,15 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             source: snapshot.source.clone(),
             server_version: None,
             gitlab_version: None,
+            taken_at: None,
+            lsn: None,
         },
         pipeline: PipelineEntry {
             name: request.pipeline.name.clone(),
             sha256: request.pipeline.sha256.clone(),
         },
         options: options_entry(request),
+        resume: resume::terms(request),
         warnings: Vec::new(),
         timings: None,
         entities: Vec::new(),
@@ -413,11 +485,15 @@ fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
         export_prefix: &folder.name(),
         source_hostname: request.source_url.as_deref().unwrap_or_default(),
     };
+    // A dump is its instant; of a server, the manifest alone tells which one was read.
+    let instant = matches!(resolved.rows, Rows::Live(_)).then_some(&outcome.facts);
     Known {
         metadata: metadata::content(&instance, &entities),
         entities,
         server_version: outcome.facts.server_version.clone(),
         gitlab_version: stated,
+        taken_at: instant.and_then(|facts| facts.taken_at.clone()),
+        lsn: instant.and_then(|facts| facts.lsn.clone()),
         warnings: warnings(resolved),
         error: outcome.cut_off.as_ref().map(ToString::to_string),
     }
@@ -465,6 +541,12 @@ pub(super) fn entry(
 
 pub(super) fn expected(resolved: &Resolved) -> Expected {
     let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
+    let Rows::Kept(store) = &resolved.rows else {
+        return Expected {
+            relations,
+            rows: None,
+        };
+    };
     let mut rows = 0;
     for relation in &resolved.plan.relations {
         let Ok(resolve::PlanSource::Rows(node)) = &relation.source else {
@@ -477,9 +559,12 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
                 } else {
                     entity.root
                 };
-                rows += resolved.store.found(reach.hop, key).len() as u64;
+                rows += store.found(reach.hop, key).len() as u64;
             }
         }
     }
-    Expected { relations, rows }
+    Expected {
+        relations,
+        rows: Some(rows),
+    }
 }

@@ -36,9 +36,7 @@ impl PartFile {
             // The new folder's own name must last, too.
             sync_folder(folder_of(folder))?;
         }
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(PART);
-        let part = path.with_file_name(name);
+        let part = part_of(path);
         let file = File::create(&part)?;
         Ok(PartFile {
             file,
@@ -92,6 +90,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = PartFile::create(path)?;
     file.write(bytes)?;
     file.commit().map(|_| ())
+}
+
+/// The name under which a file is written until it is complete.
+pub fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(PART);
+    path.with_file_name(name)
 }
 
 /// Makes renames in a folder last.

@@ -99,6 +99,15 @@ impl Folder {
         })
     }
 
+    /// The folder of an unfinished export, to go on in.
+    pub fn of_unfinished(path: &Path) -> Folder {
+        Folder {
+            path: path.to_owned(),
+            work: path.to_owned(),
+            created: true,
+        }
+    }
+
     /// Where files are to be written.
     pub fn work(&self) -> &Path {
         &self.work

@@ -36,6 +36,12 @@ impl GzipLevel {
     }
 }
 
+impl From<GzipLevel> for u32 {
+    fn from(level: GzipLevel) -> u32 {
+        level.0
+    }
+}
+
 impl Default for GzipLevel {
     /// gzip's own default.
     fn default() -> Self {

@@ -1,6 +1,8 @@
 //! Names of files: GitLab's offline-transfer layout, so that a bucket filled from the folder is what its
 //! importer expects.
 
+use std::path::{Component, Path};
+
 /// The file that describes the whole export.
 pub const METADATA: &str = "metadata.json.gz";
 
@@ -12,4 +14,11 @@ pub fn file(prefix: &str, relation: &str, json: bool, batch: Option<u32>) -> Str
         None if json => format!("{prefix}/{relation}.json.gz"),
         None => format!("{prefix}/{relation}.ndjson.gz"),
     }
+}
+
+/// True for what can be the name of a file or folder, and nothing else.
+pub fn is_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let first = components.next();
+    first == Some(Component::Normal(name.as_ref())) && components.next().is_none()
 }

@@ -29,6 +29,9 @@ pub struct Manifest {
     pub snapshot: SnapshotEntry,
     pub pipeline: PipelineEntry,
     pub options: OptionsEntry,
+    /// Only while the export is unfinished, and only where it can be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<ResumeEntry>,
     /// What the snapshot could not give, though no relation failed for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -45,6 +48,12 @@ pub struct SnapshotEntry {
     pub source: String,
     pub server_version: Option<String>,
     pub gitlab_version: Option<String>,
+    /// Of a live server: when the instant was that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<String>,
+    /// Of a live server: where its log was just before that instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lsn: Option<String>,
 }
 
 /// Which pipeline said what to take.
@@ -60,6 +69,20 @@ pub struct OptionsEntry {
     pub batched: bool,
     pub batch_size: u32,
     pub edition: String,
+}
+
+/// What has to be the same for an unfinished export to be gone on with, beside what the rest of the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeEntry {
+    /// Changes when the snapshot does.
+    pub fingerprint: String,
+    /// The entities as they were named; `null` for all of them.
+    pub named: Option<Vec<String>>,
+    pub descendants: bool,
+    /// The relations that were asked for; `null` for all of them.
+    pub relations: Option<Vec<String>>,
+    pub gzip_level: u32,
+    pub keep_going: bool,
 }
 
 /// One exported entity.

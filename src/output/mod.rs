@@ -7,6 +7,7 @@ mod folder;
 mod gzip;
 pub mod layout;
 pub mod manifest;
+mod resume;
 pub mod verify;
 mod writer;
 
@@ -14,8 +15,9 @@ pub use folder::{Folder, FolderError};
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
 pub use manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,
-    PipelineEntry, RelationEntry, SkippedRow, SnapshotEntry, Status,
+    PipelineEntry, RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status,
 };
+pub use resume::take_up;
 pub use writer::{Done, FileId, Known, Message, Writer};
 
 use std::time::{SystemTime, UNIX_EPOCH};

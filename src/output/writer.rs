@@ -1,5 +1,6 @@
 //! The writing thread: takes compressed pieces in order, makes files of them, and keeps the manifest true.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub struct FileId {
 pub enum Message {
     /// Facts that are known only when the snapshot has been read.
     Known(Box<Known>),
-    /// A relation will be cut into this many batches.
+    /// A relation will be cut into this many batches. Those that its entry says are finished stay so.
     Batches {
         entity: usize,
         relation: usize,
@@ -68,6 +69,8 @@ pub struct Known {
     pub entities: Vec<EntityEntry>,
     pub server_version: Option<String>,
     pub gitlab_version: Option<String>,
+    pub taken_at: Option<String>,
+    pub lsn: Option<String>,
     pub warnings: Vec<String>,
     /// Name and content of the file that describes the whole export.
     pub metadata: Vec<u8>,
@@ -170,15 +173,20 @@ struct State {
 impl State {
     fn run(mut self, messages: &Receiver<Message>) -> io::Result<Manifest> {
         let _work = timings::work(self.timings.as_ref(), Phase::Write);
-        while let Ok(message) = timings::waiting(|| messages.recv()) {
+        let messages = std::iter::from_fn(|| timings::waiting(|| messages.recv()).ok());
+        let mut messages = messages;
+        let taken = messages.try_for_each(|message| {
             let changed = self.take(message)?;
             if changed && self.written.elapsed() >= MANIFEST_EVERY {
                 self.write_manifest()?;
             }
-        }
+            Ok(())
+        });
+        // The file that did not get its end is removed, which may be the room that the manifest needs.
         self.open = None;
         self.end();
-        self.write_manifest()?;
+        let written = self.write_manifest();
+        taken.and(written)?;
         Ok(self.manifest)
     }
 
@@ -191,6 +199,8 @@ impl State {
                 self.manifest.entities = known.entities;
                 self.manifest.snapshot.server_version = known.server_version;
                 self.manifest.snapshot.gitlab_version = known.gitlab_version;
+                self.manifest.snapshot.taken_at = known.taken_at;
+                self.manifest.snapshot.lsn = known.lsn;
                 self.manifest.warnings = known.warnings;
                 self.manifest.error = known.error;
                 self.write_manifest()?;
@@ -203,18 +213,23 @@ impl State {
                 let at = now();
                 let entry = self.relation(entity, relation);
                 entry.batches_count = count;
-                entry.batches = Some(
-                    (1..=count)
-                        .map(|batch_number| BatchEntry {
-                            status: BatchStatus::Created,
-                            batch_number,
-                            objects_count: 0,
-                            error: None,
-                            updated_at: at.clone(),
-                            file: None,
-                        })
-                        .collect(),
-                );
+                let kept = entry.batches.take().unwrap_or_default();
+                let mut kept: BTreeMap<u32, BatchEntry> = kept
+                    .into_iter()
+                    .map(|batch| (batch.batch_number, batch))
+                    .collect();
+                let created = |batch_number| BatchEntry {
+                    status: BatchStatus::Created,
+                    batch_number,
+                    objects_count: 0,
+                    error: None,
+                    updated_at: at.clone(),
+                    file: None,
+                };
+                let batches = (1..=count)
+                    .map(|number| kept.remove(&number).unwrap_or_else(|| created(number)));
+                entry.batches = Some(batches.collect());
+                settle_batches(entry);
             }
             Message::Piece(id, piece) => return self.piece(id, &piece),
             Message::Done(id, done) => self.done(id, done)?,
@@ -308,7 +323,7 @@ impl State {
                 batch.objects_count = done.objects;
                 batch.updated_at = at;
                 batch.file = Some(file);
-                self.settle_batches(id);
+                settle_batches(self.relation(id.entity, id.relation));
             }
             None => {
                 let entry = self.relation(id.entity, id.relation);
@@ -329,7 +344,7 @@ impl State {
                 let entry = self.relation(id.entity, id.relation);
                 entry.error.get_or_insert(error);
                 entry.updated_at = at;
-                self.settle_batches(id);
+                settle_batches(entry);
             }
             None => {
                 let entry = self.relation(id.entity, id.relation);
@@ -337,25 +352,6 @@ impl State {
                 entry.error = Some(error);
                 entry.updated_at = at;
             }
-        }
-    }
-
-    /// A relation ends when its last batch has.
-    fn settle_batches(&mut self, id: FileId) {
-        let entry = self.relation(id.entity, id.relation);
-        let batches = entry.batches.as_deref().unwrap_or_default();
-        if batches
-            .iter()
-            .all(|batch| matches!(batch.status, BatchStatus::Finished | BatchStatus::Failed))
-        {
-            let failed = batches
-                .iter()
-                .any(|batch| batch.status == BatchStatus::Failed);
-            entry.status = if failed {
-                Status::Failed
-            } else {
-                Status::Finished
-            };
         }
     }
 
@@ -391,6 +387,9 @@ impl State {
         } else {
             Status::Failed
         };
+        if all_finished {
+            self.manifest.resume = None;
+        }
         self.manifest.finished_at = Some(at);
         self.manifest.timings = self.timings.as_ref().map(|timings| timings.so_far());
     }
@@ -402,4 +401,22 @@ impl State {
         self.written = Instant::now();
         Ok(())
     }
+}
+
+/// A relation ends when its last batch has.
+fn settle_batches(entry: &mut RelationEntry) {
+    let batches = entry.batches.as_deref().unwrap_or_default();
+    let ended =
+        |batch: &BatchEntry| matches!(batch.status, BatchStatus::Finished | BatchStatus::Failed);
+    if batches.is_empty() || !batches.iter().all(ended) {
+        return;
+    }
+    let failed = batches
+        .iter()
+        .any(|batch| batch.status == BatchStatus::Failed);
+    entry.status = if failed {
+        Status::Failed
+    } else {
+        Status::Finished
+    };
 }

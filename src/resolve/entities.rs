@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::FixedState;
 
-use crate::pipeline::{Condition, Entity, Test};
+use crate::pipeline::{Condition, Entity, PathLookup, Test};
 use crate::snapshot::copy_text;
 
 use super::plan::PlanTable;
@@ -83,8 +83,10 @@ pub struct Directory {
     records: Map<Record>,
     /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
     others: std::collections::HashSet<i64, FixedState>,
-    /// By lookup table: full path of keys.
+    /// By lookup table of current paths: full path of keys.
     paths: Vec<Map<Box<str>>>,
+    /// By lookup table of former paths: every path that a key had.
+    former: Vec<Vec<(i64, Box<str>)>>,
 }
 
 impl Directory {
@@ -94,6 +96,7 @@ impl Directory {
             records: Map::default(),
             others: Default::default(),
             paths: entity.paths.iter().map(|_| Map::default()).collect(),
+            former: entity.paths.iter().map(|_| Vec::new()).collect(),
         }
     }
 
@@ -163,7 +166,10 @@ impl Directory {
             return Ok(());
         }
         if let (Some(id), Some(path)) = (row.integer(&lookup.key)?, row.text(&lookup.path)?) {
-            self.paths[position].insert(id, path.into());
+            match lookup.former {
+                true => self.former[position].push((id, path.into())),
+                false => drop(self.paths[position].insert(id, path.into())),
+            }
         }
         Ok(())
     }
@@ -205,7 +211,11 @@ impl Directory {
         }
     }
 
-    fn find(&self, wanted: &str) -> Result<i64, EntityError> {
+    /// The key of the entity of this name.
+    ///
+    /// # Errors
+    /// Where there is none, or something that is no entity.
+    pub fn find(&self, wanted: &str) -> Result<i64, EntityError> {
         let wanted = wanted.trim_matches('/');
         if let Ok(id) = wanted.parse::<i64>() {
             if self.records.contains_key(&id) {
@@ -219,22 +229,19 @@ impl Directory {
             });
         }
         let mut other = false;
-        for (lookup, paths) in self.entity.paths.iter().zip(&self.paths) {
-            for fold in if lookup.former {
-                &[true][..]
-            } else {
-                &[false, true][..]
-            } {
-                let mut ids: Vec<i64> = paths
-                    .iter()
-                    .filter(|(_, path)| {
-                        if *fold {
-                            same_ignoring_case(path, wanted)
-                        } else {
-                            ***path == *wanted
-                        }
-                    })
-                    .map(|(id, _)| *id)
+        for (position, lookup) in self.entity.paths.iter().enumerate() {
+            for fold in folds(lookup) {
+                let is_wanted = |path: &str| match fold {
+                    true => same_ignoring_case(path, wanted),
+                    false => path == wanted,
+                };
+                let current = self.paths[position].iter();
+                let current = current.map(|(id, path)| (*id, path));
+                let former = self.former[position].iter().map(|(id, path)| (*id, path));
+                let mut ids: Vec<i64> = current
+                    .chain(former)
+                    .filter(|(_, path)| is_wanted(path))
+                    .map(|(id, _)| id)
                     .collect();
                 ids.sort_unstable();
                 if let Some(id) = ids.iter().find(|id| self.records.contains_key(id)) {
@@ -351,6 +358,55 @@ impl Directory {
             .collect()
     }
 
+    /// Keys that a path names, but whose rows have not been seen.
+    pub fn strangers(&self) -> BTreeSet<i64> {
+        let current = self.paths.iter().flat_map(|paths| paths.keys());
+        let former = self.former.iter().flatten().map(|(id, _)| id);
+        let known = |id: &i64| self.records.contains_key(id) || self.others.contains(id);
+        current
+            .chain(former)
+            .copied()
+            .filter(|id| !known(id))
+            .collect()
+    }
+
+    /// Entities for which no table of current paths has said a path.
+    pub fn without_path(&self) -> BTreeSet<i64> {
+        let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
+        self.records
+            .keys()
+            .copied()
+            .filter(|id| !has_path(id))
+            .collect()
+    }
+
+    /// Entities right below these.
+    pub fn below(&self, parents: &BTreeSet<i64>) -> BTreeSet<i64> {
+        self.records
+            .iter()
+            .filter(|(_, record)| {
+                record
+                    .parent
+                    .is_some_and(|parent| parents.contains(&parent))
+            })
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// The nearest ancestors that have not been seen, of entities whose path or root has to be found by walking up.
+    pub fn missing_above(&self) -> BTreeSet<i64> {
+        let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
+        let walks = |id: &i64, record: &Record| record.ancestors.is_empty() || !has_path(id);
+        let mut missing = BTreeSet::new();
+        for (id, _) in self.records.iter().filter(|(id, record)| walks(id, record)) {
+            let mut top = None;
+            self.walk_up(*id, |_, record| top = record.parent);
+            missing.extend(top.filter(|top| !self.records.contains_key(top)));
+        }
+        missing.retain(|id| !self.others.contains(id));
+        missing
+    }
+
     /// Visits an entity and its ancestors, nearest first.
     fn walk_up<'a>(&'a self, id: i64, mut visit: impl FnMut(i64, &'a Record)) {
         let mut current = Some(id);
@@ -446,6 +502,14 @@ impl<'a> Observed<'a> {
             .split(|byte| *byte == b',')
             .map(|item| parse_integer(item).ok_or_else(bad))
             .collect()
+    }
+}
+
+/// Whether the case of letters counts, in the order in which a lookup table is tried.
+pub fn folds(lookup: &PathLookup) -> &'static [bool] {
+    match lookup.former {
+        true => &[true],
+        false => &[false, true],
     }
 }
 

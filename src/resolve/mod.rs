@@ -9,6 +9,7 @@
 mod entities;
 mod error;
 mod keys;
+mod live;
 mod plan;
 mod resolver;
 mod scan;
@@ -26,20 +27,21 @@ use rayon::ThreadPool;
 
 use crate::pipeline::Pipeline;
 use crate::snapshot::{
-    Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, StreamSource, TableName,
-    TableSource,
+    Access, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
+    StreamSource, TableName, TableSource,
 };
 use crate::timings::{self, Phase, Timings};
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
 pub use keys::{KeySet, Keys};
+pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted, missing_indexes};
 pub use plan::{
     HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
     PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
     entity_tables, plan,
 };
-pub use resolver::{Limits, Resolved, Trouble};
+pub use resolver::{Limits, Resolved, Rows, Trouble};
 pub use scan::{BadRow, Found, HopToScan, Scanned, Scanner, parse_integer};
 pub use store::{Entry, RowAt, RowStore};
 
@@ -86,7 +88,8 @@ pub struct Outcome {
     pub cut_off: Option<SnapshotError>,
 }
 
-/// Finds all rows that the request needs, in one read of the snapshot.
+/// Finds all rows that the request needs, in one read of the snapshot. Of a snapshot that finds rows itself only the
+/// entities are asked for.
 ///
 /// # Errors
 /// Where the snapshot cannot be read or trusted, the entities are not there, or temp files cannot be written.
@@ -98,9 +101,7 @@ pub fn resolve(
     match snapshot.access {
         Access::Stream(source) => resolve_stream(source, request, observer),
         Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
-        Access::Keyed(_) => Err(ResolveError::Plan(
-            "a live server is read batch by batch".to_owned(),
-        )),
+        Access::Keyed(source) => live::resolve_live(source, request, observer),
     }
 }
 
@@ -301,7 +302,7 @@ fn resolve_tables(
     let mut schedule = Schedule::new(&plan, source, readers);
     std::thread::scope(|scope| {
         let (reports, received) = bounded(EVENTS * readers);
-        let (work, parts) = crossbeam_channel::unbounded::<(TableId, Part)>();
+        let (work, parts) = crossbeam_channel::unbounded::<(TableId, TablePart)>();
         for _ in 0..readers {
             let (reports, parts) = (reports.clone(), parts.clone());
             let timings = timings::current();
@@ -367,7 +368,7 @@ fn resolve_tables(
 /// One reading thread: reads parts until no more are given out.
 fn read_parts(
     source: &dyn TableSource,
-    parts: &Receiver<(TableId, Part)>,
+    parts: &Receiver<(TableId, TablePart)>,
     reports: &Sender<Report>,
     timings: Option<&Arc<Timings>>,
 ) {

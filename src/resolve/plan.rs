@@ -10,6 +10,7 @@ mod draft;
 mod layout;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::pipeline::{
     Columns, Computed, ComputedValue, Condition, Edition, Entity, Form, Instead, Node, OrderBy,
@@ -119,6 +120,34 @@ pub struct Plan {
     pub left_out: Vec<(String, String)>,
 }
 
+impl Plan {
+    /// The slots that rows of a hop feed, with the columns that they take.
+    pub(super) fn feeds(&self, hop: HopId) -> Vec<(SlotId, &str)> {
+        let mut feeds = Vec::new();
+        for (slot, source) in self.slots.iter().enumerate() {
+            match source {
+                SlotSource::Rows { hops, column } if hops.contains(&hop) => {
+                    feeds.push((slot, column.as_str()))
+                }
+                SlotSource::Collected { hops, columns } if hops.contains(&hop) => {
+                    let table = &self.tables[self.hops[hop].table];
+                    let there = columns
+                        .iter()
+                        .filter(|column| table.column(column).is_some());
+                    feeds.extend(there.map(|column| (slot, column.as_str())));
+                }
+                _ => {}
+            }
+        }
+        feeds
+    }
+
+    /// True where a hop's keys are those of the root ancestors.
+    pub fn is_of_root(&self, hop: HopId) -> bool {
+        self.slots[self.hops[hop].slot] == SlotSource::EntityRoot
+    }
+}
+
 /// A table that is read.
 #[derive(Debug)]
 pub struct PlanTable {
@@ -193,6 +222,8 @@ pub struct PlanRelation {
     pub source: Result<PlanSource, String>,
     /// All tables that its records are made of.
     pub tables: BTreeSet<TableId>,
+    /// The hops that find its rows, each behind those that feed it.
+    pub hops: Range<HopId>,
 }
 
 /// What a relation is made of.

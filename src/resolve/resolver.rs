@@ -22,6 +22,7 @@ use crate::timings::Phase;
 use super::entities::{Choice, Directory, EntityError, EntityInfo};
 use super::error::ResolveError;
 use super::keys::{KeySet, Keys};
+use super::live::Live;
 use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
 use super::scan::{BadRow, HopToScan, Scanned, Scanner};
 use super::stage::{self, Stage};
@@ -103,10 +104,18 @@ pub(super) struct Resolver {
     at_end: bool,
 }
 
+/// Where the rows of a plan's relations are.
+pub enum Rows {
+    /// All of them were kept.
+    Kept(Arc<RowStore>),
+    /// They are asked for batch by batch.
+    Live(Live),
+}
+
 /// What resolving leaves: everything that rendering needs.
 pub struct Resolved {
     pub plan: Arc<Plan>,
-    pub store: Arc<RowStore>,
+    pub rows: Rows,
     pub entities: Vec<EntityInfo>,
     /// By table.
     pub troubles: BTreeMap<TableId, Trouble>,
@@ -116,8 +125,6 @@ pub struct Resolved {
     pub incomplete: BTreeSet<TableId>,
     /// Tables that the catalog has, but for which the snapshot holds no data at all.
     pub without_data: BTreeSet<TableId>,
-    /// Rows that went by, by table.
-    pub rows: BTreeMap<TableId, u64>,
     /// Bytes of temp files: staged rows and rows moved out of memory.
     pub temp_bytes: u64,
 }
@@ -307,7 +314,7 @@ impl Resolver {
                     child: &hop.child,
                     filter: &hop.filter,
                     keys,
-                    feeds: self.feeds(id),
+                    feeds: plan.feeds(id),
                 })
             })
             .collect();
@@ -317,27 +324,6 @@ impl Resolver {
             .ok_or_else(|| "the snapshot has no definition of the table".to_owned())?;
         let observed = plan.tables[table].observed && pass == Pass::Snapshot;
         Scanner::new(&plan.tables[table], definition, head, hops, observed)
-    }
-
-    /// The slots that rows of a hop feed, with the columns that they take.
-    fn feeds(&self, hop: HopId) -> Vec<(SlotId, &str)> {
-        let mut feeds = Vec::new();
-        for (slot, source) in self.plan.slots.iter().enumerate() {
-            match source {
-                SlotSource::Rows { hops, column } if hops.contains(&hop) => {
-                    feeds.push((slot, column.as_str()))
-                }
-                SlotSource::Collected { hops, columns } if hops.contains(&hop) => {
-                    let table = &self.plan.tables[self.plan.hops[hop].table];
-                    let there = columns
-                        .iter()
-                        .filter(|column| table.column(column).is_some());
-                    feeds.extend(there.map(|column| (slot, column.as_str())));
-                }
-                _ => {}
-            }
-        }
-        feeds
     }
 
     /// Takes rows of a table whose data has begun. Returns soon; the pool does the work.
@@ -475,12 +461,10 @@ impl Resolver {
         let mut without_data = BTreeSet::new();
         let mut troubles = BTreeMap::new();
         let mut absent = BTreeMap::new();
-        let mut rows = BTreeMap::new();
         for (id, state) in self.tables.iter_mut().enumerate() {
             if !state.seen {
                 without_data.insert(id);
             }
-            rows.insert(id, state.rows);
             if !state.trouble.is_none() {
                 troubles.insert(id, std::mem::take(&mut state.trouble));
             }
@@ -488,17 +472,16 @@ impl Resolver {
                 absent.insert(id, columns);
             }
         }
-        self.store.sort();
+        self.store.sort(Some(self.fan_out.pool()));
         Ok(Resolved {
             temp_bytes: self.staged_bytes + self.store.spilled(),
             plan: self.plan,
-            store: Arc::new(self.store),
+            rows: Rows::Kept(Arc::new(self.store)),
             entities,
             troubles,
             absent,
             incomplete,
             without_data,
-            rows,
         })
     }
 

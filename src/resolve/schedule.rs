@@ -11,6 +11,9 @@ use super::resolver::Resolver;
 /// Bytes on disk from which a table is worth reading before its parents are known, at the price of staging rows.
 const LARGE: u64 = 16 << 20;
 
+/// Staging the rows of a table costs about this part of reading it: nothing is won where what is awaited is read sooner.
+const WORTH: u64 = 4;
+
 /// The tables that have not been opened yet, and those that are being read.
 pub(super) struct Schedule {
     unread: BTreeSet<TableId>,
@@ -56,7 +59,11 @@ impl Schedule {
         }
         let busy: usize = self.running.values().sum();
         if next.is_empty() && busy > 0 && busy < self.readers && self.entities_read(plan) {
-            let large = of(&|table| self.sizes[&table] >= LARGE && resolver.is_begun(table));
+            let awaited: u64 = self.running.keys().map(|table| self.sizes[table]).sum();
+            let large = of(&|table| {
+                let size = self.sizes[&table];
+                size >= LARGE && size / WORTH <= awaited && resolver.is_begun(table)
+            });
             next.extend(large.into_iter().max_by_key(|table| self.sizes[table]));
         }
         if next.is_empty() && busy == 0 {

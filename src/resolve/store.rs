@@ -3,10 +3,11 @@
 //! A kept row is stored once, as the bytes of its layout's columns in COPY text. Rows lie in segments
 //! of about a MiB. While all of them fit into the memory limit they stay in memory; beyond it the oldest segments
 //! are written to a temp file and read back when a batch needs rows of it. What always
-//! stays in memory is the index: 24 bytes for each row and hop.
+//! stays in memory is the index: 25 bytes for each row and hop.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -16,8 +17,6 @@ use super::plan::HopId;
 const SEGMENT: usize = 1 << 20;
 /// Bits of a [`RowAt`] for the position inside its segment. PostgreSQL's rows are below 2 GiB.
 const OFFSET_BITS: u32 = 32;
-/// Entries between two marks of a hop.
-const MARK_EVERY: usize = 32;
 /// A row's bytes stand behind their length.
 const LENGTH: usize = 4;
 
@@ -56,12 +55,72 @@ enum Segment {
     File(u64),
 }
 
+/// Entries that a range of keys has on average.
+const IN_RANGE: usize = 8;
+
+/// Sorted entries cut into ranges of keys of equal width, so that looking a key up is a division and not a search
+/// through all entries. Where keys are unevenly spread a range has many entries, or none.
+#[derive(Debug, Clone, Default)]
+struct Ranges {
+    first: i64,
+    /// A key's range is its distance from the first key, shifted right by this.
+    shift: u32,
+    /// Where each range begins; at the end the number of entries.
+    starts: Vec<usize>,
+}
+
+impl Ranges {
+    fn of(entries: &[Entry]) -> Ranges {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ranges::default();
+        };
+        let width = distance(first.key, last.key);
+        let most = (entries.len() / IN_RANGE).max(1) as u64;
+        let mut shift = 0;
+        // A shift by all 64 bits does not exist; with 63 there are two ranges at the most.
+        while shift < 63 && width >> shift >= most {
+            shift += 1;
+        }
+        let mut starts = Vec::with_capacity((width >> shift) as usize + 2);
+        for (position, entry) in entries.iter().enumerate() {
+            let range = (distance(first.key, entry.key) >> shift) as usize;
+            while starts.len() <= range {
+                starts.push(position);
+            }
+        }
+        starts.push(entries.len());
+        Ranges {
+            first: first.key,
+            shift,
+            starts,
+        }
+    }
+
+    /// The positions between which entries of a key are.
+    fn of_key(&self, key: i64) -> Range<usize> {
+        if key < self.first {
+            return 0..0;
+        }
+        let range = usize::try_from(distance(self.first, key) >> self.shift);
+        let starts = range
+            .ok()
+            .and_then(|range| self.starts.get(range..range.checked_add(2)?));
+        starts.map_or(0..0, |starts| starts[0]..starts[1])
+    }
+}
+
+/// From a key to one that is not before it.
+fn distance(from: i64, to: i64) -> u64 {
+    // Right for every pair, because it is computed in 64 bits that wrap around.
+    to.wrapping_sub(from) as u64
+}
+
 /// Kept rows and the index by hop.
 pub struct RowStore {
     segments: Vec<Segment>,
     hops: Vec<Vec<Entry>>,
-    /// The keys of every [`MARK_EVERY`]th entry, by hop: small enough for the processor's cache.
-    marks: Vec<Vec<i64>>,
+    /// Where the entries of a range of keys are, by hop.
+    ranges: Vec<Ranges>,
     /// Rows and index together stay below this many bytes of memory, as far as rows can be moved out.
     limit: usize,
     in_memory: usize,
@@ -79,7 +138,7 @@ impl RowStore {
         RowStore {
             segments: Vec::new(),
             hops: vec![Vec::new(); hops],
-            marks: vec![Vec::new(); hops],
+            ranges: vec![Ranges::default(); hops],
             limit,
             in_memory: 0,
             moved_out: 0,
@@ -151,34 +210,30 @@ impl RowStore {
         Ok(())
     }
 
-    /// Puts the index in order: by key, then by primary key. No row is found before that.
-    pub fn sort(&mut self) {
+    /// Puts the index in order: by key, then by primary key. No row is found before that. Takes a pool for a
+    /// large index, this thread for the small one of a batch.
+    pub fn sort(&mut self, pool: Option<&rayon::ThreadPool>) {
         use rayon::prelude::*;
-        self.hops.par_iter_mut().for_each(|entries| {
+        let sort = |entries: &mut Vec<Entry>| {
             entries.sort_unstable();
             entries.shrink_to_fit();
-        });
-        self.marks = self
+        };
+        match pool {
+            Some(pool) => pool.install(|| self.hops.par_iter_mut().for_each(sort)),
+            None => self.hops.iter_mut().for_each(sort),
+        }
+        self.ranges = self
             .hops
             .iter()
-            .map(|entries| {
-                entries
-                    .iter()
-                    .step_by(MARK_EVERY)
-                    .map(|entry| entry.key)
-                    .collect()
-            })
+            .map(|entries| Ranges::of(entries))
             .collect();
     }
 
     /// The rows that a hop found by this key, in order of their primary keys.
     pub fn found(&self, hop: HopId, key: i64) -> &[Entry] {
-        let entries = &self.hops[hop];
-        // Where the first entry of the key can be, by the marks alone.
-        let mark = self.marks[hop].partition_point(|mark| *mark < key);
-        let low = mark.saturating_sub(1) * MARK_EVERY;
-        let high = (mark * MARK_EVERY).min(entries.len());
-        let from = low + entries[low..high].partition_point(|entry| entry.key < key);
+        let range = self.ranges[hop].of_key(key);
+        let entries = &self.hops[hop][range];
+        let from = entries.partition_point(|entry| entry.key < key);
         let count = entries[from..]
             .iter()
             .take_while(|entry| entry.key == key)
@@ -200,6 +255,16 @@ impl RowStore {
             }
             Segment::File(..) => None,
         }
+    }
+
+    /// Bytes of memory that rows and index take, as far as they are filled.
+    pub fn in_use(&self) -> usize {
+        let rows = |segment: &Segment| match segment {
+            Segment::Memory(bytes) => bytes.len(),
+            Segment::File(_) => 0,
+        };
+        let entries: usize = self.hops.iter().map(Vec::len).sum();
+        self.segments.iter().map(rows).sum::<usize>() + entries * ENTRY_SIZE
     }
 
     /// Bytes of rows that were moved to the temp file.
@@ -278,12 +343,61 @@ mod tests {
     #[test]
     fn rows_of_a_key_come_in_order_of_their_ids() {
         let (mut store, _) = store_of(1 << 30, 100);
-        store.sort();
+        store.sort(None);
         let ids: Vec<i64> = store.found(0, 3).iter().map(|entry| entry.id).collect();
         let mut sorted = ids.clone();
         sorted.sort_unstable();
         assert_eq!(ids, sorted);
         assert_eq!(ids.len(), 14);
         assert!(store.found(0, 99).is_empty());
+    }
+
+    #[test]
+    fn every_key_is_found_wherever_keys_are() {
+        let spread: [&[i64]; 6] = [
+            &[],
+            &[5],
+            &[i64::MIN, -1, 0, 1, i64::MAX],
+            &[
+                1,
+                2,
+                3,
+                4,
+                5,
+                6,
+                7,
+                8,
+                9,
+                10,
+                11,
+                12,
+                13,
+                14,
+                15,
+                16,
+                17,
+                1 << 40,
+            ],
+            &[-9, -9, -9, -9, -9, -9, -9, -9, -9, -9, 3, 3],
+            &[1 << 40, (1 << 40) + 1, (1 << 41), (1 << 41) + 9],
+        ];
+        for keys in spread {
+            let mut store = RowStore::new(1, 1 << 20, &std::env::temp_dir());
+            for (id, key) in keys.iter().enumerate().rev() {
+                let at = store.push(b"row").unwrap();
+                let (key, id) = (*key, id as i64);
+                store.enter(0, Entry { key, id, at });
+            }
+            store.sort(None);
+            let near = keys
+                .iter()
+                .flat_map(|key| [key.saturating_sub(1), *key, key.saturating_add(1)]);
+            for key in near.chain([0, i64::MIN, i64::MAX]) {
+                let ids: Vec<i64> = store.found(0, key).iter().map(|entry| entry.id).collect();
+                let wanted = keys.iter().enumerate().filter(|(_, other)| **other == key);
+                let wanted: Vec<i64> = wanted.map(|(id, _)| id as i64).collect();
+                assert_eq!(ids, wanted, "{key} of {keys:?}");
+            }
+        }
     }
 }

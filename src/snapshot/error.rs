@@ -67,6 +67,13 @@ pub enum SnapshotError {
         message: String,
         sqlstate: String,
     },
+    /// A server's table is not what it was at the instant that is read, or its rows cannot be told to be all; other
+    /// tables can still be read.
+    #[error("table {table} cannot be read: {reason}")]
+    Changed { table: String, reason: String },
+    /// A server cannot be connected to, or not be held at one instant.
+    #[error("cannot read from {server}: {reason}")]
+    Unreachable { server: String, reason: String },
     /// The instant that was being read is gone: what is missing now can never be read of it.
     #[error("the server's snapshot is lost: {0}")]
     Lost(String),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, Sink, SnapshotError, SnapshotFacts, TableName};
+use super::{Catalog, Sink, SnapshotError, SnapshotFacts, TableName, TableSize};
 
 /// A snapshot that is asked for rows by key instead of being read through. All answers come from one instant.
 pub trait KeyedSource: Send + Sync {
@@ -10,9 +10,16 @@ pub trait KeyedSource: Send + Sync {
     fn facts(&self) -> SnapshotFacts;
     /// How many queries can be answered at the same time. A call beyond that waits for its turn.
     fn connections(&self) -> usize;
+    /// How many rows and bytes a table has by the source's own statistics, partitions counted with their root; `None`
+    /// where it does not know.
+    fn estimate(&self, table: &TableName) -> Option<TableSize>;
+    /// True where rows of a table are found by this column without reading all of it: an index has the column, with none
+    /// before it but columns of which a query says what they hold (`known`).
+    fn is_indexed(&self, table: &TableName, column: &str, known: &[&str]) -> bool;
     /// Reads the rows that a query asks for: `Begin`, `Rows`…, `End`, in COPY text form. Blocks on the
     /// network and on `sink`; call it on a plain thread, never on the pool.
     ///
+    /// Where `sink` breaks off, the query is given up and the rest of its answer is not waited for.
     /// Rows that were handed out before an error stay handed out; the error says whether it concerns the query
     /// alone or the whole instant.
     ///

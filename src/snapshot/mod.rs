@@ -20,10 +20,12 @@ pub mod csv_text;
 mod ddl;
 mod dump_frame;
 mod error;
+mod fingerprint;
 mod inserts;
 mod keyed;
 mod open;
 mod plain;
+mod postgres;
 mod read_errors;
 mod sql_text;
 mod sql_type;
@@ -40,9 +42,13 @@ pub use catalog::{Catalog, Column, Table, TableName};
 pub use csv::CsvFolder;
 pub use ddl::read_schema;
 pub use error::{Place, SnapshotError};
+pub use fingerprint::fingerprint;
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
-pub use open::open;
+pub use open::{OpenOptions, open, open_with};
 pub use plain::PlainDump;
+pub use postgres::{
+    PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
+};
 pub use sql_type::SqlType;
 pub use survey::{Survey, TableSize, read_catalog, survey};
 
@@ -57,6 +63,8 @@ pub struct SnapshotFacts {
     pub gitlab_version: Option<String>,
     /// When the snapshot was taken, as the snapshot writes it.
     pub taken_at: Option<String>,
+    /// How far the server's write-ahead log was when the snapshot was taken, such as `0/16B3748`: of live servers only.
+    pub lsn: Option<String>,
     /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
     pub archive_version: Option<String>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.

@@ -10,7 +10,8 @@ use super::compression::{Compression, MAGIC_LENGTH, decoder};
 use super::read_errors::{io_error, read_error};
 use super::{
     Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, Place,
-    PlainDump, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
+    PlainDump, PostgresSource, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
+    Timeouts, postgres,
 };
 
 /// Decompressed bytes that a kind is told by.
@@ -33,30 +34,70 @@ const SQL_WORDS: [&str; 13] = [
     "INSERT",
 ];
 
-/// Opens what the user named: a file, a folder, or `-` for standard input.
+/// How a snapshot is opened. Only live servers look at it.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Queries that are answered at the same time, each on a connection of its own.
+    pub connections: usize,
+    /// The id of an exported snapshot that is read in place of the present instant.
+    pub pg_snapshot: Option<String>,
+    pub timeouts: Timeouts,
+}
+
+impl Default for OpenOptions {
+    /// A connection per core, and the present instant.
+    fn default() -> Self {
+        OpenOptions {
+            connections: std::thread::available_parallelism().map_or(1, usize::from),
+            pg_snapshot: None,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// Opens a snapshot as [`open_with`] does, with default options.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn open(spec: &str) -> Result<Snapshot, SnapshotError> {
+    open_with(spec, &OpenOptions::default())
+}
+
+/// Opens what the user named: a file, a folder, `-` for standard input, or the address of a server.
 ///
 /// Reads no more than is needed to tell the kind (the schema of a CSV folder, the way to the database in a
 /// tar); damage behind that shows when the snapshot is read. From standard input this blocks until the
-/// input has come that far.
+/// input has come that far. A server is connected to, and held at one instant for as long as the snapshot lives.
 ///
 /// # Errors
 /// There is nothing under that name, it cannot be read, or it is no snapshot that this program reads.
-pub fn open(spec: &str) -> Result<Snapshot, SnapshotError> {
-    open_kind(spec).map_err(|error| error.of(spec))
+pub fn open_with(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
+    open_kind(spec, options).map_err(|error| error.of(spec))
 }
 
-fn open_kind(spec: &str) -> Result<Snapshot, SnapshotError> {
+fn open_kind(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
     if spec == "-" {
         return open_stream(Box::new(io::stdin()), "-");
     }
-    if ["postgres://", "postgresql://"]
-        .iter()
-        .any(|scheme| spec.starts_with(scheme))
-    {
-        // The address is not repeated: it may hold a password.
+    if postgres::is_address(spec) {
+        let server = PostgresSource::open(
+            spec,
+            options.connections,
+            options.pg_snapshot.as_deref(),
+            options.timeouts,
+        )?;
+        return Ok(Snapshot {
+            kind: Kind::Postgres,
+            source: server.shown(),
+            size: None,
+            progress: server.progress(),
+            access: Access::Keyed(Box::new(server)),
+        });
+    }
+    if options.pg_snapshot.is_some() {
         return Err(unsupported(
-            "a live PostgreSQL server",
-            "dump it with pg_dump, and name the dump",
+            "a snapshot id",
+            "only a live PostgreSQL server has exported snapshots; name one by its address",
         ));
     }
     let path = Path::new(spec);

@@ -13,7 +13,8 @@ use super::{
 pub struct Survey {
     pub facts: SnapshotFacts,
     pub catalog: Arc<Catalog>,
-    /// Every table of the catalog, partitions counted with their root; `None` where there is no data for it.
+    /// Every table of the catalog, partitions counted with their root; `None` where there is no data for it. Of a live
+    /// server sizes are estimates, and bytes are those of its files; `None` is what it has no statistics of.
     pub tables: BTreeMap<TableName, Option<TableSize>>,
     /// Why the rest could not be read.
     pub error: Option<SnapshotError>,
@@ -57,7 +58,7 @@ impl Survey {
     }
 }
 
-/// Reads all of a snapshot, handing out no row. `at` is told the tables as they go by; `readers` threads read where
+/// Reads all of a snapshot, handing out no row; of a live server nothing is read but its statistics. `at` is told the tables as they go by; `readers` threads read where
 /// tables can be opened one by one.
 pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)) -> Survey {
     let mut survey = Survey::default();
@@ -73,6 +74,9 @@ pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)
         Access::Keyed(source) => {
             survey.facts = source.facts();
             survey.know(source.catalog());
+            for (table, size) in &mut survey.tables {
+                *size = source.estimate(table);
+            }
             Ok(())
         }
     };

@@ -51,15 +51,12 @@ impl<'a> Job<'a> {
             column: Some(column.to_owned()),
             reason,
         };
-        let row = self
-            .renderer
-            .row_of(entry.at, self.resident)
-            .ok_or_else(|| {
-                bad(
-                    "(all)",
-                    "the row was not read back from the temp file".to_owned(),
-                )
-            })?;
+        let row = self.resident.row(entry.at).ok_or_else(|| {
+            bad(
+                "(all)",
+                "the row was not read back from the temp file".to_owned(),
+            )
+        })?;
         let mut fields = self.scratch.pop().unwrap_or_default();
         copy_text::next_row(row, 0, &mut fields);
         let row = RowFields {
@@ -157,15 +154,14 @@ impl<'a> Job<'a> {
 
     /// The rows of a node that belong to the row above, in order.
     fn gather(&self, node: &Node, parent: &RowFields<'_>) -> Vec<Entry> {
-        let store = &self.renderer.store;
         let mut entries = Vec::new();
         for reach in &node.reach {
             if let Some(key) = parse_integer(parent.field(reach.parent)) {
-                entries.extend_from_slice(store.found(reach.hop, key));
+                entries.extend_from_slice(self.resident.found(reach.hop, key));
             }
         }
         if let Some(through) = &node.through {
-            entries = self.renderer.joined(through, &entries, self.resident);
+            entries = self.resident.joined(through, &entries);
         }
         by_id(&mut entries, node.reach.len() > 1 || node.through.is_some());
         if !node.order.is_empty() && entries.len() > 1 {
@@ -176,7 +172,7 @@ impl<'a> Job<'a> {
     }
 
     fn order_keys(&self, node: &Node, at: RowAt) -> Vec<OrderKey> {
-        let row = self.renderer.row_of(at, self.resident).unwrap_or_default();
+        let row = self.resident.row(at).unwrap_or_default();
         let key = |order: &Order| {
             let field = nth_field(row, order.column);
             if values::is_null(field) {
@@ -253,10 +249,9 @@ impl<'a> Job<'a> {
                 column,
                 codec,
             } => {
-                let store = &self.renderer.store;
                 let key = parse_integer(row.field(reach.parent));
-                let found = key.and_then(|key| store.found(reach.hop, key).first());
-                match found.and_then(|entry| self.renderer.row_of(entry.at, self.resident)) {
+                let found = key.and_then(|key| self.resident.found(reach.hop, key).first());
+                match found.and_then(|entry| self.resident.row(entry.at)) {
                     None => out.extend_from_slice(b"null"),
                     Some(other) => {
                         let value = nth_field(other, *column);

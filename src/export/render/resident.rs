@@ -1,42 +1,66 @@
-//! Reading back what a batch needs of the rows that were moved out of memory.
+//! What a batch is rendered from: the store, and what had to be read back of the rows that were moved out of memory.
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::resolve::{Entry, Reach, RowAt, parse_integer};
+use crate::resolve::{Entry, HopId, Reach, RowAt, RowStore, Through, parse_integer};
 
 use super::compile::{Nested, Node, Value};
 use super::{Renderer, nth_field};
 
-/// Rows that were moved out of memory, read back for one batch.
-#[derive(Default)]
+/// A store, and rows of it that were moved out of memory, read back for one batch.
 pub struct Resident {
-    pub(super) rows: HashMap<RowAt, Range<usize>>,
-    pub(super) bytes: Vec<u8>,
+    store: Arc<RowStore>,
+    rows: HashMap<RowAt, Range<usize>>,
+    bytes: Vec<u8>,
 }
 
-impl Renderer {
-    /// Reads back what a batch needs of the rows that were moved out of memory, level by level, in the order of
-    /// the temp file. Blocks on the disk, so it runs on a plain thread.
-    ///
-    /// # Errors
-    /// Where the temp file cannot be read.
-    pub fn load(&self, relation: usize, entries: &[Entry]) -> std::io::Result<Resident> {
-        let mut resident = Resident::default();
-        if self.store.spilled() == 0 {
-            return Ok(resident);
+impl Resident {
+    /// The rows of a store that are in memory.
+    pub fn of(store: &Arc<RowStore>) -> Self {
+        Resident {
+            store: Arc::clone(store),
+            rows: HashMap::new(),
+            bytes: Vec::new(),
         }
-        if let Some(node) = &self.nodes[relation] {
-            self.load_level(node, entries, &mut resident)?;
-        }
-        Ok(resident)
     }
 
-    pub(super) fn load_rows(
-        &self,
-        entries: &[Entry],
-        resident: &mut Resident,
-    ) -> std::io::Result<()> {
+    /// The bytes of a row, `None` where it was moved out and not read back.
+    pub(super) fn row(&self, at: RowAt) -> Option<&[u8]> {
+        self.store
+            .get(at)
+            .or_else(|| Some(&self.bytes[self.rows.get(&at)?.clone()]))
+    }
+
+    /// The rows that a hop found by this key.
+    pub(super) fn found(&self, hop: HopId, key: i64) -> &[Entry] {
+        self.store.found(hop, key)
+    }
+
+    /// The rows behind those of a join table.
+    pub(super) fn joined(&self, through: &Through, join: &[Entry]) -> Vec<Entry> {
+        let to = Reach {
+            parent: through.to,
+            hop: through.hop,
+        };
+        self.reached(&to, join)
+    }
+
+    /// The rows that a hop found by a column of these rows.
+    fn reached(&self, reach: &Reach, rows: &[Entry]) -> Vec<Entry> {
+        let mut found = Vec::new();
+        for entry in rows {
+            let row = self.row(entry.at).unwrap_or_default();
+            if let Some(key) = parse_integer(nth_field(row, reach.parent)) {
+                found.extend_from_slice(self.found(reach.hop, key));
+            }
+        }
+        found
+    }
+
+    /// Reads back those of the rows that were moved out of memory, in the order of the temp file.
+    pub(super) fn load(&mut self, entries: &[Entry]) -> std::io::Result<()> {
         let mut places: Vec<RowAt> = entries
             .iter()
             .map(|entry| entry.at)
@@ -45,42 +69,22 @@ impl Renderer {
         places.sort_unstable();
         places.dedup();
         for at in places {
-            if let std::collections::hash_map::Entry::Vacant(vacant) = resident.rows.entry(at) {
-                let from = resident.bytes.len();
-                self.store.read(at, &mut resident.bytes)?;
-                vacant.insert(from..resident.bytes.len());
+            if let std::collections::hash_map::Entry::Vacant(vacant) = self.rows.entry(at) {
+                let from = self.bytes.len();
+                self.store.read(at, &mut self.bytes)?;
+                vacant.insert(from..self.bytes.len());
             }
         }
         Ok(())
     }
 
-    fn load_level(
-        &self,
-        node: &Node,
-        entries: &[Entry],
-        resident: &mut Resident,
-    ) -> std::io::Result<()> {
-        self.load_rows(entries, resident)?;
-        let mut lookups: Vec<&Reach> = Vec::new();
+    fn load_level(&mut self, node: &Node, entries: &[Entry]) -> std::io::Result<()> {
+        self.load(entries)?;
         for field in &node.fields {
             if let Value::Lookup { reach, .. } = &field.value {
-                lookups.push(reach);
+                let found = self.reached(reach, entries);
+                self.load(&found)?;
             }
-        }
-        let keys = |reach: &Reach, rows: &[Entry], resident: &Resident| -> Vec<Entry> {
-            let mut found = Vec::new();
-            for entry in rows {
-                let row = self.row_of(entry.at, resident).unwrap_or_default();
-                let field = nth_field(row, reach.parent);
-                if let Some(key) = parse_integer(field) {
-                    found.extend_from_slice(self.store.found(reach.hop, key));
-                }
-            }
-            found
-        };
-        for reach in lookups {
-            let found = keys(reach, entries, resident);
-            self.load_rows(&found, resident)?;
         }
         for nested in &node.nested {
             let Nested::Node { node: child, .. } = nested else {
@@ -88,23 +92,39 @@ impl Renderer {
             };
             let mut found = Vec::new();
             for reach in &child.reach {
-                found.extend(keys(reach, entries, resident));
+                found.extend(self.reached(reach, entries));
             }
             if let Some(through) = &child.through {
-                self.load_rows(&found, resident)?;
-                found = keys(
-                    &Reach {
-                        parent: through.to,
-                        hop: through.hop,
-                    },
-                    &found,
-                    resident,
-                );
+                self.load(&found)?;
+                found = self.joined(through, &found);
             }
             found.sort_unstable();
             found.dedup();
-            self.load_level(child, &found, resident)?;
+            self.load_level(child, &found)?;
         }
         Ok(())
+    }
+}
+
+impl Renderer {
+    /// Reads back what a batch needs of the rows that were moved out of memory, level by level. Blocks on the disk,
+    /// so it runs on a plain thread.
+    ///
+    /// # Errors
+    /// Where the temp file cannot be read.
+    pub fn load(
+        &self,
+        store: &Arc<RowStore>,
+        relation: usize,
+        entries: &[Entry],
+    ) -> std::io::Result<Resident> {
+        let mut resident = Resident::of(store);
+        if let Some(node) = self.nodes[relation]
+            .as_ref()
+            .filter(|_| store.spilled() > 0)
+        {
+            resident.load_level(node, entries)?;
+        }
+        Ok(resident)
     }
 }

@@ -9,7 +9,7 @@ mod content;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
@@ -180,7 +180,7 @@ impl<'a> Checker<'a> {
         }
         let mut prefixes = BTreeSet::new();
         for entity in &manifest.entities {
-            if !is_name(&entity.prefix) || !prefixes.insert(&entity.prefix) {
+            if !layout::is_name(&entity.prefix) || !prefixes.insert(&entity.prefix) {
                 self.wrong(format!(
                     "{} has the prefix {:?}, which is taken or no folder's name",
                     entity.full_path, entity.prefix
@@ -190,7 +190,7 @@ impl<'a> Checker<'a> {
             let mut names = BTreeSet::new();
             for relation in &entity.relations {
                 let place = format!("relation {} of {}", relation.relation, entity.full_path);
-                if !is_name(&relation.relation) || !names.insert(&relation.relation) {
+                if !layout::is_name(&relation.relation) || !names.insert(&relation.relation) {
                     self.wrong(format!("{place}: its name is taken or no file's name"));
                     continue;
                 }
@@ -349,13 +349,6 @@ impl<'a> Checker<'a> {
             },
         );
     }
-}
-
-/// True for what can be the name of a file or folder, and nothing else.
-fn is_name(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    let first = components.next();
-    first == Some(Component::Normal(name.as_ref())) && components.next().is_none()
 }
 
 /// What belongs into the folder.

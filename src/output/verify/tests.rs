@@ -84,6 +84,8 @@ fn export(folder: &Path) -> Manifest {
             source: String::new(),
             server_version: None,
             gitlab_version: None,
+            taken_at: None,
+            lsn: None,
         },
         pipeline: PipelineEntry {
             name: String::new(),
@@ -94,6 +96,7 @@ fn export(folder: &Path) -> Manifest {
             batch_size: 2,
             edition: "ee".to_owned(),
         },
+        resume: None,
         warnings: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {

@@ -3,6 +3,7 @@
 //! Columns are names here, because a table's layout is known only when every node has said what it needs.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::pipeline::{
     Collected, Computed, ComputedValue, Link, Maximum, Node, Pipeline, Relation, Source,
@@ -57,23 +58,20 @@ pub fn plan(pipeline: &Pipeline, selection: &Selection, catalog: &Catalog) -> Re
             planner.slots.truncate(first_slot);
             planner.writers.retain(|writer| *writer < first_hop);
         }
-        let tables = planner.hops[first_hop..]
-            .iter()
-            .map(|hop| hop.table)
-            .collect();
+        let hops = first_hop..planner.hops.len();
         relations.push(DraftRelation {
             relation,
             source,
-            tables,
+            tables: planner.tables_of(&hops),
+            hops,
         });
     }
     for (position, it) in collected {
         let first_hop = planner.hops.len();
         let source = planner.collected(it);
-        relations[position].tables = planner.hops[first_hop..]
-            .iter()
-            .map(|hop| hop.table)
-            .collect();
+        let hops = first_hop..planner.hops.len();
+        relations[position].tables = planner.tables_of(&hops);
+        relations[position].hops = hops;
         relations[position].source = source.map(Draft::Node);
     }
     planner.finish(relations, left_out)
@@ -91,6 +89,7 @@ pub(super) struct DraftRelation<'p> {
     pub(super) relation: &'p Relation,
     pub(super) source: Result<Draft<'p>, String>,
     pub(super) tables: BTreeSet<TableId>,
+    pub(super) hops: Range<HopId>,
 }
 
 pub(super) enum Draft<'p> {
@@ -145,6 +144,13 @@ struct Planner<'p> {
 impl<'p> Planner<'p> {
     fn find(&self, table: &str) -> Option<&'p Table> {
         self.catalog.table(&TableName::public(table))
+    }
+
+    fn tables_of(&self, hops: &Range<HopId>) -> BTreeSet<TableId> {
+        self.hops[hops.clone()]
+            .iter()
+            .map(|hop| hop.table)
+            .collect()
     }
 
     /// The table's id; the table is known to be in the catalog.

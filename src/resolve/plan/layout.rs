@@ -55,6 +55,7 @@ pub(super) fn lay_out(
             batched: draft.relation.batched,
             source,
             tables: draft.tables,
+            hops: draft.hops,
         });
     }
     Ok((tables, fixed))

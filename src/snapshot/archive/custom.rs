@@ -82,6 +82,8 @@ struct Chunked<R> {
     /// Bytes of the present chunk that are still to come.
     left: u64,
     ended: bool,
+    /// Met behind bytes that had to be handed out first.
+    error: Option<io::Error>,
 }
 
 impl<R: BufRead> Chunked<R> {
@@ -91,6 +93,7 @@ impl<R: BufRead> Chunked<R> {
             int_size,
             left: 0,
             ended: false,
+            error: None,
         }
     }
 
@@ -133,12 +136,28 @@ impl<R: BufRead> BufRead for Chunked<R> {
 }
 
 impl<R: BufRead> Read for Chunked<R> {
+    /// Fills the buffer from as many chunks as it takes: pg_dump's are of 4 KiB, too small for a decoder to be fast.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.fill_buf()?;
-        let count = bytes.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&bytes[..count]);
-        self.consume(count);
-        Ok(count)
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let bytes = match self.fill_buf() {
+                Ok([]) => break,
+                Ok(bytes) => bytes,
+                Err(error) if filled == 0 => return Err(error),
+                Err(error) => {
+                    self.error = Some(error);
+                    break;
+                }
+            };
+            let count = bytes.len().min(buffer.len() - filled);
+            buffer[filled..filled + count].copy_from_slice(&bytes[..count]);
+            filled += count;
+            self.consume(count);
+        }
+        Ok(filled)
     }
 }
 
@@ -290,8 +309,9 @@ fn read_block(
         table: Some(data.table.to_string()),
         ..Place::default()
     };
+    let input = BufReader::with_capacity(INPUT_BUFFER, &mut *chunks);
     let decoder =
-        decoder_of(layout.compression, &mut *chunks).map_err(|error| read_error(place(), error))?;
+        decoder_of(layout.compression, input).map_err(|error| read_error(place(), error))?;
     let flow = read_rows(contents, data, decoder, origin, sink)?;
     if flow.is_break() {
         return Ok(flow);

@@ -1,0 +1,182 @@
+//! Going on with an export that was interrupted: whether it is the same export, and what of it is kept.
+//!
+//! A file is kept where snapshot, pipeline, options and program are the same, and the file is there with the size and
+//! checksum that the manifest says. The rows are found anew; records of kept files are rendered only as far as
+//! another relation is collected from them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::output::manifest;
+use crate::output::{
+    BatchStatus, EntityEntry, Manifest, RelationEntry, ResumeEntry, Status, take_up,
+};
+use crate::resolve::{Choice, Plan, PlanSource, Relations};
+use crate::snapshot::fingerprint;
+
+use super::batches::FilePlace;
+use super::run::{ExportError, ExportRequest};
+
+/// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
+pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
+    let Ok(Some(fingerprint)) = fingerprint(&request.snapshot) else {
+        return None;
+    };
+    let (named, descendants) = match &request.choice {
+        Choice::All => (None, false),
+        Choice::Named { names, descendants } => (Some(names.clone()), *descendants),
+    };
+    Some(ResumeEntry {
+        fingerprint,
+        named,
+        descendants,
+        relations: match &request.selection.relations {
+            Relations::All => None,
+            Relations::Only(names) => Some(names.clone()),
+        },
+        gzip_level: request.options.gzip_level.into(),
+        keep_going: request.options.keep_going,
+    })
+}
+
+/// The manifest of the unfinished export in a folder; `None` where there is nothing yet.
+///
+/// # Errors
+/// Where the export is finished.
+pub(super) fn unfinished(out: &Path) -> Result<Option<Manifest>, ExportError> {
+    match manifest::read(out) {
+        Ok(manifest) if manifest.status == Status::Finished => Err(ExportError::Resume {
+            path: out.display().to_string(),
+            reason: "it is finished\n  name another folder, or replace it with --force".to_owned(),
+        }),
+        Ok(manifest) => Ok(Some(manifest)),
+        // A folder that holds something else is refused as without --resume.
+        Err(_) => Ok(None),
+    }
+}
+
+/// How many files an export folder says are finished.
+pub(super) fn finished_files(folder: &Path) -> usize {
+    let entities = manifest::read(folder).map_or_else(|_| Vec::new(), |found| found.entities);
+    let relations = entities.iter().flat_map(|entity| &entity.relations);
+    relations.flat_map(RelationEntry::files).count()
+}
+
+/// Takes up the export of `earlier`, in its folder: the manifest to begin with, in which only files that are there as
+/// they should be are finished.
+///
+/// # Errors
+/// Where it is another export than the one that was asked for, or the folder cannot be put in order.
+pub(super) fn go_on(
+    out: &Path,
+    earlier: Manifest,
+    first: Manifest,
+) -> Result<Manifest, ExportError> {
+    if let Some(difference) = difference(&earlier, &first) {
+        return Err(ExportError::Resume {
+            path: out.display().to_string(),
+            reason: format!("{difference}\n  begin anew with --force instead of --resume"),
+        });
+    }
+    let mut manifest = Manifest {
+        entities: earlier.entities,
+        started_at: earlier.started_at,
+        ..first
+    };
+    take_up(out, &mut manifest).map_err(ExportError::Write)?;
+    Ok(manifest)
+}
+
+/// In what an earlier export differs from the one that was asked for.
+fn difference(earlier: &Manifest, wanted: &Manifest) -> Option<String> {
+    let (Some(before), Some(now)) = (&earlier.resume, &wanted.resume) else {
+        return Some(
+            "its snapshot cannot be read a second time: standard input, a pipe or a server"
+                .to_owned(),
+        );
+    };
+    let made = |what: &str, before: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
+        Some(format!("it was begun with {what} {before}, not {now}"))
+    };
+    if earlier.generator != wanted.generator {
+        return made("the program", &earlier.generator, &wanted.generator);
+    }
+    if (&earlier.snapshot.kind, &before.fingerprint) != (&wanted.snapshot.kind, &now.fingerprint) {
+        return Some(format!(
+            "the snapshot {} is not the one that it was begun with, or was written again since",
+            wanted.snapshot.source
+        ));
+    }
+    if earlier.pipeline != wanted.pipeline {
+        return Some("it was begun with another pipeline".to_owned());
+    }
+    let (old, new) = (&earlier.options, &wanted.options);
+    if old.batched != new.batched {
+        return Some(match old.batched {
+            true => "it was begun with --batched".to_owned(),
+            false => "it was begun without --batched".to_owned(),
+        });
+    }
+    if old.batch_size != new.batch_size {
+        return made("--batch-size", &old.batch_size, &new.batch_size);
+    }
+    if old.edition != new.edition {
+        return made("--edition", &old.edition, &new.edition);
+    }
+    if before.gzip_level != now.gzip_level {
+        return made("--gzip-level", &before.gzip_level, &now.gzip_level);
+    }
+    if (&before.named, before.descendants) != (&now.named, now.descendants) {
+        return Some("it is of other groups".to_owned());
+    }
+    if before.relations != now.relations {
+        return Some("it is of other relations".to_owned());
+    }
+    // What was finished without leaving anything out is the same with --keep-going.
+    if before.keep_going && !now.keep_going {
+        return Some("it was begun with --keep-going, so rows may be missing from it".to_owned());
+    }
+    None
+}
+
+/// Puts what an earlier run finished into the entries of this one, but for relations that are collected: records that
+/// are made only now may add to them. Returns the places of the files that are kept.
+pub(super) fn merge(
+    plan: &Plan,
+    entities: &mut [EntityEntry],
+    earlier: Vec<EntityEntry>,
+) -> HashSet<FilePlace> {
+    let mut kept = HashSet::new();
+    for before in earlier {
+        let Some((entity, now)) = entities
+            .iter_mut()
+            .enumerate()
+            .find(|(_, now)| now.id == before.id && now.prefix == before.prefix)
+        else {
+            continue;
+        };
+        for old in before.relations {
+            let Some((relation, new)) = now
+                .relations
+                .iter_mut()
+                .enumerate()
+                .find(|(_, new)| new.relation == old.relation && new.batched == old.batched)
+            else {
+                continue;
+            };
+            if let Ok(PlanSource::Collected(_)) = plan.relations[relation].source {
+                continue;
+            }
+            if old.file.is_some() {
+                kept.insert((entity, relation, None));
+            }
+            for batch in old.batches.iter().flatten() {
+                if batch.status == BatchStatus::Finished {
+                    kept.insert((entity, relation, Some(batch.batch_number)));
+                }
+            }
+            *new = old;
+        }
+    }
+    kept
+}

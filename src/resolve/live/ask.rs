@@ -1,0 +1,163 @@
+//! Asking: one query, and what its rows are.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::resolve::ResolveError;
+use crate::resolve::plan::{HopId, Plan, SlotSource, TableId};
+use crate::resolve::scan::{HopToScan, Scanned, Scanner};
+use crate::snapshot::{
+    BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, SnapshotError,
+};
+
+/// Keys that one query names at the most; of more, several are made.
+pub(super) const KEYS: usize = 10_000;
+
+/// Why rows did not come.
+pub(super) enum Failure {
+    /// The rows that were asked for cannot be had; others can.
+    Relation(String),
+    /// Nothing more can be had.
+    Run(ResolveError),
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Refused { .. } | SnapshotError::Changed { .. } => {
+                Failure::Relation(error.to_string())
+            }
+            error => Failure::Run(error.into()),
+        }
+    }
+}
+
+/// As which rows of a hop the rows of a query are taken.
+pub(super) enum As {
+    /// Found by the hop's own key.
+    Hop(HopId),
+    /// Rows of the hop's table that are known by their primary key.
+    Keyed(HopId),
+    /// Rows for the entity directory.
+    Observed,
+}
+
+/// Asks a source for rows of a plan's tables.
+pub(super) struct Asker<'a> {
+    pub plan: &'a Plan,
+    pub catalog: &'a Catalog,
+    pub source: &'a dyn KeyedSource,
+}
+
+impl Asker<'_> {
+    /// Asks for rows of a table, whole as its layout has them, and hands out what was found in them until `take` breaks off.
+    ///
+    /// # Errors
+    /// The server's; a row that cannot be used fails the query's relation, and `interrupted` the run.
+    pub fn rows(
+        &self,
+        table: TableId,
+        predicates: Vec<Predicate<'_>>,
+        rows_as: &As,
+        interrupted: &AtomicBool,
+        take: &mut dyn FnMut(Scanned) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let name = &self.plan.tables[table].name;
+        let columns = self.plan.tables[table]
+            .layout
+            .iter()
+            .map(|column| column.name.as_str())
+            .filter(|column| !self.catalog.is_generated(name, column))
+            .collect();
+        let query = Query {
+            table: name,
+            fields: Fields::Columns(columns),
+            predicates,
+        };
+        let mut scanner = None;
+        self.read(&query, interrupted, &mut |event| match event {
+            Event::Begin(head) => {
+                let made = self.scanner(table, &head, rows_as);
+                scanner = Some(
+                    made.map_err(|reason| Failure::Relation(format!("table {name}: {reason}")))?,
+                );
+                Ok(ControlFlow::Continue(()))
+            }
+            Event::Rows(block) => {
+                let Some(scanner) = &scanner else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let scanned = scanner.scan(&block);
+                match scanned.bad.first() {
+                    Some(bad) => Err(Failure::Relation(format!("table {name}: {}", bad.reason))),
+                    None => take(scanned),
+                }
+            }
+            Event::Catalog(..) | Event::End(_) => Ok(ControlFlow::Continue(())),
+        })
+    }
+
+    /// Asks a query and hands out what comes, until `take` breaks off or fails.
+    ///
+    /// # Errors
+    /// The server's, `take`'s, and the interruption of the run.
+    pub fn read(
+        &self,
+        query: &Query<'_>,
+        interrupted: &AtomicBool,
+        take: &mut dyn FnMut(Event) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let mut result = Ok(());
+        let read = self.source.read(query, &mut |event| {
+            if interrupted.load(Ordering::Relaxed) {
+                result = Err(Failure::Run(ResolveError::Interrupted));
+                return ControlFlow::Break(());
+            }
+            match take(event) {
+                Ok(flow) => flow,
+                Err(failure) => {
+                    result = Err(failure);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        result?;
+        Ok(read?)
+    }
+
+    fn scanner(&self, table: TableId, head: &BlockHead, rows_as: &As) -> Result<Scanner, String> {
+        let planned = &self.plan.tables[table];
+        let definition = self
+            .catalog
+            .table(&planned.name)
+            .ok_or_else(|| "the snapshot has no definition of the table".to_owned())?;
+        // Which rows have the keys and pass the filter the server has decided.
+        let (hop, child) = match rows_as {
+            As::Hop(hop) => (Some(*hop), self.plan.hops[*hop].child.as_str()),
+            As::Keyed(hop) => (Some(*hop), planned.layout[planned.key].name.as_str()),
+            As::Observed => (None, ""),
+        };
+        let hops = hop.map(|hop| HopToScan {
+            hop,
+            child,
+            filter: &[],
+            keys: Some(Arc::new(crate::resolve::keys::KeySet::Any)),
+            // What records refer to is gathered when they are rendered.
+            feeds: self
+                .plan
+                .feeds(hop)
+                .into_iter()
+                .filter(|(slot, _)| matches!(self.plan.slots[*slot], SlotSource::Rows { .. }))
+                .collect(),
+        });
+        let observed = hop.is_none();
+        Scanner::new(
+            planned,
+            definition,
+            head,
+            hops.into_iter().collect(),
+            observed,
+        )
+    }
+}

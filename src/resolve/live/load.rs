@@ -1,0 +1,210 @@
+//! Loading a round: some top-level rows with everything below them, by one query per hop.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
+
+use foldhash::fast::FixedState;
+
+use crate::resolve::plan::{HopId, PlanMaximum, PlanNode, PlanRelation, SlotId, TableId};
+use crate::resolve::scan::Scanned;
+use crate::resolve::store::{Entry, RowStore};
+use crate::snapshot::{Event, Fields, Predicate, Query};
+
+use super::ask::{As, Asker, Failure, KEYS};
+use super::fetch::Of;
+
+/// What a round's rows came to.
+pub(super) enum Loaded {
+    Rows(RowStore),
+    /// They take more memory than was allowed: ask for fewer at a time.
+    TooLarge,
+}
+
+/// A round that is being loaded.
+struct Load<'a> {
+    asker: &'a Asker<'a>,
+    interrupted: &'a AtomicBool,
+    store: RowStore,
+    /// Keys that the rows so far have fed.
+    slots: HashMap<SlotId, Vec<i64>, FixedState>,
+    limit: usize,
+    too_large: bool,
+}
+
+/// The hop by which a round's top-level rows are found in its store, each by its own primary key.
+pub fn top_hop(node: &PlanNode) -> Option<HopId> {
+    match &node.through {
+        Some(through) => Some(through.hop),
+        None => node.reach.first().map(|reach| reach.hop),
+    }
+}
+
+impl Asker<'_> {
+    /// A store for a round.
+    pub fn store(&self) -> RowStore {
+        // Nothing is moved out: a round is cut so that it fits.
+        RowStore::new(self.plan.hops.len(), usize::MAX, std::path::Path::new(""))
+    }
+
+    /// Loads the top-level rows of these keys (sorted, each once), with all that nests below them.
+    ///
+    /// # Errors
+    /// As [`Asker::read`].
+    pub fn round(
+        &self,
+        relation: &PlanRelation,
+        node: &PlanNode,
+        ids: &[i64],
+        limit: usize,
+        interrupted: &AtomicBool,
+    ) -> Result<Loaded, Failure> {
+        let mut load = Load {
+            asker: self,
+            interrupted,
+            store: self.store(),
+            slots: HashMap::default(),
+            limit,
+            too_large: false,
+        };
+        let Some(top) = top_hop(node) else {
+            return Ok(Loaded::Rows(load.store));
+        };
+        let table = &self.plan.tables[node.table];
+        let key = table.layout[table.key].name.as_str();
+        load.ask(
+            node.table,
+            vec![Predicate::AnyOf(key, ids)],
+            &As::Keyed(top),
+        )?;
+        let mut got: Vec<i64> = load.store.all(top).iter().map(|entry| entry.id).collect();
+        got.sort_unstable();
+        got.dedup();
+        if got != ids && !load.too_large {
+            return Err(Failure::Relation(format!(
+                "table {}: the server gave keys of rows, but not their rows",
+                table.name
+            )));
+        }
+        let is_top = |hop: &HopId| node.reach.iter().any(|reach| reach.hop == *hop) || *hop == top;
+        for hop in relation.hops.clone().filter(|hop| !is_top(hop)) {
+            if load.too_large {
+                return Ok(Loaded::TooLarge);
+            }
+            load.hop(hop)?;
+        }
+        load.store.sort(None);
+        Ok(match load.too_large {
+            true => Loaded::TooLarge,
+            false => Loaded::Rows(load.store),
+        })
+    }
+
+    /// Asks for the maxima of some entities, and makes of each answer a row in which nothing else stands.
+    ///
+    /// # Errors
+    /// As [`Asker::read`].
+    pub fn maxima(
+        &self,
+        maxima: &[PlanMaximum],
+        of: &[Of],
+        interrupted: &AtomicBool,
+    ) -> Result<RowStore, Failure> {
+        let mut store = self.store();
+        for maximum in maxima {
+            let hop = &self.plan.hops[maximum.hop];
+            let table = &self.plan.tables[hop.table];
+            let column = table.layout[maximum.column].name.as_str();
+            if self.catalog.is_generated(&table.name, column) {
+                continue;
+            }
+            let parent = usize::from(self.plan.is_of_root(maximum.hop));
+            let mut keys: Vec<i64> = of.iter().flat_map(|of| of.keys(parent)).copied().collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                let query = Query {
+                    table: &table.name,
+                    fields: Fields::Maxima(vec![column]),
+                    predicates: hop.predicates(std::slice::from_ref(&key)),
+                };
+                let mut largest = Vec::new();
+                self.read(&query, interrupted, &mut |event| {
+                    if let Event::Rows(block) = event {
+                        largest.extend_from_slice(block.bytes());
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                let largest = largest.strip_suffix(b"\n").unwrap_or(&largest);
+                let fields: Vec<&[u8]> = (0..table.layout.len())
+                    .map(
+                        |position| match position == maximum.column && !largest.is_empty() {
+                            true => largest,
+                            false => b"\\N".as_slice(),
+                        },
+                    )
+                    .collect();
+                let at = store.push(&fields.join(&b'\t')).map_err(failed)?;
+                store.enter(maximum.hop, Entry { key, id: 0, at });
+            }
+        }
+        store.sort(None);
+        Ok(store)
+    }
+}
+
+impl Load<'_> {
+    /// Asks for the rows that a hop finds by the keys that the hops before it have fed.
+    fn hop(&mut self, id: HopId) -> Result<(), Failure> {
+        let hop = &self.asker.plan.hops[id];
+        let Some(keys) = self.slots.get_mut(&hop.slot) else {
+            return Ok(());
+        };
+        keys.sort_unstable();
+        keys.dedup();
+        let keys = keys.clone();
+        for keys in keys.chunks(KEYS) {
+            if self.too_large {
+                return Ok(());
+            }
+            self.ask(hop.table, hop.predicates(keys), &As::Hop(id))?;
+        }
+        Ok(())
+    }
+
+    fn ask(
+        &mut self,
+        table: TableId,
+        predicates: Vec<Predicate<'_>>,
+        rows_as: &As,
+    ) -> Result<(), Failure> {
+        let (asker, interrupted) = (self.asker, self.interrupted);
+        asker.rows(table, predicates, rows_as, interrupted, &mut |scanned| {
+            self.take(scanned)
+        })
+    }
+
+    fn take(&mut self, scanned: Scanned) -> Result<ControlFlow<()>, Failure> {
+        let mut places = Vec::with_capacity(scanned.ranges.len());
+        for range in &scanned.ranges {
+            let at = self.store.push(&scanned.kept[range.clone()]);
+            places.push(at.map_err(failed)?);
+        }
+        for found in &scanned.found {
+            let (key, id, at) = (found.key, found.id, places[found.row]);
+            self.store.enter(found.hop, Entry { key, id, at });
+        }
+        for (slot, key) in scanned.fed {
+            self.slots.entry(slot).or_default().push(key);
+        }
+        self.too_large = self.store.in_use() > self.limit;
+        Ok(match self.too_large {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    }
+}
+
+fn failed(error: std::io::Error) -> Failure {
+    Failure::Run(error.into())
+}

@@ -1,0 +1,293 @@
+//! The search for entities by query: only the rows that say who they are, never a whole table.
+//!
+//! What the queries find goes into the same [`Directory`] that reads those tables whole from a dump, and that decides.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
+
+use crate::pipeline::{Entity, PathLookup};
+use crate::resolve::entities::{Choice, Directory, EntityError, EntityInfo, folds};
+use crate::resolve::plan::{Relations, Selection, TableId, plan};
+use crate::resolve::{Observer, Request, ResolveError};
+use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
+
+use super::ask::{As, Asker, Failure, KEYS};
+use super::predicates;
+
+/// Rows that are looked at for names that look like one that is not there.
+const NEAR: usize = 1000;
+
+/// The chosen entities.
+///
+/// # Errors
+/// Where one is not there, or the server does not answer.
+pub(super) fn entities(
+    source: &dyn KeyedSource,
+    catalog: &Catalog,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<EntityInfo>, ResolveError> {
+    let selection = Selection {
+        relations: Relations::Only(Vec::new()),
+        edition: request.selection.edition,
+    };
+    // A plan without relations keeps only the columns that the search needs.
+    let plan = plan(request.pipeline, &selection, catalog).map_err(ResolveError::Plan)?;
+    for table in &plan.tables {
+        observer.table(&table.name);
+    }
+    let mut search = Search {
+        entity: &request.pipeline.entity,
+        asker: Asker {
+            plan: &plan,
+            catalog,
+            source,
+        },
+        interrupted: &request.interrupted,
+        directory: Directory::new(&request.pipeline.entity),
+        asked_rows: BTreeSet::new(),
+        asked_paths: BTreeSet::new(),
+    };
+    match request.choice {
+        Choice::All => search.all()?,
+        Choice::Named { names, descendants } => search.named(names, *descendants)?,
+    }
+    let chosen = search.directory.choose(request.choice);
+    let Err(EntityError::Unknown { wanted, .. }) = &chosen else {
+        return Ok(chosen?);
+    };
+    search.near(wanted)?;
+    Ok(search.directory.choose(request.choice)?)
+}
+
+struct Search<'a> {
+    entity: &'a Entity,
+    asker: Asker<'a>,
+    interrupted: &'a AtomicBool,
+    directory: Directory,
+    /// Keys whose rows of the entities' table have been asked for.
+    asked_rows: BTreeSet<i64>,
+    /// Keys whose current paths have been asked for.
+    asked_paths: BTreeSet<i64>,
+}
+
+impl Search<'_> {
+    fn all(&mut self) -> Result<(), ResolveError> {
+        let filter: Vec<_> = predicates(&self.entity.filter).collect();
+        self.ask(&self.entity.table, filter, usize::MAX)?;
+        self.paths()
+    }
+
+    fn named(&mut self, names: &[String], descendants: bool) -> Result<(), ResolveError> {
+        let names: Vec<&str> = names.iter().map(|name| name.trim_matches('/')).collect();
+        let keys = names.iter().filter_map(|name| name.parse().ok()).collect();
+        self.rows(keys)?;
+        self.complete()?;
+        let entity = self.entity;
+        for lookup in &entity.paths {
+            for fold in folds(lookup) {
+                let open = self.open(&names);
+                if open.is_empty() {
+                    break;
+                }
+                self.lookup(lookup, open, *fold)?;
+            }
+        }
+        // Entities without a path of their own are found by their ancestors' parts.
+        let open = self.open(&names);
+        let segment = self.column(&entity.table, &entity.segment);
+        if let (Some(segment), false) = (segment, open.is_empty()) {
+            let ends: BTreeSet<&str> = open.iter().flat_map(|name| ends(name)).collect();
+            let ends = Predicate::In(segment, ends.into_iter().collect());
+            let filter = [ends].into_iter().chain(predicates(&entity.filter));
+            self.ask(&entity.table, filter.collect(), usize::MAX)?;
+            self.complete()?;
+        }
+        if descendants {
+            let keys = names
+                .iter()
+                .filter_map(|name| self.directory.find(name).ok());
+            self.descendants(keys.collect())?;
+            self.complete()?;
+        }
+        Ok(())
+    }
+
+    /// The names that have not been found so far and are no keys.
+    fn open<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let is_open =
+            |name: &&str| name.parse::<i64>().is_err() && self.directory.find(name).is_err();
+        names.iter().copied().filter(is_open).collect()
+    }
+
+    fn lookup(
+        &mut self,
+        lookup: &PathLookup,
+        paths: Vec<&str>,
+        fold: bool,
+    ) -> Result<(), ResolveError> {
+        let paths = match fold {
+            true => Predicate::InIgnoringCase(&lookup.path, paths),
+            false => Predicate::In(&lookup.path, paths),
+        };
+        let filter = [paths].into_iter().chain(predicates(&lookup.filter));
+        self.ask(&lookup.table, filter.collect(), usize::MAX)?;
+        self.rows(self.directory.strangers())?;
+        self.complete()
+    }
+
+    /// Everything below these entities. The directory decides; here no row may be missing that it decides by.
+    fn descendants(&mut self, of: BTreeSet<i64>) -> Result<(), ResolveError> {
+        let entity = self.entity;
+        let keys: Vec<i64> = of.iter().copied().collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        if let Some(ancestors) = self.column(&entity.table, &entity.ancestors) {
+            for keys in keys.chunks(KEYS) {
+                let holds = Predicate::Holds(ancestors, keys);
+                let filter = [holds].into_iter().chain(predicates(&entity.filter));
+                self.ask(&entity.table, filter.collect(), usize::MAX)?;
+            }
+        }
+        let Some(parent) = self.column(&entity.table, &entity.parent) else {
+            return Ok(());
+        };
+        let mut seen = of.clone();
+        let mut level = of;
+        while !level.is_empty() {
+            let keys: Vec<i64> = level.iter().copied().collect();
+            for keys in keys.chunks(KEYS) {
+                let below = Predicate::AnyOf(parent, keys);
+                let filter = [below].into_iter().chain(predicates(&entity.filter));
+                self.ask(&entity.table, filter.collect(), usize::MAX)?;
+            }
+            level = self.directory.below(&level);
+            level.retain(|key| seen.insert(*key));
+        }
+        Ok(())
+    }
+
+    /// Some entities whose paths may look like one that is not there: those beside it, and a few others.
+    fn near(&mut self, wanted: &str) -> Result<(), ResolveError> {
+        let entity = self.entity;
+        let starts: Vec<&str> = wanted
+            .match_indices('/')
+            .map(|(at, _)| &wanted[..at])
+            .collect();
+        if !starts.is_empty() {
+            for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
+                self.lookup(lookup, starts.clone(), false)?;
+            }
+        }
+        let above = starts
+            .iter()
+            .rev()
+            .find_map(|start| self.directory.find(start).ok());
+        if let (Some(above), Some(parent)) = (above, self.column(&entity.table, &entity.parent)) {
+            let above = [above];
+            let below = Predicate::AnyOf(parent, &above);
+            let filter = [below].into_iter().chain(predicates(&entity.filter));
+            self.ask(&entity.table, filter.collect(), NEAR)?;
+        }
+        let filter = predicates(&entity.filter).collect();
+        self.ask(&entity.table, filter, NEAR)?;
+        self.complete()
+    }
+
+    /// Asks for what the directory needs to know paths and roots of the entities that it has.
+    fn complete(&mut self) -> Result<(), ResolveError> {
+        loop {
+            self.paths()?;
+            let mut above = self.directory.missing_above();
+            above.retain(|key| !self.asked_rows.contains(key));
+            if above.is_empty() {
+                return Ok(());
+            }
+            self.rows(above)?;
+        }
+    }
+
+    /// Asks for rows of the entities' table by their keys, entities or not.
+    fn rows(&mut self, mut keys: BTreeSet<i64>) -> Result<(), ResolveError> {
+        keys.retain(|key| self.asked_rows.insert(*key));
+        let keys: Vec<i64> = keys.into_iter().collect();
+        for keys in keys.chunks(KEYS) {
+            let predicates = vec![Predicate::AnyOf(&self.entity.key, keys)];
+            self.ask(&self.entity.table, predicates, usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the current paths of the entities that have none yet.
+    fn paths(&mut self) -> Result<(), ResolveError> {
+        let mut keys = self.directory.without_path();
+        keys.retain(|key| self.asked_paths.insert(*key));
+        let keys: Vec<i64> = keys.into_iter().collect();
+        let entity = self.entity;
+        for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
+            for keys in keys.chunks(KEYS) {
+                let own = Predicate::AnyOf(&lookup.key, keys);
+                let filter = [own].into_iter().chain(predicates(&lookup.filter));
+                self.ask(&lookup.table, filter.collect(), usize::MAX)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self, name: &str) -> Option<TableId> {
+        let name = TableName::public(name);
+        let mut tables = self.asker.plan.tables.iter();
+        tables.position(|table| table.name == name)
+    }
+
+    /// A column that the pipeline names, where the snapshot has it.
+    fn column<'c>(&self, table: &str, column: &'c Option<String>) -> Option<&'c str> {
+        let table = &self.asker.plan.tables[self.table(table)?];
+        let column = column.as_deref()?;
+        table.column(column).map(|_| column)
+    }
+
+    /// Asks for rows of a table, up to a number, and gives them to the directory. A table that the snapshot does not
+    /// have holds none.
+    fn ask(
+        &mut self,
+        table: &str,
+        predicates: Vec<Predicate<'_>>,
+        limit: usize,
+    ) -> Result<(), ResolveError> {
+        let Some(table) = self.table(table) else {
+            return Ok(());
+        };
+        let (directory, planned) = (&mut self.directory, &self.asker.plan.tables[table]);
+        let mut rows = 0;
+        let read = self.asker.rows(
+            table,
+            predicates,
+            &As::Observed,
+            self.interrupted,
+            &mut |scanned| {
+                directory
+                    .observe(planned, &scanned.observed)
+                    .map_err(|error| Failure::Run(error.into()))?;
+                rows += scanned.rows as usize;
+                Ok(match rows < limit {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                })
+            },
+        );
+        read.map_err(|failure| match failure {
+            Failure::Run(error) => error,
+            // Without knowing who the entities are there is nothing to export.
+            Failure::Relation(reason) => ResolveError::Plan(reason),
+        })
+    }
+}
+
+/// What the last part of a path may be, were there slashes in parts: everything behind a slash, and the whole.
+fn ends(path: &str) -> impl Iterator<Item = &str> {
+    let behind = path.match_indices('/').map(|(at, _)| &path[at + 1..]);
+    [path].into_iter().chain(behind)
+}

@@ -1,0 +1,119 @@
+//! Telling whether a snapshot is still the one that it was: by sizes and times, without reading it.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use sha2::{Digest, Sha256};
+
+/// The folder of an untarred GitLab backup that holds the database.
+const DATABASE: &str = "db";
+
+/// A value that changes when the file, or a file of the folder, that a snapshot lies in is written again: lower-case
+/// hex, of names, sizes and times of change. `None` for what cannot be read a second time (standard input,
+/// another pipe) and for a server, which holds an instant only as long as somebody asks for it.
+///
+/// # Errors
+/// Those of the file system.
+pub fn fingerprint(spec: &str) -> io::Result<Option<String>> {
+    if spec == "-" || spec.contains("://") {
+        return Ok(None);
+    }
+    let path = Path::new(spec);
+    let metadata = fs::metadata(path)?;
+    let mut digest = Sha256::new();
+    if metadata.is_dir() {
+        add_folder(&mut digest, path)?;
+        if path.join(DATABASE).is_dir() {
+            add_folder(&mut digest, &path.join(DATABASE))?;
+        }
+    } else if metadata.is_file() {
+        add_file(&mut digest, "", &metadata);
+    } else {
+        return Ok(None);
+    }
+    let digest = digest.finalize();
+    Ok(Some(
+        digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
+}
+
+fn add_folder(digest: &mut Sha256, folder: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // What a link leads to is what is read.
+        let metadata = fs::metadata(entry.path())?;
+        if metadata.is_file() {
+            files.push((entry.file_name(), metadata));
+        }
+    }
+    files.sort_by(|one, other| one.0.cmp(&other.0));
+    for (name, metadata) in &files {
+        add_file(digest, &name.to_string_lossy(), metadata);
+    }
+    Ok(())
+}
+
+fn add_file(digest: &mut Sha256, name: &str, metadata: &Metadata) {
+    let changed = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_nanos());
+    // A name holds no NUL, so two lists of files never make the same bytes.
+    digest.update(name.as_bytes());
+    digest.update([0]);
+    digest.update(metadata.len().to_le_bytes());
+    digest.update(changed.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &Path) -> Option<String> {
+        fingerprint(path.to_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_written_again_is_another_snapshot() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("dump.sql");
+        fs::write(&file, "one").unwrap();
+        let before = of(&file);
+        assert!(before.is_some());
+        assert_eq!(of(&file), before);
+        fs::write(&file, "other").unwrap();
+        assert_ne!(of(&file), before);
+    }
+
+    #[test]
+    fn every_file_of_a_folder_counts() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("db")).unwrap();
+        fs::write(temp.path().join("backup_information.yml"), "").unwrap();
+        let mut seen = vec![of(temp.path())];
+        fs::write(temp.path().join("labels.csv"), "id").unwrap();
+        seen.push(of(temp.path()));
+        fs::write(temp.path().join("db/database.sql.gz"), "").unwrap();
+        seen.push(of(temp.path()));
+        fs::rename(
+            temp.path().join("labels.csv"),
+            temp.path().join("notes.csv"),
+        )
+        .unwrap();
+        seen.push(of(temp.path()));
+        let distinct: std::collections::BTreeSet<_> = seen.iter().collect();
+        assert_eq!(distinct.len(), seen.len());
+    }
+
+    #[test]
+    fn pipes_and_servers_have_none() {
+        assert_eq!(fingerprint("-").unwrap(), None);
+        assert_eq!(fingerprint("postgres://host/db").unwrap(), None);
+        assert_eq!(fingerprint("/dev/null").unwrap(), None);
+        assert!(fingerprint("/no/such/file").is_err());
+    }
+}

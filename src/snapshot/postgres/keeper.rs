@@ -1,0 +1,60 @@
+//! Holding the instant: the coordinator's transaction is kept open, and alive, by a thread of its own.
+
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use super::connection::Connection;
+
+/// The longest silence of the coordinator.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The thread; the instant is held as long as this lives.
+pub(super) struct Keeper {
+    /// `None` once the thread was told to end.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Keeper {
+    /// Takes the coordinator. `idle` is the time after which the server ends a session that is silent.
+    pub(super) fn start(mut coordinator: Connection, idle: Option<Duration>) -> Self {
+        let (end, ended) = bounded::<()>(0);
+        let failure = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&failure);
+        let silence = idle.map_or(SILENCE, |idle| (idle / 3).min(SILENCE));
+        let thread = std::thread::spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(silence) {
+                if let Err(failure) = coordinator.query("SELECT 1") {
+                    tracing::info!("the coordinator is lost: {failure}");
+                    // Set once, here.
+                    let _ = noted.set(format!("the session that held it has ended: {failure}"));
+                    return;
+                }
+            }
+        });
+        Keeper {
+            end: Some(end),
+            thread: Some(thread),
+            failure,
+        }
+    }
+
+    /// Why the instant is held no more, where that was noticed.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.get().cloned()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was told when it happened.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The catalog of a server, its statistics and its indexes.
+//!
+//! Definitions are written as SQL and read by the DDL reader, which also reads those of dumps: so a live server
+//! and its dump have one and the same catalog.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+use super::connection::{Connection, Rows};
+use super::copy_query::LooseTexts;
+use super::failure::Failure;
+use super::literal::{identifier, table as quoted};
+use super::session::one;
+use crate::snapshot::{Catalog, TableName, TableSize, read_schema};
+
+/// Tables that a dump would hold: none of the server's own, of an extension, or of a session.
+const TABLES: &str = "\
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+    WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = c.oid AND e.objsubid = 0
+      AND e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND e.deptype = 'e')";
+
+/// What is known of a server's tables.
+#[derive(Debug, Default)]
+pub(super) struct ServerCatalog {
+    pub(super) catalog: Catalog,
+    /// Definitions of the tables, as SQL.
+    pub(super) definitions: String,
+    pub(super) loose_texts: LooseTexts,
+    /// Tables whose rows are on other servers.
+    pub(super) foreign: HashSet<TableName>,
+    /// By the roots of partition trees.
+    pub(super) estimates: HashMap<TableName, TableSize>,
+    pub(super) indexes: HashMap<TableName, Vec<Index>>,
+    /// The partitions of each tree that hold rows, or the table itself.
+    pub(super) leaves: HashMap<TableName, Vec<TableName>>,
+}
+
+/// Asks a session for all of it.
+pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure> {
+    let version = connection.major_version();
+    let mut found = ServerCatalog::default();
+    domains(connection, &mut found)?;
+    tables(connection, version, &mut found)?;
+    found.catalog = read_schema(found.definitions.as_bytes())
+        .map_err(|_| Failure::Protocol("its tables' definitions cannot be understood"))?;
+    statistics(connection, version, &mut found)?;
+    indexes(connection, &mut found)?;
+    Ok(found)
+}
+
+fn domains(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
+    let rows = connection.query(
+        "SELECT n.nspname, t.typname, pg_catalog.format_type(t.typbasetype, t.typtypmod)
+         FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+         WHERE t.typtype = 'd' AND n.nspname <> 'information_schema' ORDER BY t.oid",
+    )?;
+    for row in texts(rows) {
+        let [schema, name, base] = &row[..] else {
+            continue;
+        };
+        let name = quoted(&TableName::new(schema, name));
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(found.definitions, "CREATE DOMAIN {name} AS {base};");
+    }
+    Ok(())
+}
+
+fn tables(
+    connection: &mut Connection,
+    version: u32,
+    found: &mut ServerCatalog,
+) -> Result<(), Failure> {
+    let generated = match version {
+        12.. => "a.attgenerated <> ''",
+        _ => "false",
+    };
+    let deterministic = match version {
+        12.. => "COALESCE(l.collisdeterministic, true)",
+        _ => "true",
+    };
+    let columns = connection.query(&format!(
+        "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), {generated},
+           a.atttypid IN ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.varchar'::pg_catalog.regtype) AND {deterministic}
+         FROM pg_catalog.pg_attribute a
+         JOIN (SELECT c.oid {TABLES}) t ON t.oid = a.attrelid
+         LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+         WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
+    ))?;
+    let mut columns_of: HashMap<String, Vec<Vec<String>>> = HashMap::new();
+    for row in texts(columns) {
+        columns_of.entry(row[0].clone()).or_default().push(row);
+    }
+    let tables = connection.query(&format!(
+        "SELECT c.oid, n.nspname, c.relname, c.relkind {TABLES} ORDER BY n.nspname, c.relname"
+    ))?;
+    for row in texts(tables) {
+        let [oid, schema, name, kind] = &row[..] else {
+            continue;
+        };
+        let table = TableName::new(schema, name);
+        let foreign = match kind.as_str() {
+            "f" => "FOREIGN ",
+            _ => "",
+        };
+        if !foreign.is_empty() {
+            found.foreign.insert(table.clone());
+        }
+        let _ = write!(
+            found.definitions,
+            "CREATE {foreign}TABLE {} (",
+            quoted(&table)
+        );
+        let columns = columns_of.remove(oid).unwrap_or_default();
+        for (index, column) in columns.iter().enumerate() {
+            let [_, name, sql_type, generated, plain] = &column[..] else {
+                continue;
+            };
+            let separator = match index {
+                0 => "\n    ",
+                _ => ",\n    ",
+            };
+            let computed = match generated.as_str() {
+                "t" => " GENERATED ALWAYS AS (NULL) STORED",
+                _ => "",
+            };
+            let _ = write!(
+                found.definitions,
+                "{separator}{} {sql_type}{computed}",
+                identifier(name)
+            );
+            if plain != "t" {
+                found.loose_texts.insert((table.clone(), name.clone()));
+            }
+        }
+        let _ = writeln!(
+            found.definitions,
+            "\n){};",
+            match kind.as_str() {
+                // By what is of no interest to who reads rows.
+                "p" => " PARTITION BY LIST (NULL)",
+                _ => "",
+            }
+        );
+    }
+    let attached = connection.query(&format!(
+        "SELECT pn.nspname, p.relname, n.nspname, c.relname
+         FROM pg_catalog.pg_inherits i
+         JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relispartition AND c.oid IN (SELECT c.oid {TABLES}) ORDER BY 1, 2, 3, 4"
+    ))?;
+    for row in texts(attached) {
+        let [parent_schema, parent, schema, name] = &row[..] else {
+            continue;
+        };
+        let _ = writeln!(
+            found.definitions,
+            "ALTER TABLE ONLY {} ATTACH PARTITION {} DEFAULT;",
+            quoted(&TableName::new(parent_schema, parent)),
+            quoted(&TableName::new(schema, name))
+        );
+    }
+    Ok(())
+}
+
+fn statistics(
+    connection: &mut Connection,
+    version: u32,
+    found: &mut ServerCatalog,
+) -> Result<(), Failure> {
+    let block: u64 = one(connection, "SHOW block_size")?.parse().unwrap_or(8192);
+    // Before 14, no rows in no pages also stands for a table that was never looked at.
+    let known = match version {
+        14.. => "c.reltuples >= 0",
+        _ => "c.relpages > 0",
+    };
+    let rows = connection.query(&format!(
+        "SELECT n.nspname, c.relname, c.reltuples::pg_catalog.int8, c.relpages + COALESCE(
+           (SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0), {known}
+         {TABLES} AND c.relkind = 'r'"
+    ))?;
+    for row in texts(rows) {
+        let [schema, name, tuples, pages, known] = &row[..] else {
+            continue;
+        };
+        let leaf = TableName::new(schema, name);
+        let root = found.catalog.root(&leaf).clone();
+        found.leaves.entry(root.clone()).or_default().push(leaf);
+        if known != "t" {
+            continue;
+        }
+        let size = found.estimates.entry(root).or_default();
+        size.rows += tuples.parse::<u64>().unwrap_or_default();
+        size.bytes += pages.parse::<u64>().unwrap_or_default() * block;
+    }
+    Ok(())
+}
+
+fn indexes(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
+    // An index may leave out rows that have no value: conditions on keys ask for no such rows.
+    let rows = connection.query(&format!(
+        "SELECT t.nspname, t.relname, i.indexrelid, m.amname, COALESCE(a.attname, '')
+         FROM pg_catalog.pg_index i
+         JOIN (SELECT c.oid, n.nspname, c.relname {TABLES}) t ON t.oid = i.indrelid
+         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+         JOIN pg_catalog.pg_am m ON m.oid = x.relam
+         CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnatts - 1) k
+         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k] AND a.attnum <> 0
+         WHERE i.indisvalid AND m.amname IN ('btree', 'hash', 'gin', 'gist')
+           AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) IN (
+             SELECT '(' || pg_catalog.quote_ident(o.attname) || ' IS NOT NULL)' FROM pg_catalog.pg_attribute o
+             WHERE o.attrelid = i.indrelid AND o.attnum = ANY (i.indkey) AND o.attnum > 0))
+         ORDER BY i.indexrelid, k"
+    ))?;
+    let mut last = String::new();
+    for row in texts(rows) {
+        let [schema, name, index, method, column] = &row[..] else {
+            continue;
+        };
+        let indexes = found
+            .indexes
+            .entry(TableName::new(schema, name))
+            .or_default();
+        if last != *index {
+            last.clone_from(index);
+            indexes.push(Index {
+                in_order: method == "btree",
+                columns: Vec::new(),
+            });
+        }
+        if let Some(index) = indexes.last_mut() {
+            index.columns.push(column.clone());
+        }
+    }
+    Ok(())
+}
+
+/// The columns of an index.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// A column is of use only where those before it are known.
+    in_order: bool,
+    /// Empty where an expression stands in a column's place.
+    columns: Vec<String>,
+}
+
+impl Index {
+    /// True where rows are found by `column`, when the values of `known` are known, too.
+    pub(super) fn finds(&self, column: &str, known: &[&str]) -> bool {
+        let Some(place) = self.columns.iter().position(|own| own == column) else {
+            return false;
+        };
+        !self.in_order
+            || self.columns[..place]
+                .iter()
+                .all(|before| known.contains(&before.as_str()))
+    }
+}
+
+/// Rows of which no field is NULL.
+fn texts(rows: Rows) -> impl Iterator<Item = Vec<String>> {
+    rows.into_iter()
+        .map(|row| row.into_iter().map(Option::unwrap_or_default).collect())
+}

@@ -1,0 +1,165 @@
+//! A worker: a connection that has adopted the instant, made when it is first needed and made again when it broke.
+
+use std::collections::HashSet;
+
+use super::Shared;
+use super::connection::Connection;
+use super::copy_query::{copy_statement, rows_of};
+use super::delivery::Delivery;
+use super::failure::Failure;
+use super::literal::{string, table as quoted};
+use super::login;
+use super::session::{self, one};
+use crate::snapshot::{Query, TableName};
+
+/// A connection, or the place for one.
+#[derive(Default)]
+pub(super) struct Worker {
+    session: Option<Session>,
+}
+
+struct Session {
+    connection: Connection,
+    /// Tables that are locked against changes since they were found to be as they were at the instant.
+    checked: HashSet<TableName>,
+}
+
+/// Why a query was not answered.
+pub(super) enum Trouble {
+    /// The instant is gone.
+    Lost(String),
+    /// The table is not what it was, or its rows cannot be told to be all of them.
+    Changed(&'static str),
+    Failed(Failure),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Trouble::Failed(failure)
+    }
+}
+
+impl Worker {
+    /// Answers a query as far as nothing goes wrong.
+    pub(super) fn answer(
+        &mut self,
+        shared: &Shared,
+        query: &Query<'_>,
+        delivery: &mut Delivery<'_>,
+    ) -> Result<(), Trouble> {
+        if shared.known.foreign.contains(query.table) {
+            return Err(Trouble::Changed(
+                "it is a foreign table, whose rows are on another server and of no instant of this one",
+            ));
+        }
+        // Taken out: whatever goes wrong below, the transaction cannot be used any more.
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => adopt(shared)?,
+        };
+        session.check(shared, query.table)?;
+        let statement = copy_statement(query, &shared.catalog, &shared.known.loose_texts);
+        let mut attempt = delivery.attempt();
+        let mut rest = Vec::new();
+        let copied =
+            session
+                .connection
+                .copy_out(&statement, &mut |rows| attempt.take(rows), &mut rest)?;
+        match copied {
+            Some(counted) => attempt.finish(rest, counted).map_err(Trouble::Changed)?,
+            None => {
+                return match attempt.trouble() {
+                    Some(reason) => Err(Trouble::Changed(reason)),
+                    // The sink wants no more, and the connection is full of what it does not want.
+                    None => {
+                        if let Some(key) = session.connection.cancel_key()
+                            && let Err(failure) = login::cancel(&shared.target, &shared.server, key)
+                        {
+                            // It will notice when it sends the next row.
+                            tracing::debug!("the server was not told to stop: {failure}");
+                        }
+                        Ok(())
+                    }
+                };
+            }
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+}
+
+/// Makes a connection that sees the instant.
+fn adopt(shared: &Shared) -> Result<Session, Trouble> {
+    let mut connection = login::connect_again(&shared.target, &shared.server)?;
+    session::begin(&mut connection, Some(&shared.snapshot), &shared.timeouts).map_err(
+        |failure| match failure.sqlstate() {
+            // invalid_parameter_value, object_not_in_prerequisite_state, undefined_object: there is no such snapshot any
+            // more.
+            Some("22023" | "55000" | "42704") => Trouble::Lost(failure.to_string()),
+            _ => Trouble::Failed(failure),
+        },
+    )?;
+    // Another server, or this one restarted, could have a snapshot of this name, too.
+    if session::server_start(&mut connection)? != shared.server_start {
+        return Err(Trouble::Lost("the server was started anew".to_owned()));
+    }
+    Ok(Session {
+        connection,
+        checked: HashSet::new(),
+    })
+}
+
+impl Session {
+    /// Makes sure that a table still is what it was at the instant, and stays so.
+    ///
+    /// Reading old rows is safe from inserts, updates and deletes, but not from TRUNCATE, from `ALTER TABLE`s that write a
+    /// table anew, from partitions that come and go and from tables that change names: those show to everybody at
+    /// once. The first statement takes the lock of every reader, which keeps all of them away until the
+    /// transaction ends; the second one compares what is with what was.
+    fn check(&mut self, shared: &Shared, table: &TableName) -> Result<(), Trouble> {
+        if self.checked.contains(table) {
+            return Ok(());
+        }
+        let is_partitioned = shared
+            .catalog
+            .table(table)
+            .is_some_and(|table| table.partitioned);
+        let partitions = match is_partitioned && self.connection.major_version() >= 12 {
+            true => {
+                "EXISTS (SELECT FROM pg_catalog.pg_partition_tree((SELECT oid FROM root)) now \
+                   FULL JOIN tree ON tree.oid = now.relid WHERE now.relid IS NULL OR tree.oid IS NULL)"
+            }
+            false => "false",
+        };
+        let sql = format!(
+            "SELECT FROM {} {};
+             WITH RECURSIVE root AS (
+               SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = {} AND c.relname = {}),
+             tree AS (
+               SELECT oid FROM root
+               UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent
+               WHERE {is_partitioned})
+             SELECT (SELECT oid FROM root) IS DISTINCT FROM {}::pg_catalog.regclass::pg_catalog.oid
+               OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class c USING (oid) WHERE c.relfilenode <> 0
+                 AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode)
+               OR {partitions}",
+            rows_of(table, &shared.catalog),
+            // What is false for every row needs no look at the partitions, and so would not lock them.
+            match is_partitioned {
+                true => "LIMIT 0",
+                false => "WHERE false",
+            },
+            string(&table.schema),
+            string(&table.name),
+            string(&quoted(table)),
+        );
+        if one(&mut self.connection, &sql)? != "f" {
+            return Err(Trouble::Changed(
+                "it was emptied, written anew or replaced since the instant that is read; start again",
+            ));
+        }
+        self.checked.insert(table.clone());
+        Ok(())
+    }
+}

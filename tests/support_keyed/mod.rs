@@ -1,0 +1,310 @@
+//! A source that finds rows by key, made of a dump: what a server would answer, without one.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use relexport::export::{
+    BatchObserver, Expected, ExportError, ExportObserver, ExportOptions, ExportReport,
+    ExportRequest, run_from,
+};
+use relexport::output::GzipLevel;
+use relexport::pipeline::{Edition, Pipeline};
+use relexport::resolve::{Choice, Limits, Relations, Selection};
+use relexport::snapshot::{
+    Access, Block, BlockHead, Catalog, Event, Fields, KeyedSource, Kind, OpenOptions, Predicate,
+    Query, RowForm, Sink, Snapshot, SnapshotError, SnapshotFacts, TableEnd, TableName, TableSize,
+    open,
+};
+
+/// What a test makes happen to one query.
+pub enum Fault {
+    Refused,
+    Lost,
+}
+
+/// Says what happens to a query: its number, from 0, and the query.
+pub type Faults = Box<dyn Fn(usize, &Query<'_>) -> Option<Fault> + Send + Sync>;
+
+/// The rows of a table: the columns' names, and the fields of each row as COPY text.
+#[derive(Default)]
+pub struct Rows {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+/// What was asked of a [`Double`], also after it has gone.
+#[derive(Default)]
+pub struct Asked {
+    pub queries: AtomicUsize,
+    /// Table and predicates of each query.
+    pub log: Mutex<Vec<(String, String)>>,
+}
+
+/// A keyed source whose rows are those of a dump.
+pub struct Double {
+    pub catalog: Arc<Catalog>,
+    pub tables: HashMap<TableName, Rows>,
+    pub connections: usize,
+    /// Rows of a block.
+    pub block: usize,
+    pub faults: Faults,
+    pub asked: Arc<Asked>,
+}
+
+impl Double {
+    pub fn of(dump: &Path) -> Double {
+        let Access::Stream(source) = open(dump.to_str().unwrap()).unwrap().access else {
+            panic!("{} is no plain dump", dump.display());
+        };
+        let mut catalog = Arc::default();
+        let mut tables: HashMap<TableName, Rows> = HashMap::new();
+        let mut take = |event| {
+            match event {
+                Event::Catalog(known, _) => catalog = known,
+                Event::Begin(head) => {
+                    tables.entry(head.table.clone()).or_default().columns = head.columns.clone();
+                }
+                Event::Rows(block) => {
+                    let text = std::str::from_utf8(block.bytes()).unwrap();
+                    let rows = text.strip_suffix('\n').unwrap().split('\n');
+                    let fields = |row: &str| row.split('\t').map(str::to_owned).collect();
+                    let table = tables.get_mut(&block.head.table).unwrap();
+                    table.rows.extend(rows.map(fields));
+                }
+                Event::End(_) => {}
+            }
+            ControlFlow::Continue(())
+        };
+        source.read(&|_| true, &mut take).unwrap();
+        Double {
+            catalog,
+            tables,
+            connections: 2,
+            block: 2,
+            faults: Box::new(|_, _| None),
+            asked: Arc::default(),
+        }
+    }
+
+    pub fn snapshot(self) -> Snapshot {
+        Snapshot {
+            kind: Kind::Postgres,
+            source: "double".to_owned(),
+            size: None,
+            progress: Arc::default(),
+            access: Access::Keyed(Box::new(self)),
+        }
+    }
+}
+
+/// An integer as the server compares it; of a text that is none, nothing holds.
+fn integer(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+fn holds(predicate: &Predicate<'_>, field: impl Fn(&str) -> String) -> bool {
+    let value = |column: &str| Some(field(column)).filter(|value| value != "\\N");
+    match predicate {
+        Predicate::AnyOf(column, keys) => value(column)
+            .and_then(|value| integer(&value))
+            .is_some_and(|value| keys.contains(&value)),
+        Predicate::In(column, texts) => {
+            value(column).is_some_and(|value| texts.contains(&value.as_str()))
+        }
+        Predicate::InIgnoringCase(column, texts) => value(column).is_some_and(|value| {
+            texts
+                .iter()
+                .any(|text| text.to_lowercase() == value.to_lowercase())
+        }),
+        Predicate::Holds(column, keys) => value(column).is_some_and(|value| {
+            let mut items = value.trim_matches(['{', '}']).split(',');
+            items.any(|item| integer(item).is_some_and(|item| keys.contains(&item)))
+        }),
+        Predicate::Null(column) => value(column).is_none(),
+        Predicate::NotNull(column) => value(column).is_some(),
+        Predicate::Above(column, bound) => value(column)
+            .and_then(|value| integer(&value))
+            .is_some_and(|value| value > *bound),
+        Predicate::Below(column, bound) => value(column)
+            .and_then(|value| integer(&value))
+            .is_some_and(|value| value < *bound),
+    }
+}
+
+impl KeyedSource for Double {
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    fn facts(&self) -> SnapshotFacts {
+        SnapshotFacts {
+            server_version: Some("15.4".to_owned()),
+            ..SnapshotFacts::default()
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections
+    }
+
+    fn estimate(&self, _table: &TableName) -> Option<TableSize> {
+        None
+    }
+
+    fn is_indexed(&self, table: &TableName, column: &str, _known: &[&str]) -> bool {
+        !(table.name == "badges" && column == "group_id")
+    }
+
+    fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
+        let number = self.asked.queries.fetch_add(1, Ordering::Relaxed);
+        let asked = (query.table.to_string(), format!("{:?}", query.predicates));
+        self.asked.log.lock().unwrap().push(asked);
+        match (self.faults)(number, query) {
+            None => {}
+            Some(Fault::Refused) => {
+                return Err(SnapshotError::Refused {
+                    table: query.table.to_string(),
+                    message: "permission denied".to_owned(),
+                    sqlstate: "42501".to_owned(),
+                });
+            }
+            Some(Fault::Lost) => return Err(SnapshotError::Lost("gone".to_owned())),
+        }
+        let none = Rows::default();
+        let table = self.tables.get(query.table).unwrap_or(&none);
+        let place = |column: &str| {
+            table
+                .columns
+                .iter()
+                .position(|name| name == column)
+                .unwrap()
+        };
+        let mut rows = Vec::new();
+        for row in &table.rows {
+            let field = |column: &str| row[place(column)].clone();
+            if query.predicates.iter().all(|predicate| {
+                if let Predicate::AnyOf(_, keys) | Predicate::Holds(_, keys) = predicate {
+                    assert!(!keys.is_empty(), "a query for no key");
+                }
+                holds(predicate, field)
+            }) {
+                rows.push(row);
+            }
+        }
+        // A server gives rows in no order.
+        rows.reverse();
+        let (columns, texts): (&Vec<&str>, Vec<String>) = match &query.fields {
+            Fields::Columns(columns) => {
+                let text = |row: &&Vec<String>| {
+                    let fields = columns.iter().map(|column| row[place(column)].as_str());
+                    fields.collect::<Vec<_>>().join("\t") + "\n"
+                };
+                (columns, rows.iter().map(text).collect())
+            }
+            Fields::Maxima(columns) => {
+                let greatest = |column: &&str| {
+                    let values = rows.iter().filter_map(|row| integer(&row[place(column)]));
+                    values
+                        .max()
+                        .map_or("\\N".to_owned(), |value| value.to_string())
+                };
+                let fields: Vec<String> = columns.iter().map(greatest).collect();
+                (columns, vec![fields.join("\t") + "\n"])
+            }
+        };
+        let head = Arc::new(BlockHead {
+            table: query.table.clone(),
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            form: RowForm::CopyText,
+        });
+        let count = texts.len() as u64;
+        if sink(Event::Begin(Arc::clone(&head))).is_break() {
+            return Ok(());
+        }
+        for texts in texts.chunks(self.block) {
+            let buffer = Arc::new(texts.concat().into_bytes());
+            let block = Block {
+                head: Arc::clone(&head),
+                range: 0..buffer.len(),
+                buffer,
+                offset: 0,
+                first_row: 0,
+            };
+            if sink(Event::Rows(block)).is_break() {
+                return Ok(());
+            }
+        }
+        let _ = sink(Event::End(TableEnd {
+            table: query.table.clone(),
+            rows: count,
+            bytes: 0,
+        }));
+        Ok(())
+    }
+}
+
+/// Whom to export.
+pub fn named(names: &[&str], descendants: bool) -> Choice {
+    Choice::Named {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        descendants,
+    }
+}
+
+/// A request for an export into a folder, to be changed by the test.
+pub fn request(out: &Path, choice: Choice) -> ExportRequest {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(2)
+        .build()
+        .unwrap();
+    ExportRequest {
+        snapshot: "double".to_owned(),
+        open: OpenOptions::default(),
+        out: out.to_owned(),
+        force: false,
+        resume: false,
+        pipeline: Pipeline::builtin(),
+        selection: Selection {
+            relations: Relations::All,
+            edition: Edition::Ee,
+        },
+        choice,
+        options: ExportOptions {
+            batched: false,
+            batch_size: 1000.try_into().unwrap(),
+            gzip_level: GzipLevel::default(),
+            edition: Edition::Ee,
+            keep_going: false,
+        },
+        limits: Limits {
+            memory: 512 << 20,
+            temp_dir: std::env::temp_dir(),
+        },
+        pool: Arc::new(pool),
+        gitlab_version: None,
+        source_url: None,
+        interrupted: Arc::default(),
+    }
+}
+
+/// Runs an export.
+pub fn export(double: Double, request: &ExportRequest) -> Result<ExportReport, ExportError> {
+    run_from(request, double.snapshot(), &mut Unwatched)
+}
+
+/// Nobody looks.
+pub struct Unwatched;
+
+impl BatchObserver for Unwatched {
+    fn relation(&mut self, _entity: usize, _relation: &str, _rows: u64) {}
+    fn rendered(&mut self, _entity: usize, _relation: &str, _rows: u64, _bytes: u64) {}
+}
+
+impl ExportObserver for Unwatched {
+    fn reading(&mut self, _size: Option<u64>, _read: Arc<std::sync::atomic::AtomicU64>) {}
+    fn table(&mut self, _name: &str) {}
+    fn writing(&mut self, _expected: Expected) {}
+}
