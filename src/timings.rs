@@ -45,6 +45,8 @@ pub struct Timings {
     started: Instant,
     /// Nanoseconds of CPU, by phase.
     cpu: [AtomicU64; PHASES],
+    queries: AtomicU64,
+    round_trips: AtomicU64,
     idle: Mutex<Idle>,
 }
 
@@ -57,7 +59,7 @@ struct Idle {
     waited: Duration,
 }
 
-/// The times of a run in seconds. All but `wall` and `wait` are CPU time, of all threads together.
+/// The times of a run, in seconds. All but `wall` and `wait` are CPU time, of all threads together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Times {
     /// From the beginning to the end, on the clock.
@@ -78,6 +80,19 @@ pub struct Times {
     pub compress: f64,
     /// Files and their checksums, and the manifest.
     pub write: f64,
+    /// What a live server was asked; none where there is no server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerCalls>,
+}
+
+/// What a live server was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerCalls {
+    /// Queries: for rows, for the catalog, and those that begin and end the instant.
+    pub queries: u64,
+    /// Messages that were sent and waited for an answer: one for each query, and those of logging in; without those of
+    /// TLS.
+    pub round_trips: u64,
 }
 
 impl Times {
@@ -140,6 +155,8 @@ impl Timings {
         Arc::new(Timings {
             started: now,
             cpu: Default::default(),
+            queries: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
             idle: Mutex::new(Idle {
                 computing: 0,
                 since: now,
@@ -184,7 +201,16 @@ impl Timings {
             render: rounded(seconds(Phase::Render)),
             compress: rounded(seconds(Phase::Compress)),
             write: rounded(seconds(Phase::Write)),
+            server: self.server(),
         }
+    }
+
+    fn server(&self) -> Option<ServerCalls> {
+        let calls = ServerCalls {
+            queries: self.queries.load(Ordering::Relaxed),
+            round_trips: self.round_trips.load(Ordering::Relaxed),
+        };
+        (calls.round_trips > 0).then_some(calls)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
@@ -266,6 +292,24 @@ pub fn phase(phase: Phase) -> InPhase {
     InPhase {
         before: change(phase),
     }
+}
+
+/// The present thread sends a query to a server.
+pub fn query() {
+    count(|timings| &timings.queries);
+}
+
+/// The present thread sends a message to a server and will wait for its answer.
+pub fn round_trip() {
+    count(|timings| &timings.round_trips);
+}
+
+fn count(what: fn(&Timings) -> &AtomicU64) {
+    STINT.with_borrow(|current| {
+        if let Some(stint) = current {
+            what(&stint.timings).fetch_add(1, Ordering::Relaxed);
+        }
+    });
 }
 
 fn change(phase: Phase) -> Option<Phase> {

@@ -210,7 +210,7 @@ fn the_csv_has_a_line_for_each_run() {
         assert_eq!(field(line, "bytes"), point["bytes"].to_string());
         for name in ["wall", "wait", "render", "compress", "write"] {
             let seconds: f64 = field(line, &format!("{name}_seconds")).parse().unwrap();
-            assert_eq!(Some(seconds), run["seconds"][name].as_f64(), "{name}");
+            assert_eq!(Some(seconds), run["timings"][name].as_f64(), "{name}");
         }
         assert_eq!(
             field(line, "peak_memory_bytes"),
@@ -607,7 +607,7 @@ fn walls(result: &mut Value, walls: &[f64]) {
         .iter()
         .map(|wall| {
             let mut run = first.clone();
-            run["seconds"]["wall"] = (*wall).into();
+            run["timings"]["wall"] = (*wall).into();
             run
         })
         .collect();

@@ -138,8 +138,8 @@ fn changes(first: &PointResult, second: &PointResult) -> PointChange {
         }),
     };
     let measures = [
-        measured(Measure::Wall, |run| Some(run.seconds.wall)),
-        measured(Measure::Cpu, |run| Some(run.seconds.cpu())),
+        measured(Measure::Wall, |run| Some(run.timings.wall)),
+        measured(Measure::Cpu, |run| Some(run.timings.cpu())),
         measured(Measure::PeakMemory, |run| {
             run.peak_memory_bytes.map(|peak| peak as f64)
         }),

@@ -31,12 +31,15 @@ pub fn write(result: &BenchResult) -> Result<Vec<u8>, csv::Error> {
         "bytes",
         "files",
         "peak_memory_bytes",
+        "queries",
+        "round_trips",
         "outlier",
     ]);
     csv.write_record(&head)?;
     for point in &result.points {
         for (number, run) in point.runs.iter().enumerate() {
-            let seconds = &run.seconds;
+            let seconds = &run.timings;
+            let server = seconds.server;
             let mut line = vec![
                 point.point.batch_size.to_string(),
                 point.point.threads.to_string(),
@@ -55,6 +58,12 @@ pub fn write(result: &BenchResult) -> Result<Vec<u8>, csv::Error> {
                 point.files.to_string(),
                 run.peak_memory_bytes
                     .map(|peak| peak.to_string())
+                    .unwrap_or_default(),
+                server
+                    .map(|server| server.queries.to_string())
+                    .unwrap_or_default(),
+                server
+                    .map(|server| server.round_trips.to_string())
                     .unwrap_or_default(),
                 point.wall.outliers.contains(&(number + 1)).to_string(),
             ]);

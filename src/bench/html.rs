@@ -198,8 +198,16 @@ fn table(page: &mut String, result: &BenchResult) {
     page.push_str(
         "<section class=\"scroll\">\n<table>\n<thead><tr><th>batch size</th><th>threads</th><th>gzip</th>\
          <th>batched</th><th>wall, median</th><th>± σ</th><th>min … max</th><th>outliers</th><th>records/s</th><th>MB/s</th>\
-         <th>size</th><th>ratio</th><th>files</th><th>memory</th></tr></thead>\n<tbody>\n",
+         <th>size</th><th>ratio</th><th>files</th><th>memory</th>",
     );
+    let asks = result
+        .points
+        .iter()
+        .any(|point| point.phases.server.is_some());
+    if asks {
+        page.push_str("<th>queries</th><th>round trips</th>");
+    }
+    page.push_str("</tr></thead>\n<tbody>\n");
     let best = result.recommendation.as_ref().map(|best| best.point);
     for point in &result.points {
         let class = if Some(point.point) == best {
@@ -220,10 +228,14 @@ fn table(page: &mut String, result: &BenchResult) {
             None => "not measured".to_owned(),
         };
         let batched = if point.point.batched { "yes" } else { "no" };
+        let server = match point.phases.server {
+            Some(server) => format!("<td>{}</td><td>{}</td>", server.queries, server.round_trips),
+            None => String::new(),
+        };
         let _ = writeln!(
             page,
             "<tr{class}><td>{}</td><td>{}</td><td>{}</td><td>{batched}</td><td>{:.3} s</td><td>{deviation}</td>\
-             <td>{:.3} … {:.3} s</td><td>{outliers}</td><td>{:.0}</td><td>{:.1}</td><td>{:.2} MiB</td><td>{:.2}</td><td>{}</td><td>{memory}</td></tr>",
+             <td>{:.3} … {:.3} s</td><td>{outliers}</td><td>{:.0}</td><td>{:.1}</td><td>{:.2} MiB</td><td>{:.2}</td><td>{}</td><td>{memory}</td>{server}</tr>",
             point.point.batch_size,
             point.point.threads,
             point.point.gzip_level,

@@ -77,7 +77,7 @@ fn is_close(point: &PointResult, fastest: &PointResult) -> bool {
 /// True where there are enough runs to tell a difference from noise, and there is none.
 fn is_noise(point: &PointResult, fastest: &PointResult) -> bool {
     let walls = |point: &PointResult| -> Vec<f64> {
-        point.runs.iter().map(|run| run.seconds.wall).collect()
+        point.runs.iter().map(|run| run.timings.wall).collect()
     };
     Ratio::of(&walls(fastest), &walls(point))
         .is_some_and(|ratio| ratio.interval.is_some() && !ratio.is_change())
@@ -191,7 +191,7 @@ mod tests {
             files,
         };
         let run = Run {
-            seconds: Times {
+            timings: Times {
                 wall,
                 ..Times::default()
             },
@@ -227,7 +227,7 @@ mod tests {
             let mut point = point(batch_size, 2, 6, 1.0, files, 1);
             let first = point.runs[0].clone();
             let run = |wall| Run {
-                seconds: Times {
+                timings: Times {
                     wall,
                     ..Times::default()
                 },

@@ -89,7 +89,7 @@ pub struct BenchOptions {
 /// One run of a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
-    pub seconds: Times,
+    pub timings: Times,
     /// The most resident memory during this run; none where the system does not tell. From `resolved` it is that of the
     /// process while the run went on, the rows that all points share and what its allocator kept of earlier
     /// runs among it; from `snapshot` it is that of the run's own process.
@@ -115,7 +115,7 @@ pub struct PointResult {
     pub wall: Spread,
     /// Seconds of CPU time, of all phases.
     pub cpu: Spread,
-    /// The median of each phase, in seconds.
+    /// The median of each phase, in seconds; the calls of a server are those of the first run.
     pub phases: Times,
     /// At the median wall time.
     pub records_per_second: f64,
@@ -148,7 +148,7 @@ impl PointResult {
     /// Sums up a point's runs; `None` where there is none.
     pub fn of(point: Point, written: Written, runs: Vec<Run>) -> Option<PointResult> {
         let all = |what: fn(&Times) -> f64| -> Vec<f64> {
-            runs.iter().map(|run| what(&run.seconds)).collect()
+            runs.iter().map(|run| what(&run.timings)).collect()
         };
         let middle = |what: fn(&Times) -> f64| median(&all(what)).unwrap_or_default();
         let wall = Spread::of(&all(|times| times.wall))?;
@@ -181,6 +181,7 @@ impl PointResult {
                 render: middle(|times| times.render),
                 compress: middle(|times| times.compress),
                 write: middle(|times| times.write),
+                server: runs.first().and_then(|run| run.timings.server),
             },
             records_per_second: a_second(written.records as f64),
             ndjson_mb_per_second: a_second(written.ndjson_bytes as f64 / MEGABYTE),

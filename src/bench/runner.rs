@@ -302,7 +302,7 @@ impl<'a> Runner<'a> {
         })?;
         Ok(Run {
             // Every manifest of a run that has ended has them.
-            seconds: manifest.timings.unwrap_or_default(),
+            timings: manifest.timings.unwrap_or_default(),
             peak_memory_bytes,
         })
     }

@@ -80,11 +80,18 @@ pub fn tell_timings(times: &Times, console: &Console) {
         .collect();
     console.info(
         &format!(
-            "CPU {:.2} s: {}; waited {:.2} s of {:.2} s",
+            "CPU {:.2} s: {}; waited {:.2} s of {:.2} s{}",
             times.cpu(),
             phases.join(", "),
             times.wait,
-            times.wall
+            times.wall,
+            match times.server {
+                Some(server) => format!(
+                    "; {} queries in {} round trips",
+                    server.queries, server.round_trips
+                ),
+                None => String::new(),
+            }
         ),
         json!({"timings": times}),
     );

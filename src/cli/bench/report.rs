@@ -45,7 +45,7 @@ pub fn text(result: &BenchResult) -> String {
 }
 
 fn points(result: &BenchResult) -> String {
-    let mut table = Table::new(&[
+    let mut columns = vec![
         ("BATCH SIZE", Align::Right),
         ("THREADS", Align::Right),
         ("GZIP", Align::Right),
@@ -59,7 +59,12 @@ fn points(result: &BenchResult) -> String {
         ("RATIO", Align::Right),
         ("FILES", Align::Right),
         ("MEMORY", Align::Right),
-    ]);
+    ];
+    let asks = |point: &PointResult| point.phases.server.is_some();
+    if result.points.iter().any(asks) {
+        columns.extend([("QUERIES", Align::Right), ("ROUND TRIPS", Align::Right)]);
+    }
+    let mut table = Table::new(&columns);
     for point in &result.points {
         let deviation = match point.wall.standard_deviation {
             Some(deviation) => format!("{deviation:.3} s"),
@@ -81,6 +86,11 @@ fn points(result: &BenchResult) -> String {
                     HumanBytes(peak).to_string()
                 }),
         ]);
+        if let Some(server) = point.phases.server {
+            row.extend(
+                [server.queries, server.round_trips].map(|calls| HumanCount(calls).to_string()),
+            );
+        }
         table.row(row);
     }
     table.text()

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crate::resolve::plan::{PlanNode, PlanRelation, PlanSource};
 use crate::resolve::store::{Entry, RowStore};
 use crate::resolve::{LOOK_EVERY, ResolveError, check};
+use crate::timings::{self, Phase};
 
 use super::Live;
 use super::ask::Failure;
@@ -149,8 +150,10 @@ impl Live {
         // None of these threads is waited for: where the run ends early, one may be waiting for the network.
         for _ in 0..connections {
             let (shared, taken) = (Arc::clone(&shared), taken.clone());
+            let timings = timings::current();
             std::thread::spawn(move || {
-                for (job, replies) in taken {
+                let _work = timings::work(timings.as_ref(), Phase::Resolve);
+                while let Ok((job, replies)) = timings::waiting(|| taken.recv()) {
                     shared.load(job, &replies);
                 }
             });
@@ -160,10 +163,12 @@ impl Live {
             given,
             work,
         };
+        let timings = timings::current();
         Fetch {
             jobs,
             current: None,
             planner: Some(std::thread::spawn(move || {
+                let _work = timings::work(timings.as_ref(), Phase::Resolve);
                 for wanted in wanted {
                     if planner.plan(wanted).is_none() {
                         return;
@@ -204,12 +209,17 @@ impl Fetch {
 /// Waits for a message; `None` where none will come any more.
 fn receive<T>(from: &Receiver<T>, interrupted: &AtomicBool) -> Result<Option<T>, ResolveError> {
     loop {
-        match from.recv_timeout(LOOK_EVERY) {
+        match timings::waiting(|| from.recv_timeout(LOOK_EVERY)) {
             Ok(message) => return Ok(Some(message)),
             Err(RecvTimeoutError::Timeout) => check(interrupted)?,
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
+}
+
+/// Hands over a reply once there is room for it; false where nobody waits for it any more.
+fn hand_over(replies: &Sender<Reply>, reply: Reply) -> bool {
+    timings::waiting(|| replies.send(reply).is_ok())
 }
 
 /// How large the rounds of a relation have been.
@@ -333,7 +343,7 @@ impl Planner {
     fn give(&self, job: Job) -> Option<()> {
         // Room for one answer: a thread may be at the next piece while one is waiting to be taken.
         let (replies, received) = bounded(1);
-        self.given.send(received).ok()?;
+        timings::waiting(|| self.given.send(received).is_ok()).then_some(())?;
         self.work.send((job, replies)).ok()
     }
 
@@ -342,7 +352,7 @@ impl Planner {
         let (replies, received) = bounded(2);
         let _ = replies.send(reply);
         let _ = replies.send(Ok(None));
-        self.given.send(received).ok()
+        timings::waiting(|| self.given.send(received).is_ok()).then_some(())
     }
 }
 
@@ -357,10 +367,11 @@ impl Shared {
             Job::Maxima { relation, of } => self.maxima(relation, of, replies),
             Job::Rows { relation, parts } => self.rows(relation, parts, replies),
         };
-        let _ = match loaded {
-            Ok(()) => replies.send(Ok(None)),
-            Err(error) => replies.send(Err(error)),
+        let last = match loaded {
+            Ok(()) => Ok(None),
+            Err(error) => Err(error),
         };
+        hand_over(replies, last);
     }
 
     fn maxima(
@@ -384,11 +395,12 @@ impl Shared {
             first: true,
             ids: Vec::new(),
         });
-        let _ = replies.send(Ok(Some(Fetched::Round(Round {
+        let round = Round {
             relation,
             parts: parts.collect(),
             rows,
-        }))));
+        };
+        hand_over(replies, Ok(Some(Fetched::Round(round))));
         Ok(())
     }
 
@@ -441,7 +453,7 @@ impl Shared {
                 parts,
                 rows,
             };
-            if replies.send(Ok(Some(Fetched::Round(round)))).is_err() {
+            if !hand_over(replies, Ok(Some(Fetched::Round(round)))) {
                 return Ok(());
             }
         }

@@ -12,6 +12,8 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
+use crate::timings;
+
 use super::failure::Failure;
 use super::socket::Socket;
 
@@ -78,8 +80,11 @@ impl Connection {
     ) -> Result<(), Failure> {
         let mut bytes = BytesMut::new();
         write(&mut bytes).map_err(|_| Failure::Protocol("a text holds a zero byte"))?;
-        self.socket.write_all(&bytes)?;
-        self.socket.flush()?;
+        timings::round_trip();
+        timings::reading(|| {
+            self.socket.write_all(&bytes)?;
+            self.socket.flush()
+        })?;
         Ok(())
     }
 
@@ -157,7 +162,7 @@ impl Connection {
             let room = length.min((self.buffer.len() * 2).max(READ));
             self.buffer.resize(room, 0);
         }
-        match self.socket.read(&mut self.buffer[self.end..]) {
+        match timings::reading(|| self.socket.read(&mut self.buffer[self.end..])) {
             Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
             Ok(count) => {
                 self.end += count;
@@ -170,6 +175,7 @@ impl Connection {
 
     /// Runs statements and returns the rows of the last one that has any.
     pub(super) fn query(&mut self, sql: &str) -> Result<Rows, Failure> {
+        timings::query();
         self.send(|bytes| frontend::query(sql, bytes))?;
         let mut rows = Rows::new();
         let mut failure = None;
@@ -214,6 +220,7 @@ impl Connection {
         take: &mut dyn FnMut(&mut Vec<u8>) -> ControlFlow<()>,
         out: &mut Vec<u8>,
     ) -> Result<Option<u64>, Failure> {
+        timings::query();
         self.send(|bytes| frontend::query(sql, bytes))?;
         if self.buffer.len() < READ {
             self.buffer.resize(READ, 0);

@@ -34,6 +34,8 @@ pub use address::{address_start, shown, split_password};
 pub use parameters::PASSWORD_VARIABLE;
 pub use session::Timeouts;
 
+use crate::timings;
+
 use super::{
     BlockHead, Catalog, Fields, KeyedSource, Query, RowForm, Sink, SnapshotError, SnapshotFacts,
     TableName, TableSize,
@@ -232,7 +234,7 @@ impl PostgresSource {
             }
             tracing::info!("table {table} is asked for again: {failure}");
             tries += 1;
-            std::thread::sleep(wait);
+            timings::waiting(|| std::thread::sleep(wait));
             wait *= 2;
         }
     }
@@ -271,7 +273,7 @@ fn retrying<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failur
             }
             result => return result,
         }
-        std::thread::sleep(wait);
+        timings::waiting(|| std::thread::sleep(wait));
         wait *= 2;
     }
     work()
@@ -295,7 +297,7 @@ impl<'a> Lease<'a> {
     /// Waits for a worker.
     fn take(source: &'a PostgresSource) -> Self {
         // The source holds the sending end, too, so there always comes one.
-        let worker = source.free.1.recv().unwrap_or_default();
+        let worker = timings::waiting(|| source.free.1.recv()).unwrap_or_default();
         Lease {
             source,
             worker,
