@@ -26,6 +26,11 @@ export function bytes(number) {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** The same for round numbers: 5 MB */
+export function roundBytes(number) {
+  return bytes(number).replace(/\.0+ /, " ");
+}
+
 /** Milliseconds: 7 ms, 1.4 s, 2 min 5 s, 3 h 12 min */
 export function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;

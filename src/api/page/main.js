@@ -181,6 +181,7 @@ function route() {
     shown: (overview) => {
       document.title = `${overview.group.full_path} – relexport`;
       for (const tree of trees()) tree.select(overview.group.id);
+      state.tree.reveal(overview.group);
       announce(`${overview.group.name}: ${view.summary(overview)}`);
       // Where the side is hidden on a narrow screen, the focus must not stay in it.
       if (!byId("tree").checkVisibility()) view.heading.focus();

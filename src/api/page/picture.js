@@ -1,18 +1,20 @@
 // Where time and bytes went: one line for the read, one for each relation, time at the left and bytes at the right.
 
 import { h, s } from "./dom.js";
-import { bytes, duration } from "./format.js";
+import { bytes, duration, roundBytes } from "./format.js";
 
-const LINE = 26;
 const BAR = 12;
+/** Where each line's label and bar are, from its top: beside each other, or, on a narrow screen, one above the other. */
+const WIDE = { line: 26, text: 17, bar: 7 };
+const STACKED = { line: 40, text: 14, bar: 21 };
 const TOP = 30;
 const NARROW = 560;
 /** Letters of the labels are about this wide. */
 const LETTER = 7.2;
 
-/** Round distances between ticks, so that there are three to six of them. */
-function ticks(whole, units) {
-  const rough = whole / 4;
+/** Round distances between ticks, so that there is room for what is written at each. */
+function ticks(whole, units, width) {
+  const rough = (whole * 75) / width;
   const step = units.find((unit) => unit >= rough) ?? rough;
   const all = [];
   for (let at = 0; at <= whole; at += step) all.push(at);
@@ -75,27 +77,25 @@ export class Picture {
     if (key === this.drawn) return;
     this.drawn = key;
     const all = lines(this.overview);
-    const longest = Math.max(...all.map((line) => line.name.length));
-    const label = Math.min(Math.ceil(longest * LETTER) + 14, Math.floor(width * 0.42));
     const whole = this.overview.progress.elapsed_ms;
     const relations = all.filter((line) => !line.isReading);
     if (width >= NARROW) {
+      this.form = WIDE;
+      const label = Math.ceil(Math.max(...all.map((line) => line.name.length)) * LETTER) + 14;
       const half = Math.floor((width - label) * 0.55);
-      const height = TOP + all.length * LINE + 4;
-      this.drawing.replaceChildren(
-        this.svg(width, height, whole, relations, [
-          this.names(all, 0),
-          this.times(all, label, half - 28, whole),
-          this.sizes(all, label + half, width - label - half),
-        ]),
-      );
+      const sizes = this.sizes(all, label + half, width - label - half);
+      this.drawing.replaceChildren(this.svg(width, this.height(all), whole, relations, [this.names(all), this.times(all, label, half - 28, whole), sizes]));
     } else {
-      const first = TOP + all.length * LINE + 14;
-      const second = s("g", { transform: `translate(0 ${first})` }, this.names(relations, 0), this.sizes(relations, label, width - label));
-      this.drawing.replaceChildren(
-        this.svg(width, first + TOP + relations.length * LINE + 4, whole, relations, [this.names(all, 0), this.times(all, label, width - label, whole), second]),
-      );
+      this.form = STACKED;
+      const first = this.height(all) + 10;
+      const second = s("g", { transform: `translate(0 ${first})` }, this.sizes(relations, 0, width), this.names(relations));
+      const height = first + this.height(relations);
+      this.drawing.replaceChildren(this.svg(width, height, whole, relations, [this.times(all, 0, width, whole), this.names(all), second]));
     }
+  }
+
+  height(all) {
+    return TOP + all.length * this.form.line + 4;
   }
 
   svg(width, height, whole, relations, children) {
@@ -105,17 +105,18 @@ export class Picture {
     return s("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text }, ...children);
   }
 
-  names(all, x) {
-    const texts = all.map((line, index) => s("text", { class: line.isReading ? "label strong" : "label", x, y: TOP + index * LINE + LINE / 2 + 4 }, line.name));
+  names(all) {
+    const { line: height, text } = this.form;
+    const texts = all.map((line, index) => s("text", { class: line.isReading ? "label strong" : "label", x: 0, y: TOP + index * height + text }, line.name));
     return s("g", {}, ...texts);
   }
 
   axis(count, x, width, whole, units, title, write) {
-    const marks = ticks(whole, units).flatMap((at) => {
+    const marks = ticks(whole, units, width).flatMap((at) => {
       const left = x + (at / whole) * width;
-      const isLast = left > x + width - 30;
+      const isLast = left > x + width - 45;
       return [
-        s("line", { class: "grid", x1: left, x2: left, y1: TOP - 6, y2: TOP + count * LINE }),
+        s("line", { class: "grid", x1: left, x2: left, y1: TOP - 6, y2: TOP + count * this.form.line }),
         isLast && at > 0 ? null : s("text", { class: "tick", x: left, y: TOP - 12 }, at === 0 ? title : write(at)),
       ];
     });
@@ -133,7 +134,7 @@ export class Picture {
   times(all, x, width, whole) {
     const scale = (ms) => x + Math.min(1, ms / whole) * width;
     const bars = all.flatMap((line, index) => {
-      const y = TOP + index * LINE + (LINE - BAR) / 2;
+      const y = TOP + index * this.form.line + this.form.bar;
       const from = scale(line.from);
       const to = Math.max(scale(line.to), from + 2);
       const text = this.value(duration(line.to - line.from), from - x, to - x, width, 0);
@@ -150,7 +151,7 @@ export class Picture {
     const room = Math.min(width / 2, Math.max(...texts.map((text) => text.length)) * LETTER + 10);
     const bars = all.flatMap((line, index) => {
       if (line.isReading) return [];
-      const y = TOP + index * LINE + (LINE - BAR) / 2;
+      const y = TOP + index * this.form.line + this.form.bar;
       const long = (number) => (number / most) * (width - room);
       return [
         s("rect", { class: "bar ndjson", x, y, width: Math.max(2, long(line.ndjson)), height: BAR, rx: 2 }),
@@ -158,6 +159,6 @@ export class Picture {
         s("text", { class: "value", x: x + Math.max(2, long(Math.max(line.ndjson, line.gzip))) + 6, y: y + BAR - 2 }, texts[index]),
       ].filter(Boolean);
     });
-    return s("g", {}, ...this.axis(all.length, x, width - room, most, DECIMAL, "Bytes", bytes), ...bars);
+    return s("g", {}, ...this.axis(all.length, x, width - room, most, DECIMAL, "Bytes", roundBytes), ...bars);
   }
 }

@@ -177,8 +177,7 @@ class RelationRows {
     this.relation = relation;
     this.showState(relation, progress, runPhase);
     const batches = relation.batches ?? [];
-    const isNothing = relation.status === 1 && relation.batched && relation.batches_count === 0 && !relation.file;
-    setText(this.ndjson, progress && !isNothing ? bytes(progress.bytes) : "");
+    setText(this.ndjson, progress && (progress.bytes > 0 || relation.file) ? bytes(progress.bytes) : "");
     const files = relation.file ? [relation] : batches.filter((batch) => batch.file);
     setText(this.gzip, files.length > 0 ? bytes(files.reduce((sum, file) => sum + file.bytes, 0)) : "");
     setText(this.time, progress ? duration(progress.to_ms - progress.from_ms) : "");

@@ -2,7 +2,7 @@
 
 import { announce, h, icon, setAttribute } from "./dom.js";
 import { count, counted } from "./format.js";
-import { groups } from "./server.js";
+import { group as groupById, groups } from "./server.js";
 
 const STATES = { waiting: "waits for its export", running: "is being exported", finished: "exported", failed: "export failed" };
 
@@ -124,6 +124,27 @@ export class GroupTree {
     this.chosen = id;
     for (const [other, item] of this.items) setAttribute(item, "aria-selected", other === id);
     this.keepOneStop();
+  }
+
+  /** Opens the levels above a group, as far as they are loaded; what is further down than the first page stays unseen. */
+  async reveal(group) {
+    const above = [];
+    try {
+      let { parent_id: parent } = group;
+      while (parent !== null && !this.items.has(group.id)) {
+        above.unshift(parent);
+        const known = this.items.get(parent);
+        parent = known ? null : (await groupById(parent, this.abort.signal)).group.parent_id;
+      }
+    } catch {
+      // A token may see a group without those above it.
+    }
+    for (const id of above) {
+      const item = this.items.get(id);
+      if (item) await this.open(item);
+    }
+    const item = this.items.get(group.id);
+    if (item && this.chosen === group.id && this.element.checkVisibility()) item.firstElementChild.scrollIntoView({ block: "nearest" });
   }
 
   /** Just one item can be reached with Tab: that with the focus, else the chosen one, else the first. */
