@@ -2,9 +2,10 @@
 # make test   runs all tests; installs what they need where it is missing and the user may
 # make bench  makes the generated instance (once) and measures the README's numbers
 # make fuzz   runs each fuzz target for a minute
+# make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
 
-.PHONY: demo test bench fuzz fixtures tools check
+.PHONY: demo test bench fuzz load fixtures tools check
 
 BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -33,6 +34,9 @@ fuzz:
 	for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
+
+load:
+	RELEXPORT_LOAD_SECONDS=60 cargo test --release --test api_load -- --nocapture
 
 fixtures: tools
 	fixtures/make

@@ -48,6 +48,10 @@ fn add(hash: &mut Sha256, path: &Path, depth: usize) -> io::Result<()> {
             .iter()
             .try_for_each(|entry| add(hash, entry, depth - 1));
     }
+    if !found.is_file() {
+        // A pipe has neither a size nor a time of its own.
+        return Ok(());
+    }
     let changed = found.modified()?.duration_since(UNIX_EPOCH);
     hash.update(found.len().to_le_bytes());
     hash.update(changed.unwrap_or_default().as_nanos().to_le_bytes());

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,28 +15,10 @@ use prometheus_client::registry::{Registry, Unit};
 use super::App;
 use super::errors::ApiError;
 
-/// How an export ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Ended {
-    Finished,
-    Failed,
-}
-
+/// How exports ended (`finished`, `failed`), or where groups are (`waiting`, `running`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndedLabel {
-    state: Ended,
-}
-
-/// Where groups are that are to be exported.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Pending {
-    Waiting,
-    Running,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PendingLabel {
-    state: Pending,
+struct StateLabel {
+    state: &'static str,
 }
 
 /// Answered requests, by the first digit of their status (`2xx`).
@@ -56,8 +38,8 @@ pub struct Metrics {
     pub export_seconds: FloatCounter,
     pub exported_rows: Counter,
     pub exported_bytes: Counter,
-    exports: Family<EndedLabel, Counter>,
-    groups: Family<PendingLabel, Gauge>,
+    exports: Family<StateLabel, Counter>,
+    groups: Family<StateLabel, Gauge>,
     pub connections: Gauge<i64, AtomicI64>,
 }
 
@@ -127,12 +109,8 @@ impl Default for Metrics {
 impl Metrics {
     /// An export ended.
     pub fn export_ended(&self, finished: bool, seconds: f64, rows: u64, bytes: u64) {
-        let state = if finished {
-            Ended::Finished
-        } else {
-            Ended::Failed
-        };
-        self.exports.get_or_create(&EndedLabel { state }).inc();
+        let state = if finished { "finished" } else { "failed" };
+        self.exports.get_or_create(&StateLabel { state }).inc();
         self.export_seconds.inc_by(seconds);
         self.exported_rows.inc_by(rows);
         self.exported_bytes.inc_by(bytes);
@@ -157,13 +135,13 @@ pub async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     let groups = &app.metrics.groups;
     let set = |state, count: usize| {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        groups.get_or_create(&PendingLabel { state }).set(count);
+        groups.get_or_create(&StateLabel { state }).set(count);
     };
-    set(Pending::Waiting, waiting);
-    set(Pending::Running, running);
+    set("waiting", waiting);
+    set("running", running);
     // Both are there from the beginning, so that rates can be computed of the first export.
-    for state in [Ended::Finished, Ended::Failed] {
-        drop(app.metrics.exports.get_or_create(&EndedLabel { state }));
+    for state in ["finished", "failed"] {
+        drop(app.metrics.exports.get_or_create(&StateLabel { state }));
     }
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry)

@@ -45,7 +45,7 @@ pub use start::{ServeError, serve};
 pub use tls::TlsFiles;
 pub use tokens::{NewToken, TokenError, add as add_token};
 
-use directory::Directory;
+use directory::{Directory, User};
 use errors::ApiError;
 use exports::Queue;
 use metrics::Metrics;
@@ -83,6 +83,8 @@ pub struct AppState {
     pub tokens: Option<Tokens>,
     /// The groups, once they are read.
     pub directory: OnceLock<Directory>,
+    /// The users that stand for deleted ones, once they are read.
+    pub ghosts: OnceLock<Vec<User>>,
     /// The relations of every export, once it is known which the snapshot has.
     pub templates: OnceLock<Vec<Template>>,
     pub started_at: String,

@@ -101,6 +101,7 @@ pub fn serve(
         metrics: Arc::new(Metrics::default()),
         tokens,
         directory: OnceLock::new(),
+        ghosts: OnceLock::new(),
         templates: OnceLock::new(),
         started_at: now(),
     });
@@ -211,12 +212,20 @@ fn read_directory(
             // This thread alone sets them.
             let _ = app.templates.set(templates);
             let _ = app.directory.set(directory);
-            match Workers::start(app.options.jobs, engine, &app.queue, &app.metrics) {
+            let workers = match Workers::start(app.options.jobs, engine, &app.queue, &app.metrics) {
                 Ok(workers) => Some(workers),
                 Err(error) => {
                     tracing::error!("cannot start the threads for exports: {error}");
                     None
                 }
+            };
+            match directory::read_ghosts(&source, &app.queue.store().ghosts()) {
+                Ok(ghosts) => {
+                    let _ = app.ghosts.set(ghosts);
+                }
+                // A destination does without them, too.
+                Err(error) => tracing::info!("no users that stand for deleted ones: {error}"),
             }
+            workers
         })
 }

@@ -3,6 +3,7 @@
 //! Ids, paths and names are in memory; what else is known of a group stays in the file and is read when it is asked for.
 
 mod file;
+mod ghosts;
 mod read;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+pub use ghosts::read as read_ghosts;
 pub use read::{DirectoryError, Source, read};
 
 use file::Lines;

@@ -94,7 +94,8 @@ fn find(source: &Source<'_>) -> Result<Outcome, DirectoryError> {
     Ok(resolve(snapshot, &request, &mut Quiet)?)
 }
 
-struct Quiet;
+/// Tells nobody.
+pub(super) struct Quiet;
 
 impl Observer for Quiet {
     fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}

@@ -3,6 +3,7 @@
 //! ```text
 //! DATA/lock                            held by the server that uses the folder
 //! DATA/<fingerprint>/directory.ndjson  the groups of the snapshot
+//! DATA/<fingerprint>/ghosts.json       its users that stand for deleted ones
 //! DATA/<fingerprint>/exports/<n>/      a run: request.json, and in files/ the engine's output folder
 //! ```
 //!
@@ -74,6 +75,11 @@ impl Store {
     /// The file with the groups of the snapshot.
     pub fn directory(&self) -> PathBuf {
         self.root.join("directory.ndjson")
+    }
+
+    /// The file with the users that stand for deleted ones.
+    pub fn ghosts(&self) -> PathBuf {
+        self.root.join("ghosts.json")
     }
 
     fn exports(&self) -> PathBuf {

@@ -54,12 +54,18 @@ pub struct UserCore {
 
 impl From<User> for UserCore {
     fn from(user: User) -> Self {
+        UserCore::new(user, UserType::Human)
+    }
+}
+
+impl UserCore {
+    fn new(user: User, kind: UserType) -> Self {
         UserCore {
             id: gid("User", user.id),
             username: user.username,
             name: user.name,
             public_email: user.public_email,
-            kind: UserType::Human,
+            kind,
         }
     }
 }
@@ -79,10 +85,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn takes(&self, user: &User) -> bool {
+    fn takes(&self, user: &User, kind: UserType) -> bool {
         let named = user.username.as_ref();
-        // Exports do not say who is a robot or a ghost.
-        self.humans != Some(false)
+        self.humans
+            .is_none_or(|humans| humans == (kind == UserType::Human))
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&user.id))
             && self
                 .usernames
@@ -105,6 +111,18 @@ pub async fn find(
     let Some(directory) = app.directory.get() else {
         return Ok(Vec::new());
     };
+    if *access == Access::Nobody {
+        return Ok(Vec::new());
+    }
+    let ghosts = app.ghosts.get().map(Vec::as_slice).unwrap_or_default();
+    let mut found: BTreeMap<i64, UserCore> = ghosts
+        .iter()
+        .filter(|user| wanted.takes(user, UserType::Ghost))
+        .map(|user| (user.id, UserCore::new(user.clone(), UserType::Ghost)))
+        .collect();
+    if wanted.humans == Some(false) {
+        return Ok(found.into_values().collect());
+    }
     let mut runs = Vec::new();
     for (group, known) in app.queue.all() {
         let seen = directory
@@ -116,7 +134,6 @@ pub async fn find(
         }
     }
     let found = tokio::task::spawn_blocking(move || {
-        let mut found = BTreeMap::new();
         for (group, run) in runs {
             if wanted.is_met(found.len()) {
                 break;
@@ -151,8 +168,9 @@ fn search(
     let file = File::open(run.files().join(&file.file))?;
     for line in BufReader::new(GzDecoder::new(BufReader::new(file))).lines() {
         let user: User = serde_json::from_str(&line?)?;
-        if wanted.takes(&user) {
-            found.insert(user.id, UserCore::from(user));
+        // Who is known for a ghost is one.
+        if wanted.takes(&user, UserType::Human) {
+            found.entry(user.id).or_insert_with(|| UserCore::from(user));
         }
     }
     Ok(())
