@@ -11,6 +11,7 @@ import pathlib
 import re
 import tempfile
 import unittest
+import urllib.request
 
 from playwright.sync_api import expect, sync_playwright
 
@@ -106,7 +107,7 @@ class PageTest(unittest.TestCase):
         """axe-core finds nothing, and nothing is wider than the window."""
         page.evaluate(AXE)
         found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-        told = [f"{rule['id']}: {rule['help']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
+        told = [f"{rule['id']}: {node['failureSummary']} {node['html']}" for rule in found for node in rule["nodes"]]
         self.assertEqual(told, [], where)
         self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth - innerWidth"), 0, where)
 
@@ -136,12 +137,14 @@ class PageTest(unittest.TestCase):
         expect(items).to_have_count(MANY + 3)
         expect(last).to_have_count(0)
 
-        acme = page.get_by_role("treeitem", name="Acme, acme", exact=True)
+        acme = page.get_by_role("treeitem", name=re.compile("^Acme"))
         expect(acme).to_have_attribute("aria-expanded", "false")
         self.assertFalse(any("parent_id" in url for url in self.asked))
-        acme.locator(".twisty").first.click()
+        acme.locator(".twisty").click()
         expect(acme).to_have_attribute("aria-expanded", "true")
-        self.assertEqual(acme.get_by_role("treeitem").locator(".name").all_inner_texts(), ["Big", 'Plat\tform <&> "R\\D"'])
+        below = page.get_by_role("group").get_by_role("treeitem")
+        expect(below).to_have_count(2)
+        self.assertEqual(below.locator(".name").all_text_contents(), ["Big", 'Plat\tform <&> "R\\D"'])
         expect(page.get_by_role("heading", level=1)).to_have_text("Choose a group")
 
     def test_search_finds_names_and_paths(self):
@@ -185,7 +188,7 @@ class PageTest(unittest.TestCase):
         page.get_by_role("button", name="Export").click()
         expect(page.locator(".state")).to_have_text("Finished")
         expect(page.locator("#live")).to_contain_text("finished")
-        expect(page.get_by_role("treeitem", selected=True)).to_have_attribute("aria-label", re.compile("exported$"))
+        expect(page.get_by_role("treeitem", selected=True)).to_have_text(re.compile(", exported$"))
 
         labels = self.row(page, "labels")
         expected = (PROJECT / "tests/expected/group_4351/labels.ndjson").read_bytes()
@@ -197,7 +200,7 @@ class PageTest(unittest.TestCase):
         expect(self.row(page, "uploads").get_by_role("link")).to_have_count(0)
 
         chart = page.get_by_role("img", name=re.compile("^Reading took"))
-        texts = chart.locator(".label").all_inner_texts()
+        texts = chart.locator(".label").all_text_contents()
         self.assertEqual(texts[0], "Reading")
         self.assertIn("labels", texts)
         self.shot(page, "finished")
@@ -350,7 +353,7 @@ class PageTest(unittest.TestCase):
     def test_a_group_that_is_not_there_is_told(self):
         page = self.page(self.full, "#/groups/no%2Fsuch")
         self.group(page, "404 Group Not Found")
-        expect(page.get_by_text("There is no such group, or this token may not see it.")).to_be_visible()
+        expect(page.locator("main").get_by_text("There is no such group, or this token may not see it.")).to_be_visible()
 
     # Tokens. The server of these is below /gitlab.
 
@@ -359,7 +362,7 @@ class PageTest(unittest.TestCase):
         dialog = page.get_by_role("dialog", name="Which token?")
         expect(dialog).to_be_visible()
         expect(page.get_by_role("treeitem")).to_have_count(0)
-        expect(dialog.get_by_role("alert")).to_have_text("")
+        expect(page.locator("#token-why")).to_be_hidden()
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             self.no_barriers(page, f"token, {scheme}")
@@ -422,6 +425,7 @@ class PageTest(unittest.TestCase):
 
     def test_the_keyboard_is_enough(self):
         page = self.page(self.guarded)
+        expect(page.get_by_label("Personal access token")).to_be_focused()
         page.keyboard.type(self.token)
         page.keyboard.press("Enter")
         expect(page.get_by_role("treeitem")).to_have_count(2)
@@ -431,8 +435,8 @@ class PageTest(unittest.TestCase):
             name, outline = page.evaluate(
                 """() => {
                   const element = document.activeElement;
-                  const seen = element.role === "treeitem" ? element.firstElementChild : element;
-                  return [element.getAttribute("aria-label") ?? element.id ?? "", getComputedStyle(seen).outlineStyle];
+                  const name = element.role === "treeitem" ? element.textContent : (element.getAttribute("aria-label") ?? element.id);
+                  return [name, getComputedStyle(element).outlineStyle];
                 }"""
             )
             if name != "main":
@@ -443,7 +447,7 @@ class PageTest(unittest.TestCase):
         while focused() != "search":
             page.keyboard.press("Tab")
         page.keyboard.press("Tab")
-        self.assertEqual(focused(), "Acme, acme")
+        self.assertEqual(focused(), "Acme, acme1 subgroup")
         for key, then in [
             ("ArrowDown", "Umbrella, umbrella"),
             ("Home", "Acme, acme"),
@@ -451,7 +455,7 @@ class PageTest(unittest.TestCase):
         ]:
             page.keyboard.press(key)
             self.assertTrue(focused().startswith(then), (key, focused()))
-        platform = page.get_by_role("treeitem", name=re.compile("acme/platform"))
+        platform = page.get_by_role("treeitem", name=re.compile("^Plat"))
         expect(platform).to_have_count(1)
         page.keyboard.press("ArrowRight")
         expect(platform).to_be_focused()
@@ -513,7 +517,7 @@ class PageTest(unittest.TestCase):
     def test_the_page_works_when_motion_is_unwanted(self):
         page = self.page(self.open)
         page.emulate_media(reduced_motion="reduce")
-        page.get_by_role("treeitem", name=re.compile("^Acme")).first.click()
+        page.get_by_role("treeitem", name=re.compile("^Acme")).click()
         durations = page.evaluate("[...document.querySelectorAll('*')].map((element) => getComputedStyle(element).transitionDuration)")
         self.assertEqual(set(durations), {"0s"})
 
@@ -525,8 +529,8 @@ class PageTest(unittest.TestCase):
         self.assertEqual(index.headers["content-type"], "text/html; charset=utf-8")
         self.assertNotRegex(html, r"<script(?![^>]* src=)|<style| style=| on[a-z]+=")
         # The address without the slash leads to the one with it.
-        with self.guarded.request("../gitlab") as there:
-            self.assertTrue(there.url.endswith("/gitlab/"), there.url)
+        with urllib.request.urlopen(self.guarded.url.rstrip("/")) as there:
+            self.assertEqual(there.url, self.guarded.url)
         files = re.findall(r'(?:src|href)="\./(-/page/[^"]+)"', html)
         files += [f"-/page/{module}" for module in ("dom.js", "format.js", "group.js", "manifest.js", "picture.js", "relations.js", "server.js", "tree.js")]
         for path in ["", *files]:

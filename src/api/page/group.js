@@ -46,7 +46,6 @@ export class GroupView {
     this.state = undefined;
     this.abort = new AbortController();
     this.timer = 0;
-    this.announced = -1;
     this.heading = h("h1", { tabindex: -1 }, "…");
     this.trail = h("p", { class: "trail" });
     this.state_badge = h("span", { class: "state" });
@@ -118,8 +117,9 @@ export class GroupView {
       this.frame(overview);
     }
     this.page.changed(overview);
+    const isNews = this.isNews(overview);
     if (isFirst) this.page.shown(overview);
-    else this.tell(overview);
+    else if (isNews) announce(`${overview.group.name}: ${this.summary(overview)}`);
     const state = overview.state ?? "none";
     if (this.state !== state) {
       this.state = state;
@@ -129,13 +129,14 @@ export class GroupView {
     this.showRest(overview);
   }
 
-  /** Announces what a sighted reader sees change: each step, and quarters of the writing. */
-  tell(overview) {
+  /** True where there is something to announce that a sighted reader sees: each step, and quarters of the writing. */
+  isNews(overview) {
     const { state, progress } = overview;
     const quarter = progress?.phase === "rendering" ? Math.floor(percent(progress.rendered_rows, progress.expected_rows) / 25) : 0;
     const told = `${state} ${progress?.phase} ${quarter} ${overview.accepted_at}`;
-    if (told !== this.told && this.told !== undefined) announce(`${overview.group.name}: ${this.summary(overview)}`);
+    const isNews = told !== this.told;
     this.told = told;
+    return isNews;
   }
 
   frame(overview) {

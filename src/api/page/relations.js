@@ -238,9 +238,9 @@ export class RelationsTable {
   constructor(group, isOpen) {
     Object.assign(this, { group, isOpen, rows: new Map() });
     const columns = [head("Relation"), head("Status"), head("Objects", true), head("Batches", true), head("NDJSON", true), head("Gzip", true), head("Time", true), head("File")];
-    this.caption = h("caption", {}, h("h2", {}, "Relations"));
-    this.table = h("table", { role: "table", class: "relations" }, this.caption, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...columns)));
-    this.element = h("section", { class: "card", "aria-label": "Relations" }, this.table);
+    const caption = h("caption", { class: "unseen" }, "Relations: where each is, its counts, sizes and files");
+    this.table = h("table", { role: "table", class: "relations" }, caption, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...columns)));
+    this.element = h("section", { class: "card", "aria-labelledby": "relations-title" }, h("h2", { id: "relations-title" }, "Relations"), this.table);
   }
 
   show(overview) {

@@ -1,8 +1,11 @@
 // The tree of groups. Only what is opened is asked for, a page at a time, so a million groups cost nothing.
 
-import { announce, h, icon, setAttribute } from "./dom.js";
-import { count, counted } from "./format.js";
+import { announce, h, icon, setAttribute, setText } from "./dom.js";
+import { count } from "./format.js";
 import { group as groupById, groups } from "./server.js";
+
+// An item is its line alone; its level is beside it in the same list item, and told by aria-level. So an item's name is what
+// its line says, whatever is open below it.
 
 const STATES = { waiting: "waits for its export", running: "is being exported", finished: "exported", failed: "export failed" };
 
@@ -33,25 +36,25 @@ export class GroupTree {
     setAttribute(list, "aria-busy", "true");
     try {
       const found = await groups(branch.params, page, this.abort.signal);
-      const hadFocus = branch.more?.contains(document.activeElement);
-      branch.more?.remove();
+      const hadFocus = branch.more && branch.more === document.activeElement;
+      branch.more?.parentElement.remove();
       branch.more = null;
       const before = list.children.length;
       const added = found.groups.map((group, index) => this.item(group, branch, before + index + 1, found.total));
-      list.append(...added);
+      list.append(...added.map((item) => item.parentElement));
       const left = found.total - list.children.length;
       if (found.next && left > 0) {
         branch.more = this.action(branch, `Show ${count(Math.min(100, left))} more of ${count(left)}`, () => this.page(branch, found.next));
-        list.append(branch.more);
+        list.append(branch.more.parentElement);
       }
       if (hadFocus && added.length > 0) this.focus(added[0]);
       this.keepOneStop();
       return found.total;
     } catch (error) {
       if (error.name === "AbortError") return 0;
-      branch.more?.remove();
+      branch.more?.parentElement.remove();
       branch.more = this.action(branch, `${error.message} Try again`, () => this.page(branch, page));
-      list.append(branch.more);
+      list.append(branch.more.parentElement);
       this.keepOneStop();
       if (branch === this.root && page === 1) throw error;
       announce(error.message);
@@ -63,33 +66,23 @@ export class GroupTree {
 
   /** A line that does something to its level, such as showing more of it. */
   action(branch, text, run) {
-    const row = h("span", { class: "row more" }, text);
-    const item = h("li", { role: "treeitem", tabindex: -1, "aria-level": branch.level }, row);
+    const item = h("span", { class: "row more", role: "treeitem", tabindex: -1, "aria-level": branch.level }, text);
     item.run = run;
-    indent(row, branch.level);
+    indent(item, branch.level);
+    h("li", { role: "none" }, item);
     return item;
   }
 
   item(group, branch, position, total) {
     const isOpenable = group.subgroups_count > 0;
-    const dot = h("span", { class: "dot" });
-    const row = h(
-      "span",
-      { class: "row" },
-      h("span", { class: "twisty" }, isOpenable ? icon("chevron") : null),
-      h(
-        "span",
-        { class: "names" },
-        h("span", { class: "name" }, group.name),
-        this.showPaths ? h("span", { class: "path" }, group.full_path) : null,
-      ),
-      isOpenable ? h("span", { class: "size", "aria-hidden": "true", title: counted(group.subgroups_count, "subgroup") }, count(group.subgroups_count)) : null,
-      dot,
-    );
-    indent(row, branch.level);
+    const dot = h("span", { class: "dot", "aria-hidden": "true" });
+    const told = h("span", { class: "unseen" });
+    const path = this.showPaths ? h("span", { class: "path" }, group.full_path) : h("span", { class: "unseen" }, `, ${group.full_path}`);
+    const size = isOpenable ? h("span", { class: "size" }, count(group.subgroups_count), h("span", { class: "unseen" }, group.subgroups_count === 1 ? " subgroup" : " subgroups")) : null;
     const item = h(
-      "li",
+      "span",
       {
+        class: "row",
         role: "treeitem",
         tabindex: -1,
         "aria-level": branch.level,
@@ -98,10 +91,17 @@ export class GroupTree {
         "aria-selected": "false",
         "aria-expanded": isOpenable ? "false" : null,
       },
-      row,
+      h("span", { class: "twisty" }, isOpenable ? icon("chevron") : null),
+      h("span", { class: "names" }, h("span", { class: "name" }, group.name), path),
+      size,
+      dot,
+      told,
     );
+    indent(item, branch.level);
+    h("li", { role: "none" }, item);
     item.group = group;
     item.dot = dot;
+    item.told = told;
     item.branch = { list: null, params: { parent_id: group.id }, level: branch.level + 1 };
     this.items.set(group.id, item);
     this.mark(group.id, group.export);
@@ -115,8 +115,7 @@ export class GroupTree {
     if (!item) return;
     item.dot.className = `dot ${state ? `dot-${state}` : ""}`;
     setAttribute(item.dot, "title", state ? STATES[state] : null);
-    const where = item.group.name === item.group.full_path ? item.group.name : `${item.group.name}, ${item.group.full_path}`;
-    setAttribute(item, "aria-label", state ? `${where}, ${STATES[state]}` : where);
+    setText(item.told, state ? `, ${STATES[state]}` : "");
   }
 
   /** Shows which group is looked at. */
@@ -144,7 +143,7 @@ export class GroupTree {
       if (item) await this.open(item);
     }
     const item = this.items.get(group.id);
-    if (item && this.chosen === group.id && this.element.checkVisibility()) item.firstElementChild.scrollIntoView({ block: "nearest" });
+    if (item && this.chosen === group.id && this.element.checkVisibility()) item.scrollIntoView({ block: "nearest" });
   }
 
   /** Just one item can be reached with Tab: that with the focus, else the chosen one, else the first. */
@@ -158,7 +157,7 @@ export class GroupTree {
   focus(item) {
     this.keepOneStop(item);
     item.focus();
-    item.firstElementChild.scrollIntoView({ block: "nearest" });
+    item.scrollIntoView({ block: "nearest" });
   }
 
   /** Moves the focus to the first item. */
@@ -172,13 +171,13 @@ export class GroupTree {
     item.setAttribute("aria-expanded", "true");
     if (item.branch.list) return;
     item.branch.list = h("ul", { role: "group" });
-    item.append(item.branch.list);
+    item.parentElement.append(item.branch.list);
     await this.page(item.branch, 1);
   }
 
   shut(item) {
     if (item.getAttribute("aria-expanded") !== "true") return;
-    if (item !== document.activeElement && item.contains(document.activeElement)) this.focus(item);
+    if (item !== document.activeElement && item.parentElement.contains(document.activeElement)) this.focus(item);
     item.setAttribute("aria-expanded", "false");
     this.keepOneStop();
   }
@@ -215,12 +214,12 @@ export class GroupTree {
       Enter: () => this.take(item),
       " ": () => this.take(item),
       ArrowRight: () => {
-        if (item.getAttribute("aria-expanded") === "true") go(item.querySelector('[role="treeitem"]'));
+        if (item.getAttribute("aria-expanded") === "true") go(item.nextElementSibling?.querySelector('[role="treeitem"]'));
         else if (item.group) this.open(item);
       },
       ArrowLeft: () => {
         if (item.getAttribute("aria-expanded") === "true") this.shut(item);
-        else go(item.parentElement.closest('[role="treeitem"]'));
+        else go(above(item));
       },
     };
     const act = keys[event.key];
@@ -235,6 +234,14 @@ function indent(row, level) {
   row.style.setProperty("--level", Math.min(level, 8) - 1);
 }
 
+/** The item that an item is below, or null. */
+function above(item) {
+  return item.closest('[role="group"]')?.previousElementSibling ?? null;
+}
+
 function isSeen(item) {
-  return !item.parentElement.closest('[aria-expanded="false"]');
+  for (let over = above(item); over; over = above(over)) {
+    if (over.getAttribute("aria-expanded") === "false") return false;
+  }
+  return true;
 }
