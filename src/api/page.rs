@@ -47,7 +47,8 @@ impl Asset {
         let is_known = headers
             .get_all(header::IF_NONE_MATCH)
             .iter()
-            .any(|value| value == self.etag);
+            // A proxy that compresses makes the tag a weak one, and there may be a list of them.
+            .any(|value| contains(value.as_bytes(), self.etag.as_bytes()));
         let mut response = match is_known {
             true => StatusCode::NOT_MODIFIED.into_response(),
             false => ([(header::CONTENT_TYPE, self.media_type)], self.content).into_response(),
@@ -65,6 +66,10 @@ impl Asset {
         }
         response
     }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 static INDEX: LazyLock<Asset> =

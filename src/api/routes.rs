@@ -13,8 +13,8 @@ use super::errors::ApiError;
 use super::exports::QueueFull;
 use super::params::Params;
 use super::{
-    App, download, graphql, groups, health, host, instance, metrics, openapi, overview, page, request,
-    status,
+    App, download, graphql, groups, health, host, instance, metrics, openapi, overview, page,
+    request, status,
 };
 
 /// All routes, below the relative root.

@@ -76,11 +76,14 @@ async function begin() {
     if (error.status === 401) {
       byId("token-button").hidden = false;
       setText(byId("token-button"), "Enter a token");
-      main.replaceChildren(notice("A token is needed", "This server shows its groups to who has a personal access token."));
+      main.replaceChildren(notice("A token is needed", "The groups of this server are shown with a personal access token."));
       return;
     }
     setText(byId("token-button"), "Change token");
-    if (!(error instanceof Silence) && error.status !== 503) throw error;
+    if (!(error instanceof Silence) && error.status !== 503) {
+      main.replaceChildren(notice("The server refused this", error.message));
+      return;
+    }
     outage(error.message);
     setTimeout(begin, (error.retryAfter ?? 0) * 1000 || RETRY_DELAY);
     return;

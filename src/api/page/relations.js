@@ -135,12 +135,13 @@ class RelationRows {
     this.bar = h("progress", { max: 100, "aria-label": `Rows of ${name}`, hidden: true });
     this.objects = cell("Objects", this.objectsText, this.bar);
     this.batchesText = h("span", {});
+    this.batchesWord = h("span", { class: "unseen" });
     this.toggle = h(
       "button",
       { class: "toggle", type: "button", "aria-expanded": "false", hidden: true, click: () => this.flip() },
       icon("chevron"),
       this.batchesText,
-      h("span", { class: "unseen" }, ` batches of ${name}`),
+      this.batchesWord,
     );
     this.batchesCell = cell("Batches", this.toggle);
     this.ndjson = cell("NDJSON");
@@ -182,8 +183,10 @@ class RelationRows {
     setText(this.gzip, files.length > 0 ? bytes(files.reduce((sum, file) => sum + file.bytes, 0)) : "");
     setText(this.time, progress ? duration(progress.to_ms - progress.from_ms) : "");
     this.showBatches(relation, batches);
-    if (Boolean(this.download) !== Boolean(relation.file)) {
-      this.download = relation.file ? new Download(this.group, this.name, null, this.isOpen) : null;
+    // A batched relation without rows has a file, which the API, as GitLab's, does not give.
+    const isWhole = Boolean(relation.file) && !relation.batched;
+    if (Boolean(this.download) !== isWhole) {
+      this.download = isWhole ? new Download(this.group, this.name, null, this.isOpen) : null;
       this.file.replaceChildren(...(this.download ? [this.download.element] : []));
     }
     this.showProblem(relation);
@@ -208,6 +211,7 @@ class RelationRows {
     const done = batches.filter((batch) => batch.status === 1).length;
     const whole = Math.max(relation.batches_count, batches.length);
     setText(this.batchesText, done === whole ? count(whole) : `${count(done)} of ${count(whole)}`);
+    setText(this.batchesWord, ` ${whole === 1 ? "batch" : "batches"} of ${this.name}`);
     if (this.batches && !this.details.hidden) this.batches.show(batches);
     if (batches.length === 0) {
       this.details.hidden = true;
