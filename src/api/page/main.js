@@ -85,6 +85,7 @@ async function begin() {
       return;
     }
     outage(error.message);
+    main.replaceChildren(notice("One moment", "This page goes on by itself as soon as the server is there."));
     setTimeout(begin, (error.retryAfter ?? 0) * 1000 || RETRY_DELAY);
     return;
   }
