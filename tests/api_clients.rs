@@ -308,7 +308,7 @@ fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
         &["--batch-size", "5"],
     );
     server.export(4351, "?batched=true");
-    let examples = std::env::var("RELEXPORT_FUZZ_EXAMPLES").unwrap_or_else(|_| "15".to_owned());
+    let examples = std::env::var("RELEXPORT_FUZZ_EXAMPLES").unwrap_or_else(|_| "5".to_owned());
     let output = Command::new(tool("schemathesis"))
         .current_dir(folder.path())
         .arg("run")

@@ -173,7 +173,8 @@ fn batched_may_be_said_in_the_query_a_form_or_json() {
     let path = "/api/v4/groups/4352/export_relations";
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let json = ("Content-Type", "application/json; charset=utf-8");
-    let cases: [(&str, &[(&str, &str)], &str, bool); 8] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Headers<'_>, &str, bool); 8] = [
         ("?batched=true", &[], "", true),
         ("?batched=1", &[form], "", true),
         ("", &[form], "batched=true", true),

@@ -77,8 +77,13 @@ pub async fn accept(
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-            return;
+        let permit = tokio::select! {
+            permit = Arc::clone(&room).acquire_owned() => permit,
+            _ = closed.changed() => break,
+        };
+        // Nobody closes the semaphore.
+        let Ok(permit) = permit else {
+            break;
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

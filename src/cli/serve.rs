@@ -88,11 +88,13 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit = match &error {
             ServeError::Usage(_) | ServeError::Tokens(_) | ServeError::Tls(_) => Exit::Usage,
-            ServeError::Directory { source, .. } => match **source {
-                DirectoryError::File { .. } | DirectoryError::Resolve(ResolveError::Temp(_)) => {
-                    Exit::Output
-                }
-                DirectoryError::Resolve(ResolveError::Interrupted) => Exit::Interrupted,
+            ServeError::Directory { source, .. } => match &**source {
+                DirectoryError::File { .. } => Exit::Output,
+                DirectoryError::Resolve(source) => match **source {
+                    ResolveError::Temp(_) => Exit::Output,
+                    ResolveError::Interrupted => Exit::Interrupted,
+                    _ => Exit::Snapshot,
+                },
                 _ => Exit::Snapshot,
             },
             ServeError::Snapshot { .. } => Exit::Snapshot,

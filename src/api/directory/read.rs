@@ -27,9 +27,9 @@ const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     #[error(transparent)]
-    Open(#[from] SnapshotError),
+    Open(Box<SnapshotError>),
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Resolve(Box<ResolveError>),
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
     #[error("{0}")]
@@ -39,6 +39,18 @@ pub enum DirectoryError {
     Incomplete(String),
     #[error("cannot keep the list of groups in {path}: {source}")]
     File { path: String, source: io::Error },
+}
+
+impl From<SnapshotError> for DirectoryError {
+    fn from(error: SnapshotError) -> Self {
+        DirectoryError::Open(Box::new(error))
+    }
+}
+
+impl From<ResolveError> for DirectoryError {
+    fn from(error: ResolveError) -> Self {
+        DirectoryError::Resolve(Box::new(error))
+    }
 }
 
 /// What decides the directory.
