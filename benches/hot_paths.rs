@@ -322,7 +322,6 @@ fn manifest(batches: u32) -> Manifest {
             batch_size: 50,
             edition: "ee".to_owned(),
         },
-        resume: None,
         warnings: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {

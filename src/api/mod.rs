@@ -23,6 +23,7 @@ mod listen;
 mod metrics;
 mod openapi;
 mod overview;
+mod page;
 mod paging;
 mod params;
 mod range;

@@ -13,8 +13,8 @@ use super::errors::ApiError;
 use super::exports::QueueFull;
 use super::params::Params;
 use super::{
-    App, download, graphql, groups, health, host, instance, metrics, openapi, overview, request,
-    status,
+    App, download, graphql, groups, health, host, instance, metrics, openapi, overview, page,
+    request, status,
 };
 
 /// All routes, below the relative root.
@@ -41,7 +41,8 @@ pub fn router(app: &App) -> Router {
         .route("/health", get(health::health))
         .route("/readiness", get(health::readiness))
         .route("/metrics", get(metrics::get))
-        .route("/openapi.json", get(openapi::get));
+        .route("/openapi.json", get(openapi::get))
+        .route("/page/{name}", get(page::asset));
     let guarded = Router::new()
         .nest("/api/v4", rest)
         .nest("/-/relexport", own)
@@ -52,8 +53,11 @@ pub fn router(app: &App) -> Router {
     let all = guarded.merge(graphql).nest("/-", open);
     let root = &app.options.relative_url_root;
     let all = match root.is_empty() {
-        true => all,
-        false => Router::new().nest(root, all),
+        true => all.route("/", get(page::index)),
+        false => Router::new()
+            .nest(root, all)
+            .route(root, get(page::with_slash))
+            .route(&format!("{root}/"), get(page::index)),
     };
     all.fallback(|| async { ApiError::no_route() })
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })

@@ -1,0 +1,210 @@
+// The page: who asks, the groups at the side, and the group that the address names.
+
+import { announce, byId, h, setText } from "./dom.js";
+import { counted } from "./format.js";
+import { GroupView } from "./group.js";
+import { Silence, ask, onTokenWanted, setToken, token } from "./server.js";
+import { GroupTree } from "./tree.js";
+
+const SEARCH_DELAY = 200;
+const RETRY_DELAY = 2000;
+
+const main = byId("main");
+const state = { mayExport: false, isOpen: false, tree: null, results: null, view: null };
+
+// Who asks.
+
+const dialog = byId("token-dialog");
+
+function wantToken(why) {
+  setText(byId("token-why"), why ?? "");
+  byId("token-forget").hidden = token() === null;
+  if (!dialog.open) {
+    byId("token").value = "";
+    dialog.showModal();
+    byId("token").focus();
+  }
+}
+
+onTokenWanted((why) => wantToken(why));
+
+byId("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  setToken(byId("token").value.trim());
+  byId("token").value = "";
+  dialog.close();
+  begin();
+});
+byId("token-forget").addEventListener("click", () => {
+  setToken(null);
+  dialog.close();
+  begin();
+});
+byId("token-button").addEventListener("click", () => wantToken(null));
+
+// The beginning: the token, the version, the groups.
+
+function outage(text) {
+  byId("outage").hidden = !text;
+  setText(byId("outage"), text ?? "");
+}
+
+async function begin() {
+  state.view?.close();
+  state.view = null;
+  main.replaceChildren();
+  byId("tree").replaceChildren();
+  state.tree?.close();
+  state.tree = null;
+  try {
+    const self = await ask("./api/v4/personal_access_tokens/self");
+    const version = await ask("./api/v4/version");
+    outage(null);
+    state.isOpen = token() === null;
+    state.mayExport = self.scopes.includes("api");
+    byId("token-button").hidden = state.isOpen;
+    const rights = state.mayExport ? "" : ", may only read";
+    setText(byId("who"), state.isOpen ? "" : `${self.name}${rights}`);
+    setText(byId("source"), `GitLab ${version.version.replace(/-(ee|ce)$/, "")} ${version.enterprise ? "Enterprise" : "Community"} Edition`);
+    state.tree = new GroupTree("All groups", {}, choose);
+    byId("tree").replaceChildren(state.tree.element);
+    const total = await state.tree.load();
+    if (total === 0) byId("tree").append(h("p", { class: "empty" }, "There are no groups here."));
+    if (byId("search").value) search();
+    route();
+  } catch (error) {
+    if (error.status === 401) {
+      byId("token-button").hidden = false;
+      setText(byId("token-button"), "Enter a token");
+      main.replaceChildren(notice("A token is needed", "The groups of this server are shown with a personal access token."));
+      return;
+    }
+    setText(byId("token-button"), "Change token");
+    if (!(error instanceof Silence) && error.status !== 503) {
+      main.replaceChildren(notice("The server refused this", error.message));
+      return;
+    }
+    outage(error.message);
+    main.replaceChildren(notice("One moment", "This page goes on by itself as soon as the server is there."));
+    setTimeout(begin, (error.retryAfter ?? 0) * 1000 || RETRY_DELAY);
+    return;
+  }
+  setText(byId("token-button"), "Change token");
+}
+
+// Search.
+
+let searchTimer = 0;
+
+function search() {
+  state.results?.close();
+  state.results = null;
+  const wanted = byId("search").value.trim();
+  if (!state.tree) return;
+  if (!wanted) {
+    setText(byId("found"), "");
+    byId("tree").replaceChildren(state.tree.element);
+    return;
+  }
+  const results = new GroupTree(`Groups that match ${wanted}`, { search: wanted }, choose, { showPaths: true });
+  state.results = results;
+  results.load().then(
+    (total) => {
+      if (state.results !== results) return;
+      if (state.view) results.select(state.view.id);
+      setText(byId("found"), total === 0 ? "No group matches" : counted(total, "group matches", "groups match"));
+      byId("tree").replaceChildren(results.element);
+    },
+    (error) => state.results === results && setText(byId("found"), error.message),
+  );
+}
+
+byId("search").addEventListener("input", () => {
+  clearTimeout(searchTimer);
+  searchTimer = setTimeout(search, SEARCH_DELAY);
+});
+byId("search").addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown") {
+    event.preventDefault();
+    (state.results ?? state.tree)?.enter();
+  } else if (event.key === "Escape" && byId("search").value) {
+    event.preventDefault();
+    byId("search").value = "";
+    search();
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, textarea, dialog");
+  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    byId("search").focus();
+  }
+});
+
+// The group that the address names.
+
+function choose(id) {
+  const address = `#/groups/${id}`;
+  if (location.hash === address) route();
+  else location.hash = address;
+}
+
+function trees() {
+  return [state.tree, state.results].filter(Boolean);
+}
+
+function notice(title, text) {
+  return h("section", { class: "notice" }, h("h1", { tabindex: -1 }, title), h("p", {}, text));
+}
+
+function route() {
+  if (!state.tree) return;
+  const named = /^#\/groups\/(.+)$/.exec(location.hash);
+  if (!named) {
+    state.view?.close();
+    state.view = null;
+    document.body.dataset.shows = "groups";
+    document.title = "relexport";
+    for (const tree of trees()) tree.select(null);
+    main.replaceChildren(notice("Choose a group", "Its relations, its exports and their files appear here. Nothing is read from the snapshot before you start an export."));
+    return;
+  }
+  let id = named[1];
+  try {
+    id = decodeURIComponent(id);
+  } catch {
+    // It is no address that this page has made; the server says that there is no such group.
+  }
+  if (state.view?.named === id) return;
+  state.view?.close();
+  document.body.dataset.shows = "group";
+  const view = new GroupView(id, {
+    mayExport: state.mayExport,
+    isOpen: state.isOpen,
+    outage,
+    shown: (overview) => {
+      document.title = `${overview.group.full_path} – relexport`;
+      for (const tree of trees()) tree.select(overview.group.id);
+      state.tree.reveal(overview.group);
+      announce(`${overview.group.name}: ${view.summary(overview)}`);
+      // Where the side is hidden on a narrow screen, the focus must not stay in it.
+      if (!byId("tree").checkVisibility()) view.heading.focus();
+    },
+    changed: (overview) => {
+      for (const tree of trees()) tree.mark(overview.group.id, overview.state);
+    },
+  });
+  state.view = view;
+  main.replaceChildren(view.element);
+  view.start();
+}
+
+window.addEventListener("hashchange", () => {
+  if (location.hash !== "#main") route();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  (main.querySelector("h1") ?? main).focus();
+});
+
+begin();
