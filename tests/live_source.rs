@@ -11,6 +11,7 @@ mod support_server;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::Command;
 
 use relexport::snapshot::{
     Access, Catalog, Event, Fields, KeyedSource, OpenOptions, Predicate, Query, SnapshotError,
@@ -456,4 +457,78 @@ fn everything_is_of_one_instant() {
     // Nothing was written, and no lock is held but those of reading.
     let locks = database.run("SELECT DISTINCT mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE relname = 't'");
     assert!(["", "AccessShareLock"].contains(&locks.as_str()), "{locks}");
+}
+
+#[test]
+fn inspect_tells_what_a_servers_statistics_say() {
+    let database = Server::shared().database();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema.sql");
+    let mut psql = database.server.program("psql");
+    ok(psql
+        .args([
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &database.name,
+            "-f",
+        ])
+        .arg(schema));
+    database.run(
+        "INSERT INTO labels (id, title) SELECT n, n FROM generate_series(1, 3000) n; ANALYZE labels;
+         DROP INDEX index_badges_on_group_id",
+    );
+    let inspect = |more: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_relexport"));
+        let output = ok(program
+            .args(["inspect", "--snapshot", &database.address()])
+            .args(more));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: serde_json::Value = serde_json::from_str(&inspect(&["--json"])).unwrap();
+    assert_eq!(json["kind"], "postgres");
+    assert_eq!(json["source"], format!("[local]:5432/{}", database.name));
+    let version = database.run("SHOW server_version");
+    assert_eq!(json["server_version"], version.split(' ').next().unwrap());
+    assert!(json["taken_at"].as_str().unwrap().ends_with(" UTC"));
+    let lsn = json["lsn"].as_str().unwrap();
+    assert_eq!(
+        database.run(&format!("SELECT '{lsn}'::pg_lsn <= pg_current_wal_lsn()")),
+        "t"
+    );
+    assert_eq!(json["estimated"], true);
+    let table = |name: &str| {
+        let tables = json["tables"].as_array().unwrap();
+        tables.iter().find(|table| table["table"] == name).unwrap()
+    };
+    assert_eq!(table("labels")["rows"], 3000);
+    let pages = database.run("SELECT relpages * 8192 FROM pg_class WHERE relname = 'labels' AND relnamespace = 'public'::regnamespace");
+    assert!(table("labels")["bytes"].as_u64().unwrap() >= pages.parse().unwrap());
+    assert_eq!(table("badges")["rows"], serde_json::Value::Null);
+    let missing = json["missing_indexes"].as_array().unwrap();
+    let is_missing = |table: &str, column: &str| {
+        missing
+            .iter()
+            .any(|entry| entry["table"] == table && entry["column"] == column)
+    };
+    assert!(
+        is_missing("badges", "group_id") && !is_missing("labels", "group_id"),
+        "{missing:?}"
+    );
+    assert_eq!(missing.len(), 1, "{missing:?}");
+
+    let text = inspect(&[]);
+    assert!(
+        text.contains(&format!("\nLSN             {}", &lsn[..2])),
+        "{text}"
+    );
+    assert!(
+        text.contains("ROWS, ABOUT") && text.contains("COLUMN WITHOUT INDEX"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nlabels ") && text.contains(" 3,000 "),
+        "{text}"
+    );
 }

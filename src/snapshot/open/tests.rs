@@ -104,12 +104,24 @@ fn folders_are_told_by_their_files() {
 }
 
 #[test]
-fn known_kinds_that_are_not_read_are_named() {
-    for url in ["postgres://me:secret@host/db", "postgresql:///db"] {
-        let message = kind(open(url)).unwrap_err();
-        assert_holds(&message, &["live PostgreSQL server", "pg_dump"]);
-        assert!(!message.contains("secret"));
-    }
+fn a_server_that_does_not_answer_is_named_without_the_password() {
+    // Nobody may listen on port 1 but root.
+    let message = kind(open("postgres://me:secret@127.0.0.1:1/db")).unwrap_err();
+    assert_holds(&message, &["cannot read from postgres://127.0.0.1:1/db"]);
+    assert!(!message.contains("secret"));
+}
+
+#[test]
+fn a_snapshot_id_is_for_servers_only() {
+    let options = OpenOptions {
+        pg_snapshot: Some("00000003-0000001B-1".to_owned()),
+        ..OpenOptions::default()
+    };
+    let message = kind(open_with("dump.sql", &options)).unwrap_err();
+    assert_holds(
+        &message,
+        &["a snapshot id cannot be read", "live PostgreSQL server"],
+    );
 }
 
 #[test]
