@@ -227,6 +227,14 @@ impl Search<'_> {
         let keys: Vec<i64> = keys.into_iter().collect();
         let entity = self.entity;
         for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
+            if self.is_most(&lookup.table, keys.len()) {
+                self.ask(
+                    &lookup.table,
+                    predicates(&lookup.filter).collect(),
+                    usize::MAX,
+                )?;
+                continue;
+            }
             for keys in keys.chunks(KEYS) {
                 let own = Predicate::AnyOf(&lookup.key, keys);
                 let filter = [own].into_iter().chain(predicates(&lookup.filter));
@@ -234,6 +242,12 @@ impl Search<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether so many rows are so much of a table that it is better read whole.
+    fn is_most(&self, table: &str, rows: usize) -> bool {
+        let size = self.asker.source.estimate(&TableName::public(table));
+        rows > KEYS && size.is_some_and(|size| size.rows <= 4 * rows as u64)
     }
 
     fn table(&self, name: &str) -> Option<TableId> {

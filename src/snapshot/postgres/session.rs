@@ -60,6 +60,10 @@ pub(super) fn begin(
     set("gin_fuzzy_search_limit", "0");
     // The same order when a query is asked again.
     set("synchronize_seqscans", "off");
+    // Rows are asked for by thousands of keys at a time. Many of these lie on the same pages of an index, which the planner
+    // does not know: by its defaults it would rather read a table whole, for every batch.
+    set("enable_seqscan", "off");
+    set("random_page_cost", "1.1");
     // Little load: connections are what is parallel here.
     set("max_parallel_workers_per_gather", "0");
     if version >= 11 {
