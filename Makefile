@@ -1,10 +1,11 @@
 # make demo   builds, exports a group from the bundled GitLab backup, shows its status and the first lines
 # make test   runs all tests; installs what they need where it is missing and the user may
 # make bench  makes the generated instance (once) and measures the README's numbers
+# make bench-live  the same for exports of a live server, against SQL that builds JSON and an ORM
 # make fuzz   runs each fuzz target for a minute
 # make fixtures  makes the fixtures again from their SQL
 
-.PHONY: demo test bench fuzz fixtures tools check
+.PHONY: demo test bench bench-live fuzz fixtures tools check
 
 BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -27,6 +28,11 @@ bench:
 	cargo build --release
 	benches/instance/make $(INSTANCE)
 	benches/run --instance $(INSTANCE) --relexport target/release/relexport
+
+bench-live:
+	cargo build --release
+	benches/instance/make $(INSTANCE) sql
+	benches/peers/run --instance $(INSTANCE)
 
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz
