@@ -176,7 +176,7 @@ impl Writers {
         let child = database
             .server
             .program("pgbench")
-            .args(["-n", "-c", "3", "-T", "3600", "--max-tries", "1000", "-f"])
+            .args(["-n", "-c", "2", "-T", "3600", "--max-tries", "1000", "-f"])
             .arg(script)
             .arg(&database.name)
             .stdout(Stdio::null())
