@@ -15,7 +15,7 @@ use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, SkippedRow, 
 use crate::pipeline::Form;
 use crate::resolve::{
     EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
-    Rows, TableId, TopKeys, Wanted,
+    Rows, TopKeys, Wanted,
 };
 
 use super::ExportOptions;
