@@ -3,6 +3,8 @@
 # make bench  makes the generated instance (once) and measures the README's numbers: whole runs against other programs,
 #             then batch sizes, threads and gzip levels against each other, into target/bench
 # make picture  makes README's picture again from what make bench measured
+# make bench  makes the generated instance (once) and measures the README's numbers
+# make bench-live  the same for exports of a live server, against SQL that builds JSON and an ORM
 # make fuzz   runs each fuzz target for a minute
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
@@ -39,6 +41,11 @@ bench:
 picture: tools
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1180,1560 \
 	  --screenshot=docs/batch-size.png file://$(CURDIR)/target/bench/bench.html
+
+bench-live:
+	cargo build --release
+	benches/instance/make $(INSTANCE) sql
+	benches/peers/run --instance $(INSTANCE)
 
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz

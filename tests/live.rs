@@ -76,6 +76,27 @@ fn every_group_is_as_expected_whatever_the_database_is_set_to() {
 }
 
 #[test]
+fn groups_are_listed_as_those_of_a_dump() {
+    let (dir, database) = (Dir::new(), fixture(Server::shared()));
+    let groups = |snapshot: &str, tree: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .args(["groups", "--quiet", "--snapshot", snapshot])
+            .args(tree)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let dump = project("fixtures/gitlab.sql");
+    for tree in [&[][..], &["--tree"], &["--json"]] {
+        let list = groups(&database.address(), tree);
+        assert!(list.contains("4351"), "{list}");
+        assert_eq!(list, groups(dump.to_str().unwrap(), tree));
+    }
+}
+
+#[test]
 fn batches_are_those_of_a_dump() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     for size in ["1", "2", "1000"] {
@@ -155,7 +176,7 @@ impl Writers {
         let child = database
             .server
             .program("pgbench")
-            .args(["-n", "-c", "3", "-T", "3600", "--max-tries", "1000", "-f"])
+            .args(["-n", "-c", "2", "-T", "3600", "--max-tries", "1000", "-f"])
             .arg(script)
             .arg(&database.name)
             .stdout(Stdio::null())

@@ -2,6 +2,7 @@
 -- (GitLab leaves the rendered HTML of notes out, which would double the output).
 SET work_mem = '256MB';
 SET jit = off;
+SET random_page_cost = 1.1;
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 \if :{?snapshot}
   SET TRANSACTION SNAPSHOT :'snapshot';

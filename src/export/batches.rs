@@ -1,5 +1,8 @@
 //! Batches: a relation's top-level rows cut into jobs for the pool, and what comes back put into files.
 
+mod cut;
+mod trouble;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
@@ -12,12 +15,14 @@ use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, SkippedRow, 
 use crate::pipeline::Form;
 use crate::resolve::{
     EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
-    Rows, TableId, TopKeys, Wanted,
+    Rows, TopKeys, Wanted,
 };
 use crate::timings::{self, Phase};
 
 use super::ExportOptions;
 use super::render::{BadValue, Rendered, Renderer};
+use cut::Cut;
+use trouble::{bad_rows, trouble};
 
 /// Top-level rows that one job renders at the most: what bounds the memory of a batch that is under way, since its
 /// content goes on in pieces.
@@ -93,54 +98,6 @@ struct Batch {
     rows: u64,
     /// Or why the file cannot be finished.
     outcome: Result<Rendered, String>,
-}
-
-/// A relation of an entity while its rows are cut into files and jobs.
-#[derive(Default)]
-struct Cut {
-    entity: usize,
-    relation: usize,
-    /// Top-level rows in all, and those that have been given to jobs.
-    total: usize,
-    given: usize,
-    /// Rows of a file, where there is more than one.
-    batch_size: Option<usize>,
-    json: bool,
-    /// The rest of the rows cannot be had.
-    refused: bool,
-    /// Bad rows that have not been listed yet.
-    unread: Vec<BadValue>,
-    unlisted: u64,
-}
-
-impl Cut {
-    /// The file of the next row.
-    fn file(&self) -> FileId {
-        FileId {
-            entity: self.entity,
-            relation: self.relation,
-            // That there are not too many batches has been checked.
-            batch: self.batch_size.map(|size| (self.given / size) as u32 + 1),
-            json: self.json,
-        }
-    }
-
-    /// Rows that the file of the next row has room for.
-    fn room(&self) -> usize {
-        let left = self.total - self.given;
-        match self.batch_size {
-            Some(size) => left.min(size - self.given % size),
-            None => left,
-        }
-    }
-
-    /// True where the rows given so far end a file.
-    fn is_at_end(&self) -> bool {
-        self.given == self.total
-            || self
-                .batch_size
-                .is_some_and(|size| self.given.is_multiple_of(size))
-    }
 }
 
 /// What a compress job gives back.
@@ -659,52 +616,4 @@ fn skipped_row(bad: &BadValue) -> SkippedRow {
         column: bad.column.clone(),
         reason: bad.reason.clone(),
     }
-}
-
-/// Why the tables of a relation cannot be relied on.
-fn trouble(resolved: &Resolved, tables: &BTreeSet<TableId>, keep_going: bool) -> Option<String> {
-    for id in tables {
-        let table = &resolved.plan.tables[*id].name;
-        if resolved.incomplete.contains(id) {
-            return Some(format!(
-                "the snapshot was cut off before table {table} had gone by whole"
-            ));
-        }
-        let Some(trouble) = resolved.troubles.get(id) else {
-            continue;
-        };
-        if let Some(reason) = &trouble.broken {
-            return Some(format!("table {table}: {reason}"));
-        }
-        if let (Some(bad), false) = (trouble.bad_rows.first(), keep_going) {
-            let more = match trouble.bad_count {
-                1 => String::new(),
-                count => format!(" (and {} more bad rows)", count - 1),
-            };
-            return Some(format!(
-                "table {table}, row {} (byte {}): {}{more}",
-                bad.row, bad.offset, bad.reason
-            ));
-        }
-    }
-    None
-}
-
-/// Rows of these tables that could not be used at all: those that are described, and how many more there are.
-fn bad_rows(resolved: &Resolved, tables: &BTreeSet<TableId>) -> (Vec<BadValue>, u64) {
-    let mut described = Vec::new();
-    let mut unlisted = 0;
-    for (id, trouble) in tables
-        .iter()
-        .filter_map(|id| Some((id, resolved.troubles.get(id)?)))
-    {
-        unlisted += trouble.bad_count - trouble.bad_rows.len() as u64;
-        described.extend(trouble.bad_rows.iter().map(|bad| BadValue {
-            table: resolved.plan.tables[*id].name.to_string(),
-            key: None,
-            column: None,
-            reason: format!("row {} (byte {}): {}", bad.row, bad.offset, bad.reason),
-        }));
-    }
-    (described, unlisted)
 }

@@ -15,7 +15,7 @@ use crate::resolve::{Choice, Plan, PlanSource, Relations};
 use crate::snapshot::fingerprint;
 
 use super::batches::FilePlace;
-use super::run::{ExportError, ExportRequest};
+use super::run::{self, ExportError, ExportRequest, GENERATOR};
 
 /// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
 pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
@@ -39,19 +39,30 @@ pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
     })
 }
 
-/// The manifest of the unfinished export in a folder; `None` where there is nothing yet.
+/// The manifest of the unfinished export in the request's folder; `None` where there is nothing yet. The snapshot is
+/// not opened for that: from a pipe, what was read to look at it would be gone.
 ///
 /// # Errors
-/// Where the export is finished.
-pub(super) fn unfinished(out: &Path) -> Result<Option<Manifest>, ExportError> {
-    match manifest::read(out) {
-        Ok(manifest) if manifest.status == Status::Finished => Err(ExportError::Resume {
-            path: out.display().to_string(),
-            reason: "it is finished\n  name another folder, or replace it with --force".to_owned(),
-        }),
-        Ok(manifest) => Ok(Some(manifest)),
-        // A folder that holds something else is refused as without --resume.
-        Err(_) => Ok(None),
+/// Where the export is finished, or another one than the request's.
+pub(super) fn unfinished(request: &ExportRequest) -> Result<Option<Manifest>, ExportError> {
+    let refused = |reason: String| ExportError::Resume {
+        path: request.out.display().to_string(),
+        reason,
+    };
+    // A folder that holds something else is refused as without --resume.
+    let Ok(earlier) = manifest::read(&request.out) else {
+        return Ok(None);
+    };
+    if earlier.status == Status::Finished {
+        return Err(refused(
+            "it is finished\n  name another folder, or replace it with --force".to_owned(),
+        ));
+    }
+    match difference(&earlier, request) {
+        Some(difference) => Err(refused(format!(
+            "{difference}\n  begin anew with --force instead of --resume"
+        ))),
+        None => Ok(Some(earlier)),
     }
 }
 
@@ -66,18 +77,12 @@ pub(super) fn finished_files(folder: &Path) -> usize {
 /// they should be are finished.
 ///
 /// # Errors
-/// Where it is another export than the one that was asked for, or the folder cannot be put in order.
+/// Where the folder cannot be put in order.
 pub(super) fn go_on(
     out: &Path,
     earlier: Manifest,
     first: Manifest,
 ) -> Result<Manifest, ExportError> {
-    if let Some(difference) = difference(&earlier, &first) {
-        return Err(ExportError::Resume {
-            path: out.display().to_string(),
-            reason: format!("{difference}\n  begin anew with --force instead of --resume"),
-        });
-    }
     let mut manifest = Manifest {
         entities: earlier.entities,
         started_at: earlier.started_at,
@@ -87,9 +92,9 @@ pub(super) fn go_on(
     Ok(manifest)
 }
 
-/// In what an earlier export differs from the one that was asked for.
-fn difference(earlier: &Manifest, wanted: &Manifest) -> Option<String> {
-    let (Some(before), Some(now)) = (&earlier.resume, &wanted.resume) else {
+/// In what an earlier export differs from the one that is asked for.
+fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
+    let (Some(before), Some(now)) = (&earlier.resume, &terms(request)) else {
         return Some(
             "its snapshot cannot be read a second time: standard input, a pipe or a server"
                 .to_owned(),
@@ -98,19 +103,19 @@ fn difference(earlier: &Manifest, wanted: &Manifest) -> Option<String> {
     let made = |what: &str, before: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
         Some(format!("it was begun with {what} {before}, not {now}"))
     };
-    if earlier.generator != wanted.generator {
-        return made("the program", &earlier.generator, &wanted.generator);
+    if earlier.generator != GENERATOR {
+        return made("the program", &earlier.generator, &GENERATOR);
     }
-    if (&earlier.snapshot.kind, &before.fingerprint) != (&wanted.snapshot.kind, &now.fingerprint) {
+    if before.fingerprint != now.fingerprint {
         return Some(format!(
             "the snapshot {} is not the one that it was begun with, or was written again since",
-            wanted.snapshot.source
+            request.snapshot
         ));
     }
-    if earlier.pipeline != wanted.pipeline {
+    if earlier.pipeline != run::pipeline_entry(request) {
         return Some("it was begun with another pipeline".to_owned());
     }
-    let (old, new) = (&earlier.options, &wanted.options);
+    let (old, new) = (&earlier.options, &run::options_entry(request));
     if old.batched != new.batched {
         return Some(match old.batched {
             true => "it was begun with --batched".to_owned(),

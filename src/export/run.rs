@@ -163,7 +163,7 @@ pub fn run_from(
 /// The unfinished export that is to be gone on with, if there is one; else the folder is checked.
 fn resume_from(request: &ExportRequest) -> Result<Option<Manifest>, ExportError> {
     if request.resume
-        && let Some(unfinished) = resume::unfinished(&request.out)?
+        && let Some(unfinished) = resume::unfinished(request)?
     {
         return Ok(Some(unfinished));
     }
@@ -406,10 +406,13 @@ impl BatchObserver for Relay<'_> {
     }
 }
 
+/// Who writes the manifest.
+pub(super) const GENERATOR: &str = concat!("relexport ", env!("CARGO_PKG_VERSION"));
+
 pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Manifest {
     Manifest {
         manifest_version: manifest::VERSION,
-        generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
+        generator: GENERATOR.to_owned(),
         status: Status::Started,
         started_at: now(),
         finished_at: None,
@@ -422,15 +425,19 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
             taken_at: None,
             lsn: None,
         },
-        pipeline: PipelineEntry {
-            name: request.pipeline.name.clone(),
-            sha256: request.pipeline.sha256.clone(),
-        },
+        pipeline: pipeline_entry(request),
         options: options_entry(request),
         resume: resume::terms(request),
         warnings: Vec::new(),
         timings: None,
         entities: Vec::new(),
+    }
+}
+
+pub(super) fn pipeline_entry(request: &ExportRequest) -> PipelineEntry {
+    PipelineEntry {
+        name: request.pipeline.name.clone(),
+        sha256: request.pipeline.sha256.clone(),
     }
 }
 

@@ -500,3 +500,55 @@ fn halves(parts: Vec<Part>) -> (Vec<Part>, Vec<Part>) {
     }
     (first, second)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_keep_the_order_and_lose_nothing() {
+        let part = |entity: usize, first: bool, ids: &[i64]| Part {
+            entity,
+            total: 9,
+            first,
+            ids: ids.to_vec(),
+        };
+        let shown = |parts: &[Part]| -> Vec<(usize, bool, Vec<i64>)> {
+            let shown = |part: &Part| (part.entity, part.first, part.ids.clone());
+            parts.iter().map(shown).collect()
+        };
+        let parts = vec![
+            part(0, false, &[1]),
+            part(1, true, &[]),
+            part(2, true, &[2, 3, 4]),
+            part(3, true, &[]),
+            part(4, true, &[5]),
+        ];
+        let (first, second) = halves(parts);
+        assert_eq!(
+            shown(&first),
+            [(0, false, vec![1]), (1, true, vec![]), (2, true, vec![2])]
+        );
+        assert_eq!(
+            shown(&second),
+            [
+                (2, false, vec![3, 4]),
+                (3, true, vec![]),
+                (4, true, vec![5])
+            ]
+        );
+    }
+
+    #[test]
+    fn rounds_have_as_many_rows_as_fit() {
+        let size = Size::default();
+        assert_eq!(size.round(), FIRST);
+        size.add(100, 100 * 8192);
+        assert_eq!(size.round(), ROUND / 8192);
+        size.add(1, 1 << 40);
+        assert_eq!(size.round(), 1);
+        let small = Size::default();
+        small.add(100, 100);
+        assert_eq!(small.round(), MOST);
+    }
+}

@@ -1,0 +1,58 @@
+//! What is wrong with the tables that a relation is made of.
+
+use std::collections::BTreeSet;
+
+use crate::export::render::BadValue;
+use crate::resolve::{Resolved, TableId};
+
+/// Why the tables of a relation cannot be relied on.
+pub(super) fn trouble(
+    resolved: &Resolved,
+    tables: &BTreeSet<TableId>,
+    keep_going: bool,
+) -> Option<String> {
+    for id in tables {
+        let table = &resolved.plan.tables[*id].name;
+        if resolved.incomplete.contains(id) {
+            return Some(format!(
+                "the snapshot was cut off before table {table} had gone by whole"
+            ));
+        }
+        let Some(trouble) = resolved.troubles.get(id) else {
+            continue;
+        };
+        if let Some(reason) = &trouble.broken {
+            return Some(format!("table {table}: {reason}"));
+        }
+        if let (Some(bad), false) = (trouble.bad_rows.first(), keep_going) {
+            let more = match trouble.bad_count {
+                1 => String::new(),
+                count => format!(" (and {} more bad rows)", count - 1),
+            };
+            return Some(format!(
+                "table {table}, row {} (byte {}): {}{more}",
+                bad.row, bad.offset, bad.reason
+            ));
+        }
+    }
+    None
+}
+
+/// Rows of these tables that could not be used at all: those that are described, and how many more there are.
+pub(super) fn bad_rows(resolved: &Resolved, tables: &BTreeSet<TableId>) -> (Vec<BadValue>, u64) {
+    let mut described = Vec::new();
+    let mut unlisted = 0;
+    for (id, trouble) in tables
+        .iter()
+        .filter_map(|id| Some((id, resolved.troubles.get(id)?)))
+    {
+        unlisted += trouble.bad_count - trouble.bad_rows.len() as u64;
+        described.extend(trouble.bad_rows.iter().map(|bad| BadValue {
+            table: resolved.plan.tables[*id].name.to_string(),
+            key: None,
+            column: None,
+            reason: format!("row {} (byte {}): {}", bad.row, bad.offset, bad.reason),
+        }));
+    }
+    (described, unlisted)
+}
