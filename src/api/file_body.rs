@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinHandle;
 
 /// Bytes of a piece. One is on its way to the client while the next waits for it, whatever the size of the file.
-const PIECE: u64 = 128 << 10;
+const PIECE: u64 = 64 << 10;
 
 /// The body.
 pub struct FileBody {

@@ -22,7 +22,7 @@ use crate::pipeline::Edition;
 /// Threads that answer requests. They compute little; what blocks is elsewhere.
 const THREADS: usize = 2;
 /// Threads that read files for downloads at the most.
-const BLOCKING_THREADS: usize = 32;
+const BLOCKING_THREADS: usize = 16;
 /// Their stacks need little.
 const STACK: usize = 512 << 10;
 
