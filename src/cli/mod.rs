@@ -17,6 +17,7 @@ mod man;
 mod pipeline;
 mod progress;
 mod setup;
+mod snapshot;
 mod status;
 mod stdout;
 mod summary;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args, &console),
+        Command::Snapshot(command) => snapshot::run(command, &console),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

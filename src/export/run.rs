@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::ThreadPool;
 
 use crate::output::{
-    EntityEntry, Folder, FolderError, Known, Manifest, OptionsEntry, PipelineEntry, RelationEntry,
+    EntityEntry, Folder, FolderError, Holding, Known, Manifest, OptionsEntry, PipelineEntry, RelationEntry,
     SnapshotEntry, Status, Writer, manifest, now,
 };
 use crate::pipeline::{Edition, Pipeline};
@@ -167,7 +167,7 @@ fn resume_from(request: &ExportRequest) -> Result<Option<Manifest>, ExportError>
     {
         return Ok(Some(unfinished));
     }
-    Folder::check(&request.out, request.force)?;
+    Folder::check(&request.out, request.force, Holding::EXPORT)?;
     Ok(None)
 }
 
