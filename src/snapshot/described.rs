@@ -46,6 +46,7 @@ impl Described {
             gitlab_version: self.gitlab_version.clone(),
             taken_at: self.taken_at.clone(),
             lsn: self.lsn.clone(),
+            only: self.only.clone(),
             ..SnapshotFacts::default()
         }
     }

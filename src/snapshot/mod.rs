@@ -74,6 +74,8 @@ pub struct SnapshotFacts {
     pub lsn: Option<String>,
     /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
     pub archive_version: Option<String>,
+    /// The keys of the entities whose rows the snapshot was limited to; `None` where its tables are whole.
+    pub only: Option<Vec<i64>>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
     pub compression: Option<String>,
 }

@@ -69,6 +69,15 @@ impl Files {
 
     /// Data of a table, or of another partition of it, begins.
     pub(super) fn begin(&mut self, head: &Arc<BlockHead>) -> Result<(), Stop> {
+        self.begin_with(head, self.columns(head))
+    }
+
+    /// As [`Files::begin`], where only some columns are written.
+    pub(super) fn begin_with(
+        &mut self,
+        head: &Arc<BlockHead>,
+        columns: Vec<String>,
+    ) -> Result<(), Stop> {
         let name = &head.table;
         let fault = |reason: &str| {
             Stop::Read(SnapshotError::Unsupported {
@@ -80,7 +89,6 @@ impl Files {
             return Err(fault("its name cannot be the name of a file"));
         }
         if !self.open.contains_key(name) {
-            let columns = self.columns(head);
             let mut header = Vec::new();
             CsvWriter::header(&columns, &mut header);
             let frame = compress(&header).map_err(Stop::Write)?;
@@ -89,7 +97,7 @@ impl Files {
             file.write(&frame).map_err(Stop::Write)?;
             let table = TableFile {
                 file,
-                columns,
+                columns: columns.clone(),
                 writer: None,
                 rows: 0,
             };
@@ -99,7 +107,7 @@ impl Files {
             return Ok(());
         };
         let writer = CsvWriter::new(head, &table.columns)
-            .filter(|_| head.columns.len() == table.columns.len())
+            .filter(|_| columns == table.columns)
             .ok_or_else(|| fault("its data stand in several places with different columns"))?;
         table.writer = Some((Arc::clone(head), Arc::new(writer)));
         Ok(())

@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+mod groups;
 mod manifest;
 pub mod verify;
 mod whole;
@@ -113,7 +114,10 @@ fn take_into(
         source: source.source.clone(),
     };
     observer.reading(source.size, Arc::clone(&source.progress));
-    let found = whole::tables(request, source, folder, observer)?;
+    let found = match &request.choice {
+        None => whole::tables(request, source, folder, observer)?,
+        Some(choice) => groups::rows(request, choice, source, folder, observer)?,
+    };
     check(&request.interrupted)?;
     if found.tables.is_empty() {
         return Err(TakeError::Plan(format!(

@@ -56,9 +56,9 @@ pub(super) fn tables(
     let tables = parallel(request, source, &catalog, folder, threads, observer)?;
     Ok(TakenTables {
         catalog,
+        only: facts.only.clone(),
         facts,
         tables,
-        only: None,
     })
 }
 
@@ -318,8 +318,8 @@ fn stream(
     let tables = files.finish().map_err(error)?;
     Ok(TakenTables {
         catalog,
+        only: facts.only.clone(),
         facts,
         tables,
-        only: None,
     })
 }

@@ -126,6 +126,30 @@ impl Asker<'_> {
         Ok(read?)
     }
 
+    /// Asks for the rows that a hop finds by these keys, and hands them out with their primary keys.
+    ///
+    /// # Errors
+    /// As [`Asker::read`].
+    pub fn hop(
+        &self,
+        id: HopId,
+        keys: &[i64],
+        interrupted: &AtomicBool,
+        take: &mut dyn FnMut(i64, &[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let hop = &self.plan.hops[id];
+        for keys in keys.chunks(KEYS) {
+            let predicates = hop.predicates(keys);
+            self.rows(hop.table, predicates, &As::Hop(id), interrupted, &mut |scanned| {
+                for found in &scanned.found {
+                    take(found.id, &scanned.kept[scanned.ranges[found.row].clone()])?;
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(())
+    }
+
     fn scanner(&self, table: TableId, head: &BlockHead, rows_as: &As) -> Result<Scanner, String> {
         let planned = &self.plan.tables[table];
         let definition = self
