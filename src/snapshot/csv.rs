@@ -20,8 +20,8 @@ use super::csv_text::next_row;
 use super::dump_frame::DumpFrame;
 use super::read_errors::{damaged, io_error, read_error};
 use super::{
-    BlockHead, Catalog, Described, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts, Table,
-    TableEnd, TableName, TableSource,
+    BlockHead, Catalog, Described, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts,
+    Table, TableEnd, TableName, TableSource,
 };
 use blocks::Blocks;
 

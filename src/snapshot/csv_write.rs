@@ -145,9 +145,11 @@ fn bad_row(block: &Block, before: u64, at: usize, reason: String) -> BadRow {
 /// Appends a value, with quotes where they are needed.
 fn field(value: Option<&[u8]>, alone: bool, out: &mut Vec<u8>) {
     let Some(value) = value else { return };
-    let special = memchr::memchr3(b',', b'"', b'\n', value).is_some()
+    let needs_quotes = value.is_empty()
+        || (alone && value == b"\\.")
+        || memchr::memchr3(b',', b'"', b'\n', value).is_some()
         || memchr::memchr(b'\r', value).is_some();
-    if !special && !value.is_empty() && !(alone && value == b"\\.") {
+    if !needs_quotes {
         return out.extend_from_slice(value);
     }
     out.push(b'"');
@@ -197,7 +199,8 @@ mod tests {
             Ok((csv.to_owned(), 5))
         );
         // The same rows as others may write them: all in quotes, and lines that end with CRLF.
-        let quoted = ",\"\"\r\n\"\\N\",\"a,b\"\r\n\"\"\"\",\"line\nend\"\r\n\"\r\",\" \"\r\n\\.,\"\t\"\r\n";
+        let quoted =
+            ",\"\"\r\n\"\\N\",\"a,b\"\r\n\"\"\"\",\"line\nend\"\r\n\"\r\",\" \"\r\n\\.,\"\t\"\r\n";
         assert_eq!(
             write(RowForm::Csv, &["a", "b"], quoted),
             Ok((csv.to_owned(), 5))

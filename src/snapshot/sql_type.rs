@@ -161,9 +161,8 @@ impl SqlType {
         };
         let (name, modifier) = plain_name(text);
         let name = name.split('[').next().unwrap_or_default().trim_end();
-        let known = BUILT_IN.contains(&name)
-            || OWN_NAMES.contains(&name)
-            || name.starts_with("interval ");
+        let known =
+            BUILT_IN.contains(&name) || OWN_NAMES.contains(&name) || name.starts_with("interval ");
         let is_number = |letter: char| letter.is_ascii_digit() || letter == ',';
         (known && text.chars().all(plain) && modifier.chars().all(is_number))
             .then(|| text.to_owned())

@@ -11,6 +11,7 @@ use zstd::zstd_safe::CParameter;
 use crate::fan_out::FanOut;
 use crate::output::atomic::PartFile;
 use crate::output::layout;
+use crate::resolve::ResolveError;
 use crate::snapshot::{
     Block, BlockHead, Catalog, CsvWriter, DescribedTable, Place, SnapshotError, TableName,
 };
@@ -18,7 +19,7 @@ use crate::timings::Phase;
 
 use super::TakeError;
 
-/// zstd's own default: a sixth of the size at a few hundred MB a second.
+/// zstd's own default.
 const LEVEL: i32 = 3;
 
 /// The name of a table's file.
@@ -80,7 +81,7 @@ impl Files {
     ) -> Result<(), Stop> {
         let name = &head.table;
         let fault = |reason: &str| {
-            Stop::Read(SnapshotError::Unsupported {
+            Stop::from(SnapshotError::Unsupported {
                 what: format!("table {name}"),
                 reason: reason.to_owned(),
             })
@@ -142,7 +143,7 @@ impl Files {
     }
 
     fn write(&mut self, packed: Packed) -> Result<(), Stop> {
-        let (frame, rows) = packed.frame.map_err(Stop::Read)?;
+        let (frame, rows) = packed.frame.map_err(Stop::from)?;
         if let Some(table) = self.open.get_mut(&packed.table) {
             table.rows += rows;
             table.file.write(&frame).map_err(Stop::Write)?;
@@ -173,10 +174,16 @@ impl Files {
 /// Why nothing more is taken.
 #[derive(Debug)]
 pub(super) enum Stop {
-    Read(SnapshotError),
+    Read(Box<SnapshotError>),
     Write(std::io::Error),
     /// The run was interrupted, or another thread has failed.
     Given,
+}
+
+impl From<SnapshotError> for Stop {
+    fn from(error: SnapshotError) -> Self {
+        Stop::Read(Box::new(error))
+    }
 }
 
 impl Stop {
@@ -185,7 +192,7 @@ impl Stop {
         match self {
             Stop::Read(error) => Some(TakeError::Read {
                 from: crate::snapshot::shown(from),
-                source: Box::new(error.into()),
+                source: Box::new(ResolveError::Snapshot(error)),
             }),
             Stop::Write(error) => Some(TakeError::Write(error)),
             Stop::Given => None,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::pipeline::{Columns, Entity, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, Choice, Outcome, Plan, Request, ResolveError, Resolved, Selection, TableId, parse_integer,
-    resolve, walk,
+    self, Choice, Outcome, Plan, Request, ResolveError, Resolved, Selection, TableId,
+    parse_integer, resolve, walk,
 };
 use crate::snapshot::{
     self, Block, BlockHead, RowForm, Snapshot, SnapshotFacts, TableName, copy_text,
@@ -75,18 +75,18 @@ pub(super) fn rows(
     writing
         .begin(&outcome.resolved)
         .map_err(|stop| stopped(stop, request))?;
-    let walked = walk(&outcome.resolved, &request.interrupted, &mut |table, row| {
-        writing.row(table, row)
-    });
+    let walked = walk(
+        &outcome.resolved,
+        &request.interrupted,
+        &mut |table, row| writing.row(table, row),
+    );
     if let Some(stop) = writing.stop.take() {
         return Err(stopped(stop, request));
     }
     walked.map_err(failed)?;
     let ids: Vec<i64> = outcome.resolved.entities.iter().map(|it| it.id).collect();
     writing.parents.check(&ids)?;
-    let tables = writing
-        .finish()
-        .map_err(|stop| stopped(stop, request))?;
+    let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
     Ok(TakenTables {
         catalog: outcome.catalog,
         facts: outcome.facts,

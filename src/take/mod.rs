@@ -22,7 +22,7 @@ use crate::output::{Folder, Holding, PipelineEntry, atomic, now};
 use crate::pipeline::Pipeline;
 use crate::resolve::{Choice, Limits, Selection};
 use crate::snapshot::{
-    self, Catalog, Described, OpenOptions, Snapshot, SnapshotFacts, TableName, schema_sql,
+    self, Access, Catalog, Described, OpenOptions, Snapshot, SnapshotFacts, TableName, schema_sql,
 };
 use crate::timings::{Phase, Timings};
 
@@ -77,10 +77,7 @@ struct TakenTables {
 ///
 /// # Errors
 /// Where it is not complete, for whatever reason; nothing is left then.
-pub fn take(
-    request: &TakeRequest,
-    observer: &mut dyn TakeObserver,
-) -> Result<Taken, TakeError> {
+pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Taken, TakeError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Scan);
     // A place that can never be right is told before anything is read.
@@ -113,7 +110,7 @@ fn take_into(
         kind: source.kind.name().to_owned(),
         source: source.source.clone(),
     };
-    observer.reading(source.size, Arc::clone(&source.progress));
+    observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
     let found = match &request.choice {
         None => whole::tables(request, source, folder, observer)?,
         Some(choice) => groups::rows(request, choice, source, folder, observer)?,
@@ -127,8 +124,7 @@ fn take_into(
         )));
     }
     let schema = schema_sql(&found.catalog);
-    let mut file =
-        atomic::PartFile::create(&folder.join(SCHEMA)).map_err(TakeError::Write)?;
+    let mut file = atomic::PartFile::create(&folder.join(SCHEMA)).map_err(TakeError::Write)?;
     let written = file.write(schema.as_bytes()).and_then(|()| file.commit());
     let (bytes, sha256) = written.map_err(TakeError::Write)?;
     let taken = Taken {
@@ -150,6 +146,16 @@ fn take_into(
     check(&request.interrupted)?;
     manifest::write(folder, &taken).map_err(TakeError::Write)?;
     Ok(taken)
+}
+
+/// Bytes on disk of what will be read, where that is known.
+fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
+    let Access::Tables(tables) = &source.access else {
+        return source.size;
+    };
+    let needed = needed(&request.pipeline, &tables.catalog());
+    let parts = needed.iter().flat_map(|table| tables.parts(table));
+    Some(parts.map(|part| part.size).sum())
 }
 
 fn described(found: TakenTables) -> Described {
@@ -192,4 +198,3 @@ fn check(interrupted: &AtomicBool) -> Result<(), TakeError> {
         false => Ok(()),
     }
 }
-

@@ -43,10 +43,7 @@ pub(super) fn tables(
 ) -> Result<TakenTables, TakeError> {
     let (source, threads): (Arc<dyn Tables>, usize) = match source.access {
         Access::Stream(source) => return stream(request, source, folder, observer),
-        Access::Tables(source) => (
-            Arc::new(Opened(source)),
-            request.pool.current_num_threads(),
-        ),
+        Access::Tables(source) => (Arc::new(Opened(source)), request.pool.current_num_threads()),
         Access::Keyed(source) => {
             let connections = source.connections();
             (Arc::new(Asked(source)), connections)
@@ -172,7 +169,7 @@ impl Shared {
         match stop {
             Some(stop) => Err(stop),
             None => {
-                read.map_err(Stop::Read)?;
+                read?;
                 files.finish()
             }
         }
@@ -275,12 +272,13 @@ fn stream(
     let timings = timings::current();
     let reader = std::thread::spawn(move || {
         let _work = timings::work(timings.as_ref(), Phase::Scan);
-        source.read(&wanted, &mut |event| {
-            match timings::waiting(|| events.send(event).is_ok()) {
+        source.read(
+            &wanted,
+            &mut |event| match timings::waiting(|| events.send(event).is_ok()) {
                 true => ControlFlow::Continue(()),
                 false => ControlFlow::Break(()),
-            }
-        })
+            },
+        )
     });
     let error = |stop: Stop| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
@@ -309,7 +307,7 @@ fn stream(
     }
     let read =
         timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    read.map_err(|source| error(Stop::Read(source)))?;
+    read.map_err(|source| error(source.into()))?;
     let Some((catalog, facts, files)) = known else {
         return Err(TakeError::Plan(
             "the snapshot holds no table at all".to_owned(),

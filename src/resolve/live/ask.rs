@@ -43,6 +43,9 @@ pub(super) enum As {
     Observed,
 }
 
+/// Takes a row: its primary key, and its fields by the table's layout.
+pub(super) type TakeFound<'a, E> = &'a mut dyn FnMut(i64, &[u8]) -> Result<(), E>;
+
 /// Asks a source for rows of a plan's tables.
 pub(super) struct Asker<'a> {
     pub plan: &'a Plan,
@@ -135,17 +138,23 @@ impl Asker<'_> {
         id: HopId,
         keys: &[i64],
         interrupted: &AtomicBool,
-        take: &mut dyn FnMut(i64, &[u8]) -> Result<(), Failure>,
+        take: TakeFound<'_, Failure>,
     ) -> Result<(), Failure> {
         let hop = &self.plan.hops[id];
         for keys in keys.chunks(KEYS) {
             let predicates = hop.predicates(keys);
-            self.rows(hop.table, predicates, &As::Hop(id), interrupted, &mut |scanned| {
-                for found in &scanned.found {
-                    take(found.id, &scanned.kept[scanned.ranges[found.row].clone()])?;
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
+            self.rows(
+                hop.table,
+                predicates,
+                &As::Hop(id),
+                interrupted,
+                &mut |scanned| {
+                    for found in &scanned.found {
+                        take(found.id, &scanned.kept[scanned.ranges[found.row].clone()])?;
+                    }
+                    Ok(ControlFlow::Continue(()))
+                },
+            )?;
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Live {
         hop: HopId,
         keys: &[i64],
         interrupted: &AtomicBool,
-        take: &mut dyn FnMut(i64, &[u8]) -> Result<(), ResolveError>,
+        take: ask::TakeFound<'_, ResolveError>,
     ) -> Result<(), ResolveError> {
         let asked = self.asker().hop(hop, keys, interrupted, &mut |id, row| {
             take(id, row).map_err(ask::Failure::Run)

@@ -74,10 +74,7 @@ fn enums(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), F
     for (_, name, labels) in types {
         let (name, labels) = (quoted(&name), labels.join(", "));
         // Writing to a string cannot fail, here and below.
-        let _ = writeln!(
-            found.definitions,
-            "CREATE TYPE {name} AS ENUM ({labels});"
-        );
+        let _ = writeln!(found.definitions, "CREATE TYPE {name} AS ENUM ({labels});");
     }
     Ok(())
 }
