@@ -335,7 +335,7 @@ impl Parents {
                 (current, levels) = (parent, levels + 1);
                 if levels >= LEVELS {
                     return Err(TakeError::Plan(format!(
-                        "{entity} has more than {LEVELS} levels above it, which are not followed\n  take whole tables"
+                        "{entity} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables"
                     )));
                 }
             }
