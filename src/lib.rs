@@ -12,6 +12,7 @@
 //! - [`pipeline`]: the declarative file that says which rows belong to a relation and how they nest;
 //! - [`resolve`]: finds the rows that the tree of a pipeline needs, in one read of the snapshot;
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
+//! - [`take`]: makes snapshots of snapshots: folders of CSV files;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
 //! - [`bench`]: measures exports with other batch sizes, threads and gzip levels against each other;
 //! - [`timings`]: where the time of a run goes;
@@ -30,4 +31,5 @@ pub mod output;
 pub mod pipeline;
 pub mod resolve;
 pub mod snapshot;
+pub mod take;
 pub mod timings;

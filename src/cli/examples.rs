@@ -82,6 +82,19 @@ pub const TOKEN_NEW: &str = with_status!(
     "relexport token new --token-file tokens --name auditors --groups acme/platform,7001 --read-only"
 );
 
+pub const SNAPSHOT_TAKE: &str = with_status!(
+    "What exports need of a replica, and then exports without it:"
+    "  relexport snapshot take --from postgres://reader@replica/gitlabhq_production --out monday"
+    "  relexport export -s monday -g acme/platform -o platform"
+    "The rows of one group and its subgroups:"
+    "  relexport snapshot take --from postgres://reader@replica/gitlabhq_production -g acme --subgroups -o acme"
+);
+
+pub const SNAPSHOT_VERIFY: &str = with_status!(
+    "relexport snapshot verify monday"
+    "relexport snapshot verify monday --json | jq -r '.problems[].file'"
+);
+
 pub const PIPELINE_CHECK: &str = with_status!(
     "relexport pipeline show > mine.yml"
     "relexport pipeline check mine.yml --snapshot dump.sql.gz"

@@ -9,6 +9,7 @@ use crate::export::ExportError;
 use crate::output::{FolderError, ManifestError};
 use crate::resolve::ResolveError;
 use crate::snapshot::{SnapshotError, shown};
+use crate::take::{self, TakeError};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,24 @@ impl From<ExportError> for Failure {
             ExportError::Interrupted => Exit::Interrupted,
         };
         Failure::new(exit, error)
+    }
+}
+
+impl From<TakeError> for Failure {
+    fn from(error: TakeError) -> Self {
+        let exit = match &error {
+            TakeError::Folder(folder) if folder.is_usage() => Exit::Usage,
+            TakeError::Folder(_) | TakeError::Write(_) | TakeError::Temp(_) => Exit::Output,
+            TakeError::Open(_) | TakeError::Read { .. } | TakeError::Plan(_) => Exit::Snapshot,
+            TakeError::Interrupted => Exit::Interrupted,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+impl From<take::ManifestError> for Failure {
+    fn from(error: take::ManifestError) -> Self {
+        Failure::new(Exit::Snapshot, error)
     }
 }
 

@@ -18,6 +18,7 @@ mod pipeline;
 mod progress;
 mod serve;
 mod setup;
+mod snapshot;
 mod status;
 mod stdout;
 mod summary;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args, &console),
+        Command::Snapshot(command) => snapshot::run(command, &console),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

@@ -7,7 +7,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::output::{FileId, Folder, Message, OptionsEntry, SnapshotEntry};
+use crate::output::{FileId, Folder, Holding, Message, OptionsEntry, SnapshotEntry};
 use crate::resolve::Resolved;
 
 use super::batches::{BatchSink, Batches};
@@ -106,7 +106,7 @@ pub fn dry_run(
     observer: &mut dyn ExportObserver,
 ) -> Result<DryRun, ExportError> {
     if !request.out.as_os_str().is_empty() {
-        Folder::check(&request.out, request.force)?;
+        Folder::check(&request.out, request.force, Holding::EXPORT)?;
     }
     let snapshot = run::open(request)?;
     let manifest = run::first_manifest(request, &snapshot);

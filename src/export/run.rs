@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::ThreadPool;
 
 use crate::output::{
-    EntityEntry, Folder, FolderError, Known, Manifest, OptionsEntry, PipelineEntry, RelationEntry,
-    SnapshotEntry, Status, Writer, manifest, now,
+    EntityEntry, Folder, FolderError, Holding, Known, Manifest, OptionsEntry, PipelineEntry,
+    RelationEntry, SnapshotEntry, Status, Writer, manifest, now,
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
@@ -167,7 +167,7 @@ fn resume_from(request: &ExportRequest) -> Result<Option<Manifest>, ExportError>
     {
         return Ok(Some(unfinished));
     }
-    Folder::check(&request.out, request.force)?;
+    Folder::check(&request.out, request.force, Holding::EXPORT)?;
     Ok(None)
 }
 
@@ -492,8 +492,9 @@ fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
         export_prefix: &folder.name(),
         source_hostname: request.source_url.as_deref().unwrap_or_default(),
     };
-    // A dump is its instant; of a server, the manifest alone tells which one was read.
-    let instant = matches!(resolved.rows, Rows::Live(_)).then_some(&outcome.facts);
+    // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
+    let is_of_server = matches!(resolved.rows, Rows::Live(_)) || outcome.facts.lsn.is_some();
+    let instant = is_of_server.then_some(&outcome.facts);
     Known {
         metadata: metadata::content(&instance, &entities),
         entities,

@@ -11,13 +11,13 @@ use super::manifest;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error(
-        "{0} is there already\n  name another folder, or replace the export in it with --force"
+        "{path} is there already\n  name another folder, or replace the {what} in it with --force"
     )]
-    Exists(String),
+    Exists { path: String, what: &'static str },
     #[error(
-        "{0} holds something other than an export, so --force does not replace it\n  name another folder"
+        "{path} holds something other than {one}, so --force does not replace it\n  name another folder"
     )]
-    NotAnExport(String),
+    HoldsSomethingElse { path: String, one: &'static str },
     #[error("{0} is a file\n  name a folder with --out")]
     IsAFile(String),
     #[error("{0} lies below a file\n  name another folder with --out")]
@@ -31,6 +31,25 @@ impl FolderError {
     pub fn is_usage(&self) -> bool {
         !matches!(self, FolderError::Io { .. })
     }
+}
+
+/// What a folder is made to hold, which is what it may be replaced for.
+#[derive(Debug, Clone, Copy)]
+pub struct Holding {
+    /// Its name, and the name with an article.
+    pub what: &'static str,
+    pub one: &'static str,
+    /// True for a folder that holds one.
+    pub is_one: fn(&Path) -> bool,
+}
+
+impl Holding {
+    /// An export, told by its manifest.
+    pub const EXPORT: Holding = Holding {
+        what: "export",
+        one: "an export",
+        is_one: |folder| manifest::read(folder).is_ok(),
+    };
 }
 
 /// An output folder that is being filled.
@@ -48,13 +67,19 @@ impl Folder {
     ///
     /// # Errors
     /// Where the place cannot become an output folder.
-    pub fn check(path: &Path, force: bool) -> Result<(), FolderError> {
+    pub fn check(path: &Path, force: bool, holding: Holding) -> Result<(), FolderError> {
         let shown = path.display().to_string();
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => Err(FolderError::IsAFile(shown)),
             Ok(_) if is_empty(path) => Ok(()),
-            Ok(_) if !force => Err(FolderError::Exists(shown)),
-            Ok(_) if manifest::read(path).is_err() => Err(FolderError::NotAnExport(shown)),
+            Ok(_) if !force => Err(FolderError::Exists {
+                path: shown,
+                what: holding.what,
+            }),
+            Ok(_) if !(holding.is_one)(path) => Err(FolderError::HoldsSomethingElse {
+                path: shown,
+                one: holding.one,
+            }),
             Ok(_) => Ok(()),
             Err(_) => {
                 let above = path
@@ -74,7 +99,7 @@ impl Folder {
     /// # Errors
     /// As [`Folder::check`], and those of the file system.
     pub fn create(path: &Path, force: bool) -> Result<Folder, FolderError> {
-        Self::check(path, force)?;
+        Self::check(path, force, Holding::EXPORT)?;
         let io = |source| FolderError::Io {
             path: path.display().to_string(),
             source,
@@ -96,6 +121,33 @@ impl Folder {
             path,
             work,
             created: replaces || !existed,
+        })
+    }
+
+    /// Makes a folder beside the place, which nothing is seen at before everything is complete.
+    ///
+    /// # Errors
+    /// As [`Folder::create`].
+    pub fn create_beside(
+        path: &Path,
+        force: bool,
+        holding: Holding,
+    ) -> Result<Folder, FolderError> {
+        Self::check(path, force, holding)?;
+        let io = |source| FolderError::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        if !path.exists() {
+            fs::create_dir_all(folder_of(path)).map_err(io)?;
+        }
+        let work = beside(path, "new").map_err(io)?;
+        fs::create_dir(&work).map_err(io)?;
+        Ok(Folder {
+            // Where a link leads is replaced, not the link.
+            path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+            work,
+            created: true,
         })
     }
 
@@ -126,7 +178,10 @@ impl Folder {
     /// # Errors
     /// Those of the file system; the old export is then still there, under its name or beside it.
     pub fn commit(self) -> Result<PathBuf, FolderError> {
-        if self.replaces() {
+        if self.replaces() && (!self.path.exists() || is_empty(&self.path)) {
+            fs::rename(&self.work, &self.path).map_err(|error| self.io(error))?;
+            sync_folder(folder_of(&self.path)).map_err(|error| self.io(error))?;
+        } else if self.replaces() {
             let old = beside(&self.path, "old").map_err(|error| self.io(error))?;
             fs::rename(&self.path, &old).map_err(|error| self.io(error))?;
             if let Err(error) = fs::rename(&self.work, &self.path) {
@@ -185,7 +240,7 @@ impl Folder {
         Ok(())
     }
 
-    /// True where an older export stays in place until this one is complete.
+    /// True where what is in its place stays there until this is complete.
     pub fn replaces(&self) -> bool {
         self.work != self.path
     }
@@ -198,7 +253,13 @@ fn is_empty(folder: &Path) -> bool {
 /// A free name in the same folder, so that a rename is enough to move it.
 fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
     // The real place: `out` may be written as `.`, or be a link.
-    let path = fs::canonicalize(path)?;
+    let path = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error)?;
+            fs::canonicalize(folder_of(path))?.join(name)
+        }
+        found => found?,
+    };
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::other("the root folder cannot be replaced"))?;
@@ -223,7 +284,7 @@ mod tests {
         fs::write(out.join("old.gz"), "old").unwrap();
         assert!(matches!(
             Folder::create(&out, false),
-            Err(FolderError::Exists(_))
+            Err(FolderError::Exists { .. })
         ));
         let folder = Folder::create(&out, true).unwrap();
         fs::write(folder.work().join("new.gz"), "new").unwrap();
@@ -239,8 +300,37 @@ mod tests {
         fs::write(temp.path().join("thesis.txt"), "years of work").unwrap();
         assert!(matches!(
             Folder::create(temp.path(), true),
-            Err(FolderError::NotAnExport(_))
+            Err(FolderError::HoldsSomethingElse { .. })
         ));
+    }
+
+    #[test]
+    fn a_folder_beside_takes_its_place_only_when_it_is_complete() {
+        let temp = tempfile::tempdir().unwrap();
+        let empty = temp.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        for out in [temp.path().join("a/new"), empty] {
+            let folder = Folder::create_beside(&out, false, Holding::EXPORT).unwrap();
+            fs::write(folder.work().join("manifest.json"), EXPORT).unwrap();
+            assert!(!out.join("manifest.json").exists());
+            folder.commit().unwrap();
+            assert!(out.join("manifest.json").exists());
+            assert!(Folder::create_beside(&out, false, Holding::EXPORT).is_err());
+            let folder = Folder::create_beside(&out, true, Holding::EXPORT).unwrap();
+            fs::write(folder.work().join("new"), "").unwrap();
+            folder.commit().unwrap();
+            assert!(out.join("new").exists() && !out.join("manifest.json").exists());
+            assert_eq!(
+                fs::read_dir(out.parent().unwrap())
+                    .unwrap()
+                    .filter(|entry| {
+                        let name = entry.as_ref().unwrap().file_name();
+                        name.to_string_lossy().starts_with('.')
+                    })
+                    .count(),
+                0
+            );
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod resume;
 pub mod verify;
 mod writer;
 
-pub use folder::{Folder, FolderError};
+pub use folder::{Folder, FolderError, Holding};
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
 pub use manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,

@@ -22,6 +22,11 @@ pub enum ResolveError {
         "table {table} stands in two places of the snapshot, with tables between that depend on it, so it must be read twice\n  save the snapshot to a file, and name that"
     )]
     Reappeared { table: String },
+    /// The snapshot holds rows of other entities only.
+    #[error(
+        "{kind} {wanted} is not among those whose rows the snapshot was taken with\n  take one with it, or with whole tables"
+    )]
+    Limited { kind: String, wanted: String },
     #[error("interrupted")]
     Interrupted,
 }

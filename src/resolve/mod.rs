@@ -4,6 +4,8 @@
 //! resolver: a stream in the order in which it comes, a snapshot with random access level by level, so
 //! that nothing has to wait. What comes out is [`Resolved`]: the kept rows, found again by hop and key.
 //!
+//! [`walk()`] goes through them row by row.
+//!
 //! This floor knows neither JSON nor output files.
 
 mod entities;
@@ -16,6 +18,7 @@ mod scan;
 mod schedule;
 mod stage;
 mod store;
+mod walk;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -44,6 +47,7 @@ pub use plan::{
 pub use resolver::{Limits, Resolved, Rows, Trouble};
 pub use scan::{BadRow, Found, HopToScan, Scanned, Scanner, parse_integer};
 pub use store::{Entry, RowAt, RowStore};
+pub use walk::{TakeRow, walk};
 
 use resolver::Resolver;
 use schedule::Schedule;
@@ -98,11 +102,25 @@ pub fn resolve(
     request: &Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
-    match snapshot.access {
+    let outcome = match snapshot.access {
         Access::Stream(source) => resolve_stream(source, request, observer),
         Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
         Access::Keyed(source) => live::resolve_live(source, request, observer),
+    }?;
+    // What was taken for some entities looks whole for every other, too.
+    if let Some(only) = &outcome.facts.only
+        && let Some(other) = outcome
+            .resolved
+            .entities
+            .iter()
+            .find(|entity| !only.contains(&entity.id))
+    {
+        return Err(ResolveError::Limited {
+            kind: request.pipeline.entity.kind.clone(),
+            wanted: other.full_path.clone(),
+        });
     }
+    Ok(outcome)
 }
 
 fn check(interrupted: &AtomicBool) -> Result<(), ResolveError> {

@@ -1,7 +1,8 @@
 //! The catalog: which tables a snapshot has, their columns and types, and how partitions hang together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::SqlType;
 
@@ -73,6 +74,10 @@ pub struct Catalog {
     tables: HashMap<TableName, Table>,
     parents: HashMap<TableName, TableName>,
     generated: HashMap<TableName, HashSet<String>>,
+    /// Labels of enums, in their order.
+    enums: BTreeMap<TableName, Vec<String>>,
+    /// Types of columns in SQL, where that says more than the column's [`SqlType`].
+    written_types: HashMap<TableName, HashMap<String, Arc<str>>>,
 }
 
 impl Catalog {
@@ -96,6 +101,38 @@ impl Catalog {
         self.generated
             .get(table)
             .is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Marks a table as partitioned.
+    pub(super) fn set_partitioned(&mut self, table: &TableName) {
+        if let Some(table) = self.tables.get_mut(table) {
+            table.partitioned = true;
+        }
+    }
+
+    /// Adds an enum's labels.
+    pub(super) fn add_enum(&mut self, name: TableName, labels: Vec<String>) {
+        self.enums.insert(name, labels);
+    }
+
+    /// The enums and their labels, by name.
+    pub fn enums(&self) -> impl Iterator<Item = (&TableName, &[String])> {
+        self.enums
+            .iter()
+            .map(|(name, labels)| (name, labels.as_slice()))
+    }
+
+    /// Notes how SQL writes a column's type, where that says more than its [`SqlType`].
+    pub(super) fn set_written_type(&mut self, table: TableName, column: String, sql: Arc<str>) {
+        self.written_types
+            .entry(table)
+            .or_default()
+            .insert(column, sql);
+    }
+
+    /// How SQL writes a column's type, where that says more than its [`SqlType`].
+    pub(super) fn written_type(&self, table: &TableName, column: &str) -> Option<&Arc<str>> {
+        self.written_types.get(table)?.get(column)
     }
 
     pub(super) fn table_mut(&mut self, name: &TableName) -> Option<&mut Table> {

@@ -2,14 +2,15 @@
 //!
 //! The files are what `COPY … TO … WITH (FORMAT csv, HEADER)` and psql's `\copy` write: `<table>.csv`, raw or
 //! compressed, which is told by content and not by the suffix. `schema.sql` is `pg_dump --schema-only`.
-//! A file's name is the name of a table in schema `public`, or of a partition of such a table. Only regular
+//! A folder that `relexport snapshot take` made says in `snapshot.json` what it is a picture of; what that lists has to be
+//! there. A file's name is the name of a table in schema `public`, or of a partition of such a table. Only regular
 //! files directly in the folder are read: no link and no name from inside the data leads anywhere else.
 
 mod blocks;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,8 +20,8 @@ use super::csv_text::next_row;
 use super::dump_frame::DumpFrame;
 use super::read_errors::{damaged, io_error, read_error};
 use super::{
-    BlockHead, Catalog, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts, Table,
-    TableEnd, TableName, TableSource,
+    BlockHead, Catalog, Described, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts,
+    Table, TableEnd, TableName, TableSource,
 };
 use blocks::Blocks;
 
@@ -103,7 +104,14 @@ impl CsvFolder {
                 });
             }
         };
-        let (catalog, facts) = read_schema(&path.join(schema), schema)?;
+        let (mut catalog, mut facts) = read_schema(&path.join(schema), schema)?;
+        if let Some(described) = read_description(&path.join(Described::FILE_NAME))? {
+            check_listed(&described, &files)?;
+            for table in &described.partitioned {
+                catalog.set_partitioned(&TableName::public(table));
+            }
+            facts = described.facts();
+        }
         Ok(CsvFolder {
             path: path.to_owned(),
             files: data_files(&catalog, files),
@@ -259,6 +267,73 @@ fn twice(path: &Path, one: &str, other: &str) -> SnapshotError {
             "{one} and {other} hold the same table; leave only one of them in the folder"
         ),
     }
+}
+
+/// What a taken snapshot says of itself; `None` where nothing does.
+fn read_description(path: &Path) -> Result<Option<Described>, SnapshotError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(path, error)),
+    };
+    let unsupported = |reason: String| SnapshotError::Unsupported {
+        what: path.display().to_string(),
+        reason,
+    };
+    if !metadata.is_file() {
+        return Err(unsupported(
+            "it is no regular file, and no link in a snapshot is followed".to_owned(),
+        ));
+    }
+    if metadata.len() > SCHEMA_LIMIT {
+        return Err(unsupported(format!(
+            "it is larger than {} MiB",
+            SCHEMA_LIMIT >> 20
+        )));
+    }
+    let json = fs::read(path).map_err(|error| io_error(path, error))?;
+    serde_json::from_slice(&json).map(Some).map_err(|error| {
+        unsupported(format!(
+            "it is not what `relexport snapshot take` writes ({error}); take the snapshot again"
+        ))
+    })
+}
+
+/// Makes sure that the files of a taken snapshot are there with their sizes. Their checksums are for `verify`.
+fn check_listed(
+    described: &Described,
+    files: &HashMap<String, (String, fs::Metadata)>,
+) -> Result<(), SnapshotError> {
+    for table in &described.tables {
+        let place = Place {
+            member: Some(table.file.clone()),
+            ..Place::default()
+        };
+        let found = files
+            .get(&table.table)
+            .filter(|(name, _)| *name == table.file);
+        match found {
+            None => {
+                return Err(damaged(
+                    place,
+                    format!("it is missing, though {} lists it", Described::FILE_NAME),
+                ));
+            }
+            Some((_, metadata)) if metadata.len() != table.bytes => {
+                return Err(damaged(
+                    place,
+                    format!(
+                        "it has {} bytes, but {} says {}",
+                        metadata.len(),
+                        Described::FILE_NAME,
+                        table.bytes
+                    ),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn read_schema(path: &Path, name: &str) -> Result<(Catalog, SnapshotFacts), SnapshotError> {

@@ -125,6 +125,17 @@ pub fn to_copy_text(field: &[u8], quoted: bool, out: &mut Vec<u8>) {
     copy_text::encode(rest, out);
 }
 
+/// Appends the value of a quoted field.
+pub fn unquote(field: &[u8], out: &mut Vec<u8>) {
+    let mut rest = field;
+    while let Some(quote) = memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=quote]);
+        // Inside quotes a quote never stands alone; `get` because only `next_row` knows that.
+        rest = rest.get(quote + 2..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
 /// Length of the largest prefix of `bytes` that ends at a row's end, 0 if no row ends in it. `bytes` begins at
 /// a row's beginning.
 ///

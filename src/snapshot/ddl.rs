@@ -9,6 +9,7 @@ mod tokens;
 use std::collections::{HashMap, HashSet};
 
 use super::dump_frame::DumpFrame;
+use super::sql_names;
 use super::sql_text::{Scanner, Stop, Token, tokens};
 pub(super) use tokens::Tokens;
 
@@ -156,6 +157,8 @@ pub(super) struct Ddl {
     catalog: Catalog,
     /// Base types of domains, by the name that [`SqlType::parse`] gives them.
     domains: HashMap<String, SqlType>,
+    /// Enums, by the name that [`SqlType::parse`] gives them.
+    enums: HashMap<String, TableName>,
     /// How many columns tables took from others.
     taken: usize,
     /// First schema of the search path, if it is another than `public`.
@@ -231,6 +234,10 @@ impl Ddl {
             }
             ["create", "domain", ..] => {
                 self.create_domain(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
+            ["create", "type", ..] => {
+                self.create_type(&mut Tokens::new(tokens(statement)));
                 Ok(())
             }
             ["create", ref rest @ ..] if rest.contains(&"table") => {
@@ -322,6 +329,27 @@ impl Ddl {
         self.domains.insert(type_key(&name), base);
     }
 
+    /// Takes note of an enum. Other types are told by their names alone.
+    fn create_type(&mut self, tokens: &mut Tokens) {
+        tokens.skip(2);
+        let Some(name) = self.name(tokens) else {
+            return;
+        };
+        if !(tokens.accept("as") && tokens.accept("enum") && tokens.accept_symbol(b'(')) {
+            return;
+        }
+        let mut labels = Vec::new();
+        while let Some(token) = tokens.next() {
+            match token {
+                Token::Text(label) => labels.push(label),
+                Token::Symbol(b',') => {}
+                _ => break,
+            }
+        }
+        self.enums.insert(type_key(&name), name.clone());
+        self.catalog.add_enum(name, labels);
+    }
+
     fn create_table(&mut self, tokens: &mut Tokens) -> Result<(), Fault> {
         const BEFORE: [&str; 6] = ["create", "global", "local", "temp", "temporary", "unlogged"];
         while BEFORE.iter().any(|word| tokens.accept(word)) {}
@@ -399,6 +427,10 @@ impl Ddl {
                 self.catalog
                     .set_generated(table.name.clone(), column.name.clone());
             }
+            if let Some(sql) = self.catalog.written_type(from, &column.name).cloned() {
+                self.catalog
+                    .set_written_type(table.name.clone(), column.name.clone(), sql);
+            }
             if there.insert(column.name.clone()) {
                 table.columns.push(column);
             }
@@ -428,7 +460,11 @@ impl Ddl {
     /// Reads a column's definition, up to the comma or parenthesis after it.
     fn column(&mut self, tokens: &mut Tokens, table: &mut Table) -> Option<()> {
         let name = tokens.identifier()?;
-        let sql_type = self.type_of(tokens);
+        let (sql_type, written) = self.written_type_of(tokens);
+        if written != sql_type.sql() {
+            self.catalog
+                .set_written_type(table.name.clone(), name.clone(), written.into());
+        }
         if tokens.rest_of_element_is_generated() {
             self.catalog.set_generated(table.name.clone(), name.clone());
         }
@@ -488,6 +524,11 @@ impl Ddl {
 
     /// Reads a type, up to the first word that cannot belong to it.
     fn type_of(&self, tokens: &mut Tokens) -> SqlType {
+        self.written_type_of(tokens).0
+    }
+
+    /// As [`Ddl::type_of`], and the type in SQL: as it is written where it is one of PostgreSQL's own or an enum.
+    fn written_type_of(&self, tokens: &mut Tokens) -> (SqlType, String) {
         const AFTER: [&str; 17] = [
             "collate",
             "default",
@@ -529,7 +570,25 @@ impl Ddl {
             }
             tokens.skip(1);
         }
-        self.resolve(SqlType::parse(&text))
+        let parsed = SqlType::parse(&text);
+        let written = self
+            .enum_sql(&parsed)
+            .or_else(|| SqlType::built_in_sql(&text));
+        let resolved = self.resolve(parsed);
+        let written = written.unwrap_or_else(|| resolved.sql());
+        (resolved, written)
+    }
+
+    /// An enum, or an array of one, in SQL. Those of other schemas than `public` count as any other type.
+    fn enum_sql(&self, sql_type: &SqlType) -> Option<String> {
+        match sql_type {
+            SqlType::Array(element) => Some(format!("{}[]", self.enum_sql(element)?)),
+            SqlType::Other(name) => {
+                let name = self.enums.get(name)?;
+                (name.schema == "public").then(|| sql_names::table(name))
+            }
+            _ => None,
+        }
     }
 
     /// Puts the base type in a domain's place.

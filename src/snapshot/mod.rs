@@ -17,7 +17,9 @@ pub mod compression;
 pub mod copy_text;
 mod csv;
 pub mod csv_text;
+mod csv_write;
 mod ddl;
+mod described;
 mod dump_frame;
 mod error;
 mod fingerprint;
@@ -27,6 +29,8 @@ mod open;
 mod plain;
 mod postgres;
 mod read_errors;
+mod schema_sql;
+mod sql_names;
 mod sql_text;
 mod sql_type;
 mod survey;
@@ -40,7 +44,9 @@ pub use archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, Tar
 pub use backup::Backup;
 pub use catalog::{Catalog, Column, Table, TableName};
 pub use csv::CsvFolder;
+pub use csv_write::CsvWriter;
 pub use ddl::read_schema;
+pub use described::{Described, DescribedTable};
 pub use error::{Place, SnapshotError};
 pub use fingerprint::fingerprint;
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
@@ -49,6 +55,7 @@ pub use plain::PlainDump;
 pub use postgres::{
     PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
 };
+pub use schema_sql::schema_sql;
 pub use sql_type::SqlType;
 pub use survey::{Survey, TableSize, read_catalog, survey};
 
@@ -67,6 +74,8 @@ pub struct SnapshotFacts {
     pub lsn: Option<String>,
     /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
     pub archive_version: Option<String>,
+    /// The keys of the entities whose rows the snapshot was limited to; `None` where its tables are whole.
+    pub only: Option<Vec<i64>>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
     pub compression: Option<String>,
 }

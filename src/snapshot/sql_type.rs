@@ -25,6 +25,72 @@ pub enum SqlType {
     Other(String),
 }
 
+/// Names of PostgreSQL's own types that are [`SqlType::Other`].
+const BUILT_IN: [&str; 40] = [
+    "bit",
+    "bit varying",
+    "varbit",
+    "box",
+    "\"char\"",
+    "cidr",
+    "circle",
+    "inet",
+    "interval",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "oid",
+    "path",
+    "pg_lsn",
+    "pg_snapshot",
+    "point",
+    "polygon",
+    "time",
+    "time without time zone",
+    "time with time zone",
+    "timetz",
+    "tsquery",
+    "tsvector",
+    "txid_snapshot",
+    "uuid",
+    "xml",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "xid",
+    "xid8",
+    "regclass",
+    "regtype",
+];
+
+/// Names, as pg_dump writes them, of PostgreSQL's own types that have a kind of their own.
+const OWN_NAMES: [&str; 18] = [
+    "smallint",
+    "integer",
+    "bigint",
+    "boolean",
+    "timestamp",
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "date",
+    "numeric",
+    "real",
+    "double precision",
+    "json",
+    "jsonb",
+    "bytea",
+    "text",
+    "character varying",
+    "character",
+    "name",
+];
+
 impl SqlType {
     /// True for the types that may link rows: smallint, integer and bigint.
     pub fn is_integer(&self) -> bool {
@@ -52,6 +118,54 @@ impl SqlType {
             Some(element) => SqlType::Array(Box::new(SqlType::named(element, &modifier))),
             None => SqlType::named(&name, &modifier),
         }
+    }
+
+    /// A type of this kind in SQL, for any server: where there is none of PostgreSQL's own, `text` holds the values.
+    ///
+    /// ```
+    /// use relexport::snapshot::SqlType;
+    ///
+    /// assert_eq!(SqlType::parse("int8[]").sql(), "bigint[]");
+    /// assert_eq!(SqlType::Other("ltree".into()).sql(), "text");
+    /// ```
+    pub fn sql(&self) -> String {
+        let name = match self {
+            SqlType::SmallInt => "smallint",
+            SqlType::Integer => "integer",
+            SqlType::BigInt => "bigint",
+            SqlType::Boolean => "boolean",
+            SqlType::Timestamp => "timestamp without time zone",
+            SqlType::TimestampTz => "timestamp with time zone",
+            SqlType::Date => "date",
+            SqlType::Numeric => "numeric",
+            SqlType::Real => "real",
+            SqlType::Double => "double precision",
+            SqlType::Json => "json",
+            SqlType::Jsonb => "jsonb",
+            SqlType::Bytea => "bytea",
+            SqlType::Text => "text",
+            SqlType::Array(element) => return format!("{}[]", element.sql()),
+            // Without a length it would be a single bit.
+            SqlType::Other(name) if name == "bit" => "bit varying",
+            SqlType::Other(name) if BUILT_IN.contains(&name.as_str()) => name,
+            SqlType::Other(_) => "text",
+        };
+        name.to_owned()
+    }
+
+    /// A type as SQL wrote it, where that is one of PostgreSQL's own with no more than a modifier; else `None`.
+    pub(super) fn built_in_sql(text: &str) -> Option<String> {
+        let text = text.strip_prefix("pg_catalog.").unwrap_or(text);
+        let plain = |letter: char| {
+            letter.is_ascii_lowercase() || letter.is_ascii_digit() || " _,()[]".contains(letter)
+        };
+        let (name, modifier) = plain_name(text);
+        let name = name.split('[').next().unwrap_or_default().trim_end();
+        let known =
+            BUILT_IN.contains(&name) || OWN_NAMES.contains(&name) || name.starts_with("interval ");
+        let is_number = |letter: char| letter.is_ascii_digit() || letter == ',';
+        (known && text.chars().all(plain) && modifier.chars().all(is_number))
+            .then(|| text.to_owned())
     }
 
     fn named(name: &str, modifier: &str) -> SqlType {

@@ -43,6 +43,9 @@ pub(super) enum As {
     Observed,
 }
 
+/// Takes a row: its primary key, and its fields by the table's layout.
+pub(super) type TakeFound<'a, E> = &'a mut dyn FnMut(i64, &[u8]) -> Result<(), E>;
+
 /// Asks a source for rows of a plan's tables.
 pub(super) struct Asker<'a> {
     pub plan: &'a Plan,
@@ -124,6 +127,36 @@ impl Asker<'_> {
         });
         result?;
         Ok(read?)
+    }
+
+    /// Asks for the rows that a hop finds by these keys, and hands them out with their primary keys.
+    ///
+    /// # Errors
+    /// As [`Asker::read`].
+    pub fn hop(
+        &self,
+        id: HopId,
+        keys: &[i64],
+        interrupted: &AtomicBool,
+        take: TakeFound<'_, Failure>,
+    ) -> Result<(), Failure> {
+        let hop = &self.plan.hops[id];
+        for keys in keys.chunks(KEYS) {
+            let predicates = hop.predicates(keys);
+            self.rows(
+                hop.table,
+                predicates,
+                &As::Hop(id),
+                interrupted,
+                &mut |scanned| {
+                    for found in &scanned.found {
+                        take(found.id, &scanned.kept[scanned.ranges[found.row].clone()])?;
+                    }
+                    Ok(ControlFlow::Continue(()))
+                },
+            )?;
+        }
+        Ok(())
     }
 
     fn scanner(&self, table: TableId, head: &BlockHead, rows_as: &As) -> Result<Scanner, String> {

@@ -13,11 +13,12 @@ mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::pipeline::Test;
 use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
 
-use super::plan::{Hop, Plan, TableId, plan};
+use super::plan::{Hop, HopId, Plan, TableId, plan};
 use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows};
 
 pub use fetch::{Fetch, Fetched, Of, Part, Round, TopKeys, Wanted};
@@ -39,6 +40,26 @@ impl Live {
             catalog: &self.catalog,
             source: self.source.as_ref(),
         }
+    }
+
+    /// Asks for the rows that a hop finds by these keys, and hands them out with their primary keys.
+    ///
+    /// # Errors
+    /// `take`'s, and the server's: rows that it refuses are an error, whatever they are for.
+    pub(super) fn rows_of(
+        &self,
+        hop: HopId,
+        keys: &[i64],
+        interrupted: &AtomicBool,
+        take: ask::TakeFound<'_, ResolveError>,
+    ) -> Result<(), ResolveError> {
+        let asked = self.asker().hop(hop, keys, interrupted, &mut |id, row| {
+            take(id, row).map_err(ask::Failure::Run)
+        });
+        asked.map_err(|failure| match failure {
+            ask::Failure::Run(error) => error,
+            ask::Failure::Relation(reason) => ResolveError::Plan(reason),
+        })
     }
 }
 

@@ -1,21 +1,6 @@
 //! Names and values as SQL text. COPY takes no parameters, so both are written into statements.
 
-use crate::snapshot::TableName;
-
-/// A name in double quotes.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A table's name with its schema.
-pub(super) fn table(name: &TableName) -> String {
-    format!("{}.{}", identifier(&name.schema), identifier(&name.name))
-}
-
-/// A string in single quotes, for sessions with `standard_conforming_strings` on.
-pub(super) fn string(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
-}
+pub(super) use crate::snapshot::sql_names::{identifier, string, table};
 
 /// An array of strings. Strings with a zero byte are left out: no value of PostgreSQL's can hold one.
 pub(super) fn string_array<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
@@ -59,8 +44,6 @@ mod tests {
 
     #[test]
     fn quotes_cannot_be_left() {
-        assert_eq!(identifier("a\"; DROP"), "\"a\"\"; DROP\"");
-        assert_eq!(string("it's \\'"), "'it''s \\'''");
         assert_eq!(
             string_array(["a", "b\"c", "d\\", "e'f,}", "", "NULL", "x\0y"]),
             "'{\"a\",\"b\\\"c\",\"d\\\\\",\"e''f,}\",\"\",\"NULL\"}'"

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::connection::{Connection, Rows};
 use super::copy_query::LooseTexts;
 use super::failure::Failure;
-use super::literal::{identifier, table as quoted};
+use super::literal::{identifier, string, table as quoted};
 use super::session::one;
 use crate::snapshot::{Catalog, TableName, TableSize, read_schema};
 
@@ -43,6 +43,7 @@ pub(super) struct ServerCatalog {
 pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure> {
     let version = connection.major_version();
     let mut found = ServerCatalog::default();
+    enums(connection, &mut found)?;
     domains(connection, &mut found)?;
     tables(connection, version, &mut found)?;
     found.catalog = read_schema(found.definitions.as_bytes())
@@ -50,6 +51,32 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     statistics(connection, version, &mut found)?;
     indexes(connection, &mut found)?;
     Ok(found)
+}
+
+fn enums(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
+    let rows = connection.query(
+        "SELECT t.oid, n.nspname, t.typname, e.enumlabel
+         FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
+         JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace ORDER BY t.oid, e.enumsortorder",
+    )?;
+    let mut types: Vec<(String, TableName, Vec<String>)> = Vec::new();
+    for row in texts(rows) {
+        let [oid, schema, name, label] = &row[..] else {
+            continue;
+        };
+        if types.last().is_none_or(|(last, ..)| last != oid) {
+            types.push((oid.clone(), TableName::new(schema, name), Vec::new()));
+        }
+        if let Some((.., labels)) = types.last_mut() {
+            labels.push(string(label));
+        }
+    }
+    for (_, name, labels) in types {
+        let (name, labels) = (quoted(&name), labels.join(", "));
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(found.definitions, "CREATE TYPE {name} AS ENUM ({labels});");
+    }
+    Ok(())
 }
 
 fn domains(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
@@ -63,7 +90,6 @@ fn domains(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(),
             continue;
         };
         let name = quoted(&TableName::new(schema, name));
-        // Writing to a string cannot fail, here and below.
         let _ = writeln!(found.definitions, "CREATE DOMAIN {name} AS {base};");
     }
     Ok(())

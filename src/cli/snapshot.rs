@@ -1,0 +1,147 @@
+//! `relexport snapshot`: takes snapshots, and checks those that were taken.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::export::ExportObserver;
+use crate::memory;
+use crate::output::verify::Verified;
+use crate::resolve::Choice;
+use crate::snapshot::TableName;
+use crate::take::{TakeObserver, TakeRequest, read_manifest, take, verify::verify};
+
+use super::args::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::table::visible;
+use super::{interrupt, setup, stdout};
+
+/// Runs the command.
+pub fn run(command: &SnapshotCommand, console: &Console) -> Result<Exit, Failure> {
+    match command {
+        SnapshotCommand::Take(args) => run_take(args, console),
+        SnapshotCommand::Verify(args) => run_verify(args, console),
+    }
+}
+
+impl TakeObserver for Progress {
+    fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>) {
+        ExportObserver::reading(self, size, read);
+    }
+
+    fn table(&mut self, name: &TableName) {
+        ExportObserver::table(self, &name.to_string());
+    }
+}
+
+fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure> {
+    let request = TakeRequest {
+        from: args.from.clone(),
+        open: setup::open_options(&args.server, args.limits.threads),
+        out: args.out.clone(),
+        force: args.force,
+        pipeline: setup::load_pipeline(args.pipeline.as_deref())?,
+        choice: (!args.group.is_empty()).then(|| Choice::Named {
+            names: args.group.clone(),
+            descendants: args.subgroups,
+        }),
+        limits: setup::limits(&args.limits),
+        pool: setup::pool(&args.limits)?,
+        interrupted: interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?,
+    };
+    let started = Instant::now();
+    let mut progress = Progress::new(console);
+    let taken = take(&request, &mut progress);
+    progress.finish();
+    let taken = taken?;
+    if args.json {
+        stdout::print_json(&taken)?;
+    }
+    let tables = &taken.described.tables;
+    let rows: u64 = tables.iter().map(|table| table.rows).sum();
+    let bytes: u64 = tables.iter().map(|table| table.bytes).sum();
+    let peak = memory::peak();
+    let seconds = started.elapsed().as_secs_f64();
+    let memory = peak
+        .map(|peak| format!(", {} of memory at the most", HumanBytes(peak)))
+        .unwrap_or_default();
+    console.info(
+        &format!(
+            "{} tables, {} rows in {}, {seconds:.1} s{memory}",
+            tables.len(),
+            HumanCount(rows),
+            HumanBytes(bytes),
+        ),
+        json!({"tables": tables.len(), "rows": rows, "bytes": bytes, "seconds": seconds, "peak_memory_bytes": peak}),
+    );
+    Ok(Exit::Success)
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    files: u64,
+    bytes: u64,
+    rows: u64,
+    problems: &'a [crate::output::verify::Problem],
+}
+
+fn run_verify(args: &SnapshotVerifyArgs, console: &Console) -> Result<Exit, Failure> {
+    let taken = read_manifest(&args.dir)?;
+    let mut progress = Progress::new(console);
+    let read: Arc<AtomicU64> = Arc::default();
+    let tables = taken.described.tables.iter();
+    let size = tables.map(|table| table.bytes).sum::<u64>() + taken.schema.bytes;
+    ExportObserver::reading(&mut progress, Some(size), Arc::clone(&read));
+    let verified = verify(&args.dir, &taken, &read);
+    progress.finish();
+    let verified = verified.map_err(|error| {
+        let shown = args.dir.display();
+        Failure::new(
+            Exit::Snapshot,
+            anyhow::anyhow!("cannot list the folder {shown}: {error}\n  look at its permissions"),
+        )
+    })?;
+    let ok = verified.problems.is_empty();
+    if args.json {
+        stdout::print_json(&Answer {
+            ok,
+            files: verified.files,
+            bytes: verified.bytes,
+            rows: verified.objects,
+            problems: &verified.problems,
+        })?;
+    } else {
+        stdout::print(&text(&verified))?;
+    }
+    Ok(if ok { Exit::Success } else { Exit::Failed })
+}
+
+fn text(verified: &Verified) -> String {
+    let mut text = String::new();
+    for problem in &verified.problems {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", visible(&problem.to_string()));
+    }
+    let result = match verified.problems.len() {
+        0 => "everything is as snapshot.json says".to_owned(),
+        1 => "1 problem".to_owned(),
+        count => format!("{} problems", HumanCount(count as u64)),
+    };
+    let _ = writeln!(
+        text,
+        "{} files, {} rows, {}: {result}",
+        HumanCount(verified.files),
+        HumanCount(verified.objects),
+        HumanBytes(verified.bytes)
+    );
+    text
+}

@@ -1,0 +1,150 @@
+//! Walking: every row that the trees of the chosen entities are made of, once, hop by hop.
+//!
+//! Nothing is nested and nothing is kept but keys. The rows come from where resolving left them: kept from a dump, or
+//! asked of a server.
+
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
+
+use super::live::Live;
+use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
+use super::{ResolveError, Resolved, RowStore, Rows, check, parse_integer};
+use crate::snapshot::copy_text;
+
+/// Takes a row: its table and its fields by the table's layout, in COPY text without a line end.
+pub type TakeRow<'a> = &'a mut dyn FnMut(TableId, &[u8]) -> Result<(), ResolveError>;
+
+/// Hands out the rows of all relations of the chosen entities, those that records refer to included.
+///
+/// Memory holds the keys of the rows, 8 to 16 bytes for each.
+///
+/// # Errors
+/// `take`'s, those of reading, and the interruption of the run.
+pub fn walk(
+    resolved: &Resolved,
+    interrupted: &AtomicBool,
+    take: TakeRow<'_>,
+) -> Result<(), ResolveError> {
+    let plan = &*resolved.plan;
+    let mut walk = Walk {
+        plan,
+        interrupted,
+        keys: plan
+            .slots
+            .iter()
+            .map(|source| first_keys(source, resolved))
+            .collect(),
+        seen: plan.tables.iter().map(|_| HashSet::new()).collect(),
+        take,
+    };
+    let mut open: Vec<HopId> = (0..plan.hops.len()).collect();
+    while !open.is_empty() {
+        // A hop's keys are known when all hops that feed its slot are done.
+        let fed = |hop: &HopId| {
+            let sources = plan.slots[plan.hops[*hop].slot].hops();
+            !sources.iter().any(|source| open.contains(source))
+        };
+        let (ready, waiting): (Vec<HopId>, Vec<HopId>) = open.iter().partition(|hop| fed(hop));
+        if ready.is_empty() {
+            return Err(ResolveError::Plan(
+                "the pipeline's links go in a circle".to_owned(),
+            ));
+        }
+        for hop in ready {
+            walk.hop(hop, &resolved.rows)?;
+        }
+        open = waiting;
+    }
+    Ok(())
+}
+
+/// The keys that a slot has before any row is found.
+fn first_keys(source: &SlotSource, resolved: &Resolved) -> Vec<i64> {
+    let entities = resolved.entities.iter();
+    match source {
+        SlotSource::EntityKey => entities.map(|entity| entity.id).collect(),
+        SlotSource::EntityRoot => entities.map(|entity| entity.root).collect(),
+        SlotSource::Rows { .. } | SlotSource::Collected { .. } => Vec::new(),
+    }
+}
+
+struct Walk<'a> {
+    plan: &'a Plan,
+    interrupted: &'a AtomicBool,
+    /// By slot.
+    keys: Vec<Vec<i64>>,
+    /// Primary keys of the rows that have been handed out, by table.
+    seen: Vec<HashSet<i64>>,
+    take: TakeRow<'a>,
+}
+
+impl Walk<'_> {
+    fn hop(&mut self, hop: HopId, rows: &Rows) -> Result<(), ResolveError> {
+        let mut keys = self.keys[self.plan.hops[hop].slot].clone();
+        keys.sort_unstable();
+        keys.dedup();
+        match rows {
+            Rows::Kept(store) => self.kept(hop, &keys, store),
+            Rows::Live(live) => self.live(hop, &keys, live),
+        }
+    }
+
+    fn kept(&mut self, hop: HopId, keys: &[i64], store: &RowStore) -> Result<(), ResolveError> {
+        let feeds = self.feeds(hop);
+        let mut moved = Vec::new();
+        for key in keys {
+            check(self.interrupted)?;
+            for entry in store.found(hop, *key) {
+                let row = match store.get(entry.at) {
+                    Some(row) => row,
+                    None => {
+                        moved.clear();
+                        store.read(entry.at, &mut moved)?;
+                        &moved
+                    }
+                };
+                self.row(hop, &feeds, entry.id, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn live(&mut self, hop: HopId, keys: &[i64], live: &Live) -> Result<(), ResolveError> {
+        let feeds = self.feeds(hop);
+        live.rows_of(hop, keys, self.interrupted, &mut |id, row| {
+            self.row(hop, &feeds, id, row)
+        })
+    }
+
+    /// The slots that rows of a hop feed, with the layout position that they take.
+    fn feeds(&self, hop: HopId) -> Vec<(SlotId, usize)> {
+        let table = &self.plan.tables[self.plan.hops[hop].table];
+        let feeds = self.plan.feeds(hop).into_iter();
+        feeds
+            .filter_map(|(slot, column)| Some((slot, table.column(column)?)))
+            .collect()
+    }
+
+    fn row(
+        &mut self,
+        hop: HopId,
+        feeds: &[(SlotId, usize)],
+        id: i64,
+        row: &[u8],
+    ) -> Result<(), ResolveError> {
+        let table = self.plan.hops[hop].table;
+        let mut fields = Vec::new();
+        copy_text::next_row(row, 0, &mut fields);
+        for (slot, position) in feeds {
+            let value = fields.get(*position).map(|range| &row[range.clone()]);
+            // What is neither NULL nor an integer fails the export's relation, here and there alike.
+            if let Some(key) = value.and_then(parse_integer) {
+                self.keys[*slot].push(key);
+            }
+        }
+        match self.seen[table].insert(id) {
+            true => (self.take)(table, row),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `snapshot.json`: what a folder of CSV files that was taken from another snapshot says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::SnapshotFacts;
+
+/// What the folder is a picture of, and which files it consists of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Described {
+    pub server_version: Option<String>,
+    pub gitlab_version: Option<String>,
+    /// When the instant was, as the source writes it.
+    pub taken_at: Option<String>,
+    /// How far the server's log was at that instant.
+    pub lsn: Option<String>,
+    /// Tables that were partitioned in the source and are one file here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitioned: Vec<String>,
+    /// The keys of the entities whose rows these are; `None` where the tables are whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<i64>>,
+    pub tables: Vec<DescribedTable>,
+}
+
+/// A table's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedTable {
+    pub table: String,
+    /// Its name in the folder.
+    pub file: String,
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Of the file, lower-case hex.
+    pub sha256: String,
+}
+
+impl Described {
+    /// Name of the file in the folder.
+    pub const FILE_NAME: &str = "snapshot.json";
+
+    /// The facts that it states.
+    pub fn facts(&self) -> SnapshotFacts {
+        SnapshotFacts {
+            server_version: self.server_version.clone(),
+            gitlab_version: self.gitlab_version.clone(),
+            taken_at: self.taken_at.clone(),
+            lsn: self.lsn.clone(),
+            only: self.only.clone(),
+            ..SnapshotFacts::default()
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Why a snapshot could not be taken.
+
+use std::io;
+
+use crate::output::FolderError;
+use crate::resolve::ResolveError;
+use crate::snapshot::SnapshotError;
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The source cannot even be opened; the message names it.
+    #[error(transparent)]
+    Open(Box<SnapshotError>),
+    /// The source cannot be read to its end.
+    #[error("{from}: {source}")]
+    Read {
+        from: String,
+        source: Box<ResolveError>,
+    },
+    #[error("cannot write the snapshot: {0}")]
+    Write(io::Error),
+    #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
+    Temp(io::Error),
+    #[error("{0}")]
+    Plan(String),
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,229 @@
+//! The files of tables that are being taken: blocks become CSV and zstd on the pool, and are written in order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
+
+use crate::fan_out::FanOut;
+use crate::output::atomic::PartFile;
+use crate::output::layout;
+use crate::resolve::ResolveError;
+use crate::snapshot::{
+    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Place, SnapshotError, TableName,
+};
+use crate::timings::Phase;
+
+use super::TakeError;
+
+/// zstd's own default.
+const LEVEL: i32 = 3;
+
+/// The name of a table's file.
+pub(super) fn file_name(table: &str) -> String {
+    format!("{table}.csv.zst")
+}
+
+/// Files that are being written by one thread.
+pub(super) struct Files {
+    folder: PathBuf,
+    catalog: Arc<Catalog>,
+    fan_out: FanOut<Packed>,
+    open: BTreeMap<TableName, TableFile>,
+}
+
+/// A table's file.
+struct TableFile {
+    file: PartFile,
+    /// The columns of its first line.
+    columns: Vec<String>,
+    /// The writer for the data that goes by, and its head.
+    writer: Option<(Arc<BlockHead>, Arc<CsvWriter>)>,
+    rows: u64,
+}
+
+/// What the pool made of a block.
+struct Packed {
+    table: TableName,
+    /// A zstd frame and its number of rows.
+    frame: Result<(Vec<u8>, u64), SnapshotError>,
+}
+
+impl Files {
+    /// `window` is how many blocks may be on the pool.
+    pub(super) fn new(
+        folder: &Path,
+        catalog: &Arc<Catalog>,
+        pool: &Arc<ThreadPool>,
+        window: usize,
+    ) -> Self {
+        Files {
+            folder: folder.to_owned(),
+            catalog: Arc::clone(catalog),
+            fan_out: FanOut::new(Arc::clone(pool), window, Phase::Compress),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Data of a table, or of another partition of it, begins.
+    pub(super) fn begin(&mut self, head: &Arc<BlockHead>) -> Result<(), Stop> {
+        self.begin_with(head, self.columns(head))
+    }
+
+    /// As [`Files::begin`], where only some columns are written.
+    pub(super) fn begin_with(
+        &mut self,
+        head: &Arc<BlockHead>,
+        columns: Vec<String>,
+    ) -> Result<(), Stop> {
+        let name = &head.table;
+        let fault = |reason: &str| {
+            Stop::from(SnapshotError::Unsupported {
+                what: format!("table {name}"),
+                reason: reason.to_owned(),
+            })
+        };
+        if !layout::is_name(&name.name) {
+            return Err(fault("its name cannot be the name of a file"));
+        }
+        if !self.open.contains_key(name) {
+            let mut header = Vec::new();
+            CsvWriter::header(&columns, &mut header);
+            let frame = compress(&header).map_err(Stop::Write)?;
+            let path = self.folder.join(file_name(&name.name));
+            let mut file = PartFile::create(&path).map_err(Stop::Write)?;
+            file.write(&frame).map_err(Stop::Write)?;
+            let table = TableFile {
+                file,
+                columns: columns.clone(),
+                writer: None,
+                rows: 0,
+            };
+            self.open.insert(name.clone(), table);
+        }
+        let Some(table) = self.open.get_mut(name) else {
+            return Ok(());
+        };
+        let writer = CsvWriter::new(head, &table.columns)
+            .filter(|_| columns == table.columns)
+            .ok_or_else(|| fault("its data stand in several places with different columns"))?;
+        table.writer = Some((Arc::clone(head), Arc::new(writer)));
+        Ok(())
+    }
+
+    /// The columns of some data, in the order of the table's definition, as COPY of the whole table writes them.
+    fn columns(&self, head: &BlockHead) -> Vec<String> {
+        let place = |column: &String| {
+            let table = self.catalog.table(&head.table)?;
+            table.column(column).map(|(place, _)| place)
+        };
+        let mut columns = head.columns.clone();
+        columns.sort_by_key(|column| place(column).unwrap_or(usize::MAX));
+        columns
+    }
+
+    /// Takes some rows of a table that has begun.
+    pub(super) fn rows(&mut self, block: Block) -> Result<(), Stop> {
+        let name = block.head.table.clone();
+        let Some((_, writer)) = self.open.get(&name).and_then(|table| table.writer.as_ref()) else {
+            return Ok(());
+        };
+        let writer = Arc::clone(writer);
+        let done = self.fan_out.give(move || Packed {
+            frame: pack(&writer, &block),
+            table: name,
+        });
+        match done {
+            Some(packed) => self.write(packed),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, packed: Packed) -> Result<(), Stop> {
+        let (frame, rows) = packed.frame.map_err(Stop::from)?;
+        if let Some(table) = self.open.get_mut(&packed.table) {
+            table.rows += rows;
+            table.file.write(&frame).map_err(Stop::Write)?;
+        }
+        Ok(())
+    }
+
+    /// Everything has gone by: gives the files their names.
+    pub(super) fn finish(mut self) -> Result<Vec<DescribedTable>, Stop> {
+        while let Some(packed) = self.fan_out.take() {
+            self.write(packed)?;
+        }
+        let mut described = Vec::new();
+        for (name, table) in self.open {
+            let (bytes, sha256) = table.file.commit().map_err(Stop::Write)?;
+            described.push(DescribedTable {
+                file: file_name(&name.name),
+                table: name.name,
+                rows: table.rows,
+                bytes,
+                sha256,
+            });
+        }
+        Ok(described)
+    }
+}
+
+/// Why nothing more is taken.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Read(Box<SnapshotError>),
+    Write(std::io::Error),
+    /// The run was interrupted, or another thread has failed.
+    Given,
+}
+
+impl From<SnapshotError> for Stop {
+    fn from(error: SnapshotError) -> Self {
+        Stop::Read(Box::new(error))
+    }
+}
+
+impl Stop {
+    /// The error of the run; `None` where somebody else has it.
+    pub(super) fn error(self, from: &str) -> Option<TakeError> {
+        match self {
+            Stop::Read(error) => Some(TakeError::Read {
+                from: crate::snapshot::shown(from),
+                source: Box::new(ResolveError::Snapshot(error)),
+            }),
+            Stop::Write(error) => Some(TakeError::Write(error)),
+            Stop::Given => None,
+        }
+    }
+}
+
+fn pack(writer: &CsvWriter, block: &Block) -> Result<(Vec<u8>, u64), SnapshotError> {
+    let table = &block.head.table;
+    let mut csv = Vec::with_capacity(block.bytes().len() + block.bytes().len() / 8);
+    let rows = writer
+        .rows(block, &mut csv)
+        .map_err(|bad| SnapshotError::Damaged {
+            place: Place {
+                table: Some(table.to_string()),
+                row: Some(bad.row),
+                offset: Some(bad.offset),
+                ..Place::default()
+            },
+            reason: bad.reason,
+        })?;
+    let frame = compress(&csv).map_err(|error| SnapshotError::Unsupported {
+        what: format!("a part of table {table}"),
+        reason: format!("zstd does not compress it: {error}"),
+    })?;
+    Ok((frame, rows))
+}
+
+/// A zstd frame with a checksum.
+fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut compressor = Compressor::new(LEVEL)?;
+    compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+    compressor.compress(bytes)
+}

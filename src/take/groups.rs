@@ -1,0 +1,345 @@
+//! Only the rows of some entities' trees, and what finding the entities needs.
+//!
+//! The resolver finds the rows by a pipeline with one relation more: the entities' own rows, those of their ancestors, and
+//! their paths. Tables are then cut down to the columns that exports of these entities use.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::pipeline::{Columns, Entity, Form, Link, Node, Pipeline, Relation, Source};
+use crate::resolve::{
+    self, Choice, Outcome, Plan, Request, ResolveError, Resolved, Selection, TableId,
+    parse_integer, resolve, walk,
+};
+use crate::snapshot::{
+    self, Block, BlockHead, RowForm, Snapshot, SnapshotFacts, TableName, copy_text,
+};
+
+use super::files::{Files, Stop};
+use super::{TakeError, TakeObserver, TakeRequest, TakenTables};
+
+/// Levels of ancestors that are followed; GitLab allows 20.
+const LEVELS: usize = 24;
+
+/// Bytes of a table's rows that are written together.
+const BLOCK: usize = 1 << 20;
+
+/// Blocks on the pool.
+const WINDOW: usize = 6;
+
+/// The relation that finds the entities' own rows.
+const ENTITIES: &str = "(entities)";
+
+/// Writes the rows of the chosen entities.
+pub(super) fn rows(
+    request: &TakeRequest,
+    choice: &Choice,
+    source: Snapshot,
+    folder: &Path,
+    observer: &mut dyn TakeObserver,
+) -> Result<TakenTables, TakeError> {
+    let pipeline = with_entities(&request.pipeline)?;
+    let failed = |error: ResolveError| match error {
+        ResolveError::Interrupted => TakeError::Interrupted,
+        ResolveError::Temp(source) => TakeError::Temp(source),
+        source => TakeError::Read {
+            from: snapshot::shown(&request.from),
+            source: Box::new(source),
+        },
+    };
+    let outcome = match find(request, &pipeline, choice, source, false, observer) {
+        // A table in two places, with others between that were decided by its first part.
+        Err(ResolveError::Reappeared { .. }) if Path::new(&request.from).exists() => {
+            let again = snapshot::open_with(&request.from, &request.open)
+                .map_err(|error| TakeError::Open(Box::new(error)))?;
+            find(request, &pipeline, choice, again, true, observer)
+        }
+        outcome => outcome,
+    };
+    let outcome = outcome.map_err(failed)?;
+    if let Some(cut_off) = outcome.cut_off {
+        return Err(failed(cut_off.into()));
+    }
+    complete(&outcome.resolved)
+        .map_err(ResolveError::Plan)
+        .map_err(failed)?;
+    let mut writing = Writing {
+        plan: &outcome.resolved.plan,
+        files: Files::new(folder, &outcome.catalog, &request.pool, WINDOW),
+        heads: BTreeMap::new(),
+        stop: None,
+        parents: Parents::new(&request.pipeline.entity, &outcome.resolved.plan),
+    };
+    writing
+        .begin(&outcome.resolved)
+        .map_err(|stop| stopped(stop, request))?;
+    let walked = walk(
+        &outcome.resolved,
+        &request.interrupted,
+        &mut |table, row| writing.row(table, row),
+    );
+    if let Some(stop) = writing.stop.take() {
+        return Err(stopped(stop, request));
+    }
+    walked.map_err(failed)?;
+    let ids: Vec<i64> = outcome.resolved.entities.iter().map(|it| it.id).collect();
+    writing.parents.check(&ids)?;
+    let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
+    Ok(TakenTables {
+        catalog: outcome.catalog,
+        facts: outcome.facts,
+        tables,
+        only: Some(ids),
+    })
+}
+
+fn stopped(stop: Stop, request: &TakeRequest) -> TakeError {
+    stop.error(&request.from).unwrap_or(TakeError::Interrupted)
+}
+
+fn find(
+    request: &TakeRequest,
+    pipeline: &Pipeline,
+    choice: &Choice,
+    source: Snapshot,
+    seal_late: bool,
+    observer: &mut dyn TakeObserver,
+) -> Result<Outcome, ResolveError> {
+    let selection = Selection::default();
+    let resolve_request = Request {
+        pipeline,
+        selection: &selection,
+        choice,
+        limits: &request.limits,
+        pool: Arc::clone(&request.pool),
+        interrupted: Arc::clone(&request.interrupted),
+        seal_late,
+        stop_early: false,
+    };
+    resolve(source, &resolve_request, &mut Tables(observer))
+}
+
+/// Passes on what the resolver tells.
+struct Tables<'a>(&'a mut dyn TakeObserver);
+
+impl resolve::Observer for Tables<'_> {
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+
+    fn table(&mut self, name: &TableName) {
+        self.0.table(name);
+    }
+}
+
+/// Says why rows may be missing, where they may.
+fn complete(resolved: &Resolved) -> Result<(), String> {
+    let name = |table: &TableId| &resolved.plan.tables[*table].name;
+    if let Some((table, trouble)) = resolved.troubles.iter().next() {
+        let row = trouble.bad_rows.first();
+        let reason = trouble
+            .broken
+            .clone()
+            .or_else(|| row.map(|bad| format!("row {}: {}", bad.row, bad.reason)));
+        return Err(format!(
+            "table {} cannot be read: {}",
+            name(table),
+            reason.unwrap_or_default()
+        ));
+    }
+    if let Some(table) = resolved.incomplete.first() {
+        return Err(format!("table {} is not complete", name(table)));
+    }
+    let mut relations = resolved.plan.relations.iter();
+    match relations.find(|relation| relation.name == ENTITIES) {
+        Some(relation) => relation.source.as_ref().map(drop).map_err(Clone::clone),
+        None => Err("the entities' own rows cannot be found".to_owned()),
+    }
+}
+
+/// The pipeline, and a relation of the entities' own rows, their ancestors' and their paths.
+fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
+    let entity = &pipeline.entity;
+    if entity.ancestors.is_some() && entity.parent.is_none() {
+        return Err(TakeError::Plan(format!(
+            "pipeline {} names no column with the parent of a {}, so rows of single ones cannot be taken\n  \
+             name it as the entity's `parent`, or take whole tables",
+            pipeline.name, entity.kind
+        )));
+    }
+    let link = |child: &str, parent: &str| Link {
+        child: child.to_owned(),
+        parent: parent.to_owned(),
+        filter: Vec::new(),
+    };
+    let mut above = None;
+    for _ in 1..LEVELS {
+        let Some(parent) = &entity.parent else { break };
+        let links = vec![link(&entity.key, parent)];
+        above = Some(entity_node(entity, "parent", links, above));
+    }
+    let links = vec![link(&entity.key, "key"), link(&entity.key, "root")];
+    let mut pipeline = pipeline.clone();
+    pipeline.relations.push(Relation {
+        name: ENTITIES.to_owned(),
+        ee: false,
+        form: Form::Lines,
+        batched: false,
+        source: Source::Rows(entity_node(&pipeline.entity, ENTITIES, links, above)),
+    });
+    Ok(pipeline)
+}
+
+/// Rows of entities with their paths, and the node of their parents.
+fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Option<Node>) -> Node {
+    let node = |name: &str, table: &str, links: Vec<Link>, nested: Vec<Node>| Node {
+        name: name.to_owned(),
+        ee: false,
+        table: table.to_owned(),
+        many: true,
+        links,
+        through: None,
+        order: Vec::new(),
+        columns: Columns::Only(Vec::new()),
+        computed: Vec::new(),
+        instead: None,
+        nested,
+    };
+    let paths = entity.paths.iter().map(|lookup| {
+        let link = Link {
+            child: lookup.key.clone(),
+            parent: entity.key.clone(),
+            filter: lookup.filter.clone(),
+        };
+        node(&lookup.table, &lookup.table, vec![link], Vec::new())
+    });
+    let nested = paths.chain(above).collect();
+    node(name, &entity.table, links, nested)
+}
+
+/// Rows on their way to the files.
+struct Writing<'a> {
+    plan: &'a Plan,
+    files: Files,
+    /// What each table's rows are like, and those that are waiting to be enough for a block.
+    heads: BTreeMap<TableId, (Arc<BlockHead>, Vec<u8>)>,
+    /// Why nothing more can be written.
+    stop: Option<Stop>,
+    parents: Parents,
+}
+
+impl Writing<'_> {
+    /// Begins the files of all tables for which the source has data.
+    fn begin(&mut self, resolved: &Resolved) -> Result<(), Stop> {
+        for (id, table) in self.plan.tables.iter().enumerate() {
+            if resolved.without_data.contains(&id) {
+                continue;
+            }
+            let columns = table.layout.iter().map(|column| column.name.clone());
+            let head = Arc::new(BlockHead {
+                table: table.name.clone(),
+                columns: columns.collect(),
+                form: RowForm::CopyText,
+            });
+            // A column without data stays one.
+            let absent = resolved.absent.get(&id);
+            let there = |position: &usize| !absent.is_some_and(|it| it.contains(position));
+            let written = (0..table.layout.len()).filter(there);
+            let written = written.map(|at| table.layout[at].name.clone()).collect();
+            self.files.begin_with(&head, written)?;
+            self.heads.insert(id, (head, Vec::new()));
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, table: TableId, row: &[u8]) -> Result<(), ResolveError> {
+        self.parents.note(table, row);
+        if let Some((_, waiting)) = self.heads.get_mut(&table) {
+            waiting.extend_from_slice(row);
+            waiting.push(b'\n');
+            if waiting.len() >= BLOCK
+                && let Err(stop) = self.hand_over(table)
+            {
+                self.stop = Some(stop);
+                return Err(ResolveError::Interrupted);
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, table: TableId) -> Result<(), Stop> {
+        let Some((head, waiting)) = self.heads.get_mut(&table) else {
+            return Ok(());
+        };
+        let rows = std::mem::take(waiting);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let range: Range<usize> = 0..rows.len();
+        self.files.rows(Block {
+            head: Arc::clone(head),
+            buffer: Arc::new(rows),
+            range,
+            offset: 0,
+            first_row: 0,
+        })
+    }
+
+    fn finish(mut self) -> Result<Vec<snapshot::DescribedTable>, Stop> {
+        let tables: Vec<TableId> = self.heads.keys().copied().collect();
+        for table in tables {
+            self.hand_over(table)?;
+        }
+        self.files.finish()
+    }
+}
+
+/// Who is above whom among the entities that are written.
+struct Parents {
+    table: Option<TableId>,
+    key: usize,
+    parent: Option<usize>,
+    of: HashMap<i64, i64>,
+}
+
+impl Parents {
+    fn new(entity: &Entity, plan: &Plan) -> Parents {
+        let name = TableName::public(&entity.table);
+        let table = plan.tables.iter().position(|table| table.name == name);
+        let column = |column: &str| plan.tables[table?].column(column);
+        Parents {
+            table,
+            key: column(&entity.key).unwrap_or_default(),
+            parent: entity.parent.as_deref().and_then(column),
+            of: HashMap::new(),
+        }
+    }
+
+    fn note(&mut self, table: TableId, row: &[u8]) {
+        let (Some(parent), true) = (self.parent, self.table == Some(table)) else {
+            return;
+        };
+        let mut fields = Vec::new();
+        copy_text::next_row(row, 0, &mut fields);
+        let integer = |position: usize| parse_integer(&row[fields.get(position)?.clone()]);
+        if let (Some(key), Some(parent)) = (integer(self.key), integer(parent)) {
+            self.of.insert(key, parent);
+        }
+    }
+
+    /// Makes sure that no ancestor was too far up to be followed to.
+    fn check(&self, entities: &[i64]) -> Result<(), TakeError> {
+        for entity in entities {
+            let (mut current, mut levels) = (entity, 0);
+            while let Some(parent) = self.of.get(current) {
+                (current, levels) = (parent, levels + 1);
+                if levels >= LEVELS {
+                    return Err(TakeError::Plan(format!(
+                        "{entity} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}

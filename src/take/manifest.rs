@@ -1,0 +1,86 @@
+//! `snapshot.json`: what a taken snapshot is and holds.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::output::{PipelineEntry, atomic};
+use crate::snapshot::Described;
+
+/// The version of this file's form.
+pub const VERSION: u32 = 1;
+
+/// The whole of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    pub snapshot_version: u32,
+    pub generator: String,
+    /// When it was complete.
+    pub made_at: String,
+    pub from: SourceEntry,
+    /// Which pipeline said what tables to take.
+    pub pipeline: PipelineEntry,
+    pub schema: SchemaEntry,
+    #[serde(flatten)]
+    pub described: Described,
+}
+
+/// What it was taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceEntry {
+    pub kind: String,
+    /// As the manifest of an export names it; never with a password.
+    pub source: String,
+}
+
+/// The file with the definitions of the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaEntry {
+    pub file: String,
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// Why it cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("cannot read {path}: {source}\n  is this a folder of `relexport snapshot take`?")]
+    Io { path: String, source: io::Error },
+    #[error("{path} does not describe a snapshot: {source}")]
+    Form {
+        path: String,
+        source: serde_json::Error,
+    },
+    #[error("{path} has snapshot version {found}, but this program reads version {VERSION}")]
+    Version { path: String, found: u32 },
+}
+
+/// Reads the description of a taken snapshot.
+///
+/// # Errors
+/// Where the file is missing, is something else, or has another version.
+pub fn read(folder: &Path) -> Result<Taken, ManifestError> {
+    let path = folder.join(Described::FILE_NAME);
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io {
+        path: shown.clone(),
+        source,
+    })?;
+    let taken: Taken = serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
+        path: shown.clone(),
+        source,
+    })?;
+    match taken.snapshot_version {
+        VERSION => Ok(taken),
+        found => Err(ManifestError::Version { path: shown, found }),
+    }
+}
+
+/// Writes it, which says that everything else is there.
+pub(super) fn write(folder: &Path, taken: &Taken) -> io::Result<()> {
+    let mut json = serde_json::to_vec_pretty(taken)?;
+    json.push(b'\n');
+    atomic::replace(&folder.join(Described::FILE_NAME), &json)
+}

@@ -1,0 +1,323 @@
+//! Whole tables: of a stream in one read, else several tables at a time.
+//!
+//! No thread that reads is waited for without an end where the run is interrupted: one may be waiting for a pipe or a
+//! server itself.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
+use rayon::ThreadPool;
+
+use crate::resolve::Selection;
+use crate::snapshot::{
+    Access, Catalog, DescribedTable, Event, Fields, KeyedSource, Query, Snapshot, SnapshotError,
+    SnapshotFacts, StreamSource, TableName, TableSource,
+};
+use crate::timings::{self, Phase};
+
+use super::files::{Files, Stop};
+use super::{TakeError, TakeObserver, TakeRequest, TakenTables, check, needed};
+
+/// Blocks of one table on the pool, where several tables are read at a time.
+const WINDOW: usize = 3;
+
+/// Events between the thread that reads a stream and the one that takes them.
+const EVENTS: usize = 4;
+
+/// How often to look whether the run is to end, while nothing comes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long reading threads may take to end after an interruption, before their files are taken away.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Writes the tables of a source that the pipeline needs.
+pub(super) fn tables(
+    request: &TakeRequest,
+    source: Snapshot,
+    folder: &Path,
+    observer: &mut dyn TakeObserver,
+) -> Result<TakenTables, TakeError> {
+    let (source, threads): (Arc<dyn Tables>, usize) = match source.access {
+        Access::Stream(source) => return stream(request, source, folder, observer),
+        Access::Tables(source) => (Arc::new(Opened(source)), request.pool.current_num_threads()),
+        Access::Keyed(source) => {
+            let connections = source.connections();
+            (Arc::new(Asked(source)), connections)
+        }
+    };
+    let (catalog, facts) = source.known();
+    let tables = parallel(request, source, &catalog, folder, threads, observer)?;
+    Ok(TakenTables {
+        catalog,
+        only: facts.only.clone(),
+        facts,
+        tables,
+    })
+}
+
+/// Takes events as a source's sink does.
+type Sink<'a> = dyn FnMut(Event) -> ControlFlow<()> + 'a;
+
+/// Where any table can be read at any time.
+trait Tables: Send + Sync {
+    fn known(&self) -> (Arc<Catalog>, SnapshotFacts);
+    /// A measure of how long a table takes.
+    fn size(&self, table: &TableName) -> u64;
+    /// Reads all of a table.
+    fn read(&self, table: &TableName, sink: &mut Sink<'_>) -> Result<(), SnapshotError>;
+}
+
+struct Opened(Box<dyn TableSource>);
+
+impl Tables for Opened {
+    fn known(&self) -> (Arc<Catalog>, SnapshotFacts) {
+        (self.0.catalog(), self.0.facts())
+    }
+
+    fn size(&self, table: &TableName) -> u64 {
+        self.0.parts(table).iter().map(|part| part.size).sum()
+    }
+
+    fn read(&self, table: &TableName, sink: &mut Sink<'_>) -> Result<(), SnapshotError> {
+        for part in self.0.parts(table) {
+            let mut flow = ControlFlow::Continue(());
+            self.0.read(&part, &mut |event| {
+                flow = sink(event);
+                flow
+            })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Asked(Box<dyn KeyedSource>);
+
+impl Tables for Asked {
+    fn known(&self) -> (Arc<Catalog>, SnapshotFacts) {
+        (self.0.catalog(), self.0.facts())
+    }
+
+    fn size(&self, table: &TableName) -> u64 {
+        self.0.estimate(table).map_or(0, |size| size.bytes)
+    }
+
+    fn read(&self, table: &TableName, sink: &mut Sink<'_>) -> Result<(), SnapshotError> {
+        let catalog = self.0.catalog();
+        let definition = catalog.table(table).into_iter();
+        let columns = definition
+            .flat_map(|definition| &definition.columns)
+            .map(|column| column.name.as_str())
+            .filter(|column| !catalog.is_generated(table, column))
+            .collect();
+        let query = Query {
+            table,
+            fields: Fields::Columns(columns),
+            predicates: Vec::new(),
+        };
+        self.0.read(&query, &mut |event| sink(event))
+    }
+}
+
+/// Takes one event of a table's data.
+fn put(files: &mut Files, event: Event) -> Result<(), Stop> {
+    match event {
+        Event::Begin(head) => files.begin(&head),
+        Event::Rows(block) => files.rows(block),
+        Event::Catalog(..) | Event::End(_) => Ok(()),
+    }
+}
+
+/// What the threads that read tables share.
+struct Shared {
+    source: Arc<dyn Tables>,
+    catalog: Arc<Catalog>,
+    pool: Arc<ThreadPool>,
+    folder: PathBuf,
+    interrupted: Arc<AtomicBool>,
+    /// Set where one table cannot be taken, so that the others end, too.
+    failed: AtomicBool,
+}
+
+impl Shared {
+    fn ended(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+
+    fn table(&self, table: &TableName) -> Result<Vec<DescribedTable>, Stop> {
+        let mut files = Files::new(&self.folder, &self.catalog, &self.pool, WINDOW);
+        let mut stop = None;
+        let read = self.source.read(table, &mut |event| {
+            let put = match self.ended() {
+                true => Err(Stop::Given),
+                false => put(&mut files, event),
+            };
+            match put {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(reason) => {
+                    stop = Some(reason);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        match stop {
+            Some(stop) => Err(stop),
+            None => {
+                read?;
+                files.finish()
+            }
+        }
+    }
+}
+
+/// What a thread that reads tables reports.
+enum Report {
+    Begun(TableName),
+    Done(Result<Vec<DescribedTable>, Stop>),
+}
+
+/// Reads tables on several plain threads, the largest first.
+fn parallel(
+    request: &TakeRequest,
+    source: Arc<dyn Tables>,
+    catalog: &Arc<Catalog>,
+    folder: &Path,
+    threads: usize,
+    observer: &mut dyn TakeObserver,
+) -> Result<Vec<DescribedTable>, TakeError> {
+    let mut tables = needed(&request.pipeline, catalog);
+    tables.sort_by_cached_key(|table| std::cmp::Reverse(source.size(table)));
+    let shared = Arc::new(Shared {
+        source,
+        catalog: Arc::clone(catalog),
+        pool: Arc::clone(&request.pool),
+        folder: folder.to_owned(),
+        interrupted: Arc::clone(&request.interrupted),
+        failed: AtomicBool::new(false),
+    });
+    let (work, taken) = unbounded();
+    for table in tables {
+        // The channel lives as long as `taken` does.
+        let _ = work.send(table);
+    }
+    drop(work);
+    let (reports, received) = unbounded();
+    for _ in 0..threads.max(1) {
+        let (shared, taken, reports) = (Arc::clone(&shared), taken.clone(), reports.clone());
+        let timings = timings::current();
+        std::thread::spawn(move || {
+            let _work = timings::work(timings.as_ref(), Phase::Scan);
+            for table in taken {
+                if shared.ended() {
+                    return;
+                }
+                // The receiver is gone only where the run was given up.
+                let _ = reports.send(Report::Begun(table.clone()));
+                let result = shared.table(&table);
+                if result.is_err() {
+                    shared.failed.store(true, Ordering::Relaxed);
+                }
+                let _ = reports.send(Report::Done(result));
+            }
+        });
+    }
+    drop((taken, reports));
+    collect(request, &received, observer)
+}
+
+fn collect(
+    request: &TakeRequest,
+    reports: &Receiver<Report>,
+    observer: &mut dyn TakeObserver,
+) -> Result<Vec<DescribedTable>, TakeError> {
+    let (mut described, mut first) = (Vec::new(), None);
+    let mut given_up: Option<Instant> = None;
+    loop {
+        match timings::waiting(|| reports.recv_timeout(LOOK_EVERY)) {
+            Ok(Report::Begun(table)) => observer.table(&table),
+            Ok(Report::Done(Ok(files))) => described.extend(files),
+            Ok(Report::Done(Err(stop))) => first = first.or(stop.error(&request.from)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if check(&request.interrupted).is_err()
+            && given_up.get_or_insert_with(Instant::now).elapsed() > GRACE
+        {
+            break;
+        }
+    }
+    check(&request.interrupted)?;
+    match first {
+        Some(error) => Err(error),
+        None => Ok(described),
+    }
+}
+
+/// Takes the tables of a stream while it goes by.
+fn stream(
+    request: &TakeRequest,
+    source: Box<dyn StreamSource>,
+    folder: &Path,
+    observer: &mut dyn TakeObserver,
+) -> Result<TakenTables, TakeError> {
+    let names = Selection::default().tables(&request.pipeline);
+    let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
+    let (events, received) = bounded(EVENTS);
+    let timings = timings::current();
+    let reader = std::thread::spawn(move || {
+        let _work = timings::work(timings.as_ref(), Phase::Scan);
+        source.read(
+            &wanted,
+            &mut |event| match timings::waiting(|| events.send(event).is_ok()) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            },
+        )
+    });
+    let error = |stop: Stop| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
+    let window = WINDOW * request.pool.current_num_threads();
+    let mut known: Option<(Arc<Catalog>, SnapshotFacts, Files)> = None;
+    loop {
+        let event = match timings::waiting(|| received.recv_timeout(LOOK_EVERY)) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        // The reader stops at its next event, now that nobody listens.
+        check(&request.interrupted)?;
+        match (event, &mut known) {
+            (Some(Event::Catalog(catalog, facts)), known) => {
+                let files = Files::new(folder, &catalog, &request.pool, window);
+                *known = Some((catalog, facts, files));
+            }
+            (Some(event), Some((_, _, files))) => {
+                if let Event::Begin(head) = &event {
+                    observer.table(&head.table);
+                }
+                put(files, event).map_err(error)?;
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+    let read =
+        timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    read.map_err(|source| error(source.into()))?;
+    let Some((catalog, facts, files)) = known else {
+        return Err(TakeError::Plan(
+            "the snapshot holds no table at all".to_owned(),
+        ));
+    };
+    let tables = files.finish().map_err(error)?;
+    Ok(TakenTables {
+        catalog,
+        only: facts.only.clone(),
+        facts,
+        tables,
+    })
+}
