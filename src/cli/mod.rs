@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args, &console),
-        Command::Pipeline(command) => pipeline::run(command),
+        Command::Pipeline(command) => pipeline::run(command, &console),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     };

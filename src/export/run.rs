@@ -186,8 +186,10 @@ fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
 }
 
 pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
-    snapshot::open_with(&request.snapshot, &request.open)
-        .map_err(|error| ExportError::Open(Box::new(error)))
+    snapshot::open_with(&request.snapshot, &request.open).map_err(|error| match error {
+        SnapshotError::Interrupted => ExportError::Interrupted,
+        error => ExportError::Open(Box::new(error)),
+    })
 }
 
 /// True for a snapshot that can be opened again: neither standard input nor another pipe.

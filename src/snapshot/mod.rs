@@ -23,6 +23,7 @@ mod error;
 mod inserts;
 mod keyed;
 mod open;
+mod pgdata;
 mod plain;
 mod postgres;
 mod read_errors;
@@ -43,6 +44,7 @@ pub use ddl::read_schema;
 pub use error::{Place, SnapshotError};
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use open::{OpenOptions, open, open_with};
+pub use pgdata::{Listener, PgdataOptions, Step};
 pub use plain::PlainDump;
 pub use postgres::{
     PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
@@ -86,6 +88,8 @@ pub enum Kind {
     Tar,
     /// A live PostgreSQL server, read at one exported snapshot.
     Postgres,
+    /// A server's data folder or a base backup, read through a private server on a copy.
+    Pgdata,
 }
 
 impl Kind {
@@ -99,6 +103,7 @@ impl Kind {
             Kind::Directory => "directory",
             Kind::Tar => "tar",
             Kind::Postgres => "postgres",
+            Kind::Pgdata => "pgdata",
         }
     }
 }
