@@ -148,7 +148,10 @@ pub fn run_from(
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
     let folder = Folder::create(&request.out, request.force)?;
-    match run_in(request, snapshot, &folder, observer) {
+    let exported = run_in(request, snapshot, &folder, observer);
+    // An interrupted run does not wait for queries that still have the snapshot.
+    request.open.pgdata.servers.end();
+    match exported {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
             let older_stays = !complete && folder.replaces();

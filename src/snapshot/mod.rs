@@ -44,7 +44,7 @@ pub use ddl::read_schema;
 pub use error::{Place, SnapshotError};
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use open::{OpenOptions, open, open_with};
-pub use pgdata::{Listener, PgdataOptions, Step};
+pub use pgdata::{Listener, PgdataOptions, PrivateServers, Step};
 pub use plain::PlainDump;
 pub use postgres::{
     PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,

@@ -1,5 +1,10 @@
 //! Databases of a real server that hold the fixture, for tests of the command line.
 
+#![allow(
+    dead_code,
+    reason = "every test file compiles this module, and none uses all of it"
+)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 

@@ -13,8 +13,10 @@ use super::work::ServerUser;
 pub(super) struct Control {
     /// The last server on it was stopped in order, so that its log need not be replayed.
     pub(super) is_shut_down: bool,
-    /// The file of the log in which replaying begins, without its time line: 16 hexadecimal digits.
+    /// Where in the log replaying begins, as `0/1528178`.
     redo: String,
+    /// The file of the log that this is in, without its time line: 16 hexadecimal digits.
+    redo_file: String,
     /// Settings that a server on it must not go below, by name.
     pub(super) least: BTreeMap<&'static str, u64>,
 }
@@ -33,13 +35,9 @@ impl Control {
         let mut control = Control::parse(&String::from_utf8_lossy(&output.stdout));
         // A base backup is replayed from its own beginning.
         let label = small_file(&data.join("backup_label")).unwrap_or_default();
-        let file = label
-            .lines()
-            .find(|line| line.starts_with("START WAL LOCATION"))
-            .and_then(|line| line.split_once("(file "))
-            .and_then(|(_, file)| file.split_once(')'));
-        if let Some((file, _)) = file {
-            control.redo = position(file).unwrap_or_default().to_owned();
+        if let Some((redo, file)) = start_of_backup(&label) {
+            control.redo = redo.to_owned();
+            control.redo_file = file.to_owned();
             control.is_shut_down = false;
         }
         Ok(control)
@@ -65,7 +63,10 @@ impl Control {
         });
         Control {
             is_shut_down: value("Database cluster state") == Some("shut down"),
-            redo: value("Latest checkpoint's REDO WAL file")
+            redo: value("Latest checkpoint's REDO location")
+                .unwrap_or_default()
+                .to_owned(),
+            redo_file: value("Latest checkpoint's REDO WAL file")
                 .and_then(position)
                 .unwrap_or_default()
                 .to_owned(),
@@ -87,14 +88,21 @@ impl Control {
         if self.is_shut_down {
             return Ok(());
         }
-        for file in self.first_files(data)? {
+        let log = data.join("pg_wal");
+        for file in self.first_files(&log)? {
             let mut command = user.command(bin.join("pg_waldump"));
+            command.arg("--rmgr=Tablespace");
+            match position(&file) == Some(&self.redo_file) {
+                // A later time line's first file begins with what the earlier one has there.
+                true => command
+                    .arg(format!("--timeline={}", timeline(&file)))
+                    .arg(format!("--start={}", self.redo))
+                    .arg("--path")
+                    .arg(&log),
+                false => command.arg("--").arg(log.join(&file)),
+            };
             // It ends with an error where the log does, as logs always do.
-            let output = output(
-                command
-                    .args(["--rmgr=Tablespace", "--"])
-                    .arg(data.join("pg_wal").join(&file)),
-            )?;
+            let output = output(&mut command)?;
             if String::from_utf8_lossy(&output.stdout).contains("CREATE ") {
                 return Err(
                     "a tablespace was created after its last checkpoint, and replaying that would change the original \
@@ -106,18 +114,18 @@ impl Control {
         Ok(())
     }
 
-    /// The first file of each time line that replaying can begin in.
-    fn first_files(&self, data: &Path) -> Result<Vec<String>, String> {
+    /// The first file of each time line of a log that replaying can begin in.
+    fn first_files(&self, log: &Path) -> Result<Vec<String>, String> {
         let mut first: BTreeMap<String, String> = BTreeMap::new();
         let unreadable = |error| format!("its log cannot be listed: {error}");
-        for entry in fs::read_dir(data.join("pg_wal")).map_err(unreadable)? {
+        for entry in fs::read_dir(log).map_err(unreadable)? {
             let Ok(name) = entry.map_err(unreadable)?.file_name().into_string() else {
                 continue;
             };
             let Some(position) = position(&name).filter(|_| name.len() == 24) else {
                 continue;
             };
-            if position < self.redo.as_str() {
+            if position < self.redo_file.as_str() {
                 continue;
             }
             let line = name[..8].to_owned();
@@ -128,6 +136,22 @@ impl Control {
         }
         Ok(first.into_values().collect())
     }
+}
+
+/// Where the log of a base backup begins, by its label: the place, and the position of the file.
+fn start_of_backup(label: &str) -> Option<(&str, &str)> {
+    let line = label
+        .lines()
+        .find_map(|line| line.strip_prefix("START WAL LOCATION: "))?;
+    let (redo, file) = line.split_once(" (file ")?;
+    Some((redo, position(file)?))
+}
+
+/// The time line that a log file's name begins with.
+fn timeline(name: &str) -> u32 {
+    name.get(..8)
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+        .unwrap_or(1)
 }
 
 /// The part of a log file's name behind its time line.
@@ -160,13 +184,15 @@ mod tests {
     fn what_pg_controldata_prints_is_understood() {
         let text = "pg_control version number:            1300\n\
                     Database cluster state:               shut down\n\
+                    Latest checkpoint's REDO location:    0/A3000028\n\
                     Latest checkpoint's REDO WAL file:    0000000100000000000000A3\n\
                     max_connections setting:              250\n\
                     max_locks_per_xact setting:           64\n\
                     Mock authentication nonce:            00\n";
         let control = Control::parse(text);
         assert!(control.is_shut_down);
-        assert_eq!(control.redo, "00000000000000A3");
+        assert_eq!(control.redo, "0/A3000028");
+        assert_eq!(control.redo_file, "00000000000000A3");
         let least: Vec<_> = control.least.into_iter().collect();
         assert_eq!(
             least,
@@ -176,6 +202,18 @@ mod tests {
             let control = Control::parse(&format!("Database cluster state:   {state}\n"));
             assert!(!control.is_shut_down, "{state}");
         }
+    }
+
+    #[test]
+    fn a_base_backup_is_replayed_from_its_label() {
+        let label = "START WAL LOCATION: 0/2000028 (file 00000003000000000000001F)\n\
+                     CHECKPOINT LOCATION: 0/2000060\nSTART TIMELINE: 3\n";
+        assert_eq!(
+            start_of_backup(label),
+            Some(("0/2000028", "000000000000001F"))
+        );
+        assert_eq!(start_of_backup("START TIMELINE: 1\n"), None);
+        assert_eq!(timeline("0000000A000000000000001F"), 10);
     }
 
     #[test]
@@ -197,11 +235,11 @@ mod tests {
             fs::write(log.join(name), "").unwrap();
         }
         let control = Control {
-            redo: "0000000000000002".to_owned(),
+            redo_file: "0000000000000002".to_owned(),
             ..Control::default()
         };
         assert_eq!(
-            control.first_files(folder.path()).unwrap(),
+            control.first_files(&log).unwrap(),
             ["000000010000000000000002", "000000020000000000000003"]
         );
     }

@@ -14,8 +14,8 @@ mod work;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::postgres::{Local, PostgresSource};
@@ -55,6 +55,8 @@ pub struct PgdataOptions {
     pub interrupted: Arc<AtomicBool>,
     /// Told what takes long.
     pub listener: Listener,
+    /// The servers that were started by these options.
+    pub servers: PrivateServers,
 }
 
 impl Default for PgdataOptions {
@@ -68,7 +70,46 @@ impl Default for PgdataOptions {
             start_timeout: Some(Duration::from_secs(60 * 60)),
             interrupted: Arc::default(),
             listener: Listener::default(),
+            servers: PrivateServers::default(),
         }
+    }
+}
+
+/// A server that is there until one of those who know it ends it.
+struct Slot(Mutex<Option<PrivateServer>>);
+
+impl Slot {
+    /// Stops the server, and waits until nothing is left of it.
+    fn end(&self) {
+        // A panic elsewhere leaves nothing half changed here.
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(slot.take());
+    }
+}
+
+/// Private servers that run. Each ends with the snapshot that is read through it; who cannot wait until all threads
+/// have let go of a snapshot, since the last query takes long, ends them here.
+#[derive(Clone, Default)]
+pub struct PrivateServers(Arc<Mutex<Vec<Weak<Slot>>>>);
+
+impl PrivateServers {
+    /// Stops them, and waits until nothing is left of them.
+    pub fn end(&self) {
+        for slot in self.list().drain(..) {
+            if let Some(slot) = slot.upgrade() {
+                slot.end();
+            }
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for PrivateServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateServers")
     }
 }
 
@@ -123,7 +164,16 @@ impl Watch<'_> {
 pub(super) struct PgdataSource {
     source: PostgresSource,
     // Behind those who are connected to it: they end first.
-    _server: PrivateServer,
+    _server: EndsServer,
+}
+
+/// Ends a server when it is dropped.
+struct EndsServer(Arc<Slot>);
+
+impl Drop for EndsServer {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl PgdataSource {
@@ -179,9 +229,12 @@ impl PgdataSource {
         };
         let dbname = choose_database(&local, &answer, pgdata).map_err(failed)?;
         let source = local.open(&dbname, options.connections, options.timeouts);
+        let source = source.map_err(failed)?;
+        let slot = Arc::new(Slot(Mutex::new(Some(server))));
+        pgdata.servers.list().push(Arc::downgrade(&slot));
         Ok(PgdataSource {
-            source: source.map_err(failed)?,
-            _server: server,
+            source,
+            _server: EndsServer(slot),
         })
     }
 
