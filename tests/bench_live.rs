@@ -1,7 +1,7 @@
 //! Measuring on a live server: what it was asked, with the server's own log as the judge.
 
 mod support;
-#[expect(dead_code, reason = "locks are for other tests")]
+#[allow(dead_code, reason = "locks are for other tests")]
 mod support_live;
 mod support_server;
 

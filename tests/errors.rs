@@ -140,7 +140,7 @@ fn folders_and_names_without_a_snapshot_are_refused() {
     dir.write("data/global/pg_control", "");
     dir.export(dir.join("data"))
         .group(4351)
-        .fails(3, &["PostgreSQL data folder", "pg_dump"])
+        .fails(3, &["PostgreSQL data folder", "pgdata:"])
         .left_nothing();
 }
 

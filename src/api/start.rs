@@ -158,7 +158,7 @@ pub fn serve(
 
 fn check(options: &ServeOptions) -> Result<(), ServeError> {
     let snapshot = &options.engine.snapshot;
-    if snapshot == "-" || snapshot.contains("://") {
+    if snapshot == "-" || snapshot.contains("://") || snapshot.starts_with("pgdata:") {
         return Err(ServeError::Usage(
             "cannot serve this snapshot: it has to be there, and stay the same, for every export\n  name a file or a folder; `relexport snapshot take` makes one of a server"
                 .to_owned(),

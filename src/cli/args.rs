@@ -14,8 +14,8 @@ use super::exit::STATUS_HELP;
 
 /// Takes one group out of a GitLab database snapshot, in GitLab's own export format.
 ///
-/// A snapshot is a file of pg_dump in any format, a GitLab backup, a folder of CSV files, or a live PostgreSQL
-/// server, read at one instant.
+/// A snapshot is a file of pg_dump in any format, a GitLab backup, a folder of CSV files, a live PostgreSQL
+/// server, read at one instant, or a server's data folder.
 #[derive(Debug, Parser)]
 #[command(
     name = "relexport",
@@ -43,6 +43,9 @@ const SERVER: &str = "Live servers";
 /// The headings of what a bench combines, and of how it measures.
 const COMBINED: &str = "What is combined";
 const MEASURED: &str = "How it is measured";
+
+/// The heading of options that are for data folders only.
+const DATA_FOLDER: &str = "Data folders";
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -113,8 +116,8 @@ pub struct GroupsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::INSPECT)]
 pub struct InspectArgs {
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
-    /// (postgres://…)
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, the address of a server
+    /// (postgres://…), or a server's data folder (pgdata:DIR)
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: String,
     /// The pipeline whose key columns must have indexes on a live server [default: the built-in one]
@@ -262,7 +265,7 @@ pub struct TokenNewArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
-    Take(SnapshotTakeArgs),
+    Take(Box<SnapshotTakeArgs>),
     Verify(SnapshotVerifyArgs),
 }
 
@@ -319,7 +322,7 @@ pub struct SnapshotVerifyArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum PipelineCommand {
-    Check(PipelineCheckArgs),
+    Check(Box<PipelineCheckArgs>),
     /// Print the built-in pipeline
     Show,
     /// Print the JSON Schema of pipeline files
@@ -367,8 +370,8 @@ pub struct ManArgs {
 /// Which snapshot to read, and how.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
-    /// (postgres://…)
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, the address of a server
+    /// (postgres://…), or a server's data folder (pgdata:DIR)
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: String,
     /// A pipeline file in place of the built-in one
@@ -378,7 +381,7 @@ pub struct SnapshotArgs {
     pub server: ServerArgs,
 }
 
-/// How a live server is read. Dumps and other files do not care.
+/// How a live server or a data folder is read. Dumps and other files do not care.
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
     /// Connections that read, besides the one that holds the instant [default: as many as threads]
@@ -400,6 +403,22 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "10min", value_parser = parse_time)]
     #[arg(help_heading = SERVER)]
     pub idle_timeout: Duration,
+    /// The database of a data folder [default: the only one that holds the pipeline's main table]
+    #[arg(long, value_name = "NAME", help_heading = DATA_FOLDER)]
+    pub pg_database: Option<String>,
+    /// Folder of PostgreSQL's programs of the data folder's version [default: looked for]
+    #[arg(long, value_name = "DIR", help_heading = DATA_FOLDER)]
+    pub pg_bindir: Option<PathBuf>,
+    /// Take a data folder that a server was running on as it is: it is a snapshot of a file system, made in one instant
+    #[arg(long, help_heading = DATA_FOLDER)]
+    pub pg_atomic: bool,
+    /// Time until the private server is ready, for replaying its log; 0 is for ever
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
+    #[arg(help_heading = DATA_FOLDER)]
+    pub pg_start_timeout: Duration,
+    /// Folder for temp files and copies of data folders [default: the system's]
+    #[arg(long, value_name = "DIR", help_heading = LIMITS)]
+    pub temp_dir: Option<PathBuf>,
 }
 
 /// Limits of a run.
@@ -413,9 +432,6 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
     #[arg(help_heading = LIMITS)]
     pub memory_limit: usize,
-    /// Folder for temp files [default: the system's]
-    #[arg(long, value_name = "DIR", help_heading = LIMITS)]
-    pub temp_dir: Option<PathBuf>,
 }
 
 /// Export groups from a snapshot
@@ -570,9 +586,6 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
     #[arg(help_heading = LIMITS)]
     pub memory_limit: usize,
-    /// Folder for temp files [default: the system's]
-    #[arg(long, value_name = "DIR", help_heading = LIMITS)]
-    pub temp_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -44,7 +44,7 @@ pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
 
 fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
     let is_new = args.out.as_ref().filter(|out| !out.exists());
-    let request = request(args)?;
+    let request = request(args, console)?;
     let mut progress = BenchProgress {
         console: console.clone(),
         progress: Progress::new(console),
@@ -115,7 +115,7 @@ fn write_reports(
 }
 
 /// The request that the arguments make.
-fn request(args: &BenchArgs) -> Result<BenchRequest, Failure> {
+fn request(args: &BenchArgs, console: &Console) -> Result<BenchRequest, Failure> {
     // clap requires one unless there is a subcommand.
     let snapshot = args.snapshot.clone().unwrap_or_default();
     let sweep = Sweep {
@@ -140,7 +140,7 @@ fn request(args: &BenchArgs) -> Result<BenchRequest, Failure> {
         )));
     }
     let export = export_args(args, &snapshot);
-    let export_request = setup::request(&export)?;
+    let export_request = setup::request(&export, console)?;
     if let Some(out) = &args.out
         && out.exists()
         && !out.is_dir()
@@ -150,7 +150,7 @@ fn request(args: &BenchArgs) -> Result<BenchRequest, Failure> {
             out.display()
         )));
     }
-    let from = from(args, &snapshot)?;
+    let from = from(args, &snapshot, console)?;
     let folder = match &args.out {
         Some(out) => {
             fs::create_dir_all(out).map_err(|source| {
@@ -183,7 +183,13 @@ fn cores() -> u16 {
 }
 
 /// Which part is measured: what the user says, else what the snapshot is good for.
-fn from(args: &BenchArgs, snapshot: &str) -> Result<From, Failure> {
+fn from(args: &BenchArgs, snapshot: &str, console: &Console) -> Result<From, Failure> {
+    if snapshot.starts_with("pgdata:") {
+        return Err(Failure::usage(
+            "cannot measure a data folder: it would be copied for every run\n  \
+             take a snapshot of it first: relexport snapshot take",
+        ));
+    }
     let is_file = fs::metadata(snapshot).is_ok_and(|found| found.is_file() || found.is_dir());
     let is_server = snapshot.contains("://");
     if !is_file && !is_server {
@@ -198,7 +204,9 @@ fn from(args: &BenchArgs, snapshot: &str) -> Result<From, Failure> {
     if let Some(FromArg::Snapshot) = args.from {
         return Ok(From::Snapshot);
     }
-    let opened = snapshot::open_with(snapshot, &setup::open_options(&args.server, None))?;
+    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
+    let options = setup::open_options(&args.server, None, &pipeline, console);
+    let opened = snapshot::open_with(snapshot, &options)?;
     match (&opened.access, args.from) {
         (Access::Keyed(_), Some(FromArg::Resolved)) => Err(Failure::usage(
             "a live server is asked for the rows of each batch, so they cannot be found once for all runs\n  \
@@ -238,7 +246,6 @@ fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
         limits: LimitArgs {
             threads: None,
             memory_limit: args.memory_limit,
-            temp_dir: args.temp_dir.clone(),
         },
     }
 }
@@ -285,7 +292,7 @@ fn arguments(args: &BenchArgs, snapshot: &str) -> Vec<OsString> {
         option(name, Some(format!("{}ms", time.as_millis()).into()));
     }
     option("--memory-limit", Some(args.memory_limit.to_string().into()));
-    if let Some(folder) = &args.temp_dir {
+    if let Some(folder) = &server.temp_dir {
         option("--temp-dir", Some(PathBuf::from(folder).into_os_string()));
     }
     list

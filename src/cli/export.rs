@@ -14,7 +14,7 @@ use super::summary;
 
 /// Runs the command.
 pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
-    let request = setup::request(args)?;
+    let request = setup::request(args, console)?;
     let started = Instant::now();
     let mut progress = Progress::new(console);
     let result = run_export(&request, &mut progress);

@@ -34,11 +34,11 @@ fn read(args: &GroupsArgs, console: &Console) -> Result<Vec<EntityInfo>, Failure
     let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
     let snapshot = snapshot::open_with(
         &args.snapshot.snapshot,
-        &setup::open_options(&args.snapshot.server, None),
+        &setup::open_options(&args.snapshot.server, None, &pipeline, console),
     )?;
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
-    let limits = setup::default_limits();
+    let limits = setup::default_limits(&args.snapshot.server);
     let request = Request {
         pipeline: &pipeline,
         selection: &Selection {

@@ -6,6 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use crate::export::{ExportObserver, version_by_tables};
+use crate::pipeline::Pipeline;
 use crate::resolve::{Selection, missing_indexes, plan};
 use crate::snapshot::{Access, Snapshot, Survey, open_with, survey};
 
@@ -61,26 +62,25 @@ struct IndexEntry {
 }
 
 /// The columns without an index of a live server; `None` for other snapshots, or where the pipeline does not fit.
-fn missing(args: &InspectArgs, snapshot: &Snapshot) -> Result<Option<Vec<IndexEntry>>, Failure> {
+fn missing(pipeline: &Pipeline, snapshot: &Snapshot) -> Option<Vec<IndexEntry>> {
     let Access::Keyed(source) = &snapshot.access else {
-        return Ok(None);
+        return None;
     };
-    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
-    let Ok(plan) = plan(&pipeline, &Selection::default(), &source.catalog()) else {
-        return Ok(None);
-    };
+    let plan = plan(pipeline, &Selection::default(), &source.catalog()).ok()?;
     let missing = missing_indexes(&plan, source.as_ref()).into_iter();
     let entries = missing.map(|(table, column)| IndexEntry {
         table: table.to_string(),
         column,
     });
-    Ok(Some(entries.collect()))
+    Some(entries.collect())
 }
 
 /// Runs the command. What could be read is printed, even where the rest is damaged.
 pub fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
-    let snapshot = open_with(&args.snapshot, &setup::open_options(&args.server, Some(1)))?;
-    let missing_indexes = missing(args, &snapshot)?;
+    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
+    let options = setup::open_options(&args.server, Some(1), &pipeline, console);
+    let snapshot = open_with(&args.snapshot, &options)?;
+    let missing_indexes = missing(&pipeline, &snapshot);
     let estimated = matches!(snapshot.access, Access::Keyed(_));
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());

@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args, &console),
         Command::Snapshot(command) => snapshot::run(command, &console),
-        Command::Pipeline(command) => pipeline::run(command),
+        Command::Pipeline(command) => pipeline::run(command, &console),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     };

@@ -8,14 +8,15 @@ use crate::pipeline::{BUILTIN, Finding, Mistake, Pipeline, Severity, check, json
 use crate::snapshot::{self, read_catalog};
 
 use super::args::{PipelineCheckArgs, PipelineCommand};
+use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::setup;
 use super::stdout;
 
 /// Runs one of the commands.
-pub fn run(command: &PipelineCommand) -> Result<Exit, Failure> {
+pub fn run(command: &PipelineCommand, console: &Console) -> Result<Exit, Failure> {
     match command {
-        PipelineCommand::Check(args) => run_check(args),
+        PipelineCommand::Check(args) => run_check(args, console),
         PipelineCommand::Show => stdout::print(BUILTIN).map(|()| Exit::Success),
         PipelineCommand::Schema => stdout::print_json(&json_schema()).map(|()| Exit::Success),
     }
@@ -43,7 +44,7 @@ struct FindingEntry {
     message: String,
 }
 
-fn run_check(args: &PipelineCheckArgs) -> Result<Exit, Failure> {
+fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failure> {
     let (name, parsed) = match &args.file {
         None => ("the built-in pipeline".to_owned(), Ok(Pipeline::builtin())),
         Some(file) => {
@@ -60,7 +61,7 @@ fn run_check(args: &PipelineCheckArgs) -> Result<Exit, Failure> {
             let _ = writeln!(text, "{error}");
             (error.mistakes, Vec::new())
         }
-        Ok(pipeline) => (Vec::new(), findings(&pipeline, args)?),
+        Ok(pipeline) => (Vec::new(), findings(&pipeline, args, console)?),
     };
     for finding in &findings {
         let _ = writeln!(text, "{finding}");
@@ -81,11 +82,15 @@ fn run_check(args: &PipelineCheckArgs) -> Result<Exit, Failure> {
     Ok(if ok { Exit::Success } else { Exit::Failed })
 }
 
-fn findings(pipeline: &Pipeline, args: &PipelineCheckArgs) -> Result<Vec<Finding>, Failure> {
+fn findings(
+    pipeline: &Pipeline,
+    args: &PipelineCheckArgs,
+    console: &Console,
+) -> Result<Vec<Finding>, Failure> {
     let Some(name) = &args.snapshot else {
         return Ok(Vec::new());
     };
-    let options = setup::open_options(&args.server, Some(1));
+    let options = setup::open_options(&args.server, Some(1), pipeline, console);
     let (catalog, _) = read_catalog(snapshot::open_with(name, &options)?)
         .map_err(|error| Failure::from(error).of(name))?;
     Ok(check(pipeline, &catalog))

@@ -43,7 +43,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
             edition: setup::edition(args.edition),
             // clap has checked the range.
             gzip_level: GzipLevel::new(args.gzip_level).unwrap_or_default(),
-            limits: setup::limits(&args.limits),
+            limits: setup::limits(args.limits.memory_limit, &args.snapshot.server),
             pool: setup::pool(&args.limits)?,
             gitlab_version: args.gitlab_version.clone(),
             source_url: args.source_url.clone(),

@@ -1,16 +1,20 @@
 //! From arguments to what the other floors take.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use indicatif::HumanBytes;
+use serde_json::json;
 
 use crate::export::{ExportOptions, ExportRequest};
 use crate::output::GzipLevel;
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
-use crate::snapshot::{OpenOptions, Timeouts};
+use crate::snapshot::{Listener, OpenOptions, PgdataOptions, Step, Timeouts};
 
 use super::args::{EditionArg, ExportArgs, LimitArgs, ServerArgs};
+use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::interrupt;
 
@@ -18,7 +22,7 @@ use super::interrupt;
 ///
 /// # Errors
 /// Wrong usage, told before anything is read.
-pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
+pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Failure> {
     let pipeline = load_pipeline(args.snapshot.pipeline.as_deref())?;
     for name in &args.relation {
         if !pipeline
@@ -40,9 +44,13 @@ pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
     }
     let edition = edition(args.edition);
     let out = args.out.clone().unwrap_or_default();
+    let server = &args.snapshot.server;
+    let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
+    let mut open = open_options(server, args.limits.threads, &pipeline, console);
+    open.pgdata.interrupted = Arc::clone(&interrupted);
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
-        open: open_options(&args.snapshot.server, args.limits.threads),
+        open,
         out,
         force: args.force,
         resume: args.resume,
@@ -70,11 +78,11 @@ pub fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
             edition,
             keep_going: args.keep_going,
         },
-        limits: limits(&args.limits),
+        limits: limits(args.limits.memory_limit, server),
         pool: pool(&args.limits)?,
         gitlab_version: args.gitlab_version.clone(),
         source_url: args.source_url.clone(),
-        interrupted: interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?,
+        interrupted,
     })
 }
 
@@ -115,10 +123,16 @@ pub fn read_pipeline(path: &Path) -> Result<String, Failure> {
 }
 
 /// How a snapshot is opened, by the arguments. `threads` says how many connections there are where the user does
-/// not.
-pub fn open_options(args: &ServerArgs, threads: Option<u16>) -> OpenOptions {
+/// not; the pipeline, which database of a data folder is meant.
+pub fn open_options(
+    args: &ServerArgs,
+    threads: Option<u16>,
+    pipeline: &Pipeline,
+    console: &Console,
+) -> OpenOptions {
     let defaults = OpenOptions::default();
     let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
+    let console = console.clone();
     OpenOptions {
         connections: args
             .connections
@@ -130,15 +144,46 @@ pub fn open_options(args: &ServerArgs, threads: Option<u16>) -> OpenOptions {
             lock: some(args.lock_timeout),
             idle: some(args.idle_timeout),
         },
+        pgdata: PgdataOptions {
+            temp_dir: temp_dir(args),
+            bindir: args.pg_bindir.clone(),
+            database: args.pg_database.clone(),
+            table: Some(pipeline.entity.table.clone()),
+            is_atomic: args.pg_atomic,
+            start_timeout: some(args.pg_start_timeout),
+            listener: Listener::new(move |step| tell_step(step, &console)),
+            ..PgdataOptions::default()
+        },
     }
 }
 
+/// Says how far it is with what takes long before a data folder can be read.
+fn tell_step(step: Step, console: &Console) {
+    match step {
+        Step::Copying { done, total } => console.info(
+            &format!(
+                "copying the data folder: {} of {}",
+                HumanBytes(done),
+                HumanBytes(total)
+            ),
+            json!({"phase": "copying", "bytes": done, "total_bytes": total}),
+        ),
+        Step::Starting { since } => console.info(
+            &format!("waiting for the private server, for {} s", since.as_secs()),
+            json!({"phase": "starting", "seconds": since.as_secs()}),
+        ),
+    }
+}
+
+fn temp_dir(args: &ServerArgs) -> PathBuf {
+    args.temp_dir.clone().unwrap_or_else(std::env::temp_dir)
+}
+
 /// The limits that the arguments name.
-pub fn limits(args: &LimitArgs) -> Limits {
-    let temp_dir = args.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+pub fn limits(memory: usize, args: &ServerArgs) -> Limits {
     Limits {
-        memory: args.memory_limit,
-        temp_dir,
+        memory,
+        temp_dir: temp_dir(args),
     }
 }
 
@@ -154,11 +199,8 @@ pub fn pool(args: &LimitArgs) -> Result<Arc<rayon::ThreadPool>, Failure> {
 }
 
 /// The limits of commands that keep next to nothing.
-pub fn default_limits() -> Limits {
-    Limits {
-        memory: 512 << 20,
-        temp_dir: std::env::temp_dir(),
-    }
+pub fn default_limits(args: &ServerArgs) -> Limits {
+    limits(512 << 20, args)
 }
 
 /// A pool with a thread per core.

@@ -42,17 +42,18 @@ impl TakeObserver for Progress {
 }
 
 fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure> {
+    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
     let request = TakeRequest {
         from: args.from.clone(),
-        open: setup::open_options(&args.server, args.limits.threads),
+        open: setup::open_options(&args.server, args.limits.threads, &pipeline, console),
         out: args.out.clone(),
         force: args.force,
-        pipeline: setup::load_pipeline(args.pipeline.as_deref())?,
+        pipeline,
         choice: (!args.group.is_empty()).then(|| Choice::Named {
             names: args.group.clone(),
             descendants: args.subgroups,
         }),
-        limits: setup::limits(&args.limits),
+        limits: setup::limits(args.limits.memory_limit, &args.server),
         pool: setup::pool(&args.limits)?,
         interrupted: interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?,
     };

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::output::{FileId, Folder, Holding, Message, OptionsEntry, SnapshotEntry};
 use crate::resolve::Resolved;
+use crate::snapshot::Snapshot;
 
 use super::batches::{BatchSink, Batches};
 use super::render::Renderer;
@@ -108,7 +109,17 @@ pub fn dry_run(
     if !request.out.as_os_str().is_empty() {
         Folder::check(&request.out, request.force, Holding::EXPORT)?;
     }
-    let snapshot = run::open(request)?;
+    let counted = count(request, run::open(request)?, observer);
+    // An interrupted run does not wait for queries that still have the snapshot.
+    request.open.pgdata.servers.end();
+    counted
+}
+
+fn count(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<DryRun, ExportError> {
     let manifest = run::first_manifest(request, &snapshot);
     let outcome = run::find_rows(request, snapshot, observer)?;
     let resolved = &outcome.resolved;

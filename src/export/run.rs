@@ -185,7 +185,10 @@ fn run_in_folder(
         }
         None => Folder::create(&request.out, request.force)?,
     };
-    match run_in(request, snapshot, &folder, first, observer) {
+    let exported = run_in(request, snapshot, &folder, first, observer);
+    // An interrupted run does not wait for queries that still have the snapshot.
+    request.open.pgdata.servers.end();
+    match exported {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
             let older_stays = !complete && folder.replaces();
@@ -242,8 +245,10 @@ fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
 }
 
 pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
-    snapshot::open_with(&request.snapshot, &request.open)
-        .map_err(|error| ExportError::Open(Box::new(error)))
+    snapshot::open_with(&request.snapshot, &request.open).map_err(|error| match error {
+        SnapshotError::Interrupted => ExportError::Interrupted,
+        error => ExportError::Open(Box::new(error)),
+    })
 }
 
 /// True for a snapshot that can be opened again: neither standard input nor another pipe.

@@ -26,6 +26,7 @@ mod fingerprint;
 mod inserts;
 mod keyed;
 mod open;
+mod pgdata;
 mod plain;
 mod postgres;
 mod read_errors;
@@ -51,6 +52,7 @@ pub use error::{Place, SnapshotError};
 pub use fingerprint::fingerprint;
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use open::{OpenOptions, open, open_with};
+pub use pgdata::{Listener, PgdataOptions, PrivateServers, Step};
 pub use plain::PlainDump;
 pub use postgres::{
     PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
@@ -97,6 +99,8 @@ pub enum Kind {
     Tar,
     /// A live PostgreSQL server, read at one exported snapshot.
     Postgres,
+    /// A server's data folder or a base backup, read through a private server on a copy.
+    Pgdata,
 }
 
 impl Kind {
@@ -110,6 +114,7 @@ impl Kind {
             Kind::Directory => "directory",
             Kind::Tar => "tar",
             Kind::Postgres => "postgres",
+            Kind::Pgdata => "pgdata",
         }
     }
 }

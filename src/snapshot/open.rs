@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::compression::{Compression, MAGIC_LENGTH, decoder};
+use super::pgdata::PgdataSource;
 use super::read_errors::{io_error, read_error};
 use super::{
-    Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, Place,
-    PlainDump, PostgresSource, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
-    Timeouts, postgres,
+    Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, PgdataOptions,
+    Place, PlainDump, PostgresSource, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
+    Timeouts, pgdata, postgres,
 };
 
 /// Decompressed bytes that a kind is told by.
@@ -34,7 +35,7 @@ const SQL_WORDS: [&str; 13] = [
     "INSERT",
 ];
 
-/// How a snapshot is opened. Only live servers look at it.
+/// How a snapshot is opened. Only live servers and data folders look at it.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
     /// Queries that are answered at the same time, each on a connection of its own.
@@ -42,6 +43,7 @@ pub struct OpenOptions {
     /// The id of an exported snapshot that is read in place of the present instant.
     pub pg_snapshot: Option<String>,
     pub timeouts: Timeouts,
+    pub pgdata: PgdataOptions,
 }
 
 impl Default for OpenOptions {
@@ -51,6 +53,7 @@ impl Default for OpenOptions {
             connections: std::thread::available_parallelism().map_or(1, usize::from),
             pg_snapshot: None,
             timeouts: Timeouts::default(),
+            pgdata: PgdataOptions::default(),
         }
     }
 }
@@ -63,11 +66,13 @@ pub fn open(spec: &str) -> Result<Snapshot, SnapshotError> {
     open_with(spec, &OpenOptions::default())
 }
 
-/// Opens what the user named: a file, a folder, `-` for standard input, or the address of a server.
+/// Opens what the user named: a file, a folder, `-` for standard input, the address of a server, or `pgdata:` and a
+/// server's data folder.
 ///
 /// Reads no more than is needed to tell the kind (the schema of a CSV folder, the way to the database in a
 /// tar); damage behind that shows when the snapshot is read. From standard input this blocks until the
 /// input has come that far. A server is connected to, and held at one instant for as long as the snapshot lives.
+/// A data folder is copied, and a private server started on the copy; both are gone when the snapshot is.
 ///
 /// # Errors
 /// There is nothing under that name, it cannot be read, or it is no snapshot that this program reads.
@@ -99,6 +104,17 @@ fn open_kind(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotErro
             "a snapshot id",
             "only a live PostgreSQL server has exported snapshots; name one by its address",
         ));
+    }
+    if let Some(folder) = spec.strip_prefix(pgdata::SCHEME) {
+        let path = Path::new(folder);
+        let server = PgdataSource::open(path, options)?;
+        return Ok(Snapshot {
+            kind: Kind::Pgdata,
+            source: source_name(path),
+            size: None,
+            progress: server.progress(),
+            access: Access::Keyed(Box::new(server)),
+        });
     }
     let path = Path::new(spec);
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -172,7 +188,7 @@ fn open_folder(path: &Path, source: &str) -> Result<Snapshot, SnapshotError> {
     if has("PG_VERSION") && path.join("global/pg_control").exists() {
         return Err(unsupported(
             &format!("{source} (a PostgreSQL data folder)"),
-            "its files mean nothing without a server; start one on a copy, and dump it with pg_dump",
+            "its files mean nothing without a server; to have one started on a copy of it, write pgdata: in front of its name",
         ));
     }
     let reason = if CsvFolder::holds_tables(&names) {

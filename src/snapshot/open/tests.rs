@@ -130,7 +130,7 @@ fn folders_that_are_not_read_are_named() {
         (
             "data folder",
             &["PG_VERSION", "global/pg_control"],
-            &["data folder", "pg_dump"],
+            &["data folder", "pgdata:"],
         ),
         (
             "tables without a schema",

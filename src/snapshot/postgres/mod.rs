@@ -13,6 +13,7 @@ mod delivery;
 mod failure;
 mod keeper;
 mod literal;
+mod local;
 mod login;
 mod parameters;
 mod passfile;
@@ -29,6 +30,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
+
+pub(super) use local::Local;
 
 pub use address::{address_start, shown, split_password};
 pub use parameters::PASSWORD_VARIABLE;

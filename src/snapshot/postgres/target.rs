@@ -84,6 +84,42 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// A server that is reached by a socket in a folder, and asks for no password.
+    pub(super) fn local(folder: &Path, user: &str, dbname: &str, options: &str) -> Target {
+        Target {
+            hosts: vec![Host {
+                address: Address::Folder(folder.to_owned()),
+                port: 5432,
+                password: None,
+            }],
+            user: user.to_owned(),
+            dbname: dbname.to_owned(),
+            options: Some(options.to_owned()),
+            application_name: "relexport".to_owned(),
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            keepalives: Keepalives {
+                on: false,
+                idle: None,
+                interval: None,
+                count: None,
+                user_timeout: None,
+            },
+            tls: TlsSettings {
+                mode: SslMode::Disable,
+                direct: false,
+                only_13: false,
+                name_is_sent: false,
+                system_roots: false,
+                root: None,
+                certificate: None,
+                key: None,
+            },
+            wanted: Wanted::Any,
+            needs_channel_binding: false,
+            may_bind_channel: false,
+        }
+    }
+
     /// Reads an address, with what the environment and the user's files add to it.
     ///
     /// # Errors
