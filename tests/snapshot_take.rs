@@ -932,3 +932,68 @@ fn partitions_whose_files_have_other_columns_are_refused() {
     );
     assert!(!dir.join("other").exists());
 }
+
+#[test]
+fn a_table_in_two_places_is_taken_whole() {
+    let text = dump();
+    let block = copy_block(&text, "epics").to_owned();
+    let (head, rest) = block.split_once('\n').unwrap();
+    let rows: Vec<&str> = rest.strip_suffix("\\.\n").unwrap().lines().collect();
+    let part = |rows: &[&str]| format!("{head}\n{}\n\\.\n", rows.join("\n"));
+    let first = copy_block(&text, "abuse_report_uploads").to_owned();
+    let moved = edit(&text, &block, &part(&rows[1..]));
+    let moved = edit(&moved, &first, &format!("{}\n{first}", part(&rows[..1])));
+    let dir = Dir::new();
+    let from = dir.write("dump.sql", moved);
+    let folder = take(&dir, &from, "whole", &[]);
+    assert_exports_all(&dir, &folder, "whole");
+    let folder = take(&dir, &from, "some", &["--group", "acme/platform"]);
+    let run = dir.export(&folder).group(4351).ok();
+    assert_same_files("some", &run.contents(), &expected_files(&[4351]));
+    // A pipe cannot be read again.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_relexport"))
+        .current_dir(dir.path())
+        .args([
+            "snapshot", "take", "--from", "-", "--out", "piped", "--group", "4351",
+        ])
+        .stdin(fs::File::open(&from).map(Stdio::from).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take();
+    assert_says(
+        &child.wait_with_output().unwrap(),
+        3,
+        &["epics", "two places", "save the snapshot to a file"],
+    );
+    assert!(!dir.join("piped").exists());
+}
+
+#[test]
+fn data_that_do_not_fit_their_definition_are_refused() {
+    let dir = Dir::new();
+    let text = "CREATE TABLE public.namespaces (id bigint);\nCOPY public.namespaces (id, more) FROM stdin;\n1\t2\n\\.\n";
+    let from = dir.write("dump.sql", text);
+    let args = ["take", "--from", from.to_str().unwrap(), "--out", "taken"];
+    assert_says(
+        &snapshot(&dir, args),
+        3,
+        &[
+            "table namespaces",
+            "a column that its definition does not have",
+        ],
+    );
+    assert!(!dir.join("taken").exists());
+}
+
+#[test]
+fn links_are_not_followed() {
+    let dir = Dir::new();
+    let folder = take(&dir, project("fixtures/csv"), "taken", &[]);
+    let json = folder.join("snapshot.json");
+    fs::rename(&json, dir.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(dir.join("elsewhere"), &json).unwrap();
+    dir.export(&folder)
+        .group(4351)
+        .fails(3, &["snapshot.json", "no link in a snapshot is followed"]);
+}

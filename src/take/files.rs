@@ -40,8 +40,8 @@ struct TableFile {
     file: PartFile,
     /// The columns of its first line.
     columns: Vec<String>,
-    /// The writer for the data that goes by, and its head.
-    writer: Option<(Arc<BlockHead>, Arc<CsvWriter>)>,
+    /// The writer for the data that goes by.
+    writer: Option<Arc<CsvWriter>>,
     rows: u64,
 }
 
@@ -89,6 +89,15 @@ impl Files {
         if !layout::is_name(&name.name) {
             return Err(fault("its name cannot be the name of a file"));
         }
+        let definition = self.catalog.table(name);
+        let is_defined = |column: &String| {
+            definition.is_some_and(|definition| definition.column(column).is_some())
+        };
+        if !columns.iter().all(is_defined) {
+            return Err(fault(
+                "its data have a column that its definition does not have",
+            ));
+        }
         if !self.open.contains_key(name) {
             let mut header = Vec::new();
             CsvWriter::header(&columns, &mut header);
@@ -110,7 +119,7 @@ impl Files {
         let writer = CsvWriter::new(head, &table.columns)
             .filter(|_| columns == table.columns)
             .ok_or_else(|| fault("its data stand in several places with different columns"))?;
-        table.writer = Some((Arc::clone(head), Arc::new(writer)));
+        table.writer = Some(Arc::new(writer));
         Ok(())
     }
 
@@ -128,10 +137,10 @@ impl Files {
     /// Takes some rows of a table that has begun.
     pub(super) fn rows(&mut self, block: Block) -> Result<(), Stop> {
         let name = block.head.table.clone();
-        let Some((_, writer)) = self.open.get(&name).and_then(|table| table.writer.as_ref()) else {
+        let table = self.open.get(&name);
+        let Some(writer) = table.and_then(|table| table.writer.clone()) else {
             return Ok(());
         };
-        let writer = Arc::clone(writer);
         let done = self.fan_out.give(move || Packed {
             frame: pack(&writer, &block),
             table: name,

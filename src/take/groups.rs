@@ -51,7 +51,7 @@ pub(super) fn rows(
     };
     let outcome = match find(request, &pipeline, choice, source, false, observer) {
         // A table in two places, with others between that were decided by its first part.
-        Err(ResolveError::Reappeared { .. }) if Path::new(&request.from).exists() => {
+        Err(ResolveError::Reappeared { .. }) if lasts(&request.from) => {
             let again = snapshot::open_with(&request.from, &request.open)
                 .map_err(|error| TakeError::Open(Box::new(error)))?;
             find(request, &pipeline, choice, again, true, observer)
@@ -93,6 +93,11 @@ pub(super) fn rows(
         tables,
         only: Some(ids),
     })
+}
+
+/// True for a source that can be read again: neither standard input nor another pipe.
+fn lasts(name: &str) -> bool {
+    std::fs::metadata(name).is_ok_and(|found| found.is_file() || found.is_dir())
 }
 
 fn stopped(stop: Stop, request: &TakeRequest) -> TakeError {
