@@ -1,7 +1,6 @@
 //! Measuring on a live server: what it was asked, with the server's own log as the judge.
 
 mod support;
-#[allow(dead_code, reason = "locks are for other tests")]
 mod support_live;
 mod support_server;
 
