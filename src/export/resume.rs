@@ -66,10 +66,16 @@ pub(super) fn unfinished(request: &ExportRequest) -> Result<Option<Manifest>, Ex
     }
 }
 
-/// How many files an export folder says are finished.
+/// How many finished files an export folder has that another run can go on with.
 pub(super) fn finished_files(folder: &Path) -> usize {
-    let entities = manifest::read(folder).map_or_else(|_| Vec::new(), |found| found.entities);
-    let relations = entities.iter().flat_map(|entity| &entity.relations);
+    let found = manifest::read(folder).ok();
+    let Some(manifest) = found.filter(|manifest| manifest.resume.is_some()) else {
+        return 0;
+    };
+    let relations = manifest
+        .entities
+        .iter()
+        .flat_map(|entity| &entity.relations);
     relations.flat_map(RelationEntry::files).count()
 }
 
