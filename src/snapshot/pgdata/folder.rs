@@ -40,7 +40,9 @@ impl DataFolder {
             path: path.display().to_string(),
             reason: reason.to_owned(),
         };
-        let path = &path.canonicalize().map_err(|error| io_error(path, error))?;
+        let path = &path
+            .canonicalize()
+            .map_err(|error| unreadable(path, error))?;
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
         if !metadata.is_dir() {
             return Err(not_one(
