@@ -158,7 +158,7 @@ pub struct VerifyArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum PipelineCommand {
-    Check(PipelineCheckArgs),
+    Check(Box<PipelineCheckArgs>),
     /// Print the built-in pipeline
     Show,
     /// Print the JSON Schema of pipeline files
