@@ -350,3 +350,76 @@ fn stretch(from: &File, to: &File, at: u64) -> io::Result<Option<(u64, u64)>> {
 fn stretch(_from: &File, _to: &File, at: u64) -> io::Result<Option<(u64, u64)>> {
     Ok((at == 0).then_some((0, u64::MAX)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_bytes_and_the_holes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("from"), folder.path().join("to"));
+        let file = File::create(&path).unwrap();
+        file.write_all_at(b"begin", 0).unwrap();
+        file.write_all_at(b"middle", 4 << 20).unwrap();
+        // A hole at the end, too.
+        file.set_len(9 << 20).unwrap();
+        let mut told = 0;
+        let result = copy_content(
+            &File::open(&path).unwrap(),
+            &create(&copy).unwrap(),
+            &mut |bytes| {
+                told += bytes;
+                Ok(())
+            },
+        );
+        assert!(result.is_ok());
+        assert!(fs::read(&path).unwrap() == fs::read(&copy).unwrap());
+        let blocks = |path: &Path| fs::metadata(path).unwrap().blocks();
+        assert_eq!(blocks(&copy), blocks(&path));
+        if blocks(&path) < 1000 {
+            assert!(told < 1 << 20, "{told}");
+        }
+        let empty = folder.path().join("empty");
+        let result = copy_content(
+            &File::create_new(&empty)
+                .and_then(|_| File::open(&empty))
+                .unwrap(),
+            &create(&folder.path().join("empty copy")).unwrap(),
+            &mut |_| Ok(()),
+        );
+        assert!(result.is_ok());
+    }
+
+    #[test]
+    fn a_copy_that_cannot_fit_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        fs::write(&from, "content").unwrap();
+        let work = folder.path().join("work");
+        fs::create_dir(&work).unwrap();
+        if share(
+            &File::open(&from).unwrap(),
+            &create(&folder.path().join("shared")).unwrap(),
+        ) {
+            return;
+        }
+        let listing = Listing {
+            files: vec![Listed {
+                from,
+                to: work.join("to"),
+                size: 7,
+            }],
+            bytes: u64::MAX,
+            ..Listing::default()
+        };
+        let user = ServerUser::choose((1, 1)).unwrap();
+        let error = listing.copy(&work, &user, &mut |_| Ok(())).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("the copy needs"), "{error}");
+        assert!(error.contains("--temp-dir"), "{error}");
+        assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
+    }
+}
