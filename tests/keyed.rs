@@ -265,7 +265,7 @@ fn with_large_labels(count: usize, bytes: usize) -> String {
 #[test]
 fn a_round_that_is_too_large_is_cut_and_loses_nothing() {
     let dir = Dir::new();
-    let dump = with_large_labels(60, 1 << 20);
+    let dump = with_large_labels(40, 1 << 19);
     let run = dir
         .export_to(dir.write("large.sql", &dump), dir.join("dump"))
         .args([
@@ -333,24 +333,46 @@ fn a_refused_table_fails_what_is_made_of_it_and_nothing_else() {
 }
 
 #[test]
-fn a_refused_batch_fails_from_there_on() {
+fn rows_that_are_refused_fail_their_files_and_all_behind_them() {
     let dir = Dir::new();
-    let dump = with_large_labels(30, 1 << 20);
-    let source = Double {
-        // The key query is the first on labels, the first round the second.
-        faults: Box::new(|_, query| {
-            let asks = format!("{:?}", query.predicates);
-            (query.table.name == "labels" && asks.contains("700029")).then_some(Fault::Refused)
-        }),
-        ..changed(&dir, &dump)
-    };
-    let mut request = request(&dir.join("out"), named(&["4351"], false));
-    request.selection.relations = Relations::Only(vec!["labels".to_owned()]);
-    let report = export(source, &request).unwrap();
-    let labels = &report.manifest.entities[0].relations[0];
-    assert_eq!(labels.status, Status::Failed);
-    assert!(labels.file.is_none());
-    assert!(contents(&report.place).is_empty());
+    let dump = with_large_labels(300, 10);
+    for batched in [false, true] {
+        // In the last of the rounds.
+        let source = Double {
+            faults: Box::new(|_, query| {
+                let asks = format!("{:?}", query.predicates);
+                (query.table.name == "labels" && asks.contains("700299")).then_some(Fault::Refused)
+            }),
+            ..changed(&dir, &dump)
+        };
+        let mut request = request(
+            &dir.join(&format!("out-{batched}")),
+            named(&["4351"], false),
+        );
+        request.selection.relations = Relations::Only(vec!["labels".to_owned()]);
+        request.options.batched = batched;
+        request.options.batch_size = 10.try_into().unwrap();
+        let report = export(source, &request).unwrap();
+        let labels = &report.manifest.entities[0].relations[0];
+        assert_eq!(labels.status, Status::Failed);
+        assert!(labels.error.as_ref().unwrap().contains("permission denied"));
+        assert!(labels.file.is_none());
+        let batches = labels.batches.as_deref().unwrap_or_default();
+        assert_eq!(batches.is_empty(), !batched);
+        let finished = batches
+            .iter()
+            .take_while(|batch| batch.file.is_some())
+            .count();
+        assert_eq!(contents(&report.place).len(), finished);
+        for batch in &batches[finished..] {
+            assert!(batch.file.is_none());
+            assert!(batch.error.as_ref().unwrap().contains("permission denied"));
+        }
+        assert!(
+            !batched || (1..batches.len()).contains(&finished),
+            "{finished}"
+        );
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::resolve::ResolveError;
 use crate::resolve::plan::{HopId, Plan, SlotSource, TableId};
 use crate::resolve::scan::{HopToScan, Scanned, Scanner};
 use crate::snapshot::{
-    BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, SnapshotError,
+    Block, BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, RowForm, SnapshotError,
 };
 
 /// Keys that one query names at the most; of more, several are made.
@@ -99,6 +99,38 @@ impl Asker<'_> {
             }
             Event::Catalog(..) | Event::End(_) => Ok(ControlFlow::Continue(())),
         })
+    }
+
+    /// What is found in rows of a table that came before, each as its layout has it.
+    ///
+    /// # Errors
+    /// A row that cannot be used.
+    pub fn known(&self, table: TableId, rows_as: &As, rows: Vec<u8>) -> Result<Scanned, Failure> {
+        let planned = &self.plan.tables[table];
+        let head = Arc::new(BlockHead {
+            table: planned.name.clone(),
+            columns: planned
+                .layout
+                .iter()
+                .map(|column| column.name.clone())
+                .collect(),
+            form: RowForm::CopyText,
+        });
+        let broken = |reason: &str| Failure::Relation(format!("table {}: {reason}", planned.name));
+        let scanner = self
+            .scanner(table, &head, rows_as)
+            .map_err(|reason| broken(&reason))?;
+        let scanned = scanner.scan(&Block {
+            head,
+            range: 0..rows.len(),
+            buffer: Arc::new(rows),
+            offset: 0,
+            first_row: 0,
+        });
+        match scanned.bad.first() {
+            Some(bad) => Err(broken(&bad.reason)),
+            None => Ok(scanned),
+        }
     }
 
     /// Asks a query and hands out what comes, until `take` breaks off or fails.

@@ -425,7 +425,10 @@ impl Shared {
             let loaded = match self.refused(relation, &parts) {
                 Some(error) => Err(Failure::Relation(error)),
                 None if ids.is_empty() => Ok(Loaded::Rows(asker.store())),
-                None => asker.round(planned, node, &ids, limit, &self.interrupted),
+                None => {
+                    let shelf = &self.live.shelf;
+                    asker.round(planned, node, &ids, limit, shelf, &self.interrupted)
+                }
             };
             let rows = match loaded {
                 Ok(Loaded::Rows(store)) => {

@@ -1,7 +1,7 @@
 //! Loading a round: some top-level rows with everything below them, by one query per hop.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
@@ -13,6 +13,7 @@ use crate::snapshot::{Event, Fields, Predicate, Query};
 
 use super::ask::{As, Asker, Failure, KEYS};
 use super::fetch::Of;
+use super::shelf::Shelf;
 
 /// What a round's rows came to.
 pub(super) enum Loaded {
@@ -28,6 +29,7 @@ struct Load<'a> {
     store: RowStore,
     /// Keys that the rows so far have fed.
     slots: HashMap<SlotId, Vec<i64>, FixedState>,
+    shelf: &'a Shelf,
     limit: usize,
     too_large: bool,
 }
@@ -57,6 +59,7 @@ impl Asker<'_> {
         node: &PlanNode,
         ids: &[i64],
         limit: usize,
+        shelf: &Shelf,
         interrupted: &AtomicBool,
     ) -> Result<Loaded, Failure> {
         let mut load = Load {
@@ -64,6 +67,7 @@ impl Asker<'_> {
             interrupted,
             store: self.store(),
             slots: HashMap::default(),
+            shelf,
             limit,
             too_large: false,
         };
@@ -76,6 +80,7 @@ impl Asker<'_> {
             node.table,
             vec![Predicate::AnyOf(key, ids)],
             &As::Keyed(top),
+            None,
         )?;
         let mut got: Vec<i64> = load.store.all(top).iter().map(|entry| entry.id).collect();
         got.sort_unstable();
@@ -162,12 +167,23 @@ impl Load<'_> {
         };
         keys.sort_unstable();
         keys.dedup();
-        let keys = keys.clone();
+        let mut keys = keys.clone();
+        let table = &self.asker.plan.tables[hop.table];
+        // What others belong to, many belong to.
+        let is_shared = hop.child == table.layout[table.key].name && hop.filter.is_empty();
+        if is_shared {
+            let known = self.shelf.take(hop.table, &mut keys);
+            let scanned = self.asker.known(hop.table, &As::Hop(id), known)?;
+            if self.take(&scanned)?.is_break() {
+                return Ok(());
+            }
+        }
         for keys in keys.chunks(KEYS) {
             if self.too_large {
                 return Ok(());
             }
-            self.ask(hop.table, hop.predicates(keys), &As::Hop(id))?;
+            let shared = is_shared.then_some(keys);
+            self.ask(hop.table, hop.predicates(keys), &As::Hop(id), shared)?;
         }
         Ok(())
     }
@@ -177,14 +193,32 @@ impl Load<'_> {
         table: TableId,
         predicates: Vec<Predicate<'_>>,
         rows_as: &As,
+        shared: Option<&[i64]>,
     ) -> Result<(), Failure> {
-        let (asker, interrupted) = (self.asker, self.interrupted);
+        let (asker, interrupted, shelf) = (self.asker, self.interrupted, self.shelf);
+        let mut found: Vec<(i64, Vec<u8>)> = Vec::new();
         asker.rows(table, predicates, rows_as, interrupted, &mut |scanned| {
-            self.take(scanned)
-        })
+            if shared.is_some() {
+                let row = |range: &Range<usize>| scanned.kept[range.clone()].to_vec();
+                let rows = scanned
+                    .found
+                    .iter()
+                    .map(|it| (it.key, row(&scanned.ranges[it.row])));
+                found.extend(rows);
+            }
+            self.take(&scanned)
+        })?;
+        if let Some(keys) = shared.filter(|_| !self.too_large) {
+            shelf.put(
+                table,
+                keys,
+                found.iter().map(|(key, row)| (*key, row.as_slice())),
+            );
+        }
+        Ok(())
     }
 
-    fn take(&mut self, scanned: Scanned) -> Result<ControlFlow<()>, Failure> {
+    fn take(&mut self, scanned: &Scanned) -> Result<ControlFlow<()>, Failure> {
         let mut places = Vec::with_capacity(scanned.ranges.len());
         for range in &scanned.ranges {
             let at = self.store.push(&scanned.kept[range.clone()]);
@@ -194,8 +228,8 @@ impl Load<'_> {
             let (key, id, at) = (found.key, found.id, places[found.row]);
             self.store.enter(found.hop, Entry { key, id, at });
         }
-        for (slot, key) in scanned.fed {
-            self.slots.entry(slot).or_default().push(key);
+        for (slot, key) in &scanned.fed {
+            self.slots.entry(*slot).or_default().push(*key);
         }
         self.too_large = self.store.in_use() > self.limit;
         Ok(match self.too_large {

@@ -10,6 +10,7 @@ mod fetch;
 mod keys;
 mod load;
 mod search;
+mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows};
 pub use fetch::{Fetch, Fetched, Of, Part, Round, TopKeys, Wanted};
 
 use ask::Asker;
+use shelf::Shelf;
 
 /// Rows of a plan's relations that are asked for when they are needed.
 #[derive(Clone)]
@@ -31,6 +33,7 @@ pub struct Live {
     plan: Arc<Plan>,
     catalog: Arc<Catalog>,
     source: Arc<dyn KeyedSource>,
+    shelf: Arc<Shelf>,
 }
 
 impl Live {
@@ -86,6 +89,7 @@ pub(super) fn resolve_live(
         plan: Arc::clone(&plan),
         catalog: Arc::clone(&catalog),
         source,
+        shelf: Arc::default(),
     };
     Ok(Outcome {
         resolved: Resolved {

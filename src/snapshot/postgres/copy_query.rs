@@ -63,8 +63,15 @@ fn condition(
     match predicate {
         Predicate::AnyOf(name, keys) => {
             let column = identifier(name);
-            match type_of(name).as_ref().and_then(range) {
-                Some(range) => any_of(&column, integer_array(keys_within(keys, range))),
+            let sql_type = type_of(name);
+            match sql_type.as_ref().and_then(range) {
+                Some(range) => {
+                    let array = integer_array(keys_within(keys, range));
+                    match integer_name(sql_type.as_ref()).filter(|_| keys.len() > MANY) {
+                        Some(integer) => any_of(&column, out_of_sight(&array, integer)),
+                        None => any_of(&column, array),
+                    }
+                }
                 None => {
                     let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
                     any_text(&column, keys.iter().map(String::as_str))
@@ -123,6 +130,25 @@ fn condition(
         Predicate::NotNull(name) => format!("{} IS NOT NULL", identifier(name)),
         Predicate::Above(name, bound) => compared(name, ">", *bound),
         Predicate::Below(name, bound) => compared(name, "<", *bound),
+    }
+}
+
+/// Keys from which on the planner is not shown them: it would weigh each of them up, which takes about as long as looking it
+/// up, and then think little of an index.
+const MANY: usize = 100;
+
+/// An array that the planner sees only once it is too late to think about it.
+fn out_of_sight(array: &str, integer: &str) -> String {
+    format!("(SELECT {array}::{integer}[])::{integer}[]")
+}
+
+/// The server's own name of an integer type.
+fn integer_name(sql_type: Option<&SqlType>) -> Option<&'static str> {
+    match sql_type? {
+        SqlType::SmallInt => Some("pg_catalog.int2"),
+        SqlType::Integer => Some("pg_catalog.int4"),
+        SqlType::BigInt => Some("pg_catalog.int8"),
+        _ => None,
     }
 }
 
