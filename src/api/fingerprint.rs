@@ -4,14 +4,12 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
 use crate::output::atomic::hex;
+use crate::snapshot;
 
-/// How deep a folder that is a snapshot is looked into: a backup's tree has `db/`, an archive's has none.
-const DEPTH: usize = 2;
 /// Letters of the fingerprint: it names a folder.
 const LENGTH: usize = 16;
 
@@ -19,43 +17,20 @@ const LENGTH: usize = 16;
 ///
 /// # Errors
 /// Where the snapshot's files cannot be looked at.
-pub fn fingerprint(snapshot: &Path, others: &[&str]) -> io::Result<String> {
+pub fn fingerprint(of: &Path, others: &[&str]) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let path = fs::canonicalize(snapshot)?;
-    add(&mut hash, &path, DEPTH)?;
-    for other in others {
+    let path = fs::canonicalize(of)?;
+    // A pipe has neither a size nor a time of its own.
+    let files = snapshot::fingerprint(&path.to_string_lossy())?.unwrap_or_default();
+    hash.update(path.as_os_str().as_encoded_bytes());
+    hash.update([0]);
+    for other in [files.as_str()].iter().chain(others) {
         hash.update(other.as_bytes());
         hash.update([0]);
     }
     let mut text = hex(&hash.finalize());
     text.truncate(LENGTH);
     Ok(text)
-}
-
-fn add(hash: &mut Sha256, path: &Path, depth: usize) -> io::Result<()> {
-    let found = fs::metadata(path)?;
-    hash.update(path.as_os_str().as_encoded_bytes());
-    hash.update([0]);
-    if found.is_dir() {
-        if depth == 0 {
-            return Ok(());
-        }
-        let mut entries = fs::read_dir(path)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>()?;
-        entries.sort();
-        return entries
-            .iter()
-            .try_for_each(|entry| add(hash, entry, depth - 1));
-    }
-    if !found.is_file() {
-        // A pipe has neither a size nor a time of its own.
-        return Ok(());
-    }
-    let changed = found.modified()?.duration_since(UNIX_EPOCH);
-    hash.update(found.len().to_le_bytes());
-    hash.update(changed.unwrap_or_default().as_nanos().to_le_bytes());
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `relexport snapshot`: takes snapshots, and checks those that were taken.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -11,7 +10,6 @@ use serde_json::json;
 
 use crate::export::ExportObserver;
 use crate::memory;
-use crate::output::verify::Verified;
 use crate::resolve::Choice;
 use crate::snapshot::TableName;
 use crate::take::{TakeObserver, TakeRequest, read_manifest, take, verify::verify};
@@ -20,8 +18,7 @@ use super::args::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
-use super::table::visible;
-use super::{interrupt, setup, stdout};
+use super::{interrupt, setup, stdout, verify as verify_export};
 
 /// Runs the command.
 pub fn run(command: &SnapshotCommand, console: &Console) -> Result<Exit, Failure> {
@@ -121,28 +118,7 @@ fn run_verify(args: &SnapshotVerifyArgs, console: &Console) -> Result<Exit, Fail
             problems: &verified.problems,
         })?;
     } else {
-        stdout::print(&text(&verified))?;
+        stdout::print(&verify_export::text(&verified, "rows", "snapshot.json"))?;
     }
     Ok(if ok { Exit::Success } else { Exit::Failed })
-}
-
-fn text(verified: &Verified) -> String {
-    let mut text = String::new();
-    for problem in &verified.problems {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", visible(&problem.to_string()));
-    }
-    let result = match verified.problems.len() {
-        0 => "everything is as snapshot.json says".to_owned(),
-        1 => "1 problem".to_owned(),
-        count => format!("{} problems", HumanCount(count as u64)),
-    };
-    let _ = writeln!(
-        text,
-        "{} files, {} rows, {}: {result}",
-        HumanCount(verified.files),
-        HumanCount(verified.objects),
-        HumanBytes(verified.bytes)
-    );
-    text
 }

@@ -65,7 +65,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
             verified: &verified,
         })?;
     } else {
-        stdout::print(&text(&verified))?;
+        stdout::print(&text(&verified, "objects", "the manifest"))?;
     }
     Ok(if ok { Exit::Success } else { Exit::Failed })
 }
@@ -78,20 +78,21 @@ fn form(pipeline: &Pipeline, relation: &str) -> Option<Form> {
         .map(|known| known.form)
 }
 
-fn text(verified: &Verified) -> String {
+/// What was found, for people: `objects` are what the files hold, and `list` says what they should be.
+pub(super) fn text(verified: &Verified, objects: &str, list: &str) -> String {
     let mut text = String::new();
     for problem in &verified.problems {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", visible(&problem.to_string()));
     }
     let result = match verified.problems.len() {
-        0 => "everything is as the manifest says".to_owned(),
+        0 => format!("everything is as {list} says"),
         1 => "1 problem".to_owned(),
         count => format!("{} problems", HumanCount(count as u64)),
     };
     let _ = writeln!(
         text,
-        "{} files, {} objects, {}: {result}",
+        "{} files, {} {objects}, {}: {result}",
         HumanCount(verified.files),
         HumanCount(verified.objects),
         HumanBytes(verified.bytes)
