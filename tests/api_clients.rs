@@ -172,7 +172,7 @@ fn a_destination_migrates_a_group_with_its_subgroups() {
         json!({
             "created_at": "2021-06-01T10:00:00Z",
             "updated_at": "2021-06-01T10:00:00Z",
-            "expires_at": "2030-12-31T00:00:00Z",
+            "expires_at": "2030-12-31",
             "access_level": {"integer_value": 50},
             "user": {
                 "user_gid": "gid://gitlab/User/2",
@@ -213,6 +213,72 @@ fn an_old_source_gives_what_a_destination_asks_of_it() {
     assert_eq!(
         fs::read(out.join("umbrella/epics.ndjson")).unwrap(),
         expected(7001, "epics")
+    );
+}
+
+#[test]
+fn a_source_before_cadences_gives_its_iterations_by_graphql() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--gitlab-version", "15.3.5-ee"]);
+    let out = folder.path().join("out");
+    let result = migrate(&server, "unused", "acme/platform", &out);
+    assert!(
+        !out.join("acme/platform/iterations_cadences.ndjson")
+            .exists()
+    );
+    // Those of the parent group are its own; an end at -infinity is none, and such iterations come last.
+    assert_eq!(
+        result["entities"]["acme/platform"]["iterations"],
+        json!([
+            {
+                "iid": "1",
+                "title": "One",
+                "description": "It. \\. one",
+                "state": "closed",
+                "start_date": "2021-05-03",
+                "due_date": "2021-05-16",
+                "created_at": "2021-05-04T11:25:20Z",
+                "updated_at": "2021-05-04T11:25:20Z",
+            },
+            {
+                "iid": "2",
+                "title": "Two",
+                "description": "",
+                "state": "current",
+                "start_date": "2021-05-17",
+                "due_date": null,
+                "created_at": "2021-05-04T11:25:20Z",
+                "updated_at": "2021-05-04T11:25:20Z",
+            },
+            {
+                "iid": "41",
+                "title": null,
+                "description": null,
+                "state": "upcoming",
+                "start_date": null,
+                "due_date": null,
+                "created_at": "2021-05-04T11:25:20Z",
+                "updated_at": "2021-05-04T11:25:20Z",
+            },
+        ])
+    );
+    // Without a word, those above count, too.
+    let body = br#"{"query":"{group(fullPath:\"acme/platform\"){iterations(first:1){nodes{id state} pageInfo{hasNextPage endCursor}}}}"}"#;
+    let answer = server.request("POST", "/api/graphql", &[], body).json();
+    assert_eq!(
+        answer["data"]["group"]["iterations"],
+        json!({
+            "nodes": [{"id": "gid://gitlab/Iteration/301", "state": "closed"}],
+            "pageInfo": {"hasNextPage": true, "endCursor": "1"},
+        })
+    );
+    let body = br#"{"query":"{group(fullPath:\"acme/platform\"){iterations{nodes{iid}}}}"}"#;
+    let answer = server.request("POST", "/api/graphql", &[], body).json();
+    let iids = answer["data"]["group"]["iterations"]["nodes"].clone();
+    assert_eq!(
+        iids,
+        json!([{"iid": "1"}, {"iid": "3"}, {"iid": "2"}, {"iid": "41"}])
     );
 }
 

@@ -130,6 +130,26 @@ query($full_path: ID!, $cursor: String, $per_page: Int) {
 }
 """
 
+ITERATIONS = """
+query($full_path: ID!, $cursor: String, $per_page: Int) {
+  group(fullPath: $full_path) {
+    iterations(first: $per_page, after: $cursor, includeAncestors: false) {
+      page_info: pageInfo { next_page: endCursor has_next_page: hasNextPage }
+      nodes {
+        iid
+        title
+        description
+        state
+        start_date: startDate
+        due_date: dueDate
+        created_at: createdAt
+        updated_at: updatedAt
+      }
+    }
+  }
+}
+"""
+
 PROJECTS = """
 query($full_path: ID!, $cursor: String, $per_page: Int) {
   group(fullPath: $full_path) {
@@ -229,7 +249,7 @@ def migrate(full_path, version, enterprise):
     files = ["self", "namespace_settings", "labels", "milestones"]
     if version >= (18, 11):
         files.append("max_iids")
-    if enterprise:
+    if enterprise and version >= (15, 4):
         files.append("iterations_cadences")
     later = ["boards", "uploads"]
     if enterprise:
@@ -248,6 +268,8 @@ def migrate(full_path, version, enterprise):
     fetch(files)
     result["badges"] = paged(f"/groups/{xid}/badges")
     result["members"] = connection(MEMBERS, full_path, "portable", "members")
+    if enterprise and version <= (15, 3):
+        result["iterations"] = connection(ITERATIONS, full_path, "group", "iterations")
     fetch(later)
     result["projects"] = connection(PROJECTS, full_path, "group", "projects")
     if enterprise:

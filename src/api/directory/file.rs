@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Details, Directory, Group, Instance};
 
 /// The version of this file's form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -45,6 +45,8 @@ pub(super) struct Line<'a> {
     pub members: Vec<Box<RawValue>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub invited: Vec<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub iterations: Vec<Box<RawValue>>,
 }
 
 /// Where the lines of the groups are.

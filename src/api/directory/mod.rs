@@ -57,6 +57,8 @@ pub struct Details {
     pub members: Vec<Member>,
     #[serde(default)]
     pub invited: Vec<Invited>,
+    #[serde(default)]
+    pub iterations: Vec<Iteration>,
 }
 
 /// Columns of a group's row, and of the rows of its settings.
@@ -129,6 +131,26 @@ pub struct Invited {
     /// The highest level that they get.
     #[serde(rename = "group_access")]
     pub access_level: i64,
+}
+
+/// An iteration.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Iteration {
+    pub id: i64,
+    pub iid: i64,
+    pub state_enum: i64,
+    #[serde(default)]
+    pub title: Option<String>,
+    #[serde(default)]
+    pub description: Option<String>,
+    #[serde(default)]
+    pub start_date: Option<String>,
+    #[serde(default)]
+    pub due_date: Option<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+    #[serde(default)]
+    pub updated_at: Option<String>,
 }
 
 /// Every group of the snapshot.

@@ -183,6 +183,7 @@ fn write(outcome: &Outcome, instance: &Instance, path: &Path) -> io::Result<()> 
             badges: of("badges")?,
             members: of("members")?,
             invited: of("invited")?,
+            iterations: of("iterations")?,
         };
         file::write_line(&mut out, &line)?;
     }

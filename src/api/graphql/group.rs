@@ -3,6 +3,7 @@
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, ID, Object, SimpleObject};
 
+use super::iterations::{self, IterationConnection};
 use super::members::{self, GroupMemberConnection, GroupMemberRelation};
 use super::{asked, gid, page};
 use crate::api::App;
@@ -122,6 +123,20 @@ impl Group {
         let all = members::find(asked.app, self.0.id, relations).await?;
         let (nodes, page_info) = page(all, first, after.as_deref());
         Ok(GroupMemberConnection { nodes, page_info })
+    }
+
+    /// Iterations of the group and, unless this is said to be unwanted, of those above it.
+    async fn iterations(
+        &self,
+        context: &Context<'_>,
+        include_ancestors: Option<bool>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<IterationConnection> {
+        let ancestors = include_ancestors.unwrap_or(true);
+        let all = iterations::find(asked(context)?.app, self.0.id, ancestors).await?;
+        let (nodes, page_info) = page(all, first, after.as_deref());
+        Ok(IterationConnection { nodes, page_info })
     }
 
     /// Projects of the group: none, for they are not exported.

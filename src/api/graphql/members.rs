@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use async_graphql::connection::PageInfo;
-use async_graphql::{Enum, ID, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{Enum, ID, SimpleObject};
 
 use super::gid;
+use super::time::Time;
 use super::users::UserCore;
 use crate::api::App;
 use crate::api::directory::{Directory, Member};
@@ -17,35 +18,6 @@ pub enum GroupMemberRelation {
     Direct,
     Inherited,
     SharedFromGroups,
-}
-
-/// A time in ISO 8601.
-#[derive(Debug, Clone)]
-pub struct Time(String);
-
-#[Scalar]
-impl ScalarType for Time {
-    fn parse(value: Value) -> async_graphql::InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(Time(text)),
-            value => Err(async_graphql::InputValueError::expected_type(value)),
-        }
-    }
-
-    fn to_value(&self) -> Value {
-        Value::String(self.0.clone())
-    }
-}
-
-impl Time {
-    /// A time or a day of a record, without fractions of a second, as GraphQL gives it.
-    fn of(text: &str) -> Option<Time> {
-        let day = text.get(..10)?;
-        match text.get(10..19) {
-            Some(time) => Some(Time(format!("{day}{time}Z"))),
-            None => Some(Time(format!("{day}T00:00:00Z"))),
-        }
-    }
 }
 
 #[derive(Debug, SimpleObject)]
@@ -188,17 +160,5 @@ mod tests {
         ];
         let left: Vec<i64> = highest(all).iter().map(|member| member.id).collect();
         assert_eq!(left, [3, 4, 7, 9]);
-    }
-
-    #[test]
-    fn times_and_days() {
-        let text = |text| Time::of(text).map(|time| time.0);
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            text("2021-06-01T10:00:00.129Z"),
-            some("2021-06-01T10:00:00Z")
-        );
-        assert_eq!(text("2030-12-31"), some("2030-12-31T00:00:00Z"));
-        assert_eq!(text("infinity"), None);
     }
 }

@@ -1,7 +1,9 @@
 //! `/api/graphql`: the queries of a direct-transfer destination, with GitLab's names for types, fields and arguments.
 
 mod group;
+mod iterations;
 mod members;
+mod time;
 mod users;
 
 use std::sync::LazyLock;
