@@ -208,6 +208,30 @@ fn a_server_started_anew_has_lost_the_instant() {
 }
 
 #[test]
+fn rows_that_were_cleaned_away_too_early_lose_the_instant() {
+    let version = Server::shared().database().run("SHOW server_version_num");
+    // PostgreSQL 17 has no such setting any more.
+    if version.parse::<u32>().unwrap() >= 170_000 {
+        return;
+    }
+    let server = Server::start("-c old_snapshot_threshold=0 -c autovacuum=off");
+    let database = server.database();
+    database.run("CREATE TABLE t (id integer); INSERT INTO t SELECT generate_series(1, 1000)");
+    let live = source(&database);
+    assert_eq!(read(live.as_ref(), "t", "id").unwrap(), numbers(1000));
+    database.run("DELETE FROM t");
+    // With 0 the server spares snapshots of the last five seconds, and a few transactions must have come by.
+    std::thread::sleep(Duration::from_millis(5500));
+    for _ in 0..3 {
+        database.run("SELECT txid_current()");
+    }
+    // Reading cleans the pages up.
+    assert_eq!(database.run("SELECT count(*) FROM t"), "0");
+    let reason = lost(read(live.as_ref(), "t", "id"));
+    assert!(reason.contains("snapshot too old"), "{reason}");
+}
+
+#[test]
 fn a_query_that_takes_too_long_is_refused() {
     let database = Server::shared().database();
     database.run(MANY);
