@@ -3,8 +3,8 @@
 # make bench  makes the generated instance (once) and measures the README's numbers: whole runs against other programs,
 #             then batch sizes, threads and gzip levels against each other, into target/bench
 # make picture  makes README's picture again from what make bench measured
-# make bench  makes the generated instance (once) and measures the README's numbers
-# make bench-live  the same for exports of a live server, against SQL that builds JSON and an ORM
+# make bench-live  makes the generated instance (once) and measures exports of a live server against SQL that builds JSON
+#             there, and against an ORM
 # make fuzz   runs each fuzz target for a minute
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
