@@ -31,11 +31,12 @@ pub enum QueueFull {
     Io(#[from] io::Error),
 }
 
+type Known = HashMap<i64, GroupRuns>;
+
 #[derive(Default)]
 struct Inner {
     waiting: VecDeque<Arc<Run>>,
     running: Vec<Arc<Run>>,
-    groups: HashMap<i64, GroupRuns>,
     next: u64,
     closed: bool,
 }
@@ -45,7 +46,10 @@ pub struct Queue {
     store: Store,
     /// Groups that may wait.
     room: usize,
+    /// Held while a request is written to disk, so not for those who only ask what there is.
     inner: Mutex<Inner>,
+    /// What every group has. Locked for moments, behind `inner` where both are.
+    known: Mutex<Known>,
     wake: Condvar,
 }
 
@@ -56,6 +60,7 @@ impl Queue {
     /// Those of the file system.
     pub fn open(store: Store, room: usize) -> io::Result<Queue> {
         let mut inner = Inner::default();
+        let mut known = Known::new();
         let mut all = Vec::new();
         for (number, request) in store.runs()? {
             inner.next = number;
@@ -63,7 +68,7 @@ impl Queue {
         }
         for run in &all {
             for group in run.groups() {
-                let runs = inner.groups.entry(group).or_default();
+                let runs = known.entry(group).or_default();
                 if let Some(older) = runs.newest.replace(Arc::clone(run)) {
                     older.supersede(group);
                 }
@@ -77,11 +82,7 @@ impl Queue {
                 inner.waiting.push_back(run);
                 continue;
             }
-            let used = inner.groups.values().any(|runs| {
-                let both = runs.newest.iter().chain(&runs.complete);
-                both.into_iter().any(|used| Arc::ptr_eq(used, &run))
-            });
-            if !used {
+            if !uses(&known, &run) {
                 remove(&store.run(run.number));
             }
         }
@@ -89,6 +90,7 @@ impl Queue {
             store,
             room,
             inner: Mutex::new(inner),
+            known: Mutex::new(known),
             wake: Condvar::new(),
         })
     }
@@ -100,6 +102,10 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // What is changed under the lock is whole again before anything that can panic.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for the export of a group. Writes the request to disk before it returns, so it blocks.
@@ -142,12 +148,11 @@ impl Queue {
                 run
             }
         };
-        let older = inner
-            .groups
-            .entry(group)
-            .or_default()
-            .newest
-            .replace(Arc::clone(&run));
+        let newest = Some(Arc::clone(&run));
+        let older = {
+            let mut known = self.known();
+            std::mem::replace(&mut known.entry(group).or_default().newest, newest)
+        };
         if let Some(older) = older.filter(|older| !Arc::ptr_eq(older, &run)) {
             self.leave(&mut inner, &older, group);
         }
@@ -174,24 +179,12 @@ impl Queue {
             return;
         }
         older.supersede(group);
-        Self::sweep(inner, older);
-    }
-
-    /// Takes a run away that is over and that no group needs any more.
-    fn sweep(inner: &Inner, run: &Arc<Run>) {
-        let is_over = matches!(run.state(), State::Ended | State::Failed(_));
-        let used = inner.groups.values().any(|runs| {
-            let both = runs.newest.iter().chain(&runs.complete);
-            both.into_iter().any(|used| Arc::ptr_eq(used, run))
-        });
-        if is_over && !used {
-            run.doom();
-        }
+        sweep(&self.known(), older);
     }
 
     /// What a group has.
     pub fn runs_of(&self, group: i64) -> GroupRuns {
-        self.lock().groups.get(&group).cloned().unwrap_or_default()
+        self.known().get(&group).cloned().unwrap_or_default()
     }
 
     /// How many groups wait before this run begins; `None` where it does not wait.
@@ -231,18 +224,19 @@ impl Queue {
         if run.state() == State::Waiting {
             return;
         }
+        let mut known = self.known();
         let mut older = Vec::new();
         for group in run.groups() {
             if !run.is_complete_for(group) {
                 continue;
             }
-            let runs = inner.groups.entry(group).or_default();
+            let runs = known.entry(group).or_default();
             older.extend(runs.complete.replace(Arc::clone(run)));
         }
         for older in older {
-            Self::sweep(&inner, &older);
+            sweep(&known, &older);
         }
-        Self::sweep(&inner, run);
+        sweep(&known, run);
     }
 
     /// Nobody needs this run any more, and it came to nothing.
@@ -270,8 +264,8 @@ impl Queue {
 
     /// What every group has, of those that were ever asked for.
     pub fn all(&self) -> Vec<(i64, GroupRuns)> {
-        let inner = self.lock();
-        let groups = inner.groups.iter();
+        let known = self.known();
+        let groups = known.iter();
         groups.map(|(group, runs)| (*group, runs.clone())).collect()
     }
 
@@ -279,6 +273,22 @@ impl Queue {
     pub fn counts(&self) -> (usize, usize) {
         let inner = self.lock();
         (groups(inner.waiting.iter()), groups(inner.running.iter()))
+    }
+}
+
+/// True where a group needs the run.
+fn uses(known: &Known, run: &Arc<Run>) -> bool {
+    known.values().any(|runs| {
+        let mut both = runs.newest.iter().chain(&runs.complete);
+        both.any(|used| Arc::ptr_eq(used, run))
+    })
+}
+
+/// Takes a run away that is over and that no group needs any more.
+fn sweep(known: &Known, run: &Arc<Run>) {
+    let is_over = matches!(run.state(), State::Ended | State::Failed(_));
+    if is_over && !uses(known, run) {
+        run.doom();
     }
 }
 
