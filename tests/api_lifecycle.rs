@@ -202,8 +202,13 @@ fn a_killed_server_goes_on_where_it_was() {
         server.download(4352, "relation=labels"),
         expected(4352, "labels")
     );
+    let older_files = || server.get("/-/relexport/groups/4352").json()["older_files"].clone();
+    let older = older_files();
+    let older = older.as_array().unwrap();
+    assert!(older.contains(&"labels".into()) && older.contains(&"self".into()));
     pipe.feed(dump);
     server.wait_for_export(4352);
+    assert_eq!(older_files(), serde_json::json!([]));
     assert_eq!(
         server.download(4352, "relation=labels"),
         expected(4352, "labels")

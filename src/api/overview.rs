@@ -16,7 +16,7 @@ use super::groups::matches;
 use super::paging::Page;
 use super::params::Params;
 use super::status;
-use crate::output::{Manifest, RelationEntry};
+use crate::output::{Manifest, RelationEntry, Status};
 
 /// A group in the tree.
 #[derive(Serialize)]
@@ -132,6 +132,8 @@ struct Overview {
     manifest: Option<Manifest>,
     /// An older export of the group is complete and stays downloadable.
     older_complete: bool,
+    /// Relations whose whole file is still that of the older export, because the newest has none.
+    older_files: Vec<String>,
 }
 
 /// `GET /-/relexport/groups/:id`.
@@ -153,6 +155,7 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
             relations: Vec::new(),
             manifest: None,
             older_complete: false,
+            older_files: Vec::new(),
         };
         return Ok(Json(nothing).into_response());
     };
@@ -167,7 +170,11 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
             .as_ref()
             .and_then(|manifest| manifest.error.clone()),
     };
-    let complete = runs.complete;
+    let relations = status::rows_of(&app, &run, group.id);
+    let complete = runs.complete.filter(|older| older.number != run.number);
+    let older_files = complete
+        .as_ref()
+        .map(|older| older_files(&relations, status::rows_of(&app, older, group.id)));
     Ok(Json(Overview {
         state: group_line.export,
         group: group_line,
@@ -177,7 +184,7 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
         batch_size: Some(run.batch_size),
         groups_before: app.queue.place_of(&run),
         progress: Some(run.progress.of(position)),
-        relations: status::rows_of(&app, &run, group.id),
+        relations,
         manifest: manifest.map(|manifest| Manifest {
             // Other groups of the same run are not this token's business.
             entities: manifest
@@ -188,7 +195,21 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
                 .collect(),
             ..Manifest::clone(&manifest)
         }),
-        older_complete: complete.is_some_and(|complete| complete.number != run.number),
+        older_complete: complete.is_some(),
+        older_files: older_files.unwrap_or_default(),
     })
     .into_response())
+}
+
+/// The relations that a download takes from the older export, as far as that has them in one file.
+fn older_files(newest: &[RelationEntry], older: Vec<RelationEntry>) -> Vec<String> {
+    let is_there = |name: &str| {
+        let mut rows = newest.iter();
+        rows.any(|row| row.relation == name && row.status == Status::Finished)
+    };
+    older
+        .into_iter()
+        .filter(|row| row.batches.is_none() && row.file.is_some() && !is_there(&row.relation))
+        .map(|row| row.relation)
+        .collect()
 }

@@ -314,9 +314,16 @@ class PageTest(unittest.TestCase):
         expect(row.get_by_role("button", name="2 of 3 batches of labels")).to_be_focused()
         expect(lines).to_have_text(["Finished", "Finished", "Waiting"])
 
-        answer["now"] = {**running, "state": "failed", "error": "the disk is full", "older_complete": True}
+        answer["now"] = {**running, "state": "failed", "error": "the disk is full", "older_complete": True, "older_files": ["boards"]}
         expect(page.locator(".export .problem pre")).to_have_text("the disk is full")
         expect(page.locator(".note")).to_contain_text("An older export of this group is complete")
+        link = page.get_by_role("link", name="of the older export")
+        self.assertEqual(link.get_attribute("aria-label"), "Download boards of the older export")
+        self.no_barriers(page, "failed, with an older export")
+        answer["now"]["older_files"] = []
+        page.reload()
+        expect(page.locator(".note")).to_be_visible()
+        self.assertEqual(link.count(), 0)
 
         page.route("**/-/relexport/groups/4352", lambda route: route.abort())
         page.get_by_role("button", name="Export again").click()

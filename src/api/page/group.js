@@ -207,7 +207,7 @@ export class GroupView {
     if (overview.error) this.showError(overview.error);
     const older = overview.older_complete && (isUnderWay || state === "failed");
     this.note.hidden = !older;
-    if (older) setText(this.note, "An older export of this group is complete; the download API gives its files until a newer one is complete.");
+    if (older) setText(this.note, "An older export of this group is complete; its files can be had until a newer one has them.");
     this.facts.hidden = isUnderWay || !progress;
     if (!this.facts.hidden) this.showFacts(overview);
   }

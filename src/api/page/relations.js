@@ -37,8 +37,9 @@ class StateCell {
 
 /** What fetches a file: a plain link where everybody may, else a button that sends the token. */
 class Download {
-  constructor(group, relation, batch, isOpen) {
-    const what = batch === null ? relation : `batch ${batch} of ${relation}`;
+  constructor(group, relation, batch, isOpen, isOlder = false) {
+    const whole = isOlder ? `${relation} of the older export` : relation;
+    const what = batch === null ? whole : `batch ${batch} of ${relation}`;
     const address = fileAddress(group, relation, batch);
     const label = { class: "download", "aria-label": `Download ${what}`, title: `Download ${what}` };
     if (isOpen) {
@@ -129,7 +130,7 @@ class Batches {
 /** One relation: its row, what went wrong below it, and its batches below that. */
 class RelationRows {
   constructor(group, name, isOpen) {
-    Object.assign(this, { group, name, isOpen, download: null, batches: null });
+    Object.assign(this, { group, name, isOpen, fileShown: null, batches: null });
     this.state = new StateCell();
     this.objectsText = h("span", {});
     this.bar = h("progress", { max: 100, "aria-label": `Rows of ${name}`, hidden: true });
@@ -174,7 +175,7 @@ class RelationRows {
     if (!isOpen) this.batches.show(this.relation.batches);
   }
 
-  show(relation, progress, runPhase) {
+  show(relation, progress, runPhase, hasOlder) {
     this.relation = relation;
     this.showState(relation, progress, runPhase);
     const batches = relation.batches ?? [];
@@ -185,9 +186,11 @@ class RelationRows {
     this.showBatches(relation, batches);
     // A batched relation without rows has a file, which the API, as GitLab's, does not give.
     const isWhole = Boolean(relation.file) && !relation.batched;
-    if (Boolean(this.download) !== isWhole) {
-      this.download = isWhole ? new Download(this.group, this.name, null, this.isOpen) : null;
-      this.file.replaceChildren(...(this.download ? [this.download.element] : []));
+    const file = isWhole ? "new" : hasOlder ? "older" : null;
+    if (this.fileShown !== file) {
+      this.fileShown = file;
+      const download = file && new Download(this.group, this.name, null, this.isOpen, file === "older");
+      this.file.replaceChildren(...(download ? [download.element] : []));
     }
     this.showProblem(relation);
   }
@@ -263,7 +266,7 @@ export class RelationsTable {
         this.rows.set(name, rows);
         this.table.append(rows.element);
       }
-      rows.show(relation, progress?.relations[name], progress?.phase);
+      rows.show(relation, progress?.relations[name], progress?.phase, overview.older_files.includes(name));
     }
   }
 }
