@@ -1,5 +1,8 @@
 //! The arguments, as the user writes them.
 
+mod bench;
+mod parse;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -11,6 +14,9 @@ use crate::export::DEFAULT_BATCH_SIZE;
 
 use super::examples;
 use super::exit::STATUS_HELP;
+use parse::{batch_size, size, time, version};
+
+pub use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
 
 /// Takes one group out of a GitLab database snapshot, in GitLab's own export format.
 ///
@@ -39,10 +45,6 @@ const LIMITS: &str = "Limits";
 
 /// The heading of options that are for live servers only.
 const SERVER: &str = "Live servers";
-
-/// The headings of what a bench combines, and of how it measures.
-const COMBINED: &str = "What is combined";
-const MEASURED: &str = "How it is measured";
 
 /// The heading of options that are for data folders only.
 const DATA_FOLDER: &str = "Data folders";
@@ -200,7 +202,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "URL")]
     pub external_url: Option<String>,
     /// Top-level records of a batch
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
     pub batch_size: NonZeroU32,
     /// The edition whose relations are exported
     #[arg(long, value_enum, default_value_t = EditionArg::Ee)]
@@ -209,7 +211,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=9))]
     pub gzip_level: u32,
     /// The GitLab version to report [default: the snapshot's]
-    #[arg(long, value_name = "VERSION", value_parser = parse_version)]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
     pub gitlab_version: Option<String>,
     /// The address of the instance, for the metadata
     #[arg(long, value_name = "URL")]
@@ -392,15 +394,15 @@ pub struct ServerArgs {
     #[arg(long, value_name = "ID", help_heading = SERVER)]
     pub pg_snapshot: Option<String>,
     /// Time for one query, until its last row has come; 0 is for ever
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     #[arg(help_heading = SERVER)]
     pub statement_timeout: Duration,
     /// Time to wait for a table that somebody has locked; 0 is for ever
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     #[arg(help_heading = SERVER)]
     pub lock_timeout: Duration,
     /// Time after which the server ends our sessions, should they fall silent; 0 is never
-    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time)]
     #[arg(help_heading = SERVER)]
     pub idle_timeout: Duration,
     /// The database of a data folder [default: the only one that holds the pipeline's main table]
@@ -413,7 +415,7 @@ pub struct ServerArgs {
     #[arg(long, help_heading = DATA_FOLDER)]
     pub pg_atomic: bool,
     /// Time until the private server is ready, for replaying its log; 0 is for ever
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     #[arg(help_heading = DATA_FOLDER)]
     pub pg_start_timeout: Duration,
     /// Folder for temp files and copies of data folders [default: the system's]
@@ -429,7 +431,7 @@ pub struct LimitArgs {
     #[arg(help_heading = LIMITS)]
     pub threads: Option<u16>,
     /// Memory for kept rows and their index; beyond it rows go to temp files
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
     #[arg(help_heading = LIMITS)]
     pub memory_limit: usize,
 }
@@ -470,7 +472,7 @@ pub struct ExportArgs {
     #[arg(long)]
     pub batched: bool,
     /// Top-level records of a batch
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
     pub batch_size: NonZeroU32,
     /// Only this relation; may be given several times
     #[arg(long, value_name = "NAME")]
@@ -503,205 +505,8 @@ pub struct ExportArgs {
     pub limits: LimitArgs,
 }
 
-/// Measure which batch size, threads and gzip level suit this machine and these data
-///
-/// Exports a group with every combination, several times and in turns, and shows medians with their spread, what each
-/// phase took, and which combination to take. That all of them write the same records is checked. Exports are written
-/// below --out, else below --temp-dir, and taken away again.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-#[command(after_help = STATUS_HELP, after_long_help = examples::BENCH)]
-pub struct BenchArgs {
-    #[command(subcommand)]
-    pub command: Option<BenchCommand>,
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
-    #[arg(long, short, value_name = "PATH|URL", required = true)]
-    pub snapshot: Option<String>,
-    /// A pipeline file in place of the built-in one
-    #[arg(long, value_name = "FILE")]
-    pub pipeline: Option<PathBuf>,
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// A group's id or full path; may be given several times
-    #[arg(
-        long,
-        short,
-        value_name = "ID|PATH",
-        required_unless_present = "all_groups"
-    )]
-    pub group: Vec<String>,
-    /// Export the descendants of each group, too
-    #[arg(long)]
-    pub subgroups: bool,
-    /// Export every group of the snapshot
-    #[arg(long, conflicts_with_all = ["group", "subgroups"])]
-    pub all_groups: bool,
-    /// Only these relations
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    pub relations: Vec<String>,
-    /// The edition whose relations are exported
-    #[arg(long, value_enum, default_value_t = EditionArg::Ee)]
-    pub edition: EditionArg,
-    /// Numbers of top-level records of a batch
-    #[arg(
-        long,
-        value_name = "N,…",
-        value_delimiter = ',',
-        default_value = "50,100,500,1000,5000"
-    )]
-    #[arg(value_parser = parse_batch_size, help_heading = COMBINED)]
-    pub batch_sizes: Vec<NonZeroU32>,
-    /// Numbers of threads [default: one per core]
-    #[arg(long, value_name = "N,…", value_delimiter = ',', help_heading = COMBINED)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Vec<u16>,
-    /// Compression levels from 1 (fastest) to 9 (smallest)
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "6")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=9), help_heading = COMBINED)]
-    pub gzip_levels: Vec<u32>,
-    /// With one file per batch; this is the default
-    #[arg(long, help_heading = COMBINED)]
-    pub batched: bool,
-    /// With one file per relation; together with --batched, both
-    #[arg(long, help_heading = COMBINED)]
-    pub unbatched: bool,
-    /// Runs of each combination; comparisons need at least 4
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = MEASURED)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub runs: u32,
-    /// Runs of each combination before those, which do not count
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = MEASURED)]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub warmup: u32,
-    /// Which part of an export each run is [default: resolved for what is read as a stream, else snapshot]
-    #[arg(long, value_enum, help_heading = MEASURED)]
-    pub from: Option<FromArg>,
-    /// A folder for bench.json, bench.csv and bench.html
-    #[arg(long, short, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Print the result as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Memory for kept rows and their index; beyond it rows go to temp files
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
-    #[arg(help_heading = LIMITS)]
-    pub memory_limit: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FromArg {
-    /// Rows are found once; each run builds, renders, compresses and writes batches of them
-    Resolved,
-    /// Each run is a whole export, in a process of its own
-    Snapshot,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    Compare(BenchCompareArgs),
-    /// Print the JSON Schema of bench.json
-    Schema,
-}
-
-/// Say what changed between two benches beyond their noise
-///
-/// A change is told with the interval in which it lies with a probability of 95 %, by the ranks of the runs (Mann and
-/// Whitney, Hodges and Lehmann), which takes 4 runs of both. Points are matched by their options.
-#[derive(Debug, Args)]
-#[command(after_help = STATUS_HELP, after_long_help = examples::BENCH_COMPARE)]
-pub struct BenchCompareArgs {
-    /// The bench.json before
-    #[arg(value_name = "A.json")]
-    pub first: PathBuf,
-    /// The bench.json after
-    #[arg(value_name = "B.json")]
-    pub second: PathBuf,
-    /// Exit with 1 where some point's wall time grew by more than this, and not by chance
-    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
-    pub fail_if_slower: Option<f64>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EditionArg {
     Ce,
     Ee,
-}
-
-/// A time such as `500ms`, `30s`, `10min` or `1h`; `0` is none.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    const FORM: &str = "write a time as 500ms, 30s, 10min or 1h, or 0";
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let milliseconds: u64 = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" | "min" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
-        "" if digits == "0" => 1,
-        _ => return Err(FORM.to_owned()),
-    };
-    let number: u64 = digits.parse().map_err(|_| FORM.to_owned())?;
-    number
-        .checked_mul(milliseconds)
-        // PostgreSQL keeps milliseconds in 31 bits.
-        .filter(|milliseconds| *milliseconds <= i32::MAX as u64)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "the time is longer than a server can wait (24 days)".to_owned())
-}
-
-/// A number of records.
-fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
-    text.parse()
-        .map_err(|_| format!("a batch has from 1 to {} records", u32::MAX))
-}
-
-/// A change in per cent.
-fn parse_percent(text: &str) -> Result<f64, String> {
-    let percent = text.strip_suffix('%').unwrap_or(text).trim();
-    match percent.parse() {
-        Ok(percent) if (0.0..=1_000_000.0).contains(&percent) => Ok(percent),
-        _ => Err("write a change as 5 or 2.5, in per cent".to_owned()),
-    }
-}
-
-/// A version as destinations take it: three numbers, and what else belongs to it.
-fn parse_version(text: &str) -> Result<String, String> {
-    let mut numbers = text.splitn(3, '.').map(|part| {
-        let end = part.find(|letter: char| !letter.is_ascii_digit());
-        (end.unwrap_or(part.len()), end)
-    });
-    let is_number = |part: Option<(usize, Option<usize>)>, last: bool| {
-        part.is_some_and(|(digits, end)| digits > 0 && (last || end.is_none()))
-    };
-    let is_version = text.len() <= 64
-        && is_number(numbers.next(), false)
-        && is_number(numbers.next(), false)
-        && is_number(numbers.next(), true)
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
-    match is_version {
-        true => Ok(text.to_owned()),
-        false => Err("write a version as 17.8.1-ee".to_owned()),
-    }
-}
-
-/// A size such as `512MiB`, `2G` or `1000000` (bytes).
-fn parse_size(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit: usize = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "kb" => 1000,
-        "m" | "mib" => 1 << 20,
-        "mb" => 1_000_000,
-        "g" | "gib" => 1 << 30,
-        "gb" => 1_000_000_000,
-        _ => return Err("write a size as 512MiB, 2GiB or a number of bytes".to_owned()),
-    };
-    let number: usize = digits
-        .parse()
-        .map_err(|_| "write a size as 512MiB, 2GiB or a number of bytes".to_owned())?;
-    number
-        .checked_mul(unit)
-        .ok_or_else(|| "the size is too large".to_owned())
 }
