@@ -1,6 +1,7 @@
 //! Batches: a relation's top-level rows cut into jobs for the pool, and what comes back put into files.
 
 mod cut;
+mod pieces;
 mod trouble;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::ThreadPool;
 
 use crate::fan_out::FanOut;
-use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, SkippedRow, Writer, deflate};
+use crate::output::{Done, FileId, Message, PIECE, Piece, SkippedRow, Writer};
 use crate::pipeline::Form;
 use crate::resolve::{
     EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
@@ -551,60 +552,6 @@ impl<'a> Batches<'a> {
                     .give(move || Compressed::Failed(file, error));
                 self.take_oldest(oldest)
             }
-        }
-    }
-
-    fn append(&mut self, file: FileId, content: &[u8]) -> Result<(), BatchError> {
-        let mut rest = content;
-        while self.partial.len() + rest.len() >= PIECE {
-            let (fill, behind) = rest.split_at(PIECE - self.partial.len());
-            let mut piece = std::mem::replace(&mut self.partial, Vec::with_capacity(PIECE));
-            piece.extend_from_slice(fill);
-            rest = behind;
-            self.compress(file, piece, None)?;
-        }
-        self.partial.extend_from_slice(rest);
-        Ok(())
-    }
-
-    fn compress(
-        &mut self,
-        file: FileId,
-        content: Vec<u8>,
-        done: Option<Done>,
-    ) -> Result<(), BatchError> {
-        if !self.sink.wants_content() {
-            let piece = Piece {
-                deflated: Vec::new(),
-                crc: crc32fast::Hasher::new(),
-                length: content.len() as u64,
-            };
-            return self.take_compressed(Compressed::Piece(file, piece, done));
-        }
-        let level: GzipLevel = self.options.gzip_level;
-        let oldest = self
-            .compressions
-            .give(move || Compressed::Piece(file, deflate(&content, level), done));
-        self.take_oldest(oldest)
-    }
-
-    fn take_oldest(&mut self, oldest: Option<Compressed>) -> Result<(), BatchError> {
-        match oldest {
-            Some(compressed) => self.take_compressed(compressed),
-            None => Ok(()),
-        }
-    }
-
-    fn take_compressed(&mut self, compressed: Compressed) -> Result<(), BatchError> {
-        match compressed {
-            Compressed::Piece(file, piece, done) => {
-                self.send(Message::Piece(file, piece))?;
-                match done {
-                    Some(done) => self.send(Message::Done(file, done)),
-                    None => Ok(()),
-                }
-            }
-            Compressed::Failed(file, error) => self.send(Message::Failed(file, error)),
         }
     }
 }

@@ -1,0 +1,63 @@
+//! Content on its way into files: cut into pieces, compressed on the pool, handed on in order.
+
+use super::{BatchError, Batches, Compressed};
+use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, deflate};
+
+impl Batches<'_> {
+    /// Adds content to a file: whole pieces go to the pool, the rest waits for more.
+    pub(super) fn append(&mut self, file: FileId, content: &[u8]) -> Result<(), BatchError> {
+        let mut rest = content;
+        while self.partial.len() + rest.len() >= PIECE {
+            let (fill, behind) = rest.split_at(PIECE - self.partial.len());
+            let mut piece = std::mem::replace(&mut self.partial, Vec::with_capacity(PIECE));
+            piece.extend_from_slice(fill);
+            rest = behind;
+            self.compress(file, piece, None)?;
+        }
+        self.partial.extend_from_slice(rest);
+        Ok(())
+    }
+
+    /// Gives a piece to the pool; `done` goes with the last one of a file.
+    pub(super) fn compress(
+        &mut self,
+        file: FileId,
+        content: Vec<u8>,
+        done: Option<Done>,
+    ) -> Result<(), BatchError> {
+        if !self.sink.wants_content() {
+            let piece = Piece {
+                deflated: Vec::new(),
+                crc: crc32fast::Hasher::new(),
+                length: content.len() as u64,
+            };
+            return self.take_compressed(Compressed::Piece(file, piece, done));
+        }
+        let level: GzipLevel = self.options.gzip_level;
+        let oldest = self
+            .compressions
+            .give(move || Compressed::Piece(file, deflate(&content, level), done));
+        self.take_oldest(oldest)
+    }
+
+    /// Hands on what came back of the jobs, which are in order.
+    pub(super) fn take_oldest(&mut self, oldest: Option<Compressed>) -> Result<(), BatchError> {
+        match oldest {
+            Some(compressed) => self.take_compressed(compressed),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn take_compressed(&mut self, compressed: Compressed) -> Result<(), BatchError> {
+        match compressed {
+            Compressed::Piece(file, piece, done) => {
+                self.send(Message::Piece(file, piece))?;
+                match done {
+                    Some(done) => self.send(Message::Done(file, done)),
+                    None => Ok(()),
+                }
+            }
+            Compressed::Failed(file, error) => self.send(Message::Failed(file, error)),
+        }
+    }
+}
