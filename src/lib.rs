@@ -14,7 +14,7 @@
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
 //! - [`take`]: makes snapshots of snapshots: folders of CSV files;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
-//! - [`bench`]: measures exports with other batch sizes, threads and gzip levels against each other;
+//! - [`mod@bench`]: measures exports with other batch sizes, threads and gzip levels against each other;
 //! - [`timings`]: where the time of a run goes;
 //! - [`cli`]: arguments, progress, exit codes.
 
