@@ -141,7 +141,7 @@ impl Session {
                UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent
                WHERE {is_partitioned})
              SELECT (SELECT oid FROM root) IS DISTINCT FROM {}::pg_catalog.regclass::pg_catalog.oid
-               OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class c USING (oid) WHERE c.relfilenode <> 0
+               OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid WHERE c.relfilenode <> 0
                  AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode)
                OR {partitions}",
             rows_of(table, &shared.catalog),
