@@ -135,7 +135,7 @@ pub(super) fn decoder_of<'a>(
             Box::new(decoder)
         }
         Compression::Lz4 => Box::new(Lz4 {
-            frame: lz4_flex::frame::FrameDecoder::new(Watched::new(input)),
+            frame: Some(lz4_flex::frame::FrameDecoder::new(Watched::new(input))),
             state: Lz4State::Between,
         }),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
@@ -224,9 +224,11 @@ impl<R: BufRead> Read for Zlib<R> {
 /// Frames of an lz4 file, one after another.
 ///
 /// lz4_flex ends quietly where its input ends between two blocks, and so cannot tell a cut frame
-/// from a whole one: that is why its input is watched.
+/// from a whole one: that is why its input is watched. Each frame has a decoder of its own, because one that goes on with a
+/// frame of smaller blocks mistakes the size of its buffer.
 struct Lz4<R: BufRead> {
-    frame: lz4_flex::frame::FrameDecoder<Watched<R>>,
+    /// `None` at the end.
+    frame: Option<lz4_flex::frame::FrameDecoder<Watched<R>>>,
     state: Lz4State,
 }
 
@@ -242,25 +244,28 @@ impl<R: BufRead> Read for Lz4<R> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        loop {
+        while let Some(frame) = &mut self.frame {
             match self.state {
-                Lz4State::Finished => return Ok(0),
-                Lz4State::Between => self.state = self.frame.get_mut().next_frame()?,
+                Lz4State::Finished => self.frame = None,
+                Lz4State::Between => self.state = frame.get_mut().next_frame()?,
                 Lz4State::InFrame => {
-                    let count = self.frame.read(buffer)?;
+                    let count = frame.read(buffer)?;
                     if count > 0 {
                         return Ok(count);
                     }
-                    if !self.frame.get_ref().saw_end_mark() {
+                    if !frame.get_ref().saw_end_mark() {
                         return Err(io::Error::new(
                             io::ErrorKind::UnexpectedEof,
                             "the input ends inside an lz4 frame",
                         ));
                     }
+                    let input = self.frame.take().map(|frame| frame.into_inner());
+                    self.frame = input.map(lz4_flex::frame::FrameDecoder::new);
                     self.state = Lz4State::Between;
                 }
             }
         }
+        Ok(0)
     }
 }
 
@@ -472,6 +477,25 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn lz4_frames_of_other_block_sizes_follow_one_another() {
+        use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+        let frame = |size, mode| {
+            let info = FrameInfo::new().block_size(size).block_mode(mode);
+            let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+            encoder.write_all(&sample()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let forms = [
+            (BlockSize::Max1MB, BlockMode::Linked),
+            (BlockSize::Max64KB, BlockMode::Linked),
+            (BlockSize::Max4MB, BlockMode::Independent),
+            (BlockSize::Max64KB, BlockMode::Linked),
+        ];
+        let frames = forms.map(|(size, mode)| frame(size, mode)).concat();
+        assert_eq!(decode(&frames).unwrap(), sample().repeat(forms.len()));
     }
 
     #[test]
