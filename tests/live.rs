@@ -243,6 +243,7 @@ fn an_export_without_a_given_snapshot_is_of_one_instant_too() {
            UPDATE labels SET title = n || id WHERE group_id = 4351 AND type = 'GroupLabel';
          END $$",
     );
+    database.run("SELECT rename()");
     let script = dir.write("rename.sql", "SELECT rename();\n");
     let child = database
         .server
