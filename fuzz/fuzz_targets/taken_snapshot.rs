@@ -33,7 +33,12 @@ fuzz_target!(|bytes: &[u8]| {
         let described: Result<Described, _> = serde_json::from_slice(bytes);
         match (opened, described) {
             (Ok(_), Ok(described)) => {
-                assert!(described.tables.iter().all(|it| folder.join(&it.file).exists()));
+                assert!(
+                    described
+                        .tables
+                        .iter()
+                        .all(|it| folder.join(&it.file).exists())
+                );
                 assert!(described.tables.iter().all(|it| !it.file.contains('/')));
             }
             (Ok(_), Err(error)) => panic!("opened in spite of {error}"),
