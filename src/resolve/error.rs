@@ -27,6 +27,11 @@ pub enum ResolveError {
         "{kind} {wanted} is not among those whose rows the snapshot was taken with\n  take one with it, or with whole tables"
     )]
     Limited { kind: String, wanted: String },
+    /// A taken snapshot lacks what this pipeline needs.
+    #[error(
+        "the snapshot was taken for another pipeline ({pipeline}), and {lacks}\n  take one with `snapshot take --pipeline`"
+    )]
+    NotTaken { pipeline: String, lacks: String },
     #[error("interrupted")]
     Interrupted,
 }

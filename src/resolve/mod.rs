@@ -107,6 +107,9 @@ pub fn resolve(
         Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
         Access::Keyed(source) => live::resolve_live(source, request, observer),
     }?;
+    if !request.stop_early {
+        check_taken(&outcome, request.pipeline)?;
+    }
     // What was taken for some entities looks whole for every other, too.
     if let Some(only) = &outcome.facts.only
         && let Some(other) = outcome
@@ -121,6 +124,28 @@ pub fn resolve(
         });
     }
     Ok(outcome)
+}
+
+/// Makes sure that a taken snapshot has what the pipeline needs: what was not taken would look empty.
+fn check_taken(outcome: &Outcome, pipeline: &Pipeline) -> Result<(), ResolveError> {
+    let Some(other) = &outcome.facts.taken_for else {
+        return Ok(());
+    };
+    let plan = &outcome.resolved.plan;
+    let mut missing = outcome.resolved.without_data.iter();
+    let lacks = match &outcome.facts.only {
+        _ if other.sha256 == pipeline.sha256 => return Ok(()),
+        // Nor does it have other columns, or rows that other links lead to.
+        Some(_) => "holds only the rows that it needs".to_owned(),
+        None => match missing.find(|table| plan.hops.iter().any(|hop| hop.table == **table)) {
+            Some(table) => format!("lacks table {}", plan.tables[*table].name),
+            None => return Ok(()),
+        },
+    };
+    Err(ResolveError::NotTaken {
+        pipeline: other.name.clone(),
+        lacks,
+    })
 }
 
 fn check(interrupted: &AtomicBool) -> Result<(), ResolveError> {

@@ -7,6 +7,8 @@ use super::SnapshotFacts;
 /// What the folder is a picture of, and which files it consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Described {
+    /// Which pipeline said what to take.
+    pub pipeline: Option<DescribedPipeline>,
     pub server_version: Option<String>,
     pub gitlab_version: Option<String>,
     /// When the instant was, as the source writes it.
@@ -20,6 +22,14 @@ pub struct Described {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<i64>>,
     pub tables: Vec<DescribedTable>,
+}
+
+/// The pipeline that a snapshot was taken for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedPipeline {
+    pub name: String,
+    /// Of its file, lower-case hex.
+    pub sha256: String,
 }
 
 /// A table's file.
@@ -47,6 +57,7 @@ impl Described {
             taken_at: self.taken_at.clone(),
             lsn: self.lsn.clone(),
             only: self.only.clone(),
+            taken_for: self.pipeline.clone(),
             ..SnapshotFacts::default()
         }
     }

@@ -93,6 +93,7 @@ impl SnapshotError {
         // An address of a server may hold a password, so it is not repeated.
         if let SnapshotError::Unsupported { what, .. } = &mut self
             && !source.contains("://")
+            && !source.contains("password=")
             && !what.contains(source)
         {
             *what = format!("{source}: {what}");

@@ -47,7 +47,7 @@ pub use catalog::{Catalog, Column, Table, TableName};
 pub use csv::CsvFolder;
 pub use csv_write::CsvWriter;
 pub use ddl::read_schema;
-pub use described::{Described, DescribedTable};
+pub use described::{Described, DescribedPipeline, DescribedTable};
 pub use error::{Place, SnapshotError};
 pub use fingerprint::fingerprint;
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
@@ -78,6 +78,8 @@ pub struct SnapshotFacts {
     pub archive_version: Option<String>,
     /// The keys of the entities whose rows the snapshot was limited to; `None` where its tables are whole.
     pub only: Option<Vec<i64>>,
+    /// The pipeline that a taken snapshot was taken for.
+    pub taken_for: Option<DescribedPipeline>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
     pub compression: Option<String>,
 }

@@ -118,6 +118,10 @@ fn open_kind(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotErro
     }
     let path = Path::new(spec);
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound if postgres::is_nearly_address(spec) => unsupported(
+            "an address of a server in this form",
+            "write postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass",
+        ),
         io::ErrorKind::NotFound => io_error(
             path,
             io::Error::new(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::output::{PipelineEntry, atomic};
+use crate::output::atomic;
 use crate::snapshot::Described;
 
 /// The version of this file's form.
@@ -19,8 +19,6 @@ pub struct Taken {
     /// When it was complete.
     pub made_at: String,
     pub from: SourceEntry,
-    /// Which pipeline said what tables to take.
-    pub pipeline: PipelineEntry,
     pub schema: SchemaEntry,
     #[serde(flatten)]
     pub described: Described,

@@ -18,11 +18,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::ThreadPool;
 
-use crate::output::{Folder, Holding, PipelineEntry, atomic, now};
+use crate::output::{Folder, Holding, atomic, now};
 use crate::pipeline::Pipeline;
 use crate::resolve::{Choice, Limits, Selection};
 use crate::snapshot::{
-    self, Access, Catalog, Described, OpenOptions, Snapshot, SnapshotFacts, TableName, schema_sql,
+    self, Access, Catalog, Described, DescribedPipeline, OpenOptions, Snapshot, SnapshotFacts,
+    TableName, schema_sql,
 };
 use crate::timings::{Phase, Timings};
 
@@ -110,6 +111,17 @@ fn take_into(
         kind: source.kind.name().to_owned(),
         source: source.source.clone(),
     };
+    if let Access::Tables(tables) = &source.access
+        && let Some(other) = tables.facts().taken_for
+        && other.sha256 != request.pipeline.sha256
+    {
+        return Err(TakeError::Plan(format!(
+            "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
+            snapshot::shown(&request.from),
+            other.name,
+            request.pipeline.name
+        )));
+    }
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
     let found = match &request.choice {
         None => whole::tables(request, source, folder, observer)?,
@@ -132,16 +144,12 @@ fn take_into(
         generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
         made_at: now(),
         from,
-        pipeline: PipelineEntry {
-            name: request.pipeline.name.clone(),
-            sha256: request.pipeline.sha256.clone(),
-        },
         schema: SchemaEntry {
             file: SCHEMA.to_owned(),
             bytes,
             sha256,
         },
-        described: described(found),
+        described: described(found, &request.pipeline),
     };
     check(&request.interrupted)?;
     manifest::write(folder, &taken).map_err(TakeError::Write)?;
@@ -158,7 +166,7 @@ fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
     Some(parts.map(|part| part.size).sum())
 }
 
-fn described(found: TakenTables) -> Described {
+fn described(found: TakenTables, pipeline: &Pipeline) -> Described {
     let TakenTables {
         catalog,
         facts,
@@ -173,6 +181,10 @@ fn described(found: TakenTables) -> Described {
         .collect();
     partitioned.sort();
     Described {
+        pipeline: Some(DescribedPipeline {
+            name: pipeline.name.clone(),
+            sha256: pipeline.sha256.clone(),
+        }),
         server_version: facts.server_version,
         gitlab_version: facts.gitlab_version,
         taken_at: facts.taken_at,

@@ -84,7 +84,12 @@ impl Asker<'_> {
         )?;
         let mut got: Vec<i64> = load.store.all(top).iter().map(|entry| entry.id).collect();
         got.sort_unstable();
-        got.dedup();
+        if got.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Failure::Relation(format!(
+                "table {}: two rows have the same {key}, by which rows are asked for",
+                table.name
+            )));
+        }
         if got != ids && !load.too_large {
             return Err(Failure::Relation(format!(
                 "table {}: the server gave keys of rows, but not their rows",

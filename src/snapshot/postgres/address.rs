@@ -46,7 +46,7 @@ fn cut(address: &str) -> Option<Parts<'_>> {
 /// What is wrong, without a word of the address: anything in it may be a part of a password.
 pub(super) fn parse(address: &str) -> Result<Vec<(String, String)>, String> {
     let parts = cut(address).ok_or("it is no address of a server")?;
-    if parts.dbname.contains(['@', '/']) || parts.query.contains('@') {
+    if parts.dbname.contains(['@', '/']) || (parts.query.contains('@') && !is_query(&parts)) {
         return Err(
             "in its user name or password, one of @ / ? : stands unescaped; write them as %40 %2F %3F %3A"
                 .to_owned(),
@@ -71,6 +71,18 @@ pub(super) fn parse(address: &str) -> Result<Vec<(String, String)>, String> {
         found.push((decode(name)?, decode(value)?));
     }
     Ok(found)
+}
+
+/// True where what stands behind the `?` must be parameters, and not the rest of a password: all of them have names that
+/// are known, and no port is anything but a number.
+fn is_query(parts: &Parts<'_>) -> bool {
+    let is_known = |pair: &str| {
+        let name = pair.split_once('=').map(|(name, _)| name);
+        name.is_some_and(super::parameters::is_known)
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let mut pairs = parts.query.split('&').filter(|pair| !pair.is_empty());
+    pairs.all(is_known) && hosts(parts.hosts).is_ok_and(|(_, ports)| ports.split(',').all(is_port))
 }
 
 /// The hosts and the ports of a list of both, each separated by commas; no ports at all where none is given.
@@ -142,7 +154,10 @@ fn decode(text: &str) -> Result<String, String> {
 /// ```
 pub fn shown(spec: &str) -> String {
     let Some(parts) = cut(spec) else {
-        return spec.to_owned();
+        return match is_nearly_address(spec) {
+            true => "…".to_owned(),
+            false => spec.to_owned(),
+        };
     };
     let scheme = SCHEMES
         .iter()
@@ -155,6 +170,17 @@ pub fn shown(spec: &str) -> String {
         // Who knows which part of it is the password.
         Err(_) => format!("{scheme}…"),
     }
+}
+
+/// True for what was meant as an address, but is none that is read: another scheme, or libpq's words. It may hold a
+/// password.
+pub(in crate::snapshot) fn is_nearly_address(spec: &str) -> bool {
+    let mut words = spec.split_whitespace();
+    without_scheme(spec).is_none()
+        && (spec
+            .split_once("://")
+            .is_some_and(|(_, rest)| rest.contains('@'))
+            || words.any(|word| word.starts_with("password=")))
 }
 
 /// Where in an argument an address of a server begins.
@@ -215,6 +241,40 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn an_at_sign_may_stand_in_a_parameter_that_libpq_knows() {
+        assert_eq!(
+            parsed("postgres://h:5433/db?user=me@azure&application_name=a"),
+            pairs(&[
+                ("host", "h"),
+                ("port", "5433"),
+                ("dbname", "db"),
+                ("user", "me@azure"),
+                ("application_name", "a"),
+            ])
+        );
+        // These are passwords with a `?` in them.
+        for address in ["postgres://u:pa?user=x@h/db", "postgres://u:1?a=x@h/db"] {
+            assert!(parse(address).is_err(), "{address}");
+            assert_eq!(shown(address), "postgres://…");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_an_address_is_not_shown() {
+        for spec in [
+            "POSTGRES://u:secret@h/db",
+            "postgress://u:secret@h/db",
+            "host=h password=secret",
+        ] {
+            assert!(is_nearly_address(spec), "{spec}");
+            assert_eq!(shown(spec), "…");
+        }
+        for spec in ["dump.sql.gz", "/a/b@c", "postgres://u:secret@h/db", "-"] {
+            assert!(!is_nearly_address(spec), "{spec}");
+        }
     }
 
     #[test]

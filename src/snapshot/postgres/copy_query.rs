@@ -128,8 +128,8 @@ fn condition(
         }
         Predicate::Null(name) => format!("{} IS NULL", identifier(name)),
         Predicate::NotNull(name) => format!("{} IS NOT NULL", identifier(name)),
-        Predicate::Above(name, bound) => compared(name, ">", *bound),
-        Predicate::Below(name, bound) => compared(name, "<", *bound),
+        Predicate::Above(name, bound) => compared(name, type_of(name), ">", *bound),
+        Predicate::Below(name, bound) => compared(name, type_of(name), "<", *bound),
     }
 }
 
@@ -184,10 +184,18 @@ fn any_text<'a>(column: &str, values: impl IntoIterator<Item = &'a str>) -> Stri
     )
 }
 
-fn compared(name: &str, operator: &str, bound: i64) -> String {
-    format!(
-        "{} OPERATOR(pg_catalog.{operator}) {}::pg_catalog.int8",
-        identifier(name),
-        string(&bound.to_string())
-    )
+fn compared(name: &str, sql_type: Option<SqlType>, operator: &str, bound: i64) -> String {
+    let column = identifier(name);
+    let bound = string(&bound.to_string());
+    match sql_type.as_ref().and_then(range) {
+        Some(_) => format!("{column} OPERATOR(pg_catalog.{operator}) {bound}::pg_catalog.int8"),
+        // Of any other type only the text of an integer is above or below anything.
+        None => {
+            let text = text_form(&column);
+            format!(
+                "CASE WHEN {text} OPERATOR(pg_catalog.~) '^-?[0-9]{{1,18}}$' \
+                 THEN {text}::pg_catalog.int8 OPERATOR(pg_catalog.{operator}) {bound}::pg_catalog.int8 ELSE false END"
+            )
+        }
+    }
 }

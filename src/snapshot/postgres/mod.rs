@@ -33,6 +33,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 pub(super) use local::Local;
 
+pub(super) use address::is_nearly_address;
 pub use address::{address_start, shown, split_password};
 pub use parameters::PASSWORD_VARIABLE;
 pub use session::Timeouts;
@@ -204,8 +205,10 @@ impl PostgresSource {
     fn answer(&self, query: &Query<'_>, delivery: &mut Delivery<'_>) -> Result<(), SnapshotError> {
         let mut wait = FIRST_WAIT;
         let mut tries = 1;
+        let mut stale = self.connections;
         loop {
             let mut worker = Lease::take(self);
+            let was_open = worker.get().is_open();
             let failure = match worker.get().answer(&self.shared, query, delivery) {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Lost(reason)) => return Err(SnapshotError::Lost(reason)),
@@ -227,9 +230,18 @@ impl PostgresSource {
             if failure.loses_instant() {
                 return Err(self.lost(&failure));
             }
+            // A connection that was made for an earlier query may have been dead for long, and so may the others: that is no
+            // try at this query yet.
+            if was_open && stale > 0 && failure.passes() && failure.ends_connection() {
+                tracing::info!("a connection is gone: {failure}");
+                stale -= 1;
+                continue;
+            }
             // Asked for too long is asked for too much: once more, with what the server has in its memory now.
             let most = match failure.sqlstate() {
                 Some("57014") => 2,
+                // The user has said how long to wait for it.
+                Some("55P03") => 1,
                 _ => TRIES,
             };
             if !failure.passes() || tries >= most {

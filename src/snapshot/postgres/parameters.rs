@@ -52,6 +52,14 @@ const REFUSED: [(&str, Option<&str>); 9] = [
     ("oauth_issuer", None),
 ];
 
+/// True for the name of a parameter that libpq has.
+pub(super) fn is_known(name: &str) -> bool {
+    KNOWN
+        .iter()
+        .chain(&REFUSED)
+        .any(|(known, _)| *known == name)
+}
+
 /// Holds a password as if it stood in the address, which is a place that others can see.
 pub const PASSWORD_VARIABLE: &str = "RELEXPORT_PASSWORD";
 

@@ -40,6 +40,11 @@ impl From<Failure> for Trouble {
 }
 
 impl Worker {
+    /// True where it has a connection, which may be dead by now.
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Answers a query as far as nothing goes wrong.
     pub(super) fn answer(
         &mut self,
