@@ -402,3 +402,42 @@ fn a_manifest_does_not_lead_out_of_the_folder() {
         .fails(1, &["rows left out"]);
     assert_eq!(fs::read_to_string(precious).unwrap(), "years of work");
 }
+
+#[test]
+fn a_folder_that_another_run_writes_into_is_left_alone() {
+    let dir = Dir::new();
+    let run = with_a_failed_relation(&dir);
+    let before = run.packed();
+    let folder = fs::File::open(&run.out).unwrap();
+    folder.lock().unwrap();
+    resumed(&dir).fails(2, &["is being written by another run"]);
+    assert_eq!(run.packed(), before);
+    folder.unlock().unwrap();
+    resumed(&dir).run();
+    assert_eq!(run.manifest()["status"], -1);
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_manifest_was_there_is_begun_anew() {
+    let dir = Dir::new();
+    fs::create_dir(dir.join("out")).unwrap();
+    dir.write("out/manifest.json.part", "{");
+    let run = dir
+        .export(project("fixtures/gitlab.sql"))
+        .group(4351)
+        .args(["--resume"])
+        .ok();
+    assert!(!run.out.join("manifest.json.part").exists());
+    assert_eq!(run.manifest()["status"], 1);
+}
+
+#[test]
+fn a_link_in_place_of_a_groups_folder_is_not_followed() {
+    let dir = Dir::new();
+    let run = with_a_failed_relation(&dir);
+    let elsewhere = dir.write("elsewhere/thesis.txt", "x");
+    fs::remove_dir_all(run.out.join("group_4351")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.parent().unwrap(), run.out.join("group_4351")).unwrap();
+    resumed(&dir).fails(4, &["group_4351 in its folder is no folder of an export"]);
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "x");
+}

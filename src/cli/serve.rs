@@ -11,6 +11,7 @@ use super::setup;
 use crate::api::{DirectoryError, Engine, ServeError, ServeOptions, TlsFiles, serve};
 use crate::output::GzipLevel;
 use crate::resolve::ResolveError;
+use crate::snapshot::fingerprint;
 
 /// Runs the command.
 pub fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
@@ -39,6 +40,8 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
     Ok(ServeOptions {
         engine: Engine {
             snapshot: args.snapshot.snapshot.clone(),
+            fingerprint: fingerprint(&args.snapshot.snapshot).unwrap_or_default(),
+            data: args.data.clone(),
             pipeline: setup::load_pipeline(args.snapshot.pipeline.as_deref())?,
             edition: setup::edition(args.edition),
             // clap has checked the range.

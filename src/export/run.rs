@@ -179,9 +179,13 @@ fn run_in_folder(
 ) -> Result<ExportReport, ExportError> {
     let mut first = first_manifest(request, &snapshot);
     let folder = match unfinished {
-        Some(earlier) => {
-            first = resume::go_on(&request.out, earlier, first)?;
-            Folder::of_unfinished(&request.out)
+        Some(_) => {
+            let folder = Folder::of_unfinished(&request.out)?;
+            // Until it was locked, another run may have gone on with it.
+            if let Some(earlier) = resume::unfinished(request)? {
+                first = resume::go_on(&request.out, earlier, first)?;
+            }
+            folder
         }
         None => Folder::create(&request.out, request.force)?,
     };

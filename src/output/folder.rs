@@ -1,10 +1,13 @@
 //! The output folder: made before anything is read, replaced only by a complete one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::atomic::{folder_of, sync_folder};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::atomic::{folder_of, part_of, sync_folder};
 use super::manifest;
 
 /// Why the output folder cannot be used.
@@ -18,6 +21,8 @@ pub enum FolderError {
         "{path} holds something other than {one}, so --force does not replace it\n  name another folder"
     )]
     HoldsSomethingElse { path: String, one: &'static str },
+    #[error("{0} is being written by another run")]
+    InUse(String),
     #[error("{0} is a file\n  name a folder with --out")]
     IsAFile(String),
     #[error("{0} lies below a file\n  name another folder with --out")]
@@ -60,6 +65,8 @@ pub struct Folder {
     /// Where files are written: `path` itself, or a folder beside it that takes its place in the end.
     work: PathBuf,
     created: bool,
+    /// Keeps other runs away from `work` while this value lives; `None` on a file system without locks.
+    _lock: Option<File>,
 }
 
 impl Folder {
@@ -112,6 +119,7 @@ impl Folder {
             path.to_owned()
         };
         fs::create_dir_all(&work).map_err(io)?;
+        let _lock = lock(&work)?;
         let path = if replaces {
             path.to_owned()
         } else {
@@ -121,6 +129,7 @@ impl Folder {
             path,
             work,
             created: replaces || !existed,
+            _lock,
         })
     }
 
@@ -144,6 +153,7 @@ impl Folder {
         let work = beside(path, "new").map_err(io)?;
         fs::create_dir(&work).map_err(io)?;
         Ok(Folder {
+            _lock: lock(&work)?,
             // Where a link leads is replaced, not the link.
             path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
             work,
@@ -152,12 +162,16 @@ impl Folder {
     }
 
     /// The folder of an unfinished export, to go on in.
-    pub fn of_unfinished(path: &Path) -> Folder {
-        Folder {
+    ///
+    /// # Errors
+    /// Where another run is writing into it, or it cannot be opened.
+    pub fn of_unfinished(path: &Path) -> Result<Folder, FolderError> {
+        Ok(Folder {
             path: path.to_owned(),
             work: path.to_owned(),
             created: true,
-        }
+            _lock: lock(path)?,
+        })
     }
 
     /// Where files are to be written.
@@ -246,8 +260,24 @@ impl Folder {
     }
 }
 
+/// True for a folder without anything but what a run leaves that was killed before its manifest was there.
 fn is_empty(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+    let part = part_of(&folder.join(manifest::FILE_NAME));
+    let is_part = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.path() == part);
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_part))
+}
+
+/// Locks a folder for this process, as long as the file that is returned is open.
+fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
+    let opened = File::open(folder).map_err(|source| FolderError::Io {
+        path: folder.display().to_string(),
+        source,
+    })?;
+    match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(opened)),
+        Err(Errno::WOULDBLOCK) => Err(FolderError::InUse(folder.display().to_string())),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A free name in the same folder, so that a rename is enough to move it.

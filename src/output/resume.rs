@@ -24,6 +24,13 @@ pub fn take_up(folder: &Path, manifest: &mut Manifest) -> io::Result<()> {
     manifest
         .entities
         .retain(|entity| layout::is_name(&entity.prefix));
+    for entity in &manifest.entities {
+        let found = fs::symlink_metadata(folder.join(&entity.prefix));
+        if found.is_ok_and(|found| !found.is_dir()) {
+            let reason = format!("{} in its folder is no folder of an export", entity.prefix);
+            return Err(io::Error::other(reason));
+        }
+    }
     let mut kept = BTreeSet::new();
     for EntityEntry {
         prefix, relations, ..

@@ -131,7 +131,9 @@ impl Run {
 
     /// One group more. Only of a run that waits.
     pub fn add(&self, group: i64, at: String) {
-        self.lock().request.groups.insert(group, at);
+        let mut inner = self.lock();
+        inner.superseded.remove(&group);
+        inner.request.groups.insert(group, at);
     }
 
     /// Takes a group out of a run that waits.

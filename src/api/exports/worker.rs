@@ -3,6 +3,7 @@
 use std::fs;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -17,10 +18,10 @@ use crate::api::metrics::Metrics;
 use crate::export::{
     DEFAULT_BATCH_SIZE, ExportError, ExportOptions, ExportRequest, run as run_export,
 };
-use crate::output::{GzipLevel, Manifest, Status};
+use crate::output::{FolderError, GzipLevel, Manifest, Status};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
-use crate::snapshot::OpenOptions;
+use crate::snapshot::{self, OpenOptions};
 
 /// A run that the server did not survive so often is not begun again.
 const ATTEMPTS: u32 = 3;
@@ -29,6 +30,10 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone)]
 pub struct Engine {
     pub snapshot: String,
+    /// The snapshot's fingerprint when the server started.
+    pub fingerprint: Option<String>,
+    /// The server's own folder.
+    pub data: PathBuf,
     pub pipeline: Pipeline,
     pub edition: Edition,
     pub gzip_level: GzipLevel,
@@ -184,9 +189,20 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
         source_url: engine.source_url.clone(),
         interrupted: Arc::clone(&run.interrupted),
     };
+    if let Ok(now) = snapshot::fingerprint(&engine.snapshot)
+        && now != engine.fingerprint
+    {
+        let reason =
+            "the snapshot was written again since the server started: start the server again";
+        return Err(ExportError::Plan(reason.to_owned()));
+    }
     let mut report = run_export(&request, &mut Watch(&run.progress));
-    if let Err(ExportError::Resume { path, reason }) = &report {
-        tracing::warn!("beginning anew: cannot go on with the export in {path}: {reason}");
+    // The folder is this run's own: what cannot be gone on with is in nobody's way.
+    if let Err(
+        error @ (ExportError::Resume { .. } | ExportError::Folder(FolderError::Exists { .. })),
+    ) = &report
+    {
+        tracing::warn!("beginning anew: {error}");
         fs::remove_dir_all(&request.out).map_err(ExportError::Write)?;
         report = run_export(&request, &mut Watch(&run.progress));
     }
@@ -197,12 +213,16 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
 }
 
 impl Engine {
-    /// A message for others than the one who started the server: it names the snapshot without its folders.
+    /// A message for others than the one who started the server: it names the snapshot without its folders, not at all where
+    /// the server keeps its files, and gives no advice on options of the command line, which stands on lines of its own.
     fn without_folders(&self, message: &str) -> String {
         let name = std::path::Path::new(&self.snapshot)
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        message.replace(&self.snapshot, &name)
+        let reason = message.lines().next().unwrap_or_default();
+        reason
+            .replace(&self.snapshot, &name)
+            .replace(&*self.data.to_string_lossy(), "the data folder")
     }
 }
