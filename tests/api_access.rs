@@ -150,6 +150,58 @@ fn tokens_open_what_they_are_for() {
             .status
             == 401
     });
+
+    // Nor does a file that cannot be read let anybody in.
+    let status = |token: &str| {
+        let headers = [("PRIVATE-TOKEN", token)];
+        server.request("GET", version, &headers, b"").status
+    };
+    let again = new_token(&file, &[]);
+    wait_until("the new token is known", || status(&again) == 200);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}no token\n")).unwrap();
+    let other = new_token(&file, &[]);
+    wait_until("the other token is known", || status(&other) == 200);
+    assert_eq!(status(&again), 200);
+    fs::remove_file(&file).unwrap();
+    wait_until("nobody gets in", || status(&other) == 401);
+
+    // The server takes no notice of a time that is set back.
+    let other = new_token(&file, &[]);
+    wait_until("it is known", || status(&other) == 200);
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(
+        &file,
+        text.replace(|letter: char| letter.is_ascii_digit(), "0"),
+    )
+    .unwrap();
+    let changed = fs::File::options().write(true).open(&file).unwrap();
+    changed.set_modified(time).unwrap();
+    wait_until("its line is gone", || status(&other) == 401);
+}
+
+#[test]
+fn a_query_that_unfolds_into_too_many_fields_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    let mut query = "{ ...f0 }".to_owned();
+    for at in 0..30 {
+        let next = at + 1;
+        query.push_str(&format!(
+            " fragment f{at} on Query {{ ...f{next} ...f{next} }}"
+        ));
+    }
+    query.push_str(" fragment f30 on Query { __typename }");
+    let body = json!({ "query": query }).to_string();
+    let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
+    assert_eq!(
+        (answer.status, answer.json()),
+        (
+            200,
+            json!({"errors": [{"message": "Query has more than 500 fields"}]})
+        )
+    );
 }
 
 #[test]

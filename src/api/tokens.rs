@@ -11,9 +11,10 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -157,7 +158,7 @@ pub struct Tokens {
 
 struct Inner {
     tokens: Vec<Arc<Token>>,
-    changed: Option<SystemTime>,
+    changed: Option<Changed>,
     looked: Instant,
 }
 
@@ -168,10 +169,14 @@ impl Tokens {
     /// Where it cannot be read or a line is wrong.
     pub fn open(path: &Path) -> Result<Tokens, TokenError> {
         let changed = changed(path);
+        let (tokens, wrong) = read(path)?;
+        if let Some(wrong) = wrong.into_iter().next() {
+            return Err(wrong);
+        }
         Ok(Tokens {
             path: path.to_owned(),
             inner: Mutex::new(Inner {
-                tokens: read(path)?,
+                tokens,
                 changed,
                 looked: Instant::now(),
             }),
@@ -197,45 +202,57 @@ impl Tokens {
             inner.looked = Instant::now();
             let changed = changed(&self.path);
             if changed != inner.changed {
-                match read(&self.path) {
-                    Ok(tokens) => {
-                        tracing::info!(tokens = tokens.len(), "read the token file again");
-                        inner.tokens = tokens;
-                        inner.changed = changed;
-                    }
-                    // A file that is being edited; what was right stays until it is right again.
-                    Err(error) => tracing::error!("{error}"),
+                // What cannot be read lets nobody in: it may be a token that was taken back.
+                let (tokens, wrong) =
+                    read(&self.path).unwrap_or_else(|error| (Vec::new(), vec![error]));
+                for wrong in wrong {
+                    tracing::error!("{wrong}");
                 }
+                tracing::info!(tokens = tokens.len(), "read the token file again");
+                inner.tokens = tokens;
+                inner.changed = changed;
             }
         }
         inner.tokens.clone()
     }
 }
 
-fn changed(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|found| found.modified()).ok()
+/// What tells that a file is another than before: its inode, size, and the times of its content and of itself. The second
+/// time changes even where a tool sets the first one back.
+type Changed = (u64, u64, (i64, i64), (i64, i64));
+
+fn changed(path: &Path) -> Option<Changed> {
+    let found = fs::metadata(path).ok()?;
+    let times = (
+        (found.mtime(), found.mtime_nsec()),
+        (found.ctime(), found.ctime_nsec()),
+    );
+    Some((found.ino(), found.len(), times.0, times.1))
 }
 
-fn read(path: &Path) -> Result<Vec<Arc<Token>>, TokenError> {
+/// The tokens of a file, and what is wrong with its other lines.
+fn read(path: &Path) -> Result<(Vec<Arc<Token>>, Vec<TokenError>), TokenError> {
     let shown = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|source| TokenError::Io {
         path: shown.clone(),
         source,
     })?;
-    let mut tokens = Vec::new();
+    let (mut tokens, mut wrong) = (Vec::new(), Vec::new());
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let token = parse(line, tokens.len() + 1).map_err(|reason| TokenError::Line {
-            path: shown.clone(),
-            line: at + 1,
-            reason,
-        })?;
-        tokens.push(Arc::new(token));
+        match parse(line, tokens.len() + 1) {
+            Ok(token) => tokens.push(Arc::new(token)),
+            Err(reason) => wrong.push(TokenError::Line {
+                path: shown.clone(),
+                line: at + 1,
+                reason,
+            }),
+        }
     }
-    Ok(tokens)
+    Ok((tokens, wrong))
 }
 
 fn parse(line: &str, id: usize) -> Result<Token, String> {

@@ -3,12 +3,14 @@
 mod group;
 mod iterations;
 mod members;
+mod size;
 mod time;
 mod users;
 
 use std::sync::LazyLock;
 
 use async_graphql::connection::PageInfo;
+use async_graphql::parser::parse_query;
 use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object, Schema};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -51,6 +53,13 @@ pub async fn post(
         let body = json!({ "errors": [{ "message": "Unexpected end of document" }] });
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response());
     };
+    // What cannot be parsed is told by the engine, in its own words.
+    if let Ok(document) = parse_query(&query.query)
+        && size::fields(&document) > FIELDS
+    {
+        let message = format!("Query has more than {FIELDS} fields");
+        return Ok(Json(json!({ "errors": [{ "message": message }] })).into_response());
+    }
     let answer = SCHEMA.execute(query.data(app).data(access)).await;
     Ok(Json(answer).into_response())
 }
