@@ -328,6 +328,35 @@ fn nothing_is_written_and_no_row_has_a_query_of_its_own() {
 }
 
 #[test]
+fn a_primary_key_that_occurs_twice_fails_its_relation() {
+    let (dir, database) = (Dir::new(), fixture(Server::shared()));
+    database.run(
+        "ALTER TABLE milestones DROP CONSTRAINT milestones_pkey CASCADE;
+         INSERT INTO milestones SELECT * FROM milestones WHERE group_id = 4351 LIMIT 1",
+    );
+    let words = "table milestones: two rows have the same id, by which rows are asked for";
+    let run = export(&dir, &database, "out")
+        .group(4351)
+        .fails(1, &[words]);
+    assert_eq!(run.relation("milestones")["error"], words);
+    assert_eq!(run.relation("labels")["status"], 1);
+}
+
+#[test]
+fn numbers_in_columns_of_text_are_compared_as_from_a_dump() {
+    let (dir, database) = (Dir::new(), fixture(Server::shared()));
+    database.run("ALTER TABLE members ALTER COLUMN access_level TYPE text");
+    let dump = dir.write("dump.sql", database.dump(&[]));
+    let live = export(&dir, &database, "out").args(["--all-groups"]).ok();
+    let from_dump = dir
+        .export_to(dump, dir.join("from-dump"))
+        .args(["--all-groups"])
+        .ok();
+    assert_same_files("text", &live.contents(), &from_dump.contents());
+    assert!(!live.records(4351, "members").is_empty());
+}
+
+#[test]
 fn a_table_that_may_not_be_read_fails_its_relations_in_the_servers_words() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     database.run(

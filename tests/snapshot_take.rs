@@ -997,3 +997,48 @@ fn links_are_not_followed() {
         .group(4351)
         .fails(3, &["snapshot.json", "no link in a snapshot is followed"]);
 }
+
+#[test]
+fn a_snapshot_for_another_pipeline_is_refused_where_it_lacks_something() {
+    let dir = Dir::new();
+    let source = project("fixtures/gitlab.sql");
+    let labels = dir.write(
+        "labels.yml",
+        "pipeline: small
+entity:
+  kind: Group
+  table: namespaces
+  prefix: \"group_{key}\"
+  where: { type: Group }
+  name: name
+  parent: parent_id
+  segment: path
+relations:
+  labels: { table: labels, link: { group_id: key } }
+",
+    );
+    let labels = labels.to_str().unwrap();
+    let small = take(&dir, &source, "small", &["--pipeline", labels]);
+    let run = dir.export_to(&small, dir.join("of-small")).group(4351);
+    run.fails(
+        3,
+        &["was taken for another pipeline (small)", "lacks table"],
+    )
+    .left_nothing();
+    let with_it = dir.export_to(&small, dir.join("with-it")).group(4351);
+    with_it.args(["--pipeline", labels]).ok();
+    assert_says(
+        &snapshot(&dir, ["take", "--from", "small", "--out", "again"]),
+        3,
+        &["taken for another pipeline (small)"],
+    );
+    // Whole tables serve every pipeline that needs no others; the rows of some groups serve one.
+    let whole = take(&dir, &source, "whole", &[]);
+    let of_whole = dir.export_to(&whole, dir.join("of-whole")).group(4351);
+    of_whole.args(["--pipeline", labels]).ok();
+    let some = take(&dir, &source, "some", &["--group", "4351"]);
+    let of_some = dir.export_to(&some, dir.join("of-some")).group(4351);
+    of_some
+        .args(["--pipeline", labels])
+        .fails(3, &["holds only the rows that it needs"]);
+}
