@@ -663,6 +663,8 @@ fn a_change_beyond_the_noise_is_told() {
         result["content"][0]["sha256"] = "0".into();
         result["generator"] = "relexport 0.0.1".into();
     });
+    compare(&before, &elsewhere, "--fail-if-slower 5")
+        .fails_with_table(3, "the records that were written differ");
     let text = compare(&before, &elsewhere, "").ok();
     for note in [
         "the machines differ",

@@ -101,6 +101,18 @@ impl Comparison {
         slower.map(|point| point.point).collect()
     }
 
+    /// Why the second bench cannot say whether the first one's points became slower: it measured something else, or not all
+    /// of them. `None` where it can.
+    pub fn says_nothing(&self) -> Option<String> {
+        let mut differences = self.differences.iter();
+        let other =
+            differences.find(|found| [OTHER_RECORDS, OTHER_PARTS].contains(&found.as_str()));
+        let missing = self.only_in_first.first();
+        other
+            .cloned()
+            .or_else(|| missing.map(|point| format!("the second has not measured {point}")))
+    }
+
     /// Points with too few runs to tell a change of their wall time from noise.
     pub fn too_few_runs(&self) -> Vec<Point> {
         let unsure = |point: &PointChange| {
@@ -114,6 +126,10 @@ impl Comparison {
         points.map(|point| point.point).collect()
     }
 }
+
+/// Differences with which one speed says nothing of the other.
+const OTHER_RECORDS: &str = "the records that were written differ";
+const OTHER_PARTS: &str = "one measured whole exports, the other only the writing of rows";
 
 fn changes(first: &PointResult, second: &PointResult) -> PointChange {
     let measured = |measure, of: fn(&super::Run) -> Option<f64>| -> Option<Change> {
@@ -165,14 +181,8 @@ fn differences(first: &BenchResult, second: &BenchResult) -> Vec<String> {
         a.snapshot.fingerprint != b.snapshot.fingerprint,
         "the snapshots differ",
     );
-    note(
-        a.content != b.content,
-        "the records that were written differ",
-    );
-    note(
-        a.options.from != b.options.from,
-        "one measured whole exports, the other only the writing of rows",
-    );
+    note(a.content != b.content, OTHER_RECORDS);
+    note(a.options.from != b.options.from, OTHER_PARTS);
     note(
         a.options.memory_limit_bytes != b.options.memory_limit_bytes,
         "the memory limits differ",

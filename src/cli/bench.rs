@@ -404,6 +404,11 @@ fn compare(args: &BenchCompareArgs) -> Result<Exit, Failure> {
     let Some(percent) = args.fail_if_slower else {
         return Ok(Exit::Success);
     };
+    if let Some(reason) = comparison.says_nothing() {
+        let reason =
+            anyhow::anyhow!("cannot tell whether it became slower: {reason}\n  measure both alike");
+        return Err(Failure::new(Exit::Snapshot, reason));
+    }
     let unsure = comparison.too_few_runs();
     if !unsure.is_empty() {
         return Err(Failure::new(

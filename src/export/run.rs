@@ -223,7 +223,7 @@ fn leave(folder: Folder) {
         files => match folder.set_aside() {
             Ok(place) => {
                 tracing::warn!(
-                    "{} {files} finished files; --resume with this folder goes on from there",
+                    "{} has {files} finished files; --resume with this folder goes on from there",
                     place.display()
                 );
                 Ok(())
