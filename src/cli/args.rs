@@ -231,8 +231,7 @@ pub struct ServeArgs {
     pub jobs: u16,
     /// Groups that may wait for their export; beyond it clients are told to come back later
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub queue: u32,
+    pub queue: usize,
     #[command(flatten)]
     pub limits: LimitArgs,
 }

@@ -65,7 +65,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
         },
         batch_size: args.batch_size,
         jobs: usize::from(args.jobs),
-        queue: usize::try_from(args.queue).unwrap_or(usize::MAX),
+        queue: args.queue,
     })
 }
 
