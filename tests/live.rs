@@ -22,7 +22,7 @@ const HOSTILE: &str = "ALTER DATABASE this SET bytea_output = 'escape';
     ALTER DATABASE this SET standard_conforming_strings = off;
     ALTER DATABASE this SET default_transaction_isolation = 'serializable';
     ALTER DATABASE this SET client_encoding = 'LATIN1';
-    ALTER DATABASE this SET statement_timeout = '1ms';
+    ALTER DATABASE this SET statement_timeout = '5ms';
     CREATE SCHEMA elsewhere;
     CREATE TABLE elsewhere.labels (id bigint, group_id bigint, type text);
     INSERT INTO elsewhere.labels VALUES (1, 4351, 'GroupLabel');";
@@ -297,6 +297,7 @@ fn nothing_is_written_and_no_row_has_a_query_of_its_own() {
             "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
             "COPY (SELECT ",
             "SELECT ",
+            "SET LOCAL statement_timeout = 0; SELECT ",
             "SHOW ",
             "WITH ",
         ];

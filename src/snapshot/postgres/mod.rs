@@ -129,10 +129,11 @@ impl PostgresSource {
             )));
         }
         // Not every server that speaks the protocol has a log. Read before the instant, so that all that the log
-        // holds up to there is in it.
+        // holds up to there is in it. A time limit that the database sets is not lifted yet; two statements are one transaction.
         let lsn = one(
             &mut coordinator,
-            "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
+            "SET LOCAL statement_timeout = 0; \
+             SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
              ELSE pg_catalog.pg_current_wal_lsn() END",
         );
         session::begin(&mut coordinator, snapshot, &timeouts)?;
