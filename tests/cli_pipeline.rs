@@ -82,3 +82,34 @@ fn a_file_that_cannot_be_read_is_wrong_usage() {
          `relexport pipeline show` prints one to begin with\n"
     );
 }
+
+#[test]
+fn a_primary_key_that_is_another_than_the_declared_one_is_found() {
+    let temp = tempfile::tempdir().unwrap();
+    let (pipeline, dump) = (temp.path().join("mine.yml"), temp.path().join("dump.sql"));
+    let shop = "pipeline: shop\nentity: { kind: Shop, table: shops, prefix: 'shop_{key}' }\n\
+        relations:\n  tasks: { table: tasks, link: { shop_id: key } }\n";
+    fs::write(&pipeline, shop).unwrap();
+    let text = "CREATE TABLE public.shops (id bigint);\nCREATE TABLE public.tasks (id bigint, shop_id bigint);\n\
+        COPY public.tasks (id, shop_id) FROM stdin;\n1\t1\n\\.\n\
+        ALTER TABLE ONLY public.tasks ADD CONSTRAINT tasks_pkey PRIMARY KEY (shop_id, id);\n";
+    fs::write(&dump, text).unwrap();
+    let check = format!(
+        "pipeline check {} --snapshot {}",
+        pipeline.display(),
+        dump.display()
+    );
+    let ran = relexport(&check);
+    assert_eq!(ran.status, Some(1));
+    let expected = "error: relations > tasks: table tasks: the pipeline tells its rows apart by id, but its primary key \
+        is (shop_id, id), so rows may share a value of id; declare a column that is unique as the table's key\n";
+    assert_eq!(ran.stdout, expected);
+    // What stands behind the rows of a dump that is cut off is not known.
+    fs::write(&dump, &text[..text.find("\\.").unwrap()]).unwrap();
+    let ran = relexport(&check);
+    assert_eq!(ran.status, Some(1));
+    let begin = "warning: snapshot: primary keys that stand behind the rows are not known: ";
+    assert!(ran.stdout.starts_with(begin), "{}", ran.stdout);
+    fs::write(&dump, text.replace("(shop_id, id)", "(id)")).unwrap();
+    assert!(relexport(&check).ok().ends_with("nothing is wrong\n"));
+}

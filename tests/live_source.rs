@@ -59,7 +59,7 @@ fn read(
                 rows.extend_from_slice(block.bytes());
             }
             Event::End(end) => ended = Some(end),
-            Event::Catalog(..) => panic!("a catalog"),
+            Event::Catalog(..) | Event::Keys(_) => panic!("a catalog"),
         }
         ControlFlow::Continue(())
     })?;
@@ -115,7 +115,14 @@ fn shown(catalog: &Catalog) -> BTreeMap<TableName, String> {
                 })
                 .collect();
             let root = catalog.root(&table.name);
-            let text = format!("{} {root} {columns:?}", table.partitioned);
+            let mut keys: Vec<(bool, &[String])> = catalog
+                .keys()
+                .of(&table.name)
+                .iter()
+                .map(|key| (key.primary, &key.columns[..]))
+                .collect();
+            keys.sort();
+            let text = format!("{} {root} {columns:?} {keys:?}", table.partitioned);
             (table.name.clone(), text)
         })
         .collect()
@@ -143,6 +150,9 @@ CREATE TABLE other.parted_1 PARTITION OF parted FOR VALUES FROM ('2020-01-01') T
 CREATE TABLE other.parted_1_a PARTITION OF other.parted_1 FOR VALUES IN ('a');
 CREATE TABLE parted_2 (kind text, id bigint, at date); ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
 CREATE TABLE parent (id integer, a text); CREATE TABLE child (b integer) INHERITS (parent); CREATE TABLE no_columns ();
+CREATE TABLE keyed (id integer, a integer, "B c" text, PRIMARY KEY (a, id) INCLUDE ("B c"), UNIQUE ("B c"), UNIQUE (id) DEFERRABLE);
+CREATE UNIQUE INDEX ON keyed (a DESC NULLS LAST) INCLUDE (id); CREATE UNIQUE INDEX ON keyed (id, a) WHERE a > 1; CREATE UNIQUE INDEX ON keyed (lower("B c"));
+CREATE INDEX ON keyed (a); CREATE UNIQUE INDEX ON parted (id, at, kind);
 CREATE UNLOGGED TABLE unlogged (id integer); CREATE VIEW a_view AS SELECT 1 AS id; CREATE MATERIALIZED VIEW a_matview AS SELECT 1 AS id;
 CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER nobody FOREIGN DATA WRAPPER nowhere; CREATE FOREIGN TABLE far (id integer) SERVER nobody;
 "#;
@@ -157,6 +167,10 @@ fn the_catalog_is_that_of_a_dump() {
     let types = live.table(&TableName::public("types")).unwrap();
     assert_eq!(types.columns.len(), 54);
     assert!(live.is_generated(&types.name, "ca"));
+    let keyed = TableName::public("keyed");
+    let primary = live.keys().of(&keyed).iter().find(|key| key.primary);
+    assert_eq!(primary.unwrap().columns, ["a", "id"]);
+    assert_eq!(live.keys().of(&keyed).len(), 4);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(block.bytes().last(), Some(&b'\n'));
                 rows += block.bytes().iter().filter(|byte| **byte == b'\n').count() as u64;
             }
-            Event::Catalog(..) => {}
+            Event::Catalog(..) | Event::Keys(_) => {}
             Event::End(end) => assert_eq!(end.rows, rows),
         }
         ControlFlow::Continue(())

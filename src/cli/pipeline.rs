@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::pipeline::{BUILTIN, Finding, Mistake, Pipeline, Severity, check, json_schema};
-use crate::snapshot::{self, read_catalog};
+use crate::snapshot::{self, read_definitions};
 
 use super::args::{PipelineCheckArgs, PipelineCommand};
 use super::console::Console;
@@ -91,9 +91,17 @@ fn findings(
         return Ok(Vec::new());
     };
     let options = setup::open_options(&args.server, Some(1), pipeline, console);
-    let (catalog, _) = read_catalog(snapshot::open_with(name, &options)?)
+    let definitions = read_definitions(snapshot::open_with(name, &options)?)
         .map_err(|error| Failure::from(error).of(name))?;
-    Ok(check(pipeline, &catalog))
+    let mut findings = check(pipeline, &definitions.catalog);
+    if let Some(error) = definitions.error {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            place: "snapshot".to_owned(),
+            message: format!("primary keys that stand behind the rows are not known: {error}"),
+        });
+    }
+    Ok(findings)
 }
 
 fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<Finding>) -> Answer {

@@ -141,6 +141,7 @@ fn count(
     let nested = |relation: &RelationCount| -> u64 {
         relation.nested.iter().map(|nested| nested.rows).sum()
     };
+    let warnings = run::warnings(request, &outcome);
     let (facts, plan) = (outcome.facts, &resolved.plan);
     Ok(DryRun {
         snapshot: SnapshotEntry {
@@ -152,7 +153,7 @@ fn count(
         },
         options: manifest.options,
         error: outcome.cut_off.as_ref().map(ToString::to_string),
-        warnings: run::warnings(resolved),
+        warnings,
         left_out: plan
             .left_out
             .iter()

@@ -11,7 +11,7 @@ use crate::output::{
     EntityEntry, Folder, FolderError, Holding, Known, Manifest, OptionsEntry, PipelineEntry,
     RelationEntry, SnapshotEntry, Status, Writer, manifest, now,
 };
-use crate::pipeline::{Edition, Pipeline};
+use crate::pipeline::{Edition, Pipeline, doubtful_keys};
 use crate::resolve::{
     self, Choice, EntityInfo, Limits, Outcome, Plan, Request, ResolveError, Resolved, Rows,
     Selection, resolve,
@@ -462,7 +462,8 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
 }
 
 /// What the snapshot could not give, though no relation failed for it.
-pub(super) fn warnings(resolved: &Resolved) -> Vec<String> {
+pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+    let resolved = &outcome.resolved;
     let mut warnings = resolved.plan.warnings.clone();
     let is_read = |table: &usize| resolved.plan.hops.iter().any(|hop| hop.table == *table);
     for table in resolved.without_data.iter().filter(|table| is_read(table)) {
@@ -471,6 +472,8 @@ pub(super) fn warnings(resolved: &Resolved) -> Vec<String> {
             "table {name} is defined, but the snapshot holds no data for it: taken as empty"
         ));
     }
+    let tables = request.selection.tables(&request.pipeline);
+    warnings.extend(doubtful_keys(&request.pipeline, &outcome.catalog, &tables));
     warnings
 }
 
@@ -511,7 +514,7 @@ fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
         gitlab_version: stated,
         taken_at: instant.and_then(|facts| facts.taken_at.clone()),
         lsn: instant.and_then(|facts| facts.lsn.clone()),
-        warnings: warnings(resolved),
+        warnings: warnings(request, outcome),
         error: outcome.cut_off.as_ref().map(ToString::to_string),
     }
 }

@@ -1,11 +1,15 @@
 //! A pipeline held against a snapshot's catalog: what of it the snapshot cannot give.
 
+mod keys;
 mod tree;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::model::*;
 use crate::snapshot::{Catalog, Column, SqlType, Table, TableName};
+
+pub use keys::doubtful_keys;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +53,7 @@ pub fn check(pipeline: &Pipeline, catalog: &Catalog) -> Vec<Finding> {
         pipeline,
         catalog,
         findings: Vec::new(),
+        keys_judged: HashSet::new(),
     };
     checker.entity();
     checker.tables();
@@ -91,6 +96,8 @@ struct Checker<'a> {
     pipeline: &'a Pipeline,
     catalog: &'a Catalog,
     findings: Vec<Finding>,
+    /// Tables whose declared keys were held against the stated ones.
+    keys_judged: HashSet<TableName>,
 }
 
 impl<'a> Checker<'a> {
@@ -179,6 +186,7 @@ impl<'a> Checker<'a> {
             return self.report(Severity::Error, "entity", message);
         };
         self.needed("entity", table, &entity.key, Need::Integer, "the key");
+        self.stated_key("entity", table);
         self.filter("entity", table, &entity.filter);
         let optional = [
             (&entity.name, Need::Any, "entities have no name for people"),
@@ -431,6 +439,47 @@ relations:
                 found.iter().any(|finding| finding == expected),
                 "{name}: {found:#?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_declared_key_is_held_against_the_stated_ones() {
+        let orders =
+            "CREATE TABLE orders (id bigint, customer_id bigint, state bigint, secret text";
+        let other = "error: relations > orders: table orders: the pipeline tells its rows apart by id, but its primary \
+             key is (customer_id, id), so rows may share a value of id; declare a column that is unique as the table's key";
+        let parts = "warning: relations > orders: table orders: the pipeline tells its rows apart by id, but its \
+             primary key is (id, state): if rows of several partitions share a value of id, they cannot be told apart";
+        let cases = [
+            ("nothing is stated", ");", None),
+            ("the primary key", ", PRIMARY KEY (id));", None),
+            (
+                "other columns",
+                ", PRIMARY KEY (customer_id, id));",
+                Some(other),
+            ),
+            (
+                "and a unique one",
+                ", PRIMARY KEY (customer_id, id), UNIQUE (id));",
+                None,
+            ),
+            ("no primary key", ", UNIQUE (customer_id, id));", None),
+            (
+                "a partitioned table",
+                ", PRIMARY KEY (id, state)) PARTITION BY LIST (state);",
+                Some(parts),
+            ),
+        ];
+        let pipeline = Pipeline::parse(SHOP, "shop.yml").unwrap_or_else(|error| panic!("{error}"));
+        for (name, end, expected) in cases {
+            let sql = format!(
+                "CREATE TABLE customers (id bigint); CREATE TABLE products (sku bigint, size bigint);\n\
+                 CREATE TABLE lines (id bigint, order_id bigint, position bigint);\n{orders}{end}"
+            );
+            let catalog = crate::snapshot::read_schema(sql.as_bytes()).unwrap();
+            let found = check(&pipeline, &catalog);
+            let found: Vec<String> = found.iter().map(Finding::to_string).collect();
+            assert_eq!(found, Vec::from_iter(expected), "{name}");
         }
     }
 }

@@ -23,7 +23,7 @@ mod mistakes_tests;
 #[cfg(test)]
 mod shop_tests;
 
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, Severity, check, doubtful_keys};
 pub use error::{Mistake, PipelineError};
 pub use model::*;
 pub use parse::{BUILTIN, MAX_BYTES};

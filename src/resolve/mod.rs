@@ -315,6 +315,9 @@ fn drive_stream(
                     }
                 }
             }
+            (Event::Keys(keys), Some(stream)) => {
+                stream.catalog = Arc::new(stream.catalog.with_keys(keys));
+            }
             (_, None) => {
                 return Err(ResolveError::Plan(
                     "rows came before the catalog".to_owned(),

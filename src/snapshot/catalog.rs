@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::SqlType;
+use super::stated_keys::StatedKeys;
 
 /// A table's name with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,7 @@ pub struct Catalog {
     enums: BTreeMap<TableName, Vec<String>>,
     /// Types of columns in SQL, where that says more than the column's [`SqlType`].
     written_types: HashMap<TableName, HashMap<String, Arc<str>>>,
+    keys: StatedKeys,
 }
 
 impl Catalog {
@@ -133,6 +135,23 @@ impl Catalog {
     /// How SQL writes a column's type, where that says more than its [`SqlType`].
     pub(super) fn written_type(&self, table: &TableName, column: &str) -> Option<&Arc<str>> {
         self.written_types.get(table)?.get(column)
+    }
+
+    /// Primary keys and unique constraints, as far as the snapshot has stated them. A stream states most of them behind its rows.
+    pub fn keys(&self) -> &StatedKeys {
+        &self.keys
+    }
+
+    pub(super) fn keys_mut(&mut self) -> &mut StatedKeys {
+        &mut self.keys
+    }
+
+    /// This catalog with the keys that are stated at the end of a stream.
+    pub fn with_keys(&self, keys: StatedKeys) -> Catalog {
+        Catalog {
+            keys,
+            ..self.clone()
+        }
     }
 
     pub(super) fn table_mut(&mut self, name: &TableName) -> Option<&mut Table> {

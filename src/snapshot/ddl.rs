@@ -4,6 +4,7 @@
 //! stepped over. Facts are those of pg_dump 9.6 to 18: newer ones write schema-qualified names and
 //! attach partitions by `ALTER TABLE`, older ones set `search_path` before each schema.
 
+mod keys;
 mod tokens;
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,7 @@ use super::dump_frame::DumpFrame;
 use super::sql_names;
 use super::sql_text::{Scanner, Stop, Token, tokens};
 pub(super) use tokens::Tokens;
+use tokens::is_generated;
 
 use super::{Catalog, Column, Place, SnapshotError, SqlType, Table, TableName};
 
@@ -247,6 +249,14 @@ impl Ddl {
                 self.alter_table(&mut Tokens::new(tokens(statement)));
                 Ok(())
             }
+            ["create", "unique", "index", ..] => {
+                self.create_unique_index(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
+            ["drop", "index", ..] => {
+                self.drop_index(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -358,10 +368,15 @@ impl Ddl {
             // `CREATE … TABLE` of another kind, such as an event trigger `ON table_rewrite`.
             return Ok(());
         }
-        if tokens.accept("if") {
+        let unless_there = tokens.accept("if");
+        if unless_there {
             tokens.skip(2);
         }
         let name = self.name(tokens).ok_or(Fault::Definition { table: None })?;
+        if unless_there && self.catalog.table(&name).is_some() {
+            return Ok(());
+        }
+        self.catalog.keys_mut().take(&name);
         let fault = || Fault::Definition {
             table: Some(name.clone()),
         };
@@ -374,6 +389,7 @@ impl Ddl {
             tokens.accept("of");
             let parent = self.name(tokens).ok_or_else(fault)?;
             self.take_columns(&parent, &mut table);
+            self.take_keys(&parent, &name);
             self.catalog.attach(name.clone(), parent);
         } else if tokens.accept_symbol(b'(') {
             self.elements(tokens, &mut table).ok_or_else(fault)?;
@@ -446,7 +462,18 @@ impl Ddl {
             if tokens.accept("like") {
                 let from = self.name(tokens)?;
                 self.take_columns(&from, table);
-            } else if !tokens.at_constraint() {
+                let options = tokens.rest_of_element();
+                let including = |what: &str| {
+                    options
+                        .windows(2)
+                        .any(|two| two[0].is("including") && two[1].is(what))
+                };
+                if including("all") || including("indexes") {
+                    self.take_keys(&from, &table.name);
+                }
+            } else if tokens.at_constraint() {
+                self.constraint(tokens, &table.name);
+            } else {
                 self.column(tokens, table)?;
             }
             tokens.skip_to_element_end();
@@ -465,9 +492,11 @@ impl Ddl {
             self.catalog
                 .set_written_type(table.name.clone(), name.clone(), written.into());
         }
-        if tokens.rest_of_element_is_generated() {
+        let rest = tokens.rest_of_element().to_vec();
+        if is_generated(&rest) {
             self.catalog.set_generated(table.name.clone(), name.clone());
         }
+        self.column_keys(&table.name, &name, &rest);
         table.columns.push(Column { name, sql_type });
         Some(())
     }
@@ -488,8 +517,13 @@ impl Ddl {
                 if let Some(leaf) = self.name(tokens) {
                     self.catalog.attach(leaf, name.clone());
                 }
-            } else if tokens.accept("add") && !tokens.at_constraint() {
-                self.add_column(tokens, &name);
+            } else if tokens.accept("add") {
+                match tokens.at_constraint() {
+                    true => self.constraint(tokens, &name),
+                    false => self.add_column(tokens, &name),
+                }
+            } else if tokens.accept("drop") && tokens.accept("constraint") {
+                self.drop_constraint(tokens, &name);
             }
             tokens.skip_to_element_end();
             if !tokens.accept_symbol(b',') {

@@ -34,6 +34,7 @@ mod schema_sql;
 mod sql_names;
 mod sql_text;
 mod sql_type;
+mod stated_keys;
 mod survey;
 mod tar_members;
 
@@ -59,7 +60,8 @@ pub use postgres::{
 };
 pub use schema_sql::schema_sql;
 pub use sql_type::SqlType;
-pub use survey::{Survey, TableSize, read_catalog, survey};
+pub use stated_keys::{KeyVerdict, StatedKey, StatedKeys};
+pub use survey::{Definitions, Survey, TableSize, read_definitions, survey};
 
 /// What a snapshot says of itself. Facts that it does not state are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,6 +187,9 @@ impl Block {
 pub enum Event {
     /// The catalog is complete as far as data can need it. Comes once, before any row.
     Catalog(Arc<Catalog>, SnapshotFacts),
+    /// The keys of all tables, where constraints are stated behind rows, as in plain dumps. Comes at the end, if more are
+    /// stated than the catalog has.
+    Keys(StatedKeys),
     /// Data of a table begins.
     Begin(Arc<BlockHead>),
     /// Some of its rows.

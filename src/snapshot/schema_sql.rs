@@ -2,7 +2,7 @@
 //!
 //! Our own reader understands it, and any PostgreSQL makes tables of it that take the files' rows by COPY. A table of
 //! partitions is written as one table. Types that only an extension or another schema has are written as `text`, which
-//! holds the same values; constraints and defaults are left out.
+//! holds the same values; defaults, and constraints other than keys, are left out.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ pub fn schema_sql(catalog: &Catalog) -> String {
         .collect();
     tables.sort_by(|one, other| one.name.cmp(&other.name));
     for table in tables {
-        let columns: Vec<String> = table
+        let mut elements: Vec<String> = table
             .columns
             .iter()
             .map(|column| {
@@ -42,11 +42,19 @@ pub fn schema_sql(catalog: &Catalog) -> String {
                 format!("{} {sql_type}{computed}", identifier(&column.name))
             })
             .collect();
+        for key in catalog.keys().of(&table.name) {
+            let kind = match key.primary {
+                true => "PRIMARY KEY",
+                false => "UNIQUE",
+            };
+            let columns: Vec<String> = key.columns.iter().map(|name| identifier(name)).collect();
+            elements.push(format!("{kind} ({})", columns.join(", ")));
+        }
         let _ = write!(
             sql,
             "\nCREATE TABLE {} (\n    {}\n);\n",
             quoted(&table.name),
-            columns.join(",\n    ")
+            elements.join(",\n    ")
         );
     }
     sql
@@ -82,6 +90,8 @@ CREATE TABLE public.people (
     upper text GENERATED ALWAYS AS (upper(email)) STORED,
     CONSTRAINT x CHECK ((id > 0))
 );
+ALTER TABLE ONLY public.people ADD CONSTRAINT people_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX i ON public.people USING btree (email, \"the \"\"name\"\"\");
 CREATE TABLE public.parts (id bigint, at date) PARTITION BY RANGE (at);
 CREATE TABLE partitions.parts_1 (id bigint, at date);
 ALTER TABLE ONLY public.parts ATTACH PARTITION partitions.parts_1 FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
@@ -111,7 +121,9 @@ CREATE TABLE "public"."people" (
     "email" text,
     "flags" bit(3),
     "born" timestamp(3) without time zone,
-    "upper" text GENERATED ALWAYS AS (NULL) STORED
+    "upper" text GENERATED ALWAYS AS (NULL) STORED,
+    PRIMARY KEY ("id"),
+    UNIQUE ("email", "the ""name""")
 );
 "#;
 

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{
-    Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, TableName, TableSource,
+    Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, StreamSource, TableName,
+    TableSource,
 };
 
 /// What a snapshot holds, as far as it was read.
@@ -44,6 +45,7 @@ impl Survey {
                 size.rows += end.rows;
                 size.bytes += end.bytes;
             }
+            Event::Keys(keys) => self.catalog = Arc::new(self.catalog.with_keys(keys)),
             Event::Begin(_) | Event::Rows(_) => {}
         }
     }
@@ -143,24 +145,58 @@ fn survey_tables(
     })
 }
 
-/// The catalog of a snapshot and what it says of itself, read no further than is needed.
+/// What a snapshot says of its tables and of itself.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    pub catalog: Arc<Catalog>,
+    pub facts: SnapshotFacts,
+    /// Why a stream could not be read to its end. Keys that it states there are missing then.
+    pub error: Option<SnapshotError>,
+}
+
+/// Reads no rows. A stream is read to its end, because plain dumps state primary keys behind their rows.
 ///
 /// # Errors
-/// Where the snapshot cannot be read that far.
-pub fn read_catalog(snapshot: Snapshot) -> Result<(Arc<Catalog>, SnapshotFacts), SnapshotError> {
-    match snapshot.access {
-        Access::Tables(source) => Ok((source.catalog(), source.facts())),
-        Access::Keyed(source) => Ok((source.catalog(), source.facts())),
-        Access::Stream(source) => {
-            let mut known = (Arc::default(), SnapshotFacts::default());
-            source.read(&|_| false, &mut |event| match event {
-                Event::Catalog(catalog, facts) => {
-                    known = (catalog, facts);
-                    ControlFlow::Break(())
-                }
-                _ => ControlFlow::Continue(()),
-            })?;
-            Ok(known)
+/// Where the snapshot cannot be read as far as its catalog.
+pub fn read_definitions(snapshot: Snapshot) -> Result<Definitions, SnapshotError> {
+    let (catalog, facts) = match snapshot.access {
+        Access::Tables(source) => (source.catalog(), source.facts()),
+        Access::Keyed(source) => (source.catalog(), source.facts()),
+        Access::Stream(source) => return definitions_of_stream(source),
+    };
+    Ok(Definitions {
+        catalog,
+        facts,
+        error: None,
+    })
+}
+
+fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, SnapshotError> {
+    let mut known = None;
+    let read = source.read(&|_| false, &mut |event| {
+        match (event, &mut known) {
+            (Event::Catalog(catalog, facts), known) => {
+                *known = Some(Definitions {
+                    catalog,
+                    facts,
+                    error: None,
+                });
+            }
+            (Event::Keys(keys), Some(known)) => {
+                known.catalog = Arc::new(known.catalog.with_keys(keys));
+            }
+            // No rows are wanted.
+            (Event::Keys(_), None) | (Event::Begin(_) | Event::Rows(_) | Event::End(_), _) => {}
         }
+        ControlFlow::Continue(())
+    });
+    match (known, read) {
+        (Some(known), read) => Ok(Definitions {
+            error: read.err(),
+            ..known
+        }),
+        (None, Err(error)) => Err(error),
+        // It has no table at all.
+        (None, Ok(())) => Ok(Definitions::default()),
     }
 }

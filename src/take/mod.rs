@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::ThreadPool;
 
 use crate::output::{Folder, Holding, atomic, now};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, doubtful_keys};
 use crate::resolve::{Choice, Limits, Selection};
 use crate::snapshot::{
     self, Access, Catalog, Described, DescribedPipeline, OpenOptions, Snapshot, SnapshotFacts,
@@ -134,6 +134,10 @@ fn take_into(
             snapshot::shown(&request.from),
             request.pipeline.name
         )));
+    }
+    let tables = Selection::default().tables(&request.pipeline);
+    for warning in doubtful_keys(&request.pipeline, &found.catalog, &tables) {
+        tracing::warn!("{warning}");
     }
     let schema = schema_sql(&found.catalog);
     let mut file = atomic::PartFile::create(&folder.join(SCHEMA)).map_err(TakeError::Write)?;

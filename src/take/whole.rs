@@ -130,7 +130,7 @@ fn put(files: &mut Files, event: Event) -> Result<(), Stop> {
     match event {
         Event::Begin(head) => files.begin(&head),
         Event::Rows(block) => files.rows(block),
-        Event::Catalog(..) | Event::End(_) => Ok(()),
+        Event::Catalog(..) | Event::Keys(_) | Event::End(_) => Ok(()),
     }
 }
 
@@ -295,6 +295,9 @@ fn stream(
             (Some(Event::Catalog(catalog, facts)), known) => {
                 let files = Files::new(folder, &catalog, &request.pool, window);
                 *known = Some((catalog, facts, files));
+            }
+            (Some(Event::Keys(keys)), Some((catalog, ..))) => {
+                *catalog = Arc::new(catalog.with_keys(keys));
             }
             (Some(event), Some((_, _, files))) => {
                 if let Event::Begin(head) = &event {

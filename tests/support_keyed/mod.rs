@@ -74,7 +74,7 @@ impl Double {
                     let table = tables.get_mut(&block.head.table).unwrap();
                     table.rows.extend(rows.map(fields));
                 }
-                Event::End(_) => {}
+                Event::End(_) | Event::Keys(_) => {}
             }
             ControlFlow::Continue(())
         };

@@ -83,12 +83,16 @@ impl<'a> Checker<'a> {
             Need::Integer,
             "the key",
         );
+        self.stated_key(place, table);
         let mut linked = Some(table);
         if let Some(through) = &node.through {
             self.needed(place, table, &through.key, Need::Integer, "a link");
             linked = self.table(&through.table);
             match linked {
-                Some(join) => self.needed(place, join, &through.to, Need::Integer, "a link"),
+                Some(join) => {
+                    self.needed(place, join, &through.to, Need::Integer, "a link");
+                    self.stated_key(place, join);
+                }
                 None => {
                     let message = format!(
                         "the snapshot has no table {}: no row is found through it",
@@ -166,6 +170,7 @@ impl<'a> Checker<'a> {
             } => match self.table(other) {
                 Some(other) => {
                     self.link(place, link, other, Some(table));
+                    self.stated_key(place, other);
                     self.wanted(place, other, column, "the key has no value");
                 }
                 None => {

@@ -97,7 +97,7 @@ impl Asker<'_> {
                     None => take(scanned),
                 }
             }
-            Event::Catalog(..) | Event::End(_) => Ok(ControlFlow::Continue(())),
+            Event::Catalog(..) | Event::Keys(_) | Event::End(_) => Ok(ControlFlow::Continue(())),
         })
     }
 

@@ -176,6 +176,7 @@ impl Told {
             Event::Catalog(..) => String::new(),
             Event::Begin(head) => format!("begin {} ({})\n", head.table, head.columns.join(", ")),
             Event::Rows(block) => String::from_utf8_lossy(block.bytes()).into_owned(),
+            Event::Keys(_) => panic!("an archive states all keys before its rows"),
             Event::End(end) => format!("end {}: {} rows\n", end.table, end.rows),
         };
         self.0.push_str(&line);

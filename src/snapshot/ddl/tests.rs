@@ -290,3 +290,103 @@ fn columns_do_not_multiply_without_end() {
     let many = message(&format!("CREATE TABLE t ({});\n{children}", columns(1600)));
     assert!(many.contains("more columns than they can have"), "{many}");
 }
+
+/// `(columns)` of a table's keys, the primary one with a star before it.
+fn keys(catalog: &Catalog, table: &str) -> String {
+    let keys = catalog.keys().of(&TableName::public(table)).iter();
+    let shown = keys.map(|key| {
+        let star = if key.primary { "*" } else { "" };
+        format!("{star}({})", key.columns.join(", "))
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn keys_are_read_wherever_they_are_stated() {
+    let table = "CREATE TABLE public.t (id bigint, a int, \"B c\" text);\n";
+    let cases = [
+        ("nothing", table.to_owned(), ""),
+        (
+            "inline",
+            "CREATE TABLE t (id bigint DEFAULT nextval('unique'::regclass) NOT NULL PRIMARY KEY, a int CONSTRAINT u UNIQUE);".to_owned(),
+            "*(id) (a)",
+        ),
+        (
+            "table constraints",
+            "CREATE TABLE t (id bigint, a int, PRIMARY KEY (id, a), CONSTRAINT u UNIQUE NULLS NOT DISTINCT (a), \
+             CHECK (id IN (1, 2)), FOREIGN KEY (a) REFERENCES o(a));".to_owned(),
+            "*(id, a) (a)",
+        ),
+        (
+            "as pg_dump writes them",
+            format!(
+                "{table}ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id);\n\
+                 ALTER TABLE ONLY public.t\n    ADD CONSTRAINT u UNIQUE (a, \"B c\") INCLUDE (id) DEFERRABLE;\n\
+                 CREATE UNIQUE INDEX i ON public.t USING btree (a DESC NULLS LAST, \"B c\" COLLATE \"C\" text_pattern_ops);\n"
+            ),
+            "*(id) (a, B c) (a, B c)",
+        ),
+        (
+            "indexes that are not unique for all rows",
+            format!(
+                "{table}CREATE INDEX i1 ON public.t USING btree (a);\n\
+                 CREATE UNIQUE INDEX i2 ON public.t USING btree (a) WHERE (id > 1);\n\
+                 CREATE UNIQUE INDEX i3 ON public.t USING btree (lower(\"B c\"));\n\
+                 CREATE UNIQUE INDEX i4 ON public.t USING btree (((a + 1)), id);\n"
+            ),
+            "",
+        ),
+        (
+            "an index by other ways",
+            format!(
+                "{table}CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY public.t (a) INCLUDE (id) WITH (fillfactor='70');\n\
+                 CREATE UNIQUE INDEX ON t (id);\n"
+            ),
+            "(a) (id)",
+        ),
+        (
+            "an index that becomes a constraint",
+            format!(
+                "{table}CREATE UNIQUE INDEX i ON public.t (id);\nALTER TABLE t ADD CONSTRAINT c PRIMARY KEY USING INDEX i;\n"
+            ),
+            "*(id)",
+        ),
+        (
+            "added columns",
+            format!("{table}ALTER TABLE t ADD COLUMN n int UNIQUE, ADD PRIMARY KEY (id), ADD CONSTRAINT c CHECK (id > 0);\n"),
+            "(n) *(id)",
+        ),
+        (
+            "dropped ones",
+            format!(
+                "{table}ALTER TABLE t ADD PRIMARY KEY (id), ADD UNIQUE (a);\nCREATE UNIQUE INDEX i ON t (a, id);\n\
+                 ALTER TABLE IF EXISTS ONLY public.t DROP CONSTRAINT IF EXISTS t_pkey;\nALTER TABLE t DROP CONSTRAINT t_a_key;\n\
+                 DROP INDEX IF EXISTS public.other, public.i;\n"
+            ),
+            "",
+        ),
+        (
+            "those of the table that it is like",
+            "CREATE TABLE o (id int PRIMARY KEY);\nCREATE TABLE t (LIKE o INCLUDING ALL);".to_owned(),
+            "*(id)",
+        ),
+        (
+            "those of a table that it is only like",
+            "CREATE TABLE o (id int PRIMARY KEY);\nCREATE TABLE t (LIKE o INCLUDING DEFAULTS);".to_owned(),
+            "",
+        ),
+        (
+            "an earlier table of the name",
+            "CREATE TABLE t (id int PRIMARY KEY);\nCREATE TABLE t (id int);".to_owned(),
+            "",
+        ),
+        (
+            "a table that is there",
+            "CREATE TABLE t (id int PRIMARY KEY);\nCREATE TABLE IF NOT EXISTS t (id int, a int);".to_owned(),
+            "*(id)",
+        ),
+    ];
+    for (name, text, expected) in cases {
+        assert_eq!(keys(&read(&text), "t"), expected, "{name}");
+    }
+}

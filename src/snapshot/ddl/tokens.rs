@@ -76,14 +76,17 @@ impl Tokens {
         }
     }
 
-    /// Looks for `GENERATED ALWAYS AS (`, as against `… AS IDENTITY`, before the element's end.
-    pub(in crate::snapshot) fn rest_of_element_is_generated(&mut self) -> bool {
-        let start = self.place;
+    /// Goes to the element's end, and gives what stands before it.
+    pub(in crate::snapshot) fn rest_of_element(&mut self) -> &[Token] {
+        let start = self.place.min(self.tokens.len());
         self.skip_to_element_end();
-        self.tokens[start..self.place.min(self.tokens.len())]
-            .windows(4)
-            .any(|four| {
-                four[0].is("generated") && four[2].is("as") && four[3] == Token::Symbol(b'(')
-            })
+        &self.tokens[start..self.place.max(start)]
     }
+}
+
+/// True if `GENERATED ALWAYS AS (` stands in an element, as against `… AS IDENTITY`.
+pub(in crate::snapshot) fn is_generated(element: &[Token]) -> bool {
+    element
+        .windows(4)
+        .any(|four| four[0].is("generated") && four[2].is("as") && four[3] == Token::Symbol(b'('))
 }

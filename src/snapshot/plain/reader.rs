@@ -440,8 +440,13 @@ impl<'a> Reader<'a> {
         if !self.any_table && self.frame.facts.dump_version.is_none() {
             return Err(self.not_a_snapshot("it has no table, and nothing that pg_dump writes"));
         }
-        if self.end_run().is_some() {
-            let _: ControlFlow<()> = self.tell_catalog();
+        if self.end_run().is_some() && self.tell_catalog().is_continue() {
+            let keys = self.ddl.catalog().keys();
+            let told = self.told.as_ref().map(|told| told.keys());
+            if told != Some(keys) {
+                // The last event: whether the sink breaks makes no difference.
+                let _: ControlFlow<()> = (self.sink)(Event::Keys(keys.clone()));
+            }
         }
         Ok(())
     }

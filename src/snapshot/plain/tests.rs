@@ -39,6 +39,11 @@ fn read(text: &str, chunk: usize) -> Result<String, String> {
                 assert!(at.starts_with(bytes) || at.starts_with(b"(") || at.starts_with(b"INSERT"));
                 log.push_str(std::str::from_utf8(bytes).unwrap());
             }
+            Event::Keys(keys) => {
+                for key in keys.of(&TableName::public("t")) {
+                    writeln!(log, "key ({})", key.columns.join(", ")).unwrap();
+                }
+            }
             Event::End(end) => {
                 writeln!(
                     log,
@@ -597,4 +602,16 @@ proptest! {
             let _ = read(&format!("{start}{text};\n1\n\\.\n"), chunk);
         }
     }
+}
+
+#[test]
+fn keys_that_are_stated_behind_the_rows_are_told_at_the_end() {
+    let text = "CREATE TABLE public.t (id int, a int UNIQUE);\nCOPY public.t (id, a) FROM stdin;\n1\t2\n\\.\n\
+        ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id, a);\n";
+    assert_eq!(
+        read_in_all_chunks(text).unwrap(),
+        "catalog [t]\nbegin t (id, a)\n1\t2\nend t: 1 rows, 4 bytes\nkey (a)\nkey (id, a)\n"
+    );
+    let before = text.split("ALTER").next().unwrap();
+    assert!(!read_in_all_chunks(before).unwrap().contains("key"));
 }

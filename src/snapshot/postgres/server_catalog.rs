@@ -46,6 +46,7 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     enums(connection, &mut found)?;
     domains(connection, &mut found)?;
     tables(connection, version, &mut found)?;
+    keys(connection, version, &mut found)?;
     found.catalog = read_schema(found.definitions.as_bytes())
         .map_err(|_| Failure::Protocol("its tables' definitions cannot be understood"))?;
     statistics(connection, version, &mut found)?;
@@ -189,6 +190,59 @@ fn tables(
             quoted(&TableName::new(parent_schema, parent)),
             quoted(&TableName::new(schema, name))
         );
+    }
+    Ok(())
+}
+
+/// Primary keys and unique indexes, those of constraints among them, that hold for all rows of a table.
+fn keys(
+    connection: &mut Connection,
+    version: u32,
+    found: &mut ServerCatalog,
+) -> Result<(), Failure> {
+    // Columns that an index only holds are no part of its key.
+    let columns = match version {
+        11.. => "i.indnkeyatts",
+        _ => "i.indnatts",
+    };
+    let rows = connection.query(&format!(
+        "SELECT t.nspname, t.relname, x.relname, i.indisprimary, a.attname
+         FROM pg_catalog.pg_index i
+         JOIN (SELECT c.oid, n.nspname, c.relname {TABLES}) t ON t.oid = i.indrelid
+         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+         CROSS JOIN LATERAL pg_catalog.generate_series(0, {columns} - 1) k
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
+         WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+         ORDER BY t.nspname, t.relname, x.relname, k"
+    ))?;
+    let mut keys: Vec<(TableName, String, bool, Vec<String>)> = Vec::new();
+    for row in texts(rows) {
+        let [schema, name, index, primary, column] = &row[..] else {
+            continue;
+        };
+        let table = TableName::new(schema, name);
+        let goes_on = keys
+            .last()
+            .is_some_and(|(last, last_index, ..)| *last == table && last_index == index);
+        if !goes_on {
+            keys.push((table, index.clone(), primary == "t", Vec::new()));
+        }
+        if let Some((.., columns)) = keys.last_mut() {
+            columns.push(identifier(column));
+        }
+    }
+    for (table, index, primary, columns) in keys {
+        let (table, index, columns) = (quoted(&table), identifier(&index), columns.join(", "));
+        let _ = match primary {
+            true => writeln!(
+                found.definitions,
+                "ALTER TABLE ONLY {table} ADD CONSTRAINT {index} PRIMARY KEY ({columns});"
+            ),
+            false => writeln!(
+                found.definitions,
+                "CREATE UNIQUE INDEX {index} ON {table} ({columns});"
+            ),
+        };
     }
     Ok(())
 }
