@@ -196,8 +196,8 @@ fn a_boards_milestone_may_be_a_constant() {
     let expected = [
         (-3, r##"{"title":"Started","name":"#started","id":-3}"##),
         (-2, r##"{"title":"Upcoming","name":"#upcoming","id":-2}"##),
-        (-1, r#"{"title":"Any Timebox","name":"","id":-1}"#),
-        (0, r#"{"title":"No Timebox","name":"No Timebox","id":0}"#),
+        (-1, r#"{"title":"Any Milestone","name":"","id":-1}"#),
+        (0, r#"{"title":"No Milestone","name":"No Milestone","id":0}"#),
     ];
     assert_eq!(objects, expected);
 }
