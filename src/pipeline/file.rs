@@ -17,6 +17,8 @@ pub struct PipelineFile {
     pub pipeline: Located<String>,
     /// The tenant that is taken out.
     pub entity: EntityFile,
+    /// How the types of columns are written; `gitlab` where it is not given.
+    pub values: Option<ValueFormFile>,
     /// Sets of names for integers, referred to by `names`.
     #[serde(default)]
     pub names: Entries<NameMap>,
@@ -253,6 +255,17 @@ pub struct CollectedFile {
 pub enum EditionFile {
     /// For EE only.
     Ee,
+}
+
+/// How the types of columns are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ValueForm")]
+pub enum ValueFormFile {
+    /// As GitLab writes them: times to the millisecond and with Z, infinities and NaN as null, numbers without trailing zeros.
+    Gitlab,
+    /// With all that the database knows: microseconds, infinities and NaN, every digit.
+    Exact,
 }
 
 /// What a relation's file looks like.

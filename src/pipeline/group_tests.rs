@@ -197,7 +197,10 @@ fn a_boards_milestone_may_be_a_constant() {
         (-3, r##"{"title":"Started","name":"#started","id":-3}"##),
         (-2, r##"{"title":"Upcoming","name":"#upcoming","id":-2}"##),
         (-1, r#"{"title":"Any Milestone","name":"","id":-1}"#),
-        (0, r#"{"title":"No Milestone","name":"No Milestone","id":0}"#),
+        (
+            0,
+            r#"{"title":"No Milestone","name":"No Milestone","id":0}"#,
+        ),
     ];
     assert_eq!(objects, expected);
 }

@@ -10,6 +10,8 @@ pub struct Pipeline {
     /// SHA-256 of the file's bytes, lower-case hex.
     pub sha256: String,
     pub entity: Entity,
+    /// How the types of columns are written.
+    pub values: ValueForm,
     /// Rules that hold wherever a row of a table is written, by table.
     pub tables: BTreeMap<String, TableRules>,
     /// Value rules for columns of a name in every table (`imported_from`).
@@ -88,6 +90,16 @@ pub struct TableRules {
     /// The integer primary key column; `id` where a table has no rules.
     pub key: String,
     pub values: BTreeMap<String, ValueRule>,
+}
+
+/// How values of a type are written, where no rule says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueForm {
+    /// As GitLab writes them: times to the millisecond, infinities and NaN as null.
+    #[default]
+    Gitlab,
+    /// With all that the database knows.
+    Exact,
 }
 
 /// How a column's value is written where its type alone does not say it.

@@ -43,6 +43,11 @@ mod tests {
         let cases = [
             ("an unknown key", "pipeline: shop", "pipelin: shop"),
             (
+                "an unknown form of values",
+                "pipeline: shop",
+                "pipeline: shop\nvalues: precise",
+            ),
+            (
                 "a relation whose name is a path",
                 "  orders:",
                 "  ../orders:",

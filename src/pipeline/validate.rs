@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::error::Mistake;
-use super::file::{EditionFile, EntityFile, NodeFile, PipelineFile, TableFile, ValueFile};
+use super::file::{
+    EditionFile, EntityFile, NodeFile, PipelineFile, TableFile, ValueFile, ValueFormFile,
+};
 use super::model::*;
 use super::notation::{NameMap, NamesFile, TestFile, WhereFile};
 use super::yaml::{Entries, Located, Place, Scalar};
@@ -142,6 +144,10 @@ impl<'a> Validator<'a> {
             name: name.value.clone(),
             sha256,
             entity: self.entity(&file.entity),
+            values: match file.values {
+                None | Some(ValueFormFile::Gitlab) => ValueForm::Gitlab,
+                Some(ValueFormFile::Exact) => ValueForm::Exact,
+            },
             tables: file
                 .tables
                 .iter()

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::pipeline::{
     Columns, Computed, ComputedValue, Condition, Edition, Entity, Form, Instead, Node, OrderBy,
-    Pipeline, Relation, Source, ValueRule,
+    Pipeline, Relation, Source, ValueForm, ValueRule,
 };
 use crate::snapshot::{SqlType, TableName};
 
@@ -114,6 +114,8 @@ pub struct Plan {
     pub slots: Vec<SlotSource>,
     /// In the pipeline's order, without those whose table the snapshot does not have.
     pub relations: Vec<PlanRelation>,
+    /// How the types of columns are written.
+    pub values: ValueForm,
     /// What of the pipeline the snapshot cannot give, for the log and the manifest.
     pub warnings: Vec<String>,
     /// Relations that are left out because the snapshot does not have their table, with that table.

@@ -85,6 +85,10 @@ impl Compiler<'_> {
             .is_some_and(|columns| columns.contains(&column))
     }
 
+    fn codec(&self, table: &PlanTable, column: usize) -> Codec {
+        Codec::in_form(&table.layout[column].sql_type, self.plan.values)
+    }
+
     /// Compiles a node and those below it, and adds their places to the list.
     pub(super) fn node(
         &self,
@@ -159,16 +163,14 @@ impl Compiler<'_> {
     /// A column as a key, by the rules of its table.
     fn field(&self, node: &PlanNode, name: &str, column: usize) -> Result<Field, String> {
         let table = &self.plan.tables[node.table];
-        let codec = Codec::of(&table.layout[column].sql_type);
+        let codec = self.codec(table, column);
         let rule = node.values.get(&table.layout[column].name);
         let value = match rule {
             None => Value::Plain(codec),
             Some(ValueRule::Names(names)) => Value::Names(names.clone()),
             Some(ValueRule::NullAs(json)) => Value::NullAs(codec, json.clone().into_bytes()),
             Some(ValueRule::NullAsColumn(other)) => match table.column(other) {
-                Some(other) => {
-                    Value::NullAsColumn(codec, other, Codec::of(&table.layout[other].sql_type))
-                }
+                Some(other) => Value::NullAsColumn(codec, other, self.codec(table, other)),
                 None => Value::Plain(codec),
             },
             Some(ValueRule::Object { field, template }) => {
@@ -215,7 +217,7 @@ impl Compiler<'_> {
                         value: Value::Null,
                     }));
                 }
-                let codec = Codec::of(&self.plan.tables[other].layout[*column].sql_type);
+                let codec = self.codec(&self.plan.tables[other], *column);
                 let value = Value::Lookup {
                     reach: reach.clone(),
                     column: *column,

@@ -86,6 +86,11 @@ pub(super) fn write(
     refuse(at)
 }
 
+/// True for an array whose bounds are written, because they do not begin at 1.
+pub(super) fn has_bounds(text: &[u8]) -> bool {
+    bounds_length(text) > 0
+}
+
 /// The length of a bounds prefix such as `[0:1][-3:5]=`, 0 where there is none.
 fn bounds_length(text: &[u8]) -> usize {
     if text.first() != Some(&b'[') {

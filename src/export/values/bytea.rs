@@ -1,4 +1,4 @@
-//! bytea: a string of lower-case hex digits, whatever form the server wrote.
+//! bytea: a string of lower-case hex digits, whatever form the server wrote; in the exact form with `\x` before them.
 //!
 //! `bytea_output = hex` (the default) writes `\xdeadbeef`. `escape` writes printable ASCII as it
 //! stands, a backslash doubled and every other byte as `\ooo`; such a value never begins with `\x`.
@@ -8,7 +8,13 @@ use super::text::push_hex;
 
 /// Appends a byte string.
 pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    write_after(b"", text, out)
+}
+
+/// As [`write`], with these bytes of JSON before the digits.
+pub(super) fn write_after(before: &[u8], text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     out.push(b'"');
+    out.extend_from_slice(before);
     match text.strip_prefix(br"\x") {
         Some(digits) => write_hex_form(digits, out)?,
         None => write_escape_form(text, out)?,

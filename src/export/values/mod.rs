@@ -5,6 +5,8 @@
 //! and no allocation for text, integers, booleans and times. The type of a column is looked at
 //! once, when its [`Codec`] is made; after that every field is one `match`.
 //!
+//! A pipeline chooses between the usual form, GitLab's, and the exact one ([`Exact`]).
+//!
 //! Each codec is a file. All but text work on *decoded* bytes (COPY's escapes undone), because a
 //! field of another type has no escapes except where it is a string inside (json, arrays, bytea).
 //! Elements of an array are decoded already, so the same codecs serve them.
@@ -17,6 +19,7 @@ mod bytea;
 mod color;
 mod copy;
 mod error;
+mod exact;
 mod float;
 mod integer;
 mod json;
@@ -29,9 +32,12 @@ use std::collections::BTreeMap;
 pub use color::text_color;
 pub use copy::{decode_copy, is_null};
 pub use error::ValueError;
+pub use exact::Exact;
 pub use text::{write_json_str, write_json_string};
 
+use crate::pipeline::ValueForm;
 use crate::snapshot::SqlType;
+use timestamp::TimeForm;
 
 /// How the fields of a column are read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +60,20 @@ pub enum Codec {
         /// What stands between two elements.
         delimiter: u8,
     },
+    /// A value whose exact form is another than the usual one.
+    Exact(Exact),
 }
 
 impl Codec {
-    /// The codec of a column type.
+    /// The codec of a column type for a form of values.
+    pub fn in_form(sql_type: &SqlType, form: ValueForm) -> Codec {
+        match form {
+            ValueForm::Gitlab => Codec::of(sql_type),
+            ValueForm::Exact => Exact::codec(sql_type),
+        }
+    }
+
+    /// The codec of a column type, in the usual form.
     pub fn of(sql_type: &SqlType) -> Codec {
         match sql_type {
             SqlType::SmallInt | SqlType::Integer | SqlType::BigInt => Codec::Integer,
@@ -149,15 +165,16 @@ fn write_decoded(codec: &Codec, text: &[u8], out: &mut Vec<u8>) -> Result<(), Va
     match codec {
         Codec::Integer => integer::write(text, out),
         Codec::Boolean => write_boolean(text, out),
-        Codec::Timestamp => timestamp::write_timestamp(text, out),
-        Codec::TimestampTz => timestamp::write_timestamptz(text, out),
-        Codec::Date => timestamp::write_date(text, out),
+        Codec::Timestamp => timestamp::write_timestamp(text, TimeForm::Usual, out),
+        Codec::TimestampTz => timestamp::write_timestamptz(text, TimeForm::Usual, out),
+        Codec::Date => timestamp::write_date(text, TimeForm::Usual, out),
         Codec::Numeric => numeric::write(text, out),
         Codec::Float => float::write(text, out),
         Codec::Json => json::write(text, out),
         Codec::Bytea => bytea::write(text, out),
         Codec::Text => write_json_string(text, out),
         Codec::Array { element, delimiter } => array::write(element, *delimiter, text, out),
+        Codec::Exact(exact) => exact.write(text, out),
     }
 }
 

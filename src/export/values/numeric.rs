@@ -11,7 +11,7 @@ const LARGEST_EXPONENT: i64 = 131_072 + 16_383;
 /// Appends a decimal number without trailing zeros but with a digit on both sides of the point; NaN
 /// and the infinities as `null`. Zero has no sign.
 pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    if matches!(text, b"NaN" | b"Infinity" | b"-Infinity") {
+    if is_special(text) {
         out.extend_from_slice(b"null");
         return Ok(());
     }
@@ -20,6 +20,23 @@ pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     decimal.write(out);
     out.push(b'"');
     Ok(())
+}
+
+/// Appends a number as PostgreSQL wrote it, all digits and zeros, NaN and the infinities by name.
+pub(super) fn write_verbatim(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    if !is_special(text) {
+        Decimal::parse(text).ok_or(ValueError::NotANumeric)?;
+    }
+    // Digits, signs, a point and letters: nothing to escape.
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+    Ok(())
+}
+
+/// True for what is no number that a decimal notation could write. Floats have the same names.
+pub(super) fn is_special(text: &[u8]) -> bool {
+    matches!(text, b"NaN" | b"Infinity" | b"-Infinity")
 }
 
 /// A decimal number as it was written.

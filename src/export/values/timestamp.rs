@@ -5,42 +5,86 @@
 //! timestamptz the offset (`+00`, `-03:30`, `+00:19:32`), then ` BC` for years before 1. A year 0
 //! does not exist there; `infinity` and `-infinity` do.
 //!
+//! The usual form has three digits of the fraction, infinities as null, and a `Z` whatever the type; the exact form has
+//! all six, infinities by name, and a `Z` only where the value is one of UTC.
+//!
 //! Fractions are cut, never rounded. An offset has whole seconds, so the fraction's digits are the
 //! same in UTC and take no part in the arithmetic, on either side of 1970.
 
 use super::ValueError;
 use crate::civil::{CivilDate, SECONDS_PER_DAY, write_time_of_day};
 
+/// Digits of a fraction in PostgreSQL.
+const FRACTION: usize = 6;
+
 /// The hours of the largest offset that PostgreSQL reads (MAX_TZDISP_HOUR).
 const LARGEST_OFFSET_HOUR: u8 = 15;
 
-/// Appends `"2021-05-04T11:25:20.423Z"`, infinities as `null`.
-pub(super) fn write_timestamp(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    if write_infinity(text, out) {
+/// Which of a value's parts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeForm {
+    /// As GitLab writes times.
+    Usual,
+    /// All that the database knows.
+    Exact,
+}
+
+impl TimeForm {
+    /// Digits of a fraction.
+    fn digits(self) -> usize {
+        match self {
+            TimeForm::Usual => 3,
+            TimeForm::Exact => FRACTION,
+        }
+    }
+
+    fn write_infinity(self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        let written: &[u8] = match (self, text) {
+            (TimeForm::Usual, b"infinity" | b"-infinity") => b"null",
+            (TimeForm::Exact, b"infinity") => b"\"infinity\"",
+            (TimeForm::Exact, b"-infinity") => b"\"-infinity\"",
+            _ => return false,
+        };
+        out.extend_from_slice(written);
+        true
+    }
+}
+
+/// Appends `"2021-05-04T11:25:20.423Z"`, or `"2021-05-04T11:25:20.423000"`.
+pub(super) fn write_timestamp(
+    text: &[u8],
+    form: TimeForm,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    if form.write_infinity(text, out) {
         return Ok(());
     }
     let (moment, rest) = Moment::parse(text).ok_or(ValueError::NotATimestamp)?;
     if !rest.is_empty() {
         return Err(ValueError::NotATimestamp);
     }
-    moment.write(out);
+    moment.write(form.digits(), form == TimeForm::Usual, out);
     Ok(())
 }
 
-/// As [`write_timestamp`], with the offset converted to UTC.
-pub(super) fn write_timestamptz(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    if write_infinity(text, out) {
+/// As [`write_timestamp`], with the offset converted to UTC, and with a `Z`.
+pub(super) fn write_timestamptz(
+    text: &[u8],
+    form: TimeForm,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    if form.write_infinity(text, out) {
         return Ok(());
     }
     let (moment, rest) = Moment::parse(text).ok_or(ValueError::NotATimestampTz)?;
     let offset = parse_offset(rest).ok_or(ValueError::NotATimestampTz)?;
-    moment.to_utc(offset).write(out);
+    moment.to_utc(offset).write(form.digits(), true, out);
     Ok(())
 }
 
-/// Appends `"2021-05-04"`, infinities as `null`. Years are written as those of timestamps.
-pub(super) fn write_date(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    if write_infinity(text, out) {
+/// Appends `"2021-05-04"`. Years and infinities are written as those of timestamps.
+pub(super) fn write_date(text: &[u8], form: TimeForm, out: &mut Vec<u8>) -> Result<(), ValueError> {
+    if form.write_infinity(text, out) {
         return Ok(());
     }
     let (text, bc) = split_bc(text);
@@ -55,21 +99,40 @@ pub(super) fn write_date(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueErro
     }
 }
 
-fn write_infinity(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let infinite = matches!(text, b"infinity" | b"-infinity");
-    if infinite {
-        out.extend_from_slice(b"null");
+/// Appends what a timestamptz looks like in a session whose time zone is UTC: `2021-05-04 11:25:20.5+00`.
+pub(super) fn show_in_utc(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let (moment, rest) = Moment::parse(text).ok_or(ValueError::NotATimestampTz)?;
+    let offset = parse_offset(rest).ok_or(ValueError::NotATimestampTz)?;
+    let moment = moment.to_utc(offset);
+    let (year, is_bc) = match moment.date.year {
+        year @ 1.. => (year, false),
+        year => (1 - year, true),
+    };
+    CivilDate {
+        year,
+        ..moment.date
     }
-    infinite
+    .write(out);
+    out.push(b' ');
+    write_time_of_day(moment.second, out);
+    if let Some(last) = moment.fraction.iter().rposition(|digit| *digit != b'0') {
+        out.push(b'.');
+        out.extend_from_slice(&moment.fraction[..=last]);
+    }
+    out.extend_from_slice(b"+00");
+    if is_bc {
+        out.extend_from_slice(b" BC");
+    }
+    Ok(())
 }
 
-/// A date and a time of day, to the millisecond.
+/// A date and a time of day, to the microsecond.
 struct Moment {
     date: CivilDate,
     /// Of the day, 0 to 86399.
     second: u32,
-    /// Three digits.
-    fraction: [u8; 3],
+    /// Digits.
+    fraction: [u8; FRACTION],
 }
 
 impl Moment {
@@ -92,7 +155,7 @@ impl Moment {
         let mut moment = Moment {
             date,
             second,
-            fraction: *b"000",
+            fraction: [b'0'; FRACTION],
         };
         let Some(digits) = rest.strip_prefix(b".") else {
             return Some((moment, rest));
@@ -124,15 +187,15 @@ impl Moment {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.reserve(r#""2021-05-04T11:25:20.423Z""#.len());
+    fn write(&self, digits: usize, is_utc: bool, out: &mut Vec<u8>) {
+        out.reserve(r#""2021-05-04T11:25:20.423999Z""#.len());
         out.push(b'"');
         self.date.write(out);
         out.push(b'T');
         write_time_of_day(self.second, out);
         out.push(b'.');
-        out.extend_from_slice(&self.fraction);
-        out.extend_from_slice(b"Z\"");
+        out.extend_from_slice(&self.fraction[..digits]);
+        out.extend_from_slice(if is_utc { b"Z\"" } else { b"\"" });
     }
 }
 

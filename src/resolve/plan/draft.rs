@@ -560,6 +560,7 @@ impl<'p> Planner<'p> {
             hops: self.hops,
             slots: self.slots,
             relations,
+            values: self.pipeline.values,
             warnings: self.warnings,
             left_out,
         })
