@@ -86,6 +86,7 @@ fn block() -> Block {
         buffer: Arc::new(bytes),
         offset: 0,
         first_row: 0,
+        converted: None,
     }
 }
 

@@ -352,7 +352,7 @@ impl Scanned {
             let row = block.first_row + self.rows.max(1);
             self.bad.push(BadRow {
                 row,
-                offset: block.offset + at as u64,
+                offset: block.offset_of(at),
                 reason,
             });
         }

@@ -8,6 +8,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::encoding::Converted;
 use super::{Place, SnapshotError};
 use crate::timings::{self, Phase};
 
@@ -31,11 +32,21 @@ pub struct Chunk {
     pub len: usize,
     /// Where the chunk begins, in bytes from the start of the decompressed stream.
     pub offset: u64,
+    /// What the bytes were in the stream, where they were converted to UTF-8.
+    pub(super) converted: Option<Arc<Converted>>,
 }
 
 impl Chunk {
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
+    }
+
+    /// Where a position of the chunk stands in the decompressed stream, in bytes from its start.
+    pub(super) fn offset_of(&self, place: usize) -> u64 {
+        match &self.converted {
+            None => self.offset + place as u64,
+            Some(converted) => converted.offset_of(place),
+        }
     }
 }
 
@@ -139,6 +150,7 @@ impl<R: Read> Iterator for Chunks<R> {
             buffer: self.lend(buffer),
             len: cut,
             offset: self.offset,
+            converted: None,
         };
         self.offset += cut as u64;
         Some(Ok(chunk))

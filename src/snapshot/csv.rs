@@ -17,7 +17,9 @@ use std::sync::atomic::AtomicU64;
 
 use super::compression::decoder;
 use super::csv_text::next_row;
+use super::ddl::{Ddl, Fault, first_words};
 use super::dump_frame::DumpFrame;
+use super::encoding::Encoding;
 use super::read_errors::{damaged, io_error, read_error};
 use super::{
     BlockHead, Catalog, Described, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts,
@@ -39,6 +41,8 @@ pub struct CsvFolder {
     path: PathBuf,
     catalog: Arc<Catalog>,
     facts: SnapshotFacts,
+    /// Of the files with rows, as the schema states it.
+    encoding: Encoding,
     /// By name; the index is that of the [`Part`].
     files: Vec<DataFile>,
     progress: Arc<AtomicU64>,
@@ -104,7 +108,7 @@ impl CsvFolder {
                 });
             }
         };
-        let (mut catalog, mut facts) = read_schema(&path.join(schema), schema)?;
+        let (mut catalog, mut facts, encoding) = read_schema(&path.join(schema), schema)?;
         if let Some(described) = read_description(&path.join(Described::FILE_NAME))? {
             check_listed(&described, &files)?;
             for table in &described.partitioned {
@@ -117,6 +121,7 @@ impl CsvFolder {
             files: data_files(&catalog, files),
             catalog: Arc::new(catalog),
             facts,
+            encoding,
             progress,
         })
     }
@@ -212,12 +217,12 @@ impl TableSource for CsvFolder {
         let reader = decoder(Box::new(opened), Arc::clone(&self.progress))
             .map_err(|error| read_error(file.place(None), error))?;
         let mut blocks = Blocks::new(reader, file.place(None));
-        let head = Arc::new(self.head(file, &blocks.header()?)?);
+        let head = Arc::new(self.head(file, &self.encoding.text(&blocks.header()?))?);
         if sink(Event::Begin(Arc::clone(&head))).is_break() {
             return Ok(());
         }
         while let Some(block) = blocks.next(&head)? {
-            if sink(Event::Rows(block)).is_break() {
+            if sink(Event::Rows(self.encoding.block(block))).is_break() {
                 return Ok(());
             }
         }
@@ -336,7 +341,10 @@ fn check_listed(
     Ok(())
 }
 
-fn read_schema(path: &Path, name: &str) -> Result<(Catalog, SnapshotFacts), SnapshotError> {
+fn read_schema(
+    path: &Path,
+    name: &str,
+) -> Result<(Catalog, SnapshotFacts, Encoding), SnapshotError> {
     let place = || Place {
         member: Some(name.to_owned()),
         ..Place::default()
@@ -367,14 +375,28 @@ fn read_schema(path: &Path, name: &str) -> Result<(Catalog, SnapshotFacts), Snap
     for line in sql.split(|&byte| byte == b'\n') {
         frame.comment(line);
     }
-    let catalog = super::read_schema(&sql).map_err(|error| match error {
+    let encoding = schema_encoding(&sql).map_err(|fault| fault.at(Some(name.to_owned()), 0))?;
+    let catalog = super::read_schema(&encoding.text(&sql)).map_err(|error| match error {
         SnapshotError::Damaged { place: at, reason } => {
             let member = Some(name.to_owned());
             damaged(Place { member, ..at }, reason)
         }
         other => other,
     })?;
-    Ok((catalog, frame.facts))
+    Ok((catalog, frame.facts, encoding))
+}
+
+/// The encoding that the settings before the first definition state, each on a line of its own, as pg_dump writes them.
+fn schema_encoding(sql: &[u8]) -> Result<Encoding, Fault> {
+    let mut ddl = Ddl::default();
+    for line in sql.split(|&byte| byte == b'\n') {
+        match first_words(line).first().map(String::as_str) {
+            Some("set" | "select") => ddl.statement(line)?,
+            Some("create" | "alter" | "comment") => break,
+            _ => {}
+        }
+    }
+    Ok(ddl.encoding())
 }
 
 /// Finds the table of each file. Where a partitioned table has a file of its own, the files of its partitions

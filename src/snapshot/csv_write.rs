@@ -184,6 +184,7 @@ mod tests {
             buffer: Arc::new(rows.as_bytes().to_vec()),
             offset: 100,
             first_row: 7,
+            converted: None,
         };
         let mut out = Vec::new();
         let count = writer.rows(&block, &mut out)?;

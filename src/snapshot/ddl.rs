@@ -10,6 +10,7 @@ mod tokens;
 use std::collections::{HashMap, HashSet};
 
 use super::dump_frame::DumpFrame;
+use super::encoding::Encoding;
 use super::sql_names;
 use super::sql_text::{Scanner, Stop, Token, tokens};
 pub(super) use tokens::Tokens;
@@ -30,7 +31,7 @@ const MOST_TAKEN: usize = 2_000_000;
 ///
 /// # Errors
 /// `Damaged` where the text ends inside a statement or before pg_dump's closing line, or a table's definition
-/// cannot be understood; `Unsupported` where the text is not UTF-8.
+/// cannot be understood; `Unsupported` where the text says that it is in an encoding that is not known.
 pub fn read_schema(text: &[u8]) -> Result<Catalog, SnapshotError> {
     let mut ddl = Ddl::default();
     let mut frame = DumpFrame::default();
@@ -96,7 +97,7 @@ pub(super) enum Fault {
     Definition { table: Option<TableName> },
     /// Tables have more columns than PostgreSQL allows, or than anyone could want.
     Columns { table: TableName },
-    /// The dump is not UTF-8.
+    /// The dump is in an encoding that is not known, or that nothing converts.
     Encoding(String),
 }
 
@@ -123,7 +124,9 @@ impl Fault {
             },
             Fault::Encoding(encoding) => SnapshotError::Unsupported {
                 what: format!("a dump in the encoding {encoding}"),
-                reason: "only UTF-8 is read: dump again with --encoding=UTF8".into(),
+                reason:
+                    "it is not known how its text becomes UTF-8: dump again with --encoding=UTF8"
+                        .into(),
             },
         }
     }
@@ -166,6 +169,7 @@ pub(super) struct Ddl {
     /// First schema of the search path, if it is another than `public`.
     schema: Option<String>,
     escapes_everywhere: bool,
+    encoding: Encoding,
 }
 
 impl Ddl {
@@ -182,12 +186,18 @@ impl Ddl {
         self.escapes_everywhere
     }
 
+    /// The encoding of the text that follows, as statements said.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// A part of what is known here, enough to read rows of `table`, whose statements name tables without
     /// a schema where that is `schema`.
     pub(super) fn for_rows(&self, table: &TableName, schema: &str) -> Ddl {
         let mut ddl = Ddl {
             catalog: self.catalog.only(table),
             escapes_everywhere: self.escapes_everywhere,
+            encoding: self.encoding,
             ..Ddl::default()
         };
         ddl.set_schema(schema);
@@ -231,8 +241,7 @@ impl Ddl {
         match words[..] {
             ["set", ..] => self.set(&tokens(statement)),
             ["select", ..] if memchr::memmem::find(statement, b"set_config").is_some() => {
-                self.set_config(&tokens(statement));
-                Ok(())
+                self.set_config(&tokens(statement))
             }
             ["create", "domain", ..] => {
                 self.create_domain(&mut Tokens::new(tokens(statement)));
@@ -284,15 +293,15 @@ impl Ddl {
             }
             "client_encoding" => {
                 let encoding = values.first().copied().unwrap_or_default();
-                let letters: String = encoding
-                    .chars()
-                    .filter(char::is_ascii_alphanumeric)
-                    .collect();
-                // SQL_ASCII says nothing of the bytes; whoever needs them as text sees whether they are UTF-8.
-                if !["UTF8", "UNICODE", "SQLASCII"].contains(&letters.to_ascii_uppercase().as_str())
-                {
-                    return Err(Fault::Encoding(encoding.into()));
-                }
+                self.set_encoding(encoding)?;
+            }
+            // `SET NAMES 'LATIN1'` has no sign between the words.
+            "names" => {
+                let name = tokens.iter().rev().find_map(|token| match token {
+                    Token::Word(name) | Token::Name(name) | Token::Text(name) => Some(name),
+                    Token::Symbol(_) => None,
+                });
+                self.set_encoding(name.map_or("", String::as_str))?;
             }
             _ => {}
         }
@@ -300,7 +309,7 @@ impl Ddl {
     }
 
     /// `SELECT pg_catalog.set_config('search_path', '', false)`.
-    fn set_config(&mut self, tokens: &[Token]) {
+    fn set_config(&mut self, tokens: &[Token]) -> Result<(), Fault> {
         let texts: Vec<&str> = tokens
             .iter()
             .filter_map(|token| {
@@ -318,6 +327,19 @@ impl Ddl {
                 .collect();
             self.search_path(&schemas);
         }
+        match texts[..] {
+            ["client_encoding", name] => self.set_encoding(name),
+            _ => Ok(()),
+        }
+    }
+
+    /// The text that follows is in the encoding of this name.
+    ///
+    /// # Errors
+    /// It is one that cannot be converted.
+    pub(super) fn set_encoding(&mut self, name: &str) -> Result<(), Fault> {
+        self.encoding = Encoding::named(name).ok_or_else(|| Fault::Encoding(name.into()))?;
+        Ok(())
     }
 
     fn search_path(&mut self, schemas: &[&str]) {

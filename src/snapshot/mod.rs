@@ -21,6 +21,7 @@ mod csv_write;
 mod ddl;
 mod described;
 mod dump_frame;
+mod encoding;
 mod error;
 mod fingerprint;
 mod inserts;
@@ -49,6 +50,7 @@ pub use csv::CsvFolder;
 pub use csv_write::CsvWriter;
 pub use ddl::read_schema;
 pub use described::{Described, DescribedPipeline, DescribedTable};
+pub use encoding::Converted;
 pub use error::{Place, SnapshotError};
 pub use fingerprint::fingerprint;
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
@@ -173,12 +175,22 @@ pub struct Block {
     pub offset: u64,
     /// Number of rows of this table's data before this block, so that a row can be named.
     pub first_row: u64,
+    /// What the bytes were in the source, where they were converted to UTF-8.
+    pub converted: Option<Arc<Converted>>,
 }
 
 impl Block {
     /// The rows' bytes. Every row, the last too, ends with a line end.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.range.clone()]
+    }
+
+    /// Where a position of [`Block::bytes`] stands in the decompressed source, in bytes from its start.
+    pub fn offset_of(&self, place: usize) -> u64 {
+        match &self.converted {
+            None => self.offset + place as u64,
+            Some(converted) => converted.offset_of(self.range.start + place),
+        }
     }
 }
 

@@ -287,6 +287,7 @@ impl Writing<'_> {
             range,
             offset: 0,
             first_row: 0,
+            converted: None,
         })
     }
 

@@ -243,6 +243,7 @@ impl KeyedSource for Double {
                 buffer,
                 offset: 0,
                 first_row: 0,
+                converted: None,
             };
             if sink(Event::Rows(block)).is_break() {
                 return Ok(());

@@ -8,7 +8,7 @@
 #[non_exhaustive]
 pub enum ValueError {
     /// `at` counts bytes of the value, after COPY's escapes are undone.
-    #[error("the value is not valid UTF-8 from its byte {at} on")]
+    #[error("the value is not valid in the snapshot's encoding from its byte {at} on")]
     InvalidUtf8 { at: usize },
     /// PostgreSQL never ends a field with a lone backslash; the row was cut or split wrongly.
     #[error("the field ends inside a backslash escape")]

@@ -126,6 +126,7 @@ impl Asker<'_> {
             buffer: Arc::new(rows),
             offset: 0,
             first_row: 0,
+            converted: None,
         });
         match scanned.bad.first() {
             Some(bad) => Err(broken(&bad.reason)),

@@ -352,6 +352,14 @@ impl<'p> Planner<'p> {
             .into_iter()
             .filter(|column| node.columns.contains(column))
         {
+            // What names that are no text become while they are read. Two such names might be one then.
+            if column.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(format!(
+                    "table {} has a column whose name ({column}) is not valid in the snapshot's encoding; leave it out \
+                     by `only`, or rename it and dump again",
+                    self.drafts[table].table.name
+                ));
+            }
             self.need(table, column)?;
             self.need_rule(table, column);
         }

@@ -134,6 +134,7 @@ impl Resolver {
                                 range,
                                 offset: 0,
                                 first_row: 0,
+                                converted: None,
                             };
                             Ok((table, scanner.scan(&block), Vec::new()))
                         });

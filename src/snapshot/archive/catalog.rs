@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::toc::{DataPlace, Entry, Toc};
 use crate::snapshot::compression::Compression;
 use crate::snapshot::ddl::Ddl;
+use crate::snapshot::encoding::Encoding;
 use crate::snapshot::plain::copy_block;
 use crate::snapshot::{
     BlockHead, Catalog, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName,
@@ -131,6 +132,11 @@ impl Contents {
                 what: format!("part {} of table {}", part.index, part.table),
                 reason: format!("{source} has no such part"),
             })
+    }
+
+    /// The encoding of the archive's data.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.ddl.encoding()
     }
 
     /// What is needed to read the `INSERT` statements of `data`.

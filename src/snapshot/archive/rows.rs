@@ -10,6 +10,7 @@ use memchr::memmem::Finder;
 
 use super::catalog::{Contents, TableData};
 use crate::snapshot::chunks::{CHUNK, Chunks, Origin};
+use crate::snapshot::encoding::Encoding;
 use crate::snapshot::plain::copy_block::{CopyBlock, Progress};
 use crate::snapshot::plain::reader::Reader;
 use crate::snapshot::read_errors::{cut_off, damaged};
@@ -58,7 +59,7 @@ pub(super) fn read_rows(
     let member = origin.member.clone();
     let result = match data.is_inserts {
         true => read_inserts(contents, data, reader, origin, &mut held),
-        false => read_copy(data, reader, origin, &mut held),
+        false => read_copy(contents.encoding(), data, reader, origin, &mut held),
     };
     if stopped {
         return Ok(ControlFlow::Break(()));
@@ -98,6 +99,7 @@ fn in_table(error: SnapshotError, data: &TableData, row: Option<u64>) -> Snapsho
 }
 
 fn read_copy(
+    encoding: Encoding,
     data: &TableData,
     reader: impl Read,
     origin: Origin,
@@ -121,6 +123,7 @@ fn read_copy(
     for chunk in Chunks::new(reader, origin, CHUNK) {
         let chunk = chunk.map_err(|error| in_table(error, data, Some(block.rows + 1)))?;
         offset = chunk.offset + chunk.len as u64;
+        let chunk = encoding.chunk(&chunk, 0).unwrap_or(chunk);
         let mut rest = 0;
         if !ended {
             match block.rows(&chunk, 0, sink) {
@@ -136,7 +139,7 @@ fn read_copy(
             .position(|byte| !byte.is_ascii_whitespace())
         {
             let place = Place {
-                offset: Some(chunk.offset + (rest + found) as u64),
+                offset: Some(chunk.offset_of(rest + found)),
                 ..place(data, member)
             };
             return Err(damaged(

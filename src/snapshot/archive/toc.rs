@@ -4,9 +4,12 @@
 //! `pg_backup_archiver.c` writes them. Nothing here is trusted: memory grows with the bytes that are really
 //! there, never with a length or a count that is only claimed.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use crate::snapshot::compression::Compression;
+use crate::snapshot::ddl::Ddl;
+use crate::snapshot::encoding::Encoding;
 use crate::snapshot::{Place, SnapshotError};
 
 /// What an archive begins with.
@@ -92,6 +95,53 @@ pub struct Entry {
     pub place: DataPlace,
 }
 
+/// An entry as it is written, in the archive's encoding.
+struct RawEntry {
+    number: u64,
+    offset: u64,
+    dump_id: i64,
+    tag: Vec<u8>,
+    description: String,
+    namespace: Vec<u8>,
+    definition: Vec<u8>,
+    copy: Vec<u8>,
+    place: DataPlace,
+}
+
+impl RawEntry {
+    fn in_utf8(self, encoding: Encoding) -> Entry {
+        let name = |bytes: &[u8]| String::from_utf8_lossy(&encoding.text(bytes)).into_owned();
+        let text = |bytes: Vec<u8>| {
+            if let Cow::Owned(text) = encoding.text(&bytes) {
+                return text;
+            }
+            bytes
+        };
+        Entry {
+            number: self.number,
+            offset: self.offset,
+            dump_id: self.dump_id,
+            tag: name(&self.tag),
+            description: self.description,
+            namespace: name(&self.namespace),
+            definition: text(self.definition),
+            copy: text(self.copy),
+            place: self.place,
+        }
+    }
+}
+
+/// The encoding that the entry of that name states. One that is not known is told of when the entry's statement is read.
+fn encoding(entries: &[RawEntry]) -> Encoding {
+    let mut ddl = Ddl::default();
+    for entry in entries {
+        if entry.description == "ENCODING" {
+            let _ = ddl.statements(&entry.definition);
+        }
+    }
+    ddl.encoding()
+}
+
 /// A table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toc {
@@ -123,9 +173,14 @@ impl Toc {
             let offset = input.offset;
             let entry = entry(&mut input, &header, number)
                 .map_err(|fault| at(input.offset, Some((number, header.entries)), fault))?;
-            entries.extend(entry.map(|entry| Entry { offset, ..entry }));
+            entries.extend(entry.map(|entry| RawEntry { offset, ..entry }));
         }
-        Ok(Toc { header, entries })
+        let encoding = encoding(&entries);
+        let entries = entries.into_iter().map(|entry| entry.in_utf8(encoding));
+        Ok(Toc {
+            header,
+            entries: entries.collect(),
+        })
     }
 }
 
@@ -364,14 +419,14 @@ fn time_text([second, minute, hour, day, month, year, _]: [i64; 7]) -> Option<St
 }
 
 /// Reads an entry. `None` for one that is of no use here.
-fn entry(input: &mut Input<'_>, header: &Header, number: u64) -> Result<Option<Entry>, Fault> {
+fn entry(input: &mut Input<'_>, header: &Header, number: u64) -> Result<Option<RawEntry>, Fault> {
     let dump_id = input.int()?;
     // Whether data was to come.
     input.int()?;
     // The table's and the object's OID.
     input.skip_string()?;
     input.skip_string()?;
-    let tag = input.text()?;
+    let tag = input.string()?;
     let description = input.text()?;
     let kept = KEPT.contains(&description.as_str());
     // The section.
@@ -386,7 +441,7 @@ fn entry(input: &mut Input<'_>, header: &Header, number: u64) -> Result<Option<E
         true => input.string()?,
         false => input.skip_string().map(|_| Vec::new())?,
     };
-    let namespace = input.text()?;
+    let namespace = input.string()?;
     // The tablespace.
     input.skip_string()?;
     if header.minor >= 14 {
@@ -420,7 +475,7 @@ fn entry(input: &mut Input<'_>, header: &Header, number: u64) -> Result<Option<E
             name => DataPlace::File(name),
         },
     };
-    Ok(kept.then_some(Entry {
+    Ok(kept.then_some(RawEntry {
         number,
         offset: 0,
         dump_id,

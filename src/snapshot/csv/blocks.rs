@@ -183,6 +183,7 @@ impl<R: Read> Blocks<R> {
             first_row: self.rows,
             buffer: Arc::new(buffer),
             range,
+            converted: None,
         };
         self.offset += end as u64;
         self.begin = 0;

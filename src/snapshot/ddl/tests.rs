@@ -257,20 +257,26 @@ fn a_schema_that_ends_early_is_an_error() {
 }
 
 #[test]
-fn only_utf8_is_read() {
-    for encoding in ["UTF8", "utf-8", "SQL_ASCII", "UNICODE"] {
+fn an_encoding_that_is_not_known_is_refused() {
+    for encoding in ["UTF8", "utf-8", "SQL_ASCII", "UNICODE", "LATIN1", "sjis"] {
         assert!(
             read_schema(format!("SET client_encoding = '{encoding}';").as_bytes()).is_ok(),
             "{encoding}"
         );
     }
-    let error = read_schema(b"SET client_encoding = 'LATIN1';")
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "a dump in the encoding LATIN1 cannot be read: only UTF-8 is read: dump again with --encoding=UTF8"
-    );
+    for statement in [
+        "SET client_encoding = 'JOHAB';",
+        "SET NAMES 'JOHAB';",
+        "SELECT pg_catalog.set_config('client_encoding', 'JOHAB', false);",
+    ] {
+        let error = read_schema(statement.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "a dump in the encoding JOHAB cannot be read: it is not known how its text becomes UTF-8: \
+             dump again with --encoding=UTF8",
+            "{statement}"
+        );
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl CopyBlock {
             return Progress::Cut;
         };
         let rows = memchr::memchr_iter(b'\n', &bytes[range.clone()]).count() as u64;
-        let block_offset = chunk.offset + range.start as u64;
+        let block_offset = chunk.offset_of(range.start);
         if let Some(head) = &self.head {
             if !range.is_empty() {
                 let block = Block {
@@ -113,6 +113,7 @@ impl CopyBlock {
                     range: range.clone(),
                     offset: block_offset,
                     first_row: self.rows,
+                    converted: chunk.converted.clone(),
                 };
                 if sink(Event::Rows(block)) == ControlFlow::Break(()) {
                     return Progress::Stopped;

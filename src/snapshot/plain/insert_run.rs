@@ -82,6 +82,7 @@ impl InsertRun {
             buffer: Arc::new(buffer),
             offset: self.buffer_offset,
             first_row: self.buffer_first_row,
+            converted: None,
         }))
     }
 

@@ -109,12 +109,25 @@ impl<'a> Reader<'a> {
         &mut self,
         chunk: &Chunk,
     ) -> Result<ControlFlow<()>, SnapshotError> {
+        let mut encoding = self.ddl.encoding();
+        let mut converted = encoding.chunk(chunk, 0);
         let mut place = 0;
-        while place < chunk.len {
-            match self.step(chunk, place)? {
+        loop {
+            let text = converted.as_ref().unwrap_or(chunk);
+            if place >= text.len {
+                break;
+            }
+            match self.step(text, place)? {
                 Step::At(next) => place = next,
                 Step::NextChunk => break,
                 Step::Stopped => return Ok(ControlFlow::Break(())),
+            }
+            if self.ddl.encoding() != encoding {
+                // A statement said that what follows it is in another encoding.
+                let from = (text.offset_of(place) - chunk.offset) as usize;
+                encoding = self.ddl.encoding();
+                converted = encoding.chunk(chunk, from);
+                place = if converted.is_some() { 0 } else { from };
             }
         }
         self.offset = chunk.offset + chunk.len as u64;
@@ -136,11 +149,11 @@ impl<'a> Reader<'a> {
                         Ok(Step::At(next))
                     }
                     Progress::Cut => {
-                        let offset = chunk.offset + chunk.len as u64;
+                        let offset = chunk.offset_of(chunk.len);
                         Err(self.cut_off(Some(table), Some(rows + 1), offset))
                     }
                     Progress::WrongRow(row, place) => {
-                        let offset = chunk.offset + place as u64;
+                        let offset = chunk.offset_of(place);
                         let reason = "the row has too few or too many columns";
                         Err(self.damaged(Some(table), Some(row), offset, reason))
                     }
@@ -156,7 +169,7 @@ impl<'a> Reader<'a> {
     fn noise(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
         let bytes = chunk.bytes();
         let rest = &bytes[place..];
-        let offset = chunk.offset + place as u64;
+        let offset = chunk.offset_of(place);
         if offset == 0 {
             // PowerShell's `>` writes UTF-16.
             if rest.starts_with(b"\xff\xfe") || rest.starts_with(b"\xfe\xff") {
@@ -195,10 +208,16 @@ impl<'a> Reader<'a> {
             if let Some(arguments) = rest[..end].strip_prefix(b"\\connect ") {
                 self.databases.connect(arguments);
             }
+            if let Some(name) = rest[..end].strip_prefix(b"\\encoding ") {
+                let offset = chunk.offset_of(place);
+                self.ddl
+                    .set_encoding(String::from_utf8_lossy(name).trim().trim_matches('\''))
+                    .map_err(|fault| fault.at(self.origin.member.clone(), offset))?;
+            }
             return Ok(Step::At(place + end));
         }
         self.pending.clear();
-        self.pending_offset = chunk.offset + place as u64;
+        self.pending_offset = chunk.offset_of(place);
         if rest
             .get(..6)
             .is_some_and(|word| word.eq_ignore_ascii_case(b"insert"))

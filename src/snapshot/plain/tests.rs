@@ -466,8 +466,9 @@ fn what_cannot_be_read_is_said() {
             "dump.sql is not a snapshot: it has no table, and nothing that pg_dump writes",
         ),
         (
-            "SET client_encoding = 'LATIN1';\n",
-            "a dump in the encoding LATIN1 cannot be read: only UTF-8 is read: dump again with --encoding=UTF8",
+            "SET client_encoding = 'EUC_TW';\n",
+            "a dump in the encoding EUC_TW cannot be read: it is not known how its text becomes UTF-8: \
+             dump again with --encoding=UTF8",
         ),
         (
             "CREATE TABLE t (id int);\n\\connect b\nCREATE TABLE t (id int);\n",

@@ -73,6 +73,7 @@ impl<'a> Delivery<'a> {
             offset: self.bytes,
             first_row: self.rows,
             buffer: Arc::new(rows),
+            converted: None,
         };
         self.checksum.update(block.bytes());
         self.rows += count;

@@ -79,6 +79,12 @@ pub(super) fn begin(
     if version >= 17 {
         set("transaction_timeout", "0");
     }
+    // A server that does not know what its bytes mean (SQL_ASCII) would refuse a query for a single value that is not
+    // UTF-8. It hands them out as they are, and the row with that value fails where it is rendered.
+    sql.push_str(
+        "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') \
+         WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true);",
+    );
     connection.query(&sql).map(drop)
 }
 

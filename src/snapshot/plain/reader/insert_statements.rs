@@ -109,7 +109,7 @@ impl Reader<'_> {
             let Some(skipped) = bytes[place..].iter().position(|byte| !is_between(byte)) else {
                 return Ok(Step::NextChunk);
             };
-            self.pending_offset = chunk.offset + (place + skipped) as u64;
+            self.pending_offset = chunk.offset_of(place + skipped);
             self.state = State::InsertRows(Some(bytes[place + skipped]));
             return Ok(Step::At(place + skipped));
         }
@@ -121,7 +121,7 @@ impl Reader<'_> {
             if first == Some(b'(')
                 && let Some(run) = &mut self.run
             {
-                run.count((chunk.offset + end as u64 - self.pending_offset) as usize);
+                run.count((chunk.offset_of(end) - self.pending_offset) as usize);
             }
             return Ok(self.after_row(bytes, end));
         }
