@@ -23,7 +23,9 @@ fn tokens_open_what_they_are_for() {
     let all = new_token(&file, &["--name", "ops"]);
     let platform = new_token(&file, &["--groups", "acme/platform"]);
     let reader = new_token(&file, &["--read-only", "--groups", "4350,7001"]);
-    let expired = new_token(&file, &["--expires", "2020-01-01"]);
+    let expired = new_token(&file, &[]);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{} expires=2020-01-01\n", text.trim_end())).unwrap();
     let revoked = new_token(&file, &[]);
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{} revoked\n", text.trim_end())).unwrap();
@@ -201,6 +203,158 @@ fn a_query_that_unfolds_into_too_many_fields_is_refused_at_once() {
             200,
             json!({"errors": [{"message": "Query has more than 500 fields"}]})
         )
+    );
+}
+
+#[test]
+fn a_token_that_is_good_for_nothing_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    let taken = folder.path().join("taken");
+    let taken = taken.to_str().unwrap();
+    let backup = api_support::backup();
+    let backup = backup.to_str().unwrap();
+    let output = relexport(&[
+        "snapshot", "take", "--from", backup, "--group", "4352", "--out", taken,
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let cases: [(&[&str], &str); 9] = [
+        (&["--expires", "2027-02-31"], "there is none of this name"),
+        (&["--expires", "2027-13-01"], "there is none of this name"),
+        (&["--expires", "soon"], "there is none of this name"),
+        (&["--expires", "2020-01-01"], "that day has come"),
+        (
+            &["--groups", "acme//platform"],
+            "no full path has an empty part",
+        ),
+        (
+            &["--groups", "no/such", "--snapshot", backup],
+            "does not have it",
+        ),
+        (&["--groups", "acme,999", "--snapshot", backup], "group 999"),
+        // It is there for core's path, and can be neither seen nor exported as a whole.
+        (
+            &["--groups", "acme/platform", "--snapshot", taken],
+            "does not have it",
+        ),
+        (&["--snapshot", backup], "--groups"),
+    ];
+    let new = ["token", "new", "--token-file", file.to_str().unwrap()];
+    for (options, says) in cases {
+        let output = relexport(&[&new, options].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {stderr}");
+        assert!(stderr.contains(says), "{options:?}: {stderr}");
+        assert!(output.stdout.is_empty() && !file.exists(), "{options:?}");
+    }
+    new_token(
+        &file,
+        &[
+            "--groups",
+            "Acme,/acme/platform/,7001",
+            "--snapshot",
+            backup,
+        ],
+    );
+    new_token(
+        &file,
+        &["--groups", "acme/Platform/core", "--snapshot", taken],
+    );
+
+    // Where nobody says which snapshot, the server that has one tells.
+    new_token(&file, &["--name", "typo", "--groups", "acme/platfrom,4351"]);
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--token-file", file.to_str().unwrap()]);
+    let told = "token typo is for group acme/platfrom, which the snapshot does not have";
+    wait_until("the server tells", || server.log().contains(told));
+    assert_eq!(server.log().matches("does not have").count(), 1);
+}
+
+/// Shapes that a parser, or what comes behind it, goes into once for each level.
+#[test]
+fn no_query_is_too_deep_for_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    let token = new_token(&tokens, &[]);
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--token-file", tokens.to_str().unwrap()]);
+    let chain = |length: usize, last: &str| {
+        let mut query = "{...f0}".to_owned();
+        for at in 0..length {
+            query.push_str(&format!("fragment f{at} on Query{{...f{}}}", at + 1));
+        }
+        query + &format!("fragment f{length} on Query{{{last}}}")
+    };
+    let on = "...on Query{";
+    let shapes = [
+        ("fragments in a chain", chain(2300, "__typename")),
+        ("more of them", chain(6000, "__typename")),
+        ("fragments in a circle", chain(2300, "...f0")),
+        ("a small circle", chain(2, "...f1")),
+        ("selections", "{a".repeat(120_000)),
+        (
+            "selections that end",
+            "{a".repeat(60_000) + &"}".repeat(60_000),
+        ),
+        ("inline fragments", "{...".repeat(60_000)),
+        ("typed ones", format!("{{{}", on.repeat(20_000))),
+        ("lists", format!("{{a(b:{}", "[".repeat(240_000))),
+        (
+            "lists that end",
+            format!("{{a(b:{}{})}}", "[".repeat(100_000), "]".repeat(100_000)),
+        ),
+        ("objects", format!("{{a(b:{}", "{c:".repeat(80_000))),
+        ("types", format!("query($a:{}Int", "[".repeat(240_000))),
+        ("defaults", format!("query($a:Int={}", "[".repeat(240_000))),
+        ("directives", format!("{{a{}}}", "@b".repeat(120_000))),
+        (
+            "directives with lists",
+            format!("{{a@b(c:{}", "[".repeat(240_000)),
+        ),
+        ("operations", "query a{b}".repeat(20_000)),
+        ("fields", format!("{{{}}}", "a ".repeat(120_000))),
+        ("quotes", "\"".repeat(120_000)),
+        (
+            "escaped quotes",
+            format!("{{a(b:\"\"\"{}", "\\\"\"\"".repeat(30_000)),
+        ),
+        ("nothing", String::new()),
+    ];
+    let bearer = format!("Bearer {token}");
+    for (what, query) in shapes {
+        let body = json!({ "query": query }).to_string();
+        for headers in [&[][..], &[("Authorization", bearer.as_str())]] {
+            let answer = server.request("POST", "/api/graphql", headers, body.as_bytes());
+            let said = match answer.status {
+                200 => answer.json()["errors"][0]["message"].is_string(),
+                // JSON has a backslash before each quote, which makes some of them too large.
+                status => status == 413 && body.len() > 256 << 10,
+            };
+            assert!(said, "{what}: {answer:?}");
+        }
+    }
+    for (open, times) in [("[", 250_000), ("{\"a\":", 50_000), ("[{\"a\":", 40_000)] {
+        let body = format!("{{\"query\":\"{{a}}\",\"variables\":{}", open.repeat(times));
+        let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
+        assert_eq!(answer.status, 422, "{open}");
+        let path = format!("{START}?private_token={token}");
+        let kind = ("Content-Type", "application/json");
+        let answer = server.request("POST", &path, &[kind], body.as_bytes());
+        assert_eq!(answer.status, 400, "{open}");
+    }
+    let large = json!({ "query": "{a}".repeat(100_000) }).to_string();
+    let answer = server.request("POST", "/api/graphql", &[], large.as_bytes());
+    assert_eq!(answer.status, 413);
+    // What only looks deep is answered.
+    let query = format!("{{group(fullPath: \"{}\"){{id}}}}", "[{(".repeat(5000));
+    let body = json!({ "query": query }).to_string();
+    let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
+    assert_eq!(answer.json(), json!({"data": {"group": null}}));
+    assert_eq!(server.get("/-/health").status, 200);
+    let log = server.log();
+    assert!(
+        !log.contains("overflow") && !log.contains("panicked"),
+        "{log}"
     );
 }
 

@@ -3,11 +3,12 @@
 mod api_support;
 mod support;
 
+use std::fs;
 use std::process::Command;
 
-use api_support::{Server, gunzip, wait_until};
+use api_support::{Answer, Server, gunzip, wait_until};
 use serde_json::{Value, json};
-use support::{RELATIONS, expected, file_name};
+use support::{RELATIONS, dump, edit_field, expected, file_name};
 
 /// The relations of a status, in order: those of the export, and the uploads, which a database does not have.
 fn rows() -> Vec<&'static str> {
@@ -173,8 +174,17 @@ fn batched_may_be_said_in_the_query_a_form_or_json() {
     let path = "/api/v4/groups/4352/export_relations";
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let json = ("Content-Type", "application/json; charset=utf-8");
+    let parts = ("Content-Type", "multipart/form-data; boundary=\"-- b\"");
+    let part = |field: &str, value: &str| {
+        let head = format!("Content-Disposition: form-data; {field}");
+        format!("---- b\r\n{head}\r\n\r\n{value}\r\n---- b--\r\n")
+    };
+    let (yes, other) = (part("name=\"batched\"", "true"), part("name=\"x[]\"", "\n"));
     type Headers<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(&str, Headers<'_>, &str, bool); 8] = [
+    let cases: [(&str, Headers<'_>, &str, bool); 11] = [
+        ("", &[parts], &yes, true),
+        ("?batched=false", &[parts], &yes, true),
+        ("?batched=true", &[parts], &other, true),
         ("?batched=true", &[], "", true),
         ("?batched=1", &[form], "", true),
         ("", &[form], "batched=true", true),
@@ -190,6 +200,165 @@ fn batched_may_be_said_in_the_query_a_form_or_json() {
         let row = server.get(&format!("{path}/status?relation=labels")).json();
         assert_eq!(row["batched"], expected, "{query} {body}");
         server.wait_for_export(4352);
+    }
+    let file = part("name=\"batched\"; filename=\"f\"", "true");
+    let (cut, latin) = (&yes[..yes.len() - 20], part("name=\"batched\"", "\u{e4}"));
+    let latin: Vec<u8> = latin.chars().map(|letter| letter as u8).collect();
+    let wrong: [(&str, &[u8], &str); 6] = [
+        (parts.1, file.as_bytes(), "batched is invalid"),
+        (parts.1, cut.as_bytes(), "400 Bad Request"),
+        (parts.1, b"no parts", "400 Bad Request"),
+        (parts.1, &latin, "400 Bad Request"),
+        ("multipart/form-data", yes.as_bytes(), "400 Bad Request"),
+        (
+            "multipart/form-data; boundary=",
+            yes.as_bytes(),
+            "400 Bad Request",
+        ),
+    ];
+    for (kind, body, says) in wrong {
+        let answer = server.request("POST", path, &[("Content-Type", kind)], body);
+        assert_eq!(
+            (answer.status, answer.json()),
+            (400, json!({ "error": says }))
+        );
+    }
+    curl(&["--fail", "--form", "batched=true", &server.url(path)]);
+    let row = server.get(&format!("{path}/status?relation=labels")).json();
+    assert_eq!(row["batched"], true);
+}
+
+#[test]
+fn a_group_is_found_by_its_path_in_any_case_and_exactly_first() {
+    let folder = tempfile::tempdir().unwrap();
+    // Umbrella gets a path that differs from acme's in case only.
+    let dump = edit_field(&dump(), "routes", "source_id", "7001", "path", "Acme");
+    let snapshot = folder.path().join("dump.sql");
+    fs::write(&snapshot, dump).unwrap();
+    let server = Server::of(&snapshot, &folder.path().join("data"), &[]);
+    let cases = [
+        ("acme", 4350),
+        ("Acme", 7001),
+        ("ACME", 4350),
+        ("acme/platform", 4351),
+        ("ACME/PlatForm", 4351),
+        ("acme/platform/CORE", 4352),
+    ];
+    for (named, id) in cases {
+        let path = named.replace('/', "%2F");
+        let one = server.get(&format!("/api/v4/groups/{path}"));
+        assert_eq!(
+            (one.status, &one.json()["id"]),
+            (200, &json!(id)),
+            "{named}"
+        );
+        let body = json!({ "query": format!("{{group(fullPath: \"{named}\"){{id}}}}") });
+        let answer = server.request("POST", "/api/graphql", &[], body.to_string().as_bytes());
+        let found = format!("gid://gitlab/Group/{id}");
+        assert_eq!(
+            answer.json(),
+            json!({"data": {"group": {"id": found}}}),
+            "{named}"
+        );
+    }
+    let stored = server.get("/api/v4/groups/ACME%2Fplatform").json();
+    assert_eq!(stored["full_path"], "acme/platform");
+    let answer = server.post("/api/v4/groups/ACME%2FPLATFORM/export_relations");
+    assert_eq!(answer.status, 202);
+    for unknown in ["acme%2Fplat", "acme%2Fold-platform", "acm%C3%A9"] {
+        let answer = server.get(&format!("/api/v4/groups/{unknown}"));
+        assert_eq!(answer.status, 404, "{unknown}");
+    }
+}
+
+/// The columns of a group as GitLab shows them where they are NULL, and where a number has no name.
+#[test]
+fn what_is_null_stays_null() {
+    let folder = tempfile::tempdir().unwrap();
+    let edit = |dump: &str, column: &str, value: &str| {
+        edit_field(dump, "namespaces", "id", "7001", column, value)
+    };
+    let columns = [
+        "share_with_group_lock",
+        "request_access_enabled",
+        "require_two_factor_authentication",
+        "two_factor_grace_period",
+        "mentions_disabled",
+        "lfs_enabled",
+        "project_creation_level",
+        "subgroup_creation_level",
+        "visibility_level",
+    ];
+    let nothing = columns
+        .iter()
+        .fold(dump(), |dump, column| edit(&dump, column, "\\N"));
+    let strange = columns[6..]
+        .iter()
+        .fold(dump(), |dump, column| edit(&dump, column, "77"));
+    let strange = edit(&strange, "share_with_group_lock", "t");
+    let query = "{group(fullPath: \"umbrella\"){description shareWithGroupLock requestAccessEnabled \
+        requireTwoFactorAuthentication twoFactorGracePeriod mentionsDisabled lfsEnabled emailsDisabled \
+        projectCreationLevel subgroupCreationLevel visibility}}";
+    let cases = [
+        (
+            nothing,
+            json!({
+                "description": "",
+                "shareWithGroupLock": null,
+                "requestAccessEnabled": null,
+                "requireTwoFactorAuthentication": null,
+                "twoFactorGracePeriod": null,
+                "mentionsDisabled": null,
+                // These two are what holds for the group, and the levels are GitLab's defaults.
+                "lfsEnabled": true,
+                "emailsDisabled": false,
+                "projectCreationLevel": "developer",
+                "subgroupCreationLevel": "owner",
+                "visibility": null,
+            }),
+        ),
+        (
+            strange,
+            json!({
+                "description": "",
+                "shareWithGroupLock": true,
+                "requestAccessEnabled": true,
+                "requireTwoFactorAuthentication": false,
+                "twoFactorGracePeriod": 48,
+                "mentionsDisabled": null,
+                "lfsEnabled": true,
+                "emailsDisabled": false,
+                "projectCreationLevel": null,
+                "subgroupCreationLevel": null,
+                "visibility": null,
+            }),
+        ),
+    ];
+    for (number, (dump, expected)) in cases.into_iter().enumerate() {
+        let snapshot = folder.path().join(format!("{number}.sql"));
+        fs::write(&snapshot, dump).unwrap();
+        let data = folder.path().join(format!("data-{number}"));
+        let server = Server::of(&snapshot, &data, &[]);
+        let body = json!({ "query": query }).to_string();
+        let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
+        assert_eq!(answer.json(), json!({"data": {"group": expected}}));
+        // REST shows the same.
+        let rest = server.get("/api/v4/groups/7001").json();
+        for (name, key) in [
+            ("share_with_group_lock", "shareWithGroupLock"),
+            ("request_access_enabled", "requestAccessEnabled"),
+            (
+                "require_two_factor_authentication",
+                "requireTwoFactorAuthentication",
+            ),
+            ("two_factor_grace_period", "twoFactorGracePeriod"),
+            ("mentions_disabled", "mentionsDisabled"),
+            ("project_creation_level", "projectCreationLevel"),
+            ("subgroup_creation_level", "subgroupCreationLevel"),
+            ("visibility", "visibility"),
+        ] {
+            assert_eq!(rest[name], expected[key], "{name}");
+        }
     }
 }
 
@@ -226,13 +395,7 @@ fn failing_requests_get_gitlabs_answers() {
             404,
             unknown_group.clone(),
         ),
-        // Exact in case; no former paths; neither a user's namespace nor a project's.
-        (
-            "GET",
-            "/api/v4/groups/Acme/export_relations/status".into(),
-            404,
-            unknown_group.clone(),
-        ),
+        // No former paths; neither a user's namespace nor a project's.
         (
             "GET",
             "/api/v4/groups/acme%2Fold-platform/export_relations/status".into(),
@@ -461,6 +624,29 @@ fn a_file_can_be_had_in_parts_and_asked_about() {
         whole.body.len().to_string()
     );
     assert_eq!(head.header("etag"), Some(etag.as_str()));
+    // Whatever is asked about, the answer is that to GET, without the content.
+    let other = "\"other\"";
+    let cases: [&[(&str, &str)]; 6] = [
+        &[("Range", "bytes=10-19")],
+        &[("Range", "bytes=-5"), ("If-Range", &etag)],
+        &[("Range", "bytes=10-"), ("If-Range", other)],
+        &[("Range", "bytes=0-1,4-5")],
+        &[("Range", "bytes=999999-")],
+        &[("Range", "bytes=10-19"), ("If-None-Match", &etag)],
+    ];
+    for headers in cases {
+        let [head, get] = ["HEAD", "GET"].map(|method| server.request(method, path, headers, b""));
+        let shown = |answer: &Answer| {
+            let headers = answer.headers.iter();
+            let headers: Vec<_> = headers
+                .filter(|(name, _)| name != "date")
+                .cloned()
+                .collect();
+            (answer.status, headers)
+        };
+        assert_eq!(shown(&head), shown(&get), "{headers:?}");
+        assert!(head.body.is_empty(), "{headers:?}");
+    }
 
     let part = server.request("GET", path, &[("Range", "bytes=10-19")], b"");
     assert_eq!((part.status, &part.body[..]), (206, &whole.body[10..20]));

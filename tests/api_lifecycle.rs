@@ -6,10 +6,12 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use api_support::pipe::Pipe;
-use api_support::{Server, gunzip, wait_until};
-use serde_json::json;
+use api_support::pipe::{Feed, Pipe};
+use api_support::{Answer, Server, gunzip, new_token, relexport, wait_until};
+use serde_json::{Value, json};
 use support::{copy_block, dump, edit_rows, expected};
 
 const STATUS: &str = "/api/v4/groups/acme%2Fplatform/export_relations/status";
@@ -292,6 +294,347 @@ fn the_queue_is_bounded_and_groups_that_wait_share_a_read() {
         "{metrics}"
     );
     assert!(metrics.ends_with("# EOF\n"));
+}
+
+/// Files of an archive by their names in it, and the name of their folder.
+fn unpack(archive: &Answer, folder: &Path) -> (PathBuf, Vec<String>) {
+    let length = archive.body.len().to_string();
+    assert_eq!(archive.header("content-length"), Some(length.as_str()));
+    assert_eq!(archive.header("content-type"), Some("application/x-tar"));
+    fs::create_dir_all(folder).unwrap();
+    let packed = folder.join("archive.tar");
+    fs::write(&packed, &archive.body).unwrap();
+    // The system's own tar is the judge.
+    let tar = |args: &[&str]| {
+        let output = Command::new("tar")
+            .current_dir(folder)
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = tar(&["-tf", "archive.tar"]);
+    tar(&["-xf", "archive.tar"]);
+    let (top, _) = listed.lines().next().unwrap().split_once('/').unwrap();
+    let inner = listed
+        .lines()
+        .map(|line| line.strip_prefix(top).unwrap()[1..].to_owned());
+    (folder.join(top), inner.collect())
+}
+
+#[test]
+fn a_whole_export_can_be_had_as_one_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    let token = new_token(&tokens, &["--groups", "acme/platform"]);
+    let reader = new_token(&tokens, &["--groups", "acme/platform", "--read-only"]);
+    let all = new_token(&tokens, &[]);
+    let options = [
+        "--token-file",
+        tokens.to_str().unwrap(),
+        "--batch-size",
+        "5",
+    ];
+    let server = Server::start(&folder.path().join("data"), &options);
+    let ask = |method: &str, path: &str, token: &str| {
+        server.request(method, path, &[("PRIVATE-TOKEN", token)], b"")
+    };
+    let one = "/-/relexport/groups/acme%2Fplatform";
+    let archive = format!("{one}/archive");
+    let tree = format!("{archive}?subgroups=true");
+    assert_eq!(ask("GET", &archive, &token).status, 404);
+    assert_eq!(ask("POST", &format!("{one}/export"), &reader).status, 403);
+    assert_eq!(ask("DELETE", &format!("{one}/export"), &reader).status, 403);
+    assert_eq!(server.post(&format!("{one}/export")).status, 404);
+
+    // All groups in one run, of which a token sees its own ones alone.
+    let acme = "/-/relexport/groups/acme/export?subgroups=true&batched=true";
+    let answer = ask("POST", acme, &all);
+    assert_eq!(
+        (answer.status, answer.json()),
+        (202, json!({"message": "202 Accepted", "groups": 3}))
+    );
+    let overview = || ask("GET", one, &token).json();
+    wait_until("the export has ended", || overview()["state"] == "finished");
+    assert_eq!(overview()["archive"]["groups"], 1);
+    assert_eq!(overview()["archive_with_subgroups"]["groups"], 2);
+
+    for (address, groups, name) in [
+        (&archive, &[4351][..], "group_4351_acme_platform"),
+        (&tree, &[4351, 4352], "tree_4351_acme_platform"),
+    ] {
+        let answer = ask("GET", address, &token);
+        assert_eq!(answer.status, 200, "{address}");
+        let disposition = format!("attachment; filename=\"{name}.tar\"");
+        assert_eq!(
+            answer.header("content-disposition"),
+            Some(disposition.as_str())
+        );
+        let head = ask("HEAD", address, &token);
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        assert_eq!(
+            head.header("content-length"),
+            answer.header("content-length")
+        );
+        let (top, listed) = unpack(&answer, &folder.path().join(name));
+        assert_eq!(top.file_name().unwrap(), name);
+        assert_eq!(listed[..2], ["manifest.json", "metadata.json.gz"]);
+        // It is an export folder that holds what it says.
+        let verified = relexport(&["verify", top.to_str().unwrap()]);
+        assert!(verified.status.success(), "{verified:?}");
+        let manifest: Value =
+            serde_json::from_slice(&fs::read(top.join("manifest.json")).unwrap()).unwrap();
+        let entities = manifest["entities"].as_array().unwrap();
+        let mut ids: Vec<i64> = entities
+            .iter()
+            .map(|it| it["id"].as_i64().unwrap())
+            .collect();
+        ids.sort_unstable();
+        assert_eq!(ids, groups);
+        let metadata = gunzip(&fs::read(top.join("metadata.json.gz")).unwrap());
+        let metadata: Value = serde_json::from_slice(&metadata).unwrap();
+        let mapping = metadata["entities_mapping"].as_object().unwrap();
+        assert_eq!(mapping.len(), groups.len());
+        assert_eq!(mapping["acme/platform"], "group_4351");
+        assert_eq!(metadata["export_prefix"], name);
+        for group in groups {
+            let labels = top.join(format!("group_{group}/labels"));
+            let count = fs::read_dir(&labels).unwrap().count();
+            let content = (1..=count).flat_map(|number| {
+                gunzip(&fs::read(labels.join(format!("batch_{number}.ndjson.gz"))).unwrap())
+            });
+            assert_eq!(content.collect::<Vec<u8>>(), expected(*group, "labels"));
+        }
+    }
+
+    // A newer export of one group is another read: its archive is there, one of the whole tree is not.
+    let answer = ask("POST", &format!("{one}/export"), &token);
+    assert_eq!(answer.json()["groups"], 1);
+    wait_until("the export has ended", || {
+        let overview = overview();
+        overview["state"] == "finished" && overview["batched"] == false
+    });
+    assert_eq!(overview()["archive_with_subgroups"], Value::Null);
+    assert_eq!(ask("GET", &tree, &token).status, 404);
+    let (top, listed) = unpack(&ask("GET", &archive, &token), &folder.path().join("newer"));
+    assert!(listed.contains(&"group_4351/labels.ndjson.gz".to_owned()));
+    assert!(
+        relexport(&["verify", top.to_str().unwrap()])
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn an_export_that_is_taken_back_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = folder.path().join("pipe");
+    let pipe = Pipe::new(&snapshot);
+    let data = folder.path().join("data");
+    let dump = dump();
+    let dump = dump.as_bytes();
+    let server = Server::unready(&snapshot, &data, &["--queue", "3"]);
+    pipe.feed(dump);
+    wait_until("the groups are known", || {
+        server.get("/-/readiness").status == 200
+    });
+    let address = |group: i64| format!("/-/relexport/groups/{group}");
+    let state = |group: i64| server.get(&address(group)).json()["state"].clone();
+    let ask = |method: &str, group: i64, query: &str| {
+        let answer = server.request(
+            method,
+            &format!("{}/export{query}", address(group)),
+            &[],
+            b"",
+        );
+        (answer.status, answer.json()["groups"].clone())
+    };
+    // A reader of the pipe that is late would take what the next one is given.
+    let end_feed = |feed: Feed| {
+        drop(feed);
+        let files = format!("/proc/{}/fd", server.pid());
+        wait_until("nobody reads any more", || {
+            let mut files = fs::read_dir(&files).unwrap();
+            !files.any(|file| fs::read_link(file.unwrap().path()).is_ok_and(|to| to == snapshot))
+        });
+    };
+    let nothing = (404, Value::Null);
+    assert_eq!(ask("DELETE", 4350, "?subgroups=true"), nothing);
+
+    // What waits does not begin, and what runs ends.
+    assert_eq!(ask("POST", 7001, ""), (202, json!(1)));
+    let mut feed = pipe.open();
+    feed.give(&dump[..dump.len() / 2]);
+    wait_until("it runs", || state(7001) == "running");
+    assert_eq!(ask("POST", 4350, "?subgroups=true"), (202, json!(3)));
+    assert_eq!(state(4352), "waiting");
+    assert_eq!(server.get(&address(4350)).json()["subgroups_under_way"], 2);
+    assert_eq!(ask("DELETE", 4351, ""), (200, json!(1)));
+    assert_eq!((state(4351), state(4352)), (Value::Null, json!("waiting")));
+    assert_eq!(server.status(4351), Vec::<Value>::new());
+    assert_eq!(ask("DELETE", 4350, "?subgroups=true"), (200, json!(2)));
+    assert_eq!((state(4350), state(4352)), (Value::Null, Value::Null));
+    assert_eq!(state(7001), "running");
+    assert_eq!(ask("DELETE", 7001, ""), (200, json!(1)));
+    assert_eq!(ask("DELETE", 7001, ""), nothing);
+    assert_eq!(state(7001), Value::Null);
+    wait_until("nothing is left", || exports(&data) == 0);
+    end_feed(feed);
+
+    // A run goes on for those who are not taken out of it.
+    assert_eq!(ask("POST", 4350, "?subgroups=true"), (202, json!(3)));
+    let mut feed = pipe.open();
+    feed.give(&dump[..dump.len() / 2]);
+    wait_until("it runs", || state(4350) == "running");
+    assert_eq!(ask("DELETE", 4352, ""), (200, json!(1)));
+    feed.give(&dump[dump.len() / 2..]);
+    end_feed(feed);
+    server.wait_for_export(4350);
+    assert_eq!((state(4350), state(4352)), (json!("finished"), Value::Null));
+    assert_eq!(
+        server.download(4350, "relation=labels"),
+        expected(4350, "labels")
+    );
+    assert_eq!(
+        server
+            .get("/api/v4/groups/4352/export_relations/status")
+            .json(),
+        json!([])
+    );
+
+    // What was complete before is there again.
+    assert_eq!(ask("POST", 4350, "?batched=true"), (202, json!(1)));
+    let mut feed = pipe.open();
+    feed.give(&dump[..dump.len() / 2]);
+    wait_until("it runs", || state(4350) == "running");
+    assert_eq!(ask("DELETE", 4350, "?subgroups=true"), (200, json!(1)));
+    assert_eq!(state(4350), "finished");
+    assert_eq!(
+        server.download(4350, "relation=labels"),
+        expected(4350, "labels")
+    );
+    wait_until("the second one is gone", || exports(&data) == 1);
+    end_feed(feed);
+
+    // What is taken back stays so after a crash.
+    assert_eq!(
+        ask("POST", 4351, "?subgroups=true&batched=true"),
+        (202, json!(2))
+    );
+    let mut feed = pipe.open();
+    feed.give(&dump[..dump.len() / 2]);
+    wait_until("it runs", || state(4351) == "running");
+    assert_eq!(ask("DELETE", 4351, ""), (200, json!(1)));
+    server.kill();
+    drop(feed);
+    let server = Server::of(&snapshot, &data, &[]);
+    pipe.feed(dump);
+    server.wait_for_export(4352);
+    let batch = "relation=labels&batched=true&batch_number=1";
+    assert_eq!(server.download(4352, batch), expected(4352, "labels"));
+    let platform = server.get(&address(4351)).json();
+    assert_eq!(
+        (&platform["state"], &platform["batched"]),
+        (&json!("finished"), &json!(false))
+    );
+    for group in [4350, 4351] {
+        assert_eq!(
+            server.download(group, "relation=labels"),
+            expected(group, "labels")
+        );
+    }
+}
+
+#[test]
+fn a_tree_that_has_no_room_waits_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--queue", "2"]);
+    let answer = server.post("/-/relexport/groups/acme/export?subgroups=true");
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("30"))
+    );
+    for group in [4350, 4351, 4352] {
+        assert_eq!(server.status(group), Vec::<Value>::new());
+    }
+    let answer = server.post("/-/relexport/groups/acme/export?subgroups=maybe");
+    assert_eq!(
+        (answer.status, answer.json()),
+        (400, json!({"error": "subgroups is invalid"}))
+    );
+}
+
+#[test]
+fn a_snapshot_of_a_subgroup_is_listed_and_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    let taken_text = taken.to_str().unwrap();
+    let backup = api_support::backup();
+    let output = relexport(&[
+        "snapshot",
+        "take",
+        "--from",
+        backup.to_str().unwrap(),
+        "--group",
+        "4352",
+        "--out",
+        taken_text,
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let listed = relexport(&["groups", "--snapshot", taken_text, "--json"]);
+    assert_eq!(listed.status.code(), Some(0), "{listed:?}");
+    let groups: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        groups,
+        json!([{"id": 4352, "full_path": "acme/platform/core", "name": "Core", "parent_id": 4351}])
+    );
+    let told = String::from_utf8(listed.stderr).unwrap();
+    assert!(told.contains("2 more above these are not listed"), "{told}");
+
+    let server = Server::of(&taken, &folder.path().join("data"), &[]);
+    let core = server.get("/api/v4/groups/acme%2Fplatform%2Fcore").json();
+    assert_eq!(core["full_name"], "Acme / Plat\tform <&> \"R\\D\" / Core");
+    // What holds for it by the groups above: they have no mail.
+    assert_eq!(core["emails_disabled"], true);
+    let exportable = |group: i64| {
+        let overview = server.get(&format!("/-/relexport/groups/{group}")).json();
+        overview["group"]["exportable"].clone()
+    };
+    assert_eq!(
+        (exportable(4350), exportable(4352)),
+        (json!(false), json!(true))
+    );
+    for (path, id) in [
+        ("/api/v4/groups/4351/export_relations", 4351),
+        ("/-/relexport/groups/acme/export", 4350),
+        ("/-/relexport/groups/acme/export?subgroups=true", 4350),
+    ] {
+        let said = format!("404 Not Found: the snapshot was taken without the rows of group {id}");
+        let answer = server.post(path);
+        assert_eq!(
+            (answer.status, answer.json()),
+            (404, json!({ "message": said })),
+            "{path}"
+        );
+    }
+    assert!(
+        server.log().contains("members that these inherit"),
+        "{}",
+        server.log()
+    );
+    server.export(4352, "");
+    for relation in ["labels", "epics", "self", "user_contributions"] {
+        let query = format!("relation={relation}");
+        assert_eq!(
+            server.download(4352, &query),
+            expected(4352, relation),
+            "{relation}"
+        );
+    }
 }
 
 /// The fixture with so many children more below umbrella (7001).

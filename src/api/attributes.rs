@@ -18,12 +18,12 @@ pub struct Attributes {
     pub emails_disabled: bool,
     pub lfs_enabled: bool,
     pub mentions_disabled: Option<bool>,
-    pub project_creation_level: &'static str,
-    pub request_access_enabled: bool,
-    pub require_two_factor_authentication: bool,
-    pub share_with_group_lock: bool,
-    pub subgroup_creation_level: &'static str,
-    pub two_factor_grace_period: i64,
+    pub project_creation_level: Option<&'static str>,
+    pub request_access_enabled: Option<bool>,
+    pub require_two_factor_authentication: Option<bool>,
+    pub share_with_group_lock: Option<bool>,
+    pub subgroup_creation_level: Option<&'static str>,
+    pub two_factor_grace_period: Option<i64>,
     pub organization_id: Option<i64>,
     pub created_at: Option<String>,
 }
@@ -37,21 +37,24 @@ fn visibility(level: Option<i64>) -> Option<&'static str> {
     }
 }
 
-/// Without a level, or with one that is not known, an instance's own default holds, which is GitLab's.
-fn project_creation(level: Option<i64>) -> &'static str {
+/// Without a level an instance's own default holds, of which GitLab's is taken; an unknown level has no name.
+fn project_creation(level: Option<i64>) -> Option<&'static str> {
     match level {
-        Some(0) => "noone",
-        Some(1) => "maintainer",
-        Some(3) => "administrator",
-        Some(4) => "owner",
-        Some(_) | None => "developer",
+        Some(0) => Some("noone"),
+        Some(1) => Some("maintainer"),
+        None | Some(2) => Some("developer"),
+        Some(3) => Some("administrator"),
+        Some(4) => Some("owner"),
+        Some(_) => None,
     }
 }
 
-fn subgroup_creation(level: Option<i64>) -> &'static str {
+/// Without a level GitLab takes it for the owners'.
+fn subgroup_creation(level: Option<i64>) -> Option<&'static str> {
     match level {
-        Some(0) => "owner",
-        Some(_) | None => "maintainer",
+        None | Some(0) => Some("owner"),
+        Some(1) => Some("maintainer"),
+        Some(_) => None,
     }
 }
 
@@ -91,11 +94,11 @@ pub fn attributes(directory: &Directory, group: &Group) -> io::Result<Attributes
         lfs_enabled: lfs_enabled.unwrap_or(true),
         mentions_disabled: own.mentions_disabled,
         project_creation_level: project_creation(own.project_creation_level),
-        request_access_enabled: own.request_access_enabled.unwrap_or(true),
-        require_two_factor_authentication: own.require_two_factor_authentication.unwrap_or(false),
-        share_with_group_lock: own.share_with_group_lock.unwrap_or(false),
+        request_access_enabled: own.request_access_enabled,
+        require_two_factor_authentication: own.require_two_factor_authentication,
+        share_with_group_lock: own.share_with_group_lock,
         subgroup_creation_level: subgroup_creation(own.subgroup_creation_level),
-        two_factor_grace_period: own.two_factor_grace_period.unwrap_or(48),
+        two_factor_grace_period: own.two_factor_grace_period,
         organization_id: own.organization_id,
         created_at: own.created_at,
     })

@@ -7,7 +7,10 @@
 
 mod access;
 mod address;
+mod archive;
+mod archive_body;
 mod attributes;
+mod control;
 mod directory;
 mod download;
 mod errors;
@@ -88,6 +91,8 @@ pub struct AppState {
     /// The relations of every export, once it is known which the snapshot has.
     pub templates: OnceLock<Vec<Template>>,
     pub started_at: String,
+    /// When the snapshot's file or folder was written last, as its file system says.
+    pub snapshot_changed_at: Option<String>,
 }
 
 impl AppState {

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::App;
 use super::access::{Access, GroupOf, Known};
 use super::address;
-use super::directory::{Directory, Group};
+use super::archive;
+use super::directory::{Directory, Group, Instance};
 use super::errors::ApiError;
 use super::exports::{self, GroupProgress, Run, State as RunState};
 use super::groups::matches;
@@ -30,6 +31,8 @@ struct GroupLine {
     subgroups_count: usize,
     /// Null before the first export.
     export: Option<&'static str>,
+    /// False for a group whose rows the snapshot was taken without: it is there for the paths of those below it.
+    exportable: bool,
 }
 
 /// What the page says an export is at.
@@ -53,6 +56,7 @@ fn line(app: &App, directory: &Directory, group: &Group) -> GroupLine {
         full_path: group.full_path.clone(),
         subgroups_count: directory.count_below(group.id),
         export: newest.map(|run| word(&run, group.id)),
+        exportable: directory.is_whole(group.id),
     }
 }
 
@@ -134,6 +138,72 @@ struct Overview {
     older_complete: bool,
     /// Relations whose whole file is still that of the older export, because the newest has none.
     older_files: Vec<String>,
+    /// Groups below this one whose export waits or runs with it.
+    subgroups_under_way: usize,
+    /// What can be had as one archive: the newest complete export; null where there is none.
+    archive: Option<Archive>,
+    /// The same with all groups below this one; null where it has none, or one read of the snapshot has not all of them.
+    archive_with_subgroups: Option<Archive>,
+}
+
+/// What is in an archive.
+#[derive(Serialize)]
+struct Archive {
+    groups: usize,
+    /// Of the files in it.
+    bytes: u64,
+}
+
+fn archive(app: &App, directory: &Directory, group: i64, subgroups: bool) -> Option<Archive> {
+    if subgroups && directory.count_below(group) == 0 {
+        return None;
+    }
+    let groups = archive::chosen(directory, group, subgroups);
+    let run = archive::complete_run(app, group, &groups)?;
+    Some(Archive {
+        groups: groups.len(),
+        bytes: archive::size(&run, &groups),
+    })
+}
+
+/// Groups below one that a run is for, too.
+fn below_in(directory: &Directory, run: &Run, group: i64) -> usize {
+    let is_below = |other: &i64| {
+        let mut above = directory.with_ancestors(*other).into_iter().skip(1);
+        above.any(|above| above.id == group)
+    };
+    run.groups().iter().filter(|other| is_below(other)).count()
+}
+
+/// What is served.
+#[derive(Serialize)]
+struct Snapshot {
+    kind: String,
+    source: String,
+    /// When it was taken, as it writes that itself; null where it does not.
+    taken_at: Option<String>,
+    /// When its file or folder was written last.
+    changed_at: Option<String>,
+    groups: usize,
+}
+
+/// `GET /-/relexport/snapshot`.
+pub async fn snapshot(State(app): State<App>, _: Known) -> Result<Response, ApiError> {
+    let directory = app.directory()?;
+    let Instance {
+        kind,
+        source,
+        taken_at,
+        ..
+    } = directory.instance.clone();
+    Ok(Json(Snapshot {
+        kind,
+        source,
+        taken_at,
+        changed_at: app.snapshot_changed_at.clone(),
+        groups: directory.groups().len(),
+    })
+    .into_response())
 }
 
 /// `GET /-/relexport/groups/:id`.
@@ -156,6 +226,9 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
             manifest: None,
             older_complete: false,
             older_files: Vec::new(),
+            subgroups_under_way: 0,
+            archive: None,
+            archive_with_subgroups: None,
         };
         return Ok(Json(nothing).into_response());
     };
@@ -175,7 +248,15 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
     let older_files = complete
         .as_ref()
         .map(|older| older_files(&relations, status::rows_of(&app, older, group.id)));
+    let is_under_way = matches!(run.state(), RunState::Waiting | RunState::Running);
+    let subgroups_under_way = match is_under_way && group_line.subgroups_count > 0 {
+        true => below_in(directory, &run, group.id),
+        false => 0,
+    };
     Ok(Json(Overview {
+        subgroups_under_way,
+        archive: archive(&app, directory, group.id, false),
+        archive_with_subgroups: archive(&app, directory, group.id, true),
         state: group_line.export,
         group: group_line,
         error,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
 use serde_json::Value;
@@ -28,8 +28,8 @@ impl Params {
     /// Those of a query and a body.
     ///
     /// # Errors
-    /// As [`Params::of_query`]; 400 for JSON that is none, 415 for a body of another type.
-    pub fn of_request(
+    /// As [`Params::of_query`]; 400 for JSON or parts that are none, 415 for a body of another type.
+    pub async fn of_request(
         query: Option<&str>,
         headers: &HeaderMap,
         body: &Bytes,
@@ -54,6 +54,7 @@ impl Params {
                     ));
                 }
             },
+            "multipart/form-data" => params.add_parts(headers, body).await?,
             _ => {
                 return Err(ApiError::error(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -74,14 +75,45 @@ impl Params {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &[][..]),
             };
-            let (name, value) = (decode(name)?, decode(value)?);
-            // `relation[]=…` and `relation[key]=…` are lists and maps, which no parameter here is.
-            match name.split_once('[') {
-                Some((name, _)) => self.0.insert(name.to_owned(), Value::Array(Vec::new())),
-                None => self.0.insert(name, Value::String(value)),
-            };
+            self.add_field(decode(name)?, decode(value)?);
         }
         Ok(())
+    }
+
+    /// `curl --form`: each part is a field. The body is at hand, so its size is bounded already.
+    async fn add_parts(&mut self, headers: &HeaderMap, body: &Bytes) -> Result<(), ApiError> {
+        let broken = |_| ApiError::error(StatusCode::BAD_REQUEST, "400 Bad Request");
+        let kind = headers.get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let boundary = multer::parse_boundary(kind)
+            .ok()
+            .filter(|boundary| !boundary.is_empty())
+            .ok_or_else(|| ApiError::error(StatusCode::BAD_REQUEST, "400 Bad Request"))?;
+        let body = Body::from(body.clone()).into_data_stream();
+        let mut parts = multer::Multipart::new(body, boundary);
+        while let Some(part) = parts.next_field().await.map_err(broken)? {
+            // Without a name it is nobody's parameter.
+            let Some(name) = part.name().map(str::to_owned) else {
+                continue;
+            };
+            let is_file = part.file_name().is_some();
+            let value = checked(part.bytes().await.map_err(broken)?.to_vec())?;
+            let name = checked(name.into_bytes())?;
+            match is_file {
+                // GitLab's framework makes a map of a file, which no parameter here is.
+                true => drop(self.0.insert(name, Value::Array(Vec::new()))),
+                false => self.add_field(name, value),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_field(&mut self, name: String, value: String) {
+        // `relation[]=…` and `relation[key]=…` are lists and maps, which no parameter here is.
+        match name.split_once('[') {
+            Some((name, _)) => self.0.insert(name.to_owned(), Value::Array(Vec::new())),
+            None => self.0.insert(name, Value::String(value)),
+        };
     }
 
     /// True for a parameter that is there, even without a value.
@@ -192,8 +224,12 @@ fn decode(text: &[u8]) -> Result<String, ApiError> {
         .iter()
         .map(|byte| if *byte == b'+' { b' ' } else { *byte })
         .collect();
-    let decoded: Vec<u8> = percent_decode(&spaced).collect();
-    match String::from_utf8(decoded) {
+    checked(percent_decode(&spaced).collect())
+}
+
+/// Text without a NUL.
+fn checked(text: Vec<u8>) -> Result<String, ApiError> {
+    match String::from_utf8(text) {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => Err(ApiError::error(StatusCode::BAD_REQUEST, "400 Bad Request")),
     }

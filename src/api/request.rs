@@ -1,13 +1,17 @@
 //! Around every request: the access log, the count, and how its body is read.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::App;
@@ -32,7 +36,7 @@ pub async fn log(
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
+    let mut response = caught(next.run(request)).await;
     let status = response.status().as_u16();
     app.metrics.answered(status);
     let headers = response.headers_mut();
@@ -51,6 +55,23 @@ pub async fn log(
     response
 }
 
+/// The answer; where a fault in this program breaks it off, 500 in place of a connection that ends without a word. What the
+/// fault was is on standard error.
+async fn caught(answer: impl Future<Output = Response>) -> Response {
+    let mut answer = pin!(answer);
+    let answered = poll_fn(|context| {
+        // What the answer left half-done is not looked at again.
+        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
+            Err(_) => Poll::Ready(Err("a fault in this program")),
+        }
+    });
+    answered
+        .await
+        .unwrap_or_else(|error| ApiError::internal("cannot answer", error).into_response())
+}
+
 /// Reads a request's body, within limits.
 ///
 /// # Errors
@@ -67,5 +88,24 @@ pub async fn body(body: Body) -> Result<Bytes, ApiError> {
             StatusCode::REQUEST_TIMEOUT,
             "408 Request Timeout",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_what_is_none_passes() {
+        let answer = caught(async {
+            tokio::task::yield_now().await;
+            panic!("on purpose")
+        });
+        assert_eq!(answer.await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let answer = caught(async {
+            tokio::task::yield_now().await;
+            StatusCode::ACCEPTED.into_response()
+        });
+        assert_eq!(answer.await.status(), StatusCode::ACCEPTED);
     }
 }

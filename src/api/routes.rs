@@ -1,20 +1,14 @@
 //! The routes.
 
 use axum::Router;
-use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::json;
 
-use super::access::{self, GroupOf, MayWrite};
+use super::access;
 use super::errors::ApiError;
-use super::exports::QueueFull;
-use super::params::Params;
 use super::{
-    App, download, graphql, groups, health, host, instance, metrics, openapi, overview, page,
-    request, status,
+    App, archive, control, download, graphql, groups, health, host, instance, metrics, openapi,
+    overview, page, request, status,
 };
 
 /// All routes, below the relative root.
@@ -31,12 +25,18 @@ pub fn router(app: &App) -> Router {
         .route("/groups/{id}/subgroups", get(groups::subgroups))
         .route("/groups/{id}/badges", get(groups::badges))
         .route("/groups/{id}/wikis", get(groups::wikis))
-        .route("/groups/{id}/export_relations", post(start_export))
+        .route("/groups/{id}/export_relations", post(control::start))
         .route("/groups/{id}/export_relations/status", get(status::get))
         .route("/groups/{id}/export_relations/download", get(download::get));
     let own = Router::new()
         .route("/groups", get(overview::groups))
-        .route("/groups/{id}", get(overview::group));
+        .route("/groups/{id}", get(overview::group))
+        .route(
+            "/groups/{id}/export",
+            post(control::start_tree).delete(control::cancel),
+        )
+        .route("/groups/{id}/archive", get(archive::get))
+        .route("/snapshot", get(overview::snapshot));
     let open = Router::new()
         .route("/health", get(health::health))
         .route("/readiness", get(health::readiness))
@@ -64,29 +64,4 @@ pub fn router(app: &App) -> Router {
         .layer(from_fn_with_state(app.clone(), host::check))
         .layer(from_fn_with_state(app.clone(), request::log))
         .with_state(app.clone())
-}
-
-/// `POST /groups/:id/export_relations`: asks for an export.
-async fn start_export(
-    State(app): State<App>,
-    MayWrite: MayWrite,
-    group: GroupOf,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let body = request::body(request.into_body()).await?;
-    let params = Params::of_request(query.as_deref(), &headers, &body)?;
-    let batched = params.boolean("batched")?.unwrap_or(false);
-    let batch_size = app.options.batch_size.get();
-    let asked = tokio::task::spawn_blocking(move || app.queue.ask(group.0.id, batched, batch_size));
-    match asked.await {
-        Ok(Ok(())) => {
-            let accepted = axum::Json(json!({ "message": "202 Accepted" }));
-            Ok((StatusCode::ACCEPTED, accepted).into_response())
-        }
-        Ok(Err(QueueFull::Full | QueueFull::Closed)) => Err(ApiError::too_many_exports()),
-        Ok(Err(QueueFull::Io(error))) => Err(ApiError::internal("cannot accept an export", error)),
-        Err(error) => Err(ApiError::internal("cannot accept an export", error)),
-    }
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
 
 use tokio::sync::{mpsc, watch};
 
-use super::directory::{self, DirectoryError, Source};
+use super::directory::{self, Directory, DirectoryError, Source};
 use super::exports::{Queue, Store, StoreError, Workers};
 use super::fingerprint::fingerprint;
 use super::listen;
@@ -16,6 +17,7 @@ use super::status::templates;
 use super::tls::{self, TlsError};
 use super::tokens::{TokenError, Tokens};
 use super::{App, AppState, ServeOptions, routes};
+use crate::civil::utc_millis_to_iso;
 use crate::output::now;
 use crate::pipeline::Edition;
 
@@ -23,8 +25,8 @@ use crate::pipeline::Edition;
 const THREADS: usize = 2;
 /// Threads that read files for downloads at the most.
 const BLOCKING_THREADS: usize = 16;
-/// Their stacks need little.
-const STACK: usize = 512 << 10;
+/// What a query's limits let through needs far less; what is not touched costs nothing.
+const STACK: usize = 2 << 20;
 
 /// Why the server does not start, or ends.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +106,7 @@ pub fn serve(
         ghosts: OnceLock::new(),
         templates: OnceLock::new(),
         started_at: now(),
+        snapshot_changed_at: changed_at(Path::new(&snapshot)),
     });
     let stop = Arc::new(AtomicBool::new(false));
     let (ended, mut ending) = mpsc::channel(1);
@@ -207,6 +210,11 @@ fn read_directory(
             for warning in &directory.instance.warnings {
                 tracing::warn!("{warning}");
             }
+            for (token, group) in strange_groups(&app, &directory) {
+                tracing::warn!(
+                    "token {token} is for group {group}, which the snapshot does not have"
+                );
+            }
             let left_out = &directory.instance.left_out;
             let templates = templates(&engine.pipeline, engine.edition, left_out);
             // This thread alone sets them.
@@ -228,4 +236,24 @@ fn read_directory(
             }
             workers
         })
+}
+
+/// Groups that tokens name, and the snapshot does not have, each with the token's name or place in the file.
+fn strange_groups(app: &App, directory: &Directory) -> Vec<(String, String)> {
+    let tokens = app.tokens.as_ref().map(Tokens::current).unwrap_or_default();
+    let mut strange = Vec::new();
+    for token in tokens {
+        let name = token.name.clone().unwrap_or_else(|| token.id.to_string());
+        let groups = token.groups.iter();
+        let unknown = groups.filter(|group| directory.find(group).is_none());
+        strange.extend(unknown.map(|group| (name.clone(), group.clone())));
+    }
+    strange
+}
+
+/// When a file was written last, as manifests write times.
+fn changed_at(path: &Path) -> Option<String> {
+    let changed = std::fs::metadata(path).and_then(|found| found.modified());
+    let since = changed.ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(utc_millis_to_iso(i64::try_from(since.as_millis()).ok()?))
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::civil::CivilDate;
 use crate::output::atomic::hex;
 use crate::output::now;
 
@@ -89,7 +90,7 @@ pub fn add(path: &Path, new: &NewToken) -> Result<String, TokenError> {
         let groups: Vec<&str> = new
             .groups
             .iter()
-            .map(|group| word(group.trim_matches('/')))
+            .map(|group| group_word(group))
             .collect::<Result<_, _>>()?;
         line.push_str(&format!(" groups={}", groups.join(",")));
     }
@@ -99,7 +100,13 @@ pub fn add(path: &Path, new: &NewToken) -> Result<String, TokenError> {
     if let Some(day) = &new.expires {
         if !is_day(day) {
             return Err(TokenError::Wrong(format!(
-                "cannot read the day {day}: write it as 2027-01-31"
+                "cannot read the day {day}: there is none of this name\n  write it as 2027-01-31"
+            )));
+        }
+        if day.as_str() <= &now()[..10] {
+            return Err(TokenError::Wrong(format!(
+                "cannot make a token that expires on {day}: that day has come, so it would be good for nothing\n  \
+                 name a later day with --expires"
             )));
         }
         line.push_str(&format!(" expires={day}"));
@@ -135,15 +142,33 @@ fn word(text: &str) -> Result<&str, TokenError> {
     }
 }
 
+/// A group's id or full path, as a word of a line.
+fn group_word(text: &str) -> Result<&str, TokenError> {
+    let group = word(text.trim_matches('/'))?;
+    match group.contains("//") {
+        false => Ok(group),
+        true => Err(TokenError::Wrong(format!(
+            "cannot make a token for group {group}: no full path has an empty part\n  `relexport groups` lists them"
+        ))),
+    }
+}
+
+/// True for a day that there is, as `2027-01-31`.
 fn is_day(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 10
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
-        && ("01".."13").contains(&&text[5..7])
-        && ("01".."32").contains(&&text[8..10])
+    let number = |from, to| -> Option<u16> {
+        let digits = text.get(from..to)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse().ok())?
+    };
+    let parts = (number(0, 4), number(5, 7), number(8, 10));
+    let (Some(year), Some(month), Some(day), 10) = (parts.0, parts.1, parts.2, text.len()) else {
+        return false;
+    };
+    let (Ok(month), Ok(day)) = (u8::try_from(month), u8::try_from(day)) else {
+        return false;
+    };
+    let are_dashes = text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
+    are_dashes && CivilDate::new(i64::from(year), month, day).is_some()
 }
 
 fn hash(token: &str) -> [u8; 32] {
@@ -196,7 +221,8 @@ impl Tokens {
         found
     }
 
-    fn current(&self) -> Vec<Arc<Token>> {
+    /// All tokens of the file as it is now.
+    pub fn current(&self) -> Vec<Arc<Token>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.looked.elapsed() >= LOOK_EVERY {
             inner.looked = Instant::now();
@@ -367,11 +393,38 @@ mod tests {
             (format!("{hash} groups=a,,b"), "groups=a,,b"),
             (format!("{hash} expires=tomorrow"), "expires=tomorrow"),
             (format!("{hash} expires=2020-13-01"), "expires=2020-13-01"),
+            (format!("{hash} expires=2027-02-31"), "expires=2027-02-31"),
         ];
         for (line, says) in cases {
             fs::write(&path, format!("# one\n{line}\n")).unwrap();
             let error = Tokens::open(&path).err().unwrap().to_string();
             assert!(error.contains(says) && error.contains(":2:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_one_of_the_calendar() {
+        let days = ["2027-01-31", "2028-02-29", "2000-02-29", "9999-12-31"];
+        let others = [
+            "2027-02-29",
+            "2027-02-31",
+            "2100-02-29",
+            "2027-04-31",
+            "2027-00-10",
+            "2027-10-00",
+            "2027-1-031",
+            "2027_01_31",
+            "+027-01-31",
+            "2027-01-311",
+            "2027-01-3é",
+            "20é7-01-31",
+            "",
+        ];
+        for day in days {
+            assert!(is_day(day), "{day}");
+        }
+        for day in others {
+            assert!(!is_day(day), "{day}");
         }
     }
 
@@ -388,7 +441,27 @@ mod tests {
                 ..NewToken::default()
             },
             NewToken {
+                groups: vec!["a//b".to_owned()],
+                ..NewToken::default()
+            },
+            NewToken {
+                groups: vec!["/".to_owned()],
+                ..NewToken::default()
+            },
+            NewToken {
                 expires: Some("31.12.2030".to_owned()),
+                ..NewToken::default()
+            },
+            NewToken {
+                expires: Some("2027-02-31".to_owned()),
+                ..NewToken::default()
+            },
+            NewToken {
+                expires: Some("2020-01-01".to_owned()),
+                ..NewToken::default()
+            },
+            NewToken {
+                expires: Some(now()[..10].to_owned()),
                 ..NewToken::default()
             },
         ];

@@ -257,6 +257,9 @@ pub struct TokenNewArgs {
     /// Only these groups and their subgroups, by id or full path
     #[arg(long, value_name = "ID|PATH", value_delimiter = ',')]
     pub groups: Vec<String>,
+    /// Refuse groups that this snapshot does not have; reads it as far as `relexport groups` does
+    #[arg(long, short, value_name = "PATH", requires = "groups")]
+    pub snapshot: Option<String>,
     /// It may look at exports and download them, but not start any
     #[arg(long)]
     pub read_only: bool,

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pipeline::Edition;
+use serde_json::json;
+
+use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    Choice, EntityInfo, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
+    Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
 };
-use crate::snapshot::{self, SnapshotFacts, TableName};
+use crate::snapshot::{self, OpenOptions, SnapshotFacts, TableName};
 
 use super::args::GroupsArgs;
 use super::console::Console;
@@ -19,7 +21,16 @@ use crate::export::ExportObserver;
 
 /// Runs the command.
 pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
-    let groups = read(args, console)?;
+    let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
+    let options = setup::open_options(&args.snapshot.server, None, &pipeline, console);
+    let limits = setup::default_limits(&args.snapshot.server);
+    let groups = read(
+        &args.snapshot.snapshot,
+        &pipeline,
+        &options,
+        &limits,
+        console,
+    )?;
     match (args.tree, args.json) {
         (false, true) => stdout::print_json(&groups)?,
         (false, false) => stdout::print(&list(&groups))?,
@@ -29,24 +40,26 @@ pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The groups in order of their full paths.
-fn read(args: &GroupsArgs, console: &Console) -> Result<Vec<EntityInfo>, Failure> {
-    let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
-    let snapshot = snapshot::open_with(
-        &args.snapshot.snapshot,
-        &setup::open_options(&args.snapshot.server, None, &pipeline, console),
-    )?;
+/// The groups in order of their full paths. Of a snapshot that was taken with the rows of some groups, these: what is there
+/// of others, above them, only gives them their paths.
+pub(super) fn read(
+    name: &str,
+    pipeline: &Pipeline,
+    options: &OpenOptions,
+    limits: &Limits,
+    console: &Console,
+) -> Result<Vec<EntityInfo>, Failure> {
+    let snapshot = snapshot::open_with(name, options)?;
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
-    let limits = setup::default_limits(&args.snapshot.server);
     let request = Request {
-        pipeline: &pipeline,
+        pipeline,
         selection: &Selection {
             relations: Relations::Only(Vec::new()),
             edition: Edition::Ee,
         },
         choice: &Choice::All,
-        limits: &limits,
+        limits,
         pool: setup::default_pool()?,
         // No file is written that a signal could leave unfinished, so its default action will do.
         interrupted: Default::default(),
@@ -55,9 +68,22 @@ fn read(args: &GroupsArgs, console: &Console) -> Result<Vec<EntityInfo>, Failure
     };
     let outcome = resolve(snapshot, &request, &mut Tables(&mut progress));
     progress.finish();
-    let outcome = outcome.map_err(|error| Failure::from(error).of(&args.snapshot.snapshot))?;
-    check(&outcome).map_err(|failure| failure.of(&args.snapshot.snapshot))?;
+    let outcome = outcome.map_err(|error| Failure::from(error).of(name))?;
+    check(&outcome).map_err(|failure| failure.of(name))?;
     let mut groups = outcome.resolved.entities;
+    if let Some(only) = &outcome.facts.only {
+        let all = groups.len();
+        groups.retain(|group| only.contains(&group.id));
+        let left_out = all - groups.len();
+        if left_out > 0 {
+            console.info(
+                &format!(
+                    "{left_out} more above these are not listed: the snapshot was taken without their rows"
+                ),
+                json!({ "left_out": left_out }),
+            );
+        }
+    }
     groups.sort_by(|a, b| (&a.full_path, a.id).cmp(&(&b.full_path, b.id)));
     Ok(groups)
 }

@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
         Command::Groups(args) => groups::run(args, &console),
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Serve(args) => serve::run(args, &console),
-        Command::Token(command) => token::run(command),
+        Command::Token(command) => token::run(command, &console),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args, &console),
         Command::Snapshot(command) => snapshot::run(command, &console),

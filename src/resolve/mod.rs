@@ -71,7 +71,8 @@ pub struct Request<'a> {
     /// [`ResolveError::Reappeared`] was the answer without it.
     pub seal_late: bool,
     /// Read a stream only until the tables that are needed have gone by. What is damaged behind them is then not
-    /// noticed, so this is for looking around and not for exports.
+    /// noticed, so this is for looking around and not for exports. All entities are then all that a snapshot knows of, also
+    /// where it was taken without the rows of some: see [`SnapshotFacts::only`].
     pub stop_early: bool,
 }
 
@@ -110,8 +111,10 @@ pub fn resolve(
     if !request.stop_early {
         check_taken(&outcome, request.pipeline)?;
     }
-    // What was taken for some entities looks whole for every other, too.
-    if let Some(only) = &outcome.facts.only
+    // What was taken for some entities looks whole for every other, too. Who only looks around sees whose rows are there.
+    let is_list = request.stop_early && *request.choice == Choice::All;
+    if !is_list
+        && let Some(only) = &outcome.facts.only
         && let Some(other) = outcome
             .resolved
             .entities

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Details, Directory, Group, Instance};
 
 /// The version of this file's form.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Head {

@@ -6,7 +6,7 @@ mod file;
 mod ghosts;
 mod read;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,13 @@ use file::Lines;
 /// What the snapshot says of the instance that it was taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
+    /// What kind of snapshot it is, and its name, as manifests write them.
+    pub kind: String,
+    pub source: String,
+    /// When it was taken, as it writes that itself.
+    pub taken_at: Option<String>,
+    /// The groups whose rows it was taken with; `None` where its tables are whole.
+    pub only: Option<Vec<i64>>,
     /// The GitLab version with its suffix, where the snapshot states it or its tables show it.
     pub version: Option<String>,
     pub enterprise: bool,
@@ -159,6 +166,8 @@ pub struct Directory {
     /// In order of the ids.
     groups: Vec<Group>,
     by_path: HashMap<String, usize>,
+    /// By full path in small letters, where that is another text.
+    by_small_path: HashMap<String, usize>,
     /// Groups by parent, in order of their names; those whose parent the snapshot lacks have none.
     below: HashMap<Option<i64>, Vec<usize>>,
     lines: Lines,
@@ -170,6 +179,7 @@ impl Directory {
             instance,
             groups,
             by_path: HashMap::new(),
+            by_small_path: HashMap::new(),
             below: HashMap::new(),
             lines,
         };
@@ -179,6 +189,10 @@ impl Directory {
                 .by_path
                 .entry(group.full_path.clone())
                 .or_insert(at);
+            let small = group.full_path.to_lowercase();
+            if small != group.full_path {
+                directory.by_small_path.entry(small).or_insert(at);
+            }
             let parent = group
                 .parent_id
                 .filter(|parent| directory.position(*parent).is_some());
@@ -195,8 +209,7 @@ impl Directory {
         self.groups.binary_search_by_key(&id, |group| group.id).ok()
     }
 
-    /// The group that a request names: digits, with a `-` before them or not, are an id, anything else a full path,
-    /// exact in case.
+    /// The group that a request names: digits, with a `-` before them or not, are an id, anything else a full path.
     pub fn find(&self, id_or_path: &str) -> Option<&Group> {
         let digits = id_or_path.strip_prefix('-').unwrap_or(id_or_path);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -205,9 +218,37 @@ impl Directory {
         self.find_path(id_or_path)
     }
 
-    /// The group of a full path, exact in case.
+    /// The group of a full path: the one with exactly this path, else the one whose path differs in the case of letters only.
     pub fn find_path(&self, full_path: &str) -> Option<&Group> {
-        self.by_path.get(full_path).map(|at| &self.groups[*at])
+        let exact = self.by_path.get(full_path);
+        let in_any_case = || {
+            let small = full_path.to_lowercase();
+            let both = [self.by_path.get(&small), self.by_small_path.get(&small)];
+            // Of several, the lowest id, as an export takes it.
+            both.into_iter().flatten().min()
+        };
+        exact.or_else(in_any_case).map(|at| &self.groups[*at])
+    }
+
+    /// True for a group whose rows the snapshot was taken with. Others are there for the paths of those below them.
+    pub fn is_whole(&self, id: i64) -> bool {
+        let only = self.instance.only.as_ref();
+        only.is_none_or(|only| only.contains(&id))
+    }
+
+    /// All groups below a group, those near to it first.
+    pub fn descendants(&self, id: i64) -> Vec<&Group> {
+        let mut found: Vec<&Group> = self.below(Some(id)).collect();
+        // A hostile snapshot may have parents in a circle.
+        let mut seen: HashSet<i64> = found.iter().map(|group| group.id).collect();
+        seen.insert(id);
+        let mut at = 0;
+        while at < found.len() {
+            let below = self.below(Some(found[at].id));
+            found.extend(below.filter(|group| seen.insert(group.id)));
+            at += 1;
+        }
+        found
     }
 
     pub fn get(&self, id: i64) -> Option<&Group> {

@@ -78,18 +78,28 @@ pub fn read(source: &Source<'_>, path: &Path) -> Result<Directory, DirectoryErro
         Ok(None) => {}
         Err(error) => tracing::warn!("reading the groups anew: {}", file_error(error)),
     }
-    let outcome = find(source)?;
-    let instance = instance(source, &outcome)?;
+    let (named, outcome) = find(source)?;
+    let instance = instance(source, named, &outcome)?;
     write(&outcome, &instance, path).map_err(file_error)?;
     file::open(path)
         .and_then(|directory| directory.ok_or_else(|| io::Error::other("it is not there")))
         .map_err(file_error)
 }
 
-fn find(source: &Source<'_>) -> Result<Outcome, DirectoryError> {
+/// The snapshot's kind and name.
+struct Named {
+    kind: &'static str,
+    source: String,
+}
+
+fn find(source: &Source<'_>) -> Result<(Named, Outcome), DirectoryError> {
     let mut pipeline = Pipeline::parse(PIPELINE, "pipelines/directory.yml")?;
     pipeline.entity = source.pipeline.entity.clone();
     let snapshot = snapshot::open(source.snapshot)?;
+    let named = Named {
+        kind: snapshot.kind.name(),
+        source: snapshot.source.clone(),
+    };
     let request = Request {
         pipeline: &pipeline,
         selection: &Selection {
@@ -103,7 +113,7 @@ fn find(source: &Source<'_>) -> Result<Outcome, DirectoryError> {
         seal_late: false,
         stop_early: true,
     };
-    Ok(resolve(snapshot, &request, &mut Quiet)?)
+    Ok((named, resolve(snapshot, &request, &mut Quiet)?))
 }
 
 /// Tells nobody.
@@ -118,7 +128,11 @@ impl Observer for Quiet {
 }
 
 /// What the snapshot says of the whole instance.
-fn instance(source: &Source<'_>, outcome: &Outcome) -> Result<Instance, DirectoryError> {
+fn instance(
+    source: &Source<'_>,
+    named: Named,
+    outcome: &Outcome,
+) -> Result<Instance, DirectoryError> {
     if let Some(cut_off) = &outcome.cut_off {
         return Err(DirectoryError::Incomplete(cut_off.to_string()));
     }
@@ -137,6 +151,13 @@ fn instance(source: &Source<'_>, outcome: &Outcome) -> Result<Instance, Director
         }
         warnings.push(reason);
     }
+    if outcome.facts.only.is_some() {
+        warnings.push(
+            "the snapshot was taken with the rows of some groups: others cannot be exported, and members that these inherit \
+             from others are not known"
+                .to_owned(),
+        );
+    }
     let selection = Selection {
         relations: Relations::All,
         edition: source.edition,
@@ -148,6 +169,10 @@ fn instance(source: &Source<'_>, outcome: &Outcome) -> Result<Instance, Director
     let suffix = if enterprise { "-ee" } else { "" };
     let by_tables = || version_by_tables(&outcome.catalog).map(|found| format!("{found}{suffix}"));
     Ok(Instance {
+        kind: named.kind.to_owned(),
+        source: named.source,
+        taken_at: outcome.facts.taken_at.clone(),
+        only: outcome.facts.only.clone(),
         version: stated.or_else(by_tables),
         enterprise,
         left_out: served.left_out.into_iter().map(|(name, _)| name).collect(),

@@ -3,8 +3,9 @@
 //! Groups that wait with the same options wait as one run, because one read of the snapshot serves any number of
 //! groups.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::run::{Run, State, remove};
@@ -108,34 +109,38 @@ impl Queue {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for the export of a group. Writes the request to disk before it returns, so it blocks.
+    /// Asks for the export of groups, all of them or none. Writes the request to disk before it returns, so it blocks.
     ///
     /// # Errors
     /// Where the queue is full or closed, or the request cannot be written; nothing has changed then.
-    pub fn ask(&self, group: i64, batched: bool, batch_size: u32) -> Result<(), QueueFull> {
+    pub fn ask(&self, wanted: &[i64], batched: bool, batch_size: u32) -> Result<(), QueueFull> {
         let at = now();
         let mut inner = self.lock();
         if inner.closed {
             return Err(QueueFull::Closed);
         }
-        let waits = |run: &Arc<Run>| run.groups().contains(&group);
-        let waiting = groups(inner.waiting.iter());
-        if waiting >= self.room && !inner.waiting.iter().any(waits) {
+        let waiting: BTreeSet<i64> = inner.waiting.iter().flat_map(|run| run.groups()).collect();
+        let added = wanted.iter().filter(|group| !waiting.contains(group));
+        let added = added.count();
+        if added > 0 && waiting.len() + added > self.room {
             return Err(QueueFull::Full);
         }
         let same = |run: &&Arc<Run>| run.batched == batched && run.batch_size == batch_size;
+        let asked = wanted.iter().map(|group| (*group, at.clone()));
         let run = match inner.waiting.iter().find(same).cloned() {
             Some(run) => {
                 let mut request = run.request();
-                request.groups.insert(group, at.clone());
+                request.groups.extend(asked.clone());
                 self.store.write(run.number, &request)?;
-                run.add(group, at);
+                for (group, at) in asked {
+                    run.add(group, at);
+                }
                 run
             }
             None => {
                 let number = inner.next + 1;
                 let request = RunRequest {
-                    groups: [(group, at)].into(),
+                    groups: asked.collect(),
                     batched,
                     batch_size,
                     attempts: 0,
@@ -148,29 +153,37 @@ impl Queue {
                 run
             }
         };
-        let newest = Some(Arc::clone(&run));
-        let older = {
+        let mut left: BTreeMap<u64, (Arc<Run>, Vec<i64>)> = BTreeMap::new();
+        {
             let mut known = self.known();
-            std::mem::replace(&mut known.entry(group).or_default().newest, newest)
-        };
-        if let Some(older) = older.filter(|older| !Arc::ptr_eq(older, &run)) {
-            self.leave(&mut inner, &older, group);
+            for group in wanted {
+                let newest = &mut known.entry(*group).or_default().newest;
+                let older = newest.replace(Arc::clone(&run));
+                if let Some(older) = older.filter(|older| !Arc::ptr_eq(older, &run)) {
+                    let entry = left.entry(older.number).or_insert((older, Vec::new()));
+                    entry.1.push(*group);
+                }
+            }
+        }
+        for (older, groups) in left.into_values() {
+            self.leave(&mut inner, &older, &groups);
         }
         drop(inner);
         self.wake.notify_one();
         Ok(())
     }
 
-    /// A group has a newer run than this one.
-    fn leave(&self, inner: &mut Inner, older: &Arc<Run>, group: i64) {
+    /// Groups have a newer run than this one.
+    fn leave(&self, inner: &mut Inner, older: &Arc<Run>, groups: &[i64]) {
         if older.state() == State::Waiting {
-            older.remove(group);
-            let request = older.request();
-            if request.groups.is_empty() {
+            for group in groups {
+                older.remove(*group);
+            }
+            if older.groups().is_empty() {
                 inner.waiting.retain(|run| !Arc::ptr_eq(run, older));
                 older.doom();
-            } else if let Err(error) = self.store.write(older.number, &request) {
-                // After a restart the group would be exported twice, and the newer run would win.
+            } else if let Err(error) = self.store.write(older.number, &older.request()) {
+                // After a restart the groups would be exported twice, and the newer run would win.
                 tracing::warn!(
                     "cannot rewrite the request of export {}: {error}",
                     older.number
@@ -178,8 +191,70 @@ impl Queue {
             }
             return;
         }
-        older.supersede(group);
+        for group in groups {
+            older.supersede(*group);
+        }
         sweep(&self.known(), older);
+    }
+
+    /// Takes groups back whose export waits or runs; what they had before is their newest export again. A run that nobody
+    /// else needs ends, and nothing of it stays. Gives how many groups were taken back. Writes to disk, so it blocks.
+    ///
+    /// # Errors
+    /// Where a request cannot be rewritten; the groups that are not taken back by then stay.
+    pub fn cancel(&self, groups: &[i64]) -> io::Result<usize> {
+        let mut inner = self.lock();
+        let mut runs: BTreeMap<u64, (Arc<Run>, Vec<i64>)> = BTreeMap::new();
+        for group in groups {
+            let newest = self.runs_of(*group).newest;
+            let is_under_way =
+                |run: &Arc<Run>| matches!(run.state(), State::Waiting | State::Running);
+            if let Some(run) = newest.filter(is_under_way) {
+                let entry = runs.entry(run.number).or_insert((run, Vec::new()));
+                entry.1.push(*group);
+            }
+        }
+        let mut count = 0;
+        for (run, groups) in runs.into_values() {
+            let mut request = run.request();
+            request.groups.retain(|group, _| !groups.contains(group));
+            // On disk first: what is taken back must not come again with the next start.
+            self.store.write(run.number, &request)?;
+            count += groups.len();
+            let mut known = self.known();
+            for group in groups {
+                run.remove(group);
+                if let Some(complete) = known.remove(&group).and_then(|runs| runs.complete) {
+                    let newest = Some(Arc::clone(&complete));
+                    let complete = Some(complete);
+                    known.insert(group, GroupRuns { newest, complete });
+                }
+            }
+            drop(known);
+            if !run.groups().is_empty() {
+                continue;
+            }
+            match run.state() {
+                State::Waiting => {
+                    inner.waiting.retain(|waiting| !Arc::ptr_eq(waiting, &run));
+                    run.doom();
+                }
+                // Its thread takes it away when it has come to its end.
+                State::Running | State::Ended | State::Failed(_) => {
+                    run.interrupted.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Writes a run's request as it is now, never one from before a group was taken back.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn keep(&self, run: &Run) -> io::Result<()> {
+        let _inner = self.lock();
+        self.store.write(run.number, &run.request())
     }
 
     /// What a group has.
@@ -251,8 +326,7 @@ impl Queue {
         let mut inner = self.lock();
         inner.closed = true;
         for run in &inner.running {
-            run.interrupted
-                .store(true, std::sync::atomic::Ordering::Relaxed);
+            run.interrupted.store(true, Ordering::Relaxed);
         }
         drop(inner);
         self.wake.notify_all();

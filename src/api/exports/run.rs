@@ -1,6 +1,6 @@
 //! A run: one read of the snapshot for one or many groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,7 +136,7 @@ impl Run {
         inner.request.groups.insert(group, at);
     }
 
-    /// Takes a group out of a run that waits.
+    /// Takes a group out of the run.
     pub fn remove(&self, group: i64) {
         self.lock().request.groups.remove(&group);
     }
@@ -171,13 +171,15 @@ impl Run {
         self.progress.begin();
     }
 
-    /// The run waits again: the server ends before it.
+    /// The run waits again: the server ends before it. It did not fail, so it was no attempt.
     pub fn wait_again(&self) {
-        self.lock().state = State::Waiting;
+        let mut inner = self.lock();
+        inner.state = State::Waiting;
+        inner.request.attempts = inner.request.attempts.saturating_sub(1);
     }
 
     /// The run is over.
-    pub fn end(&self, result: Result<Manifest, String>) -> (RunRequest, Timing) {
+    pub fn end(&self, result: Result<Manifest, String>) -> Timing {
         let mut inner = self.lock();
         match result {
             Ok(manifest) => {
@@ -190,7 +192,7 @@ impl Run {
                 inner.state = State::Failed(error);
             }
         }
-        (inner.request.clone(), self.progress.end())
+        self.progress.end()
     }
 
     /// Keeps the times of a run that is over. Nobody needs them, so a full disk is no harm.
@@ -217,23 +219,35 @@ impl Run {
 
     /// True where everything of a group is there.
     pub fn is_complete_for(&self, group: i64) -> bool {
+        let over = self.over();
+        let entity = over.as_deref().and_then(|found| entity(found, group));
+        entity.is_some_and(|(_, entity)| is_complete(entity))
+    }
+
+    /// The groups of which everything is there.
+    pub fn complete_groups(&self) -> HashSet<i64> {
+        let over = self.over();
+        let entities = over.iter().flat_map(|found| &found.entities);
+        let complete = entities.filter(|entity| is_complete(entity));
+        complete.map(|entity| entity.id).collect()
+    }
+
+    /// The manifest of a run that is over, where nothing beyond single relations is wrong.
+    fn over(&self) -> Option<Arc<Manifest>> {
         let inner = self.lock();
-        let entity = inner.manifest.as_ref().and_then(|found| {
-            entity(found, group).map(|(_, entity)| {
-                found.error.is_none()
-                    && entity
-                        .relations
-                        .iter()
-                        .all(|relation| relation.status == Status::Finished)
-            })
-        });
-        inner.state == State::Ended && entity == Some(true)
+        let manifest = inner.manifest.clone();
+        manifest.filter(|found| inner.state == State::Ended && found.error.is_none())
     }
 
     /// The folder goes away as soon as nobody uses the run any more.
     pub fn doom(&self) {
         self.doomed.store(true, Ordering::Relaxed);
     }
+}
+
+fn is_complete(entity: &EntityEntry) -> bool {
+    let mut relations = entity.relations.iter();
+    relations.all(|relation| relation.status == Status::Finished)
 }
 
 /// The entry of a group in a manifest, and its position.

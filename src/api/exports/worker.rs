@@ -100,7 +100,7 @@ impl Worker {
             let reason = format!("the server ended {ATTEMPTS} times while this export ran");
             return self.finish(run, Err(reason));
         }
-        if let Err(error) = queue.store().write(run.number, &request) {
+        if let Err(error) = queue.keep(run) {
             return self.finish(run, Err(format!("cannot write the request: {error}")));
         }
         let (number, groups) = (run.number, request.groups.len());
@@ -115,17 +115,14 @@ impl Worker {
             Ok(manifest) => self.finish(run, Ok(manifest)),
             Err(ExportError::Interrupted) if queue.is_closed() => {
                 tracing::info!(number, "export waits for the server's next start");
-                // It did not fail, so it is no attempt.
-                let mut request = run.request();
-                request.attempts = request.attempts.saturating_sub(1);
-                if let Err(error) = queue.store().write(number, &request) {
+                run.wait_again();
+                if let Err(error) = queue.keep(run) {
                     tracing::warn!("cannot write the request of export {number}: {error}");
                 }
-                run.wait_again();
                 queue.ended(run);
             }
             Err(ExportError::Interrupted) => {
-                tracing::info!(number, "export gives way to a newer one");
+                tracing::info!(number, "export is not needed any more");
                 queue.dropped(run);
             }
             Err(error) => {
@@ -147,10 +144,10 @@ impl Worker {
         }
         let failed = result.is_err();
         let (rows, bytes) = run.progress.totals();
-        let (request, timing) = run.end(result);
+        let timing = run.end(result);
         let seconds = Duration::from_millis(timing.elapsed_ms).as_secs_f64();
         self.metrics.export_ended(finished, seconds, rows, bytes);
-        if failed && let Err(error) = self.queue.store().write(number, &request) {
+        if failed && let Err(error) = self.queue.keep(run) {
             tracing::warn!("cannot write why export {number} failed: {error}");
         }
         run.keep(&timing);

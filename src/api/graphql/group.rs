@@ -86,27 +86,27 @@ impl Group {
     }
 
     async fn project_creation_level(&self) -> Option<&str> {
-        Some(self.0.project_creation_level)
+        self.0.project_creation_level
     }
 
     async fn request_access_enabled(&self) -> Option<bool> {
-        Some(self.0.request_access_enabled)
+        self.0.request_access_enabled
     }
 
     async fn require_two_factor_authentication(&self) -> Option<bool> {
-        Some(self.0.require_two_factor_authentication)
+        self.0.require_two_factor_authentication
     }
 
     async fn share_with_group_lock(&self) -> Option<bool> {
-        Some(self.0.share_with_group_lock)
+        self.0.share_with_group_lock
     }
 
     async fn subgroup_creation_level(&self) -> Option<&str> {
-        Some(self.0.subgroup_creation_level)
+        self.0.subgroup_creation_level
     }
 
     async fn two_factor_grace_period(&self) -> Option<i32> {
-        i32::try_from(self.0.two_factor_grace_period).ok()
+        i32::try_from(self.0.two_factor_grace_period?).ok()
     }
 
     /// Members of the group, a user once, with the highest level.

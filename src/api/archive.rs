@@ -1,0 +1,188 @@
+//! `GET /-/relexport/groups/:id/archive`: a whole export as one tar, streamed from disk.
+//!
+//! What is in it is an export folder as `relexport export` writes one, of the chosen groups alone: the manifest and the
+//! metadata of a run name all of its groups, and not every one of them is the asker's business. So these two are written
+//! anew; the other files are the run's own.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use tar::{EntryType, Header};
+
+use super::App;
+use super::access::GroupOf;
+use super::archive_body::{ArchiveBody, Part};
+use super::directory::{Directory, Group};
+use super::errors::ApiError;
+use super::exports::Run;
+use super::params::Params;
+use crate::output::{EntityEntry, GzipLevel, Manifest, compress, layout, manifest};
+
+/// Bytes of a tar's blocks.
+const BLOCK: u64 = 512;
+/// Letters of the folder in the tar; a tar's names have 100.
+const NAME: usize = 60;
+
+/// The group, and with its subgroups those below it.
+pub fn chosen(directory: &Directory, group: i64, subgroups: bool) -> HashSet<i64> {
+    let mut groups = HashSet::from([group]);
+    if subgroups {
+        groups.extend(directory.descendants(group).iter().map(|group| group.id));
+    }
+    groups
+}
+
+/// The newest run of a group that everything of these groups is in; `None` where there is none.
+pub fn complete_run(app: &App, group: i64, groups: &HashSet<i64>) -> Option<Arc<Run>> {
+    let runs = app.queue.runs_of(group);
+    let both = runs.newest.into_iter().chain(runs.complete);
+    let mut runs = both.filter(|run| groups.is_subset(&run.complete_groups()));
+    runs.next()
+}
+
+/// Bytes of the files that groups have in a run.
+pub fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
+    let manifest = run.manifest();
+    let entities = manifest.iter().flat_map(|manifest| &manifest.entities);
+    let files = entities
+        .filter(|entity| groups.contains(&entity.id))
+        .flat_map(|entity| &entity.relations)
+        .flat_map(|relation| relation.files());
+    files.map(|file| file.bytes).sum()
+}
+
+/// Answers the request.
+pub async fn get(
+    State(app): State<App>,
+    group: GroupOf,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let params = Params::of_query(query.as_deref())?;
+    let subgroups = params.boolean("subgroups")?.unwrap_or(false);
+    let groups = chosen(app.directory()?, group.0.id, subgroups);
+    let run = complete_run(&app, group.0.id, &groups).ok_or_else(|| {
+        ApiError::not_found(match subgroups {
+            true => "404 Not Found: no export of the group with its subgroups is complete",
+            false => "404 Not Found: no export of the group is complete",
+        })
+    })?;
+    let name = name(&group.0, subgroups);
+    let folder = name.clone();
+    let parts = tokio::task::spawn_blocking(move || parts(run, &groups, &folder));
+    let parts = match parts.await {
+        Ok(Ok(parts)) => parts,
+        Ok(Err(error)) => return Err(ApiError::internal("cannot read an export", error)),
+        Err(error) => return Err(ApiError::internal("cannot read an export", error)),
+    };
+    app.metrics.downloads.inc();
+    let body = ArchiveBody::new(parts, app.metrics.downloaded_bytes.clone());
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-tar"),
+    );
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.left()));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    let disposition = format!("attachment; filename=\"{name}.tar\"");
+    if let Ok(value) = HeaderValue::try_from(disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok((headers, Body::new(body)).into_response())
+}
+
+/// What the folder in the tar is called, and the tar: the group's full path in letters that every system takes.
+fn name(group: &Group, subgroups: bool) -> String {
+    let plain = |letter: char| match letter {
+        letter if letter.is_ascii_alphanumeric() || letter == '-' || letter == '.' => letter,
+        _ => '_',
+    };
+    let path: String = group.full_path.chars().take(NAME).map(plain).collect();
+    let what = if subgroups { "tree" } else { "group" };
+    format!("{what}_{}_{}", group.id, path.trim_matches('.'))
+}
+
+/// The parts of the tar, in order.
+fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<Part>> {
+    let found = run
+        .manifest()
+        .ok_or_else(|| io::Error::other("the export has no manifest"))?;
+    let mut own = Manifest::clone(&found);
+    own.entities.retain(|entity| groups.contains(&entity.id));
+    let mut json = serde_json::to_vec_pretty(&own)?;
+    json.push(b'\n');
+    let metadata = metadata(&run.files().join(layout::METADATA), &own.entities, folder)?;
+    // A run that is over changes no file any more.
+    let changed = fs::metadata(run.files().join(manifest::FILE_NAME))?.modified()?;
+    let time = changed
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let mut parts = Vec::new();
+    for (name, content) in [(manifest::FILE_NAME, json), (layout::METADATA, metadata)] {
+        let length = content.len() as u64;
+        let head = head(&format!("{folder}/{name}"), length, time)?;
+        parts.push(Part::Bytes(Bytes::from(head)));
+        parts.push(Part::Bytes(Bytes::from(content)));
+        parts.push(padding(length));
+    }
+    let relations = own.entities.iter().flat_map(|entity| &entity.relations);
+    for file in relations.flat_map(|relation| relation.files()) {
+        let head = head(&format!("{folder}/{}", file.file), file.bytes, time)?;
+        parts.push(Part::Bytes(Bytes::from(head)));
+        parts.push(Part::File {
+            run: Arc::clone(&run),
+            path: run.files().join(&file.file),
+            length: file.bytes,
+        });
+        parts.push(padding(file.bytes));
+    }
+    // Two empty blocks end a tar.
+    parts.push(Part::Bytes(Bytes::from_static(&[0; 2 * BLOCK as usize])));
+    Ok(parts)
+}
+
+fn head(path: &str, length: u64, time: u64) -> io::Result<Vec<u8>> {
+    let mut header = Header::new_ustar();
+    header.set_path(path)?;
+    header.set_size(length);
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_mtime(time);
+    header.set_cksum();
+    Ok(header.as_bytes().to_vec())
+}
+
+/// What fills a file's last block.
+fn padding(length: u64) -> Part {
+    const EMPTY: [u8; BLOCK as usize] = [0; BLOCK as usize];
+    // Less than a block.
+    let missing = (length.next_multiple_of(BLOCK) - length) as usize;
+    Part::Bytes(Bytes::from_static(&EMPTY).slice(..missing))
+}
+
+/// The metadata with the chosen groups alone, and with the name of their folder.
+fn metadata(path: &Path, entities: &[EntityEntry], folder: &str) -> io::Result<Vec<u8>> {
+    let mut json = Vec::new();
+    GzDecoder::new(File::open(path)?).read_to_end(&mut json)?;
+    let mut metadata: Value = serde_json::from_slice(&json)?;
+    if let Some(mapping) = metadata["entities_mapping"].as_object_mut() {
+        mapping.retain(|path, _| entities.iter().any(|entity| entity.full_path == *path));
+    }
+    metadata["export_prefix"] = folder.into();
+    Ok(compress(
+        metadata.to_string().as_bytes(),
+        GzipLevel::default(),
+    ))
+}

@@ -1,0 +1,139 @@
+//! A tar as the body of an answer: bytes at hand and files, one after the other.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::vec;
+
+use axum::body::{Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use prometheus_client::metrics::counter::Counter;
+use tokio::task::JoinHandle;
+
+use super::exports::Run;
+use super::file_body::FileBody;
+
+/// A part of the body.
+pub enum Part {
+    Bytes(Bytes),
+    File {
+        /// Keeps the folder there until the file is open.
+        run: Arc<Run>,
+        path: PathBuf,
+        length: u64,
+    },
+}
+
+impl Part {
+    fn length(&self) -> u64 {
+        match self {
+            Part::Bytes(bytes) => bytes.len() as u64,
+            Part::File { length, .. } => *length,
+        }
+    }
+}
+
+/// What comes next of the part that is under way.
+enum Current {
+    Nothing,
+    Opening(JoinHandle<io::Result<File>>, u64),
+    File(FileBody),
+}
+
+/// The body. One file is open at a time.
+pub struct ArchiveBody {
+    parts: vec::IntoIter<Part>,
+    current: Current,
+    left: u64,
+    sent: Counter,
+}
+
+impl ArchiveBody {
+    /// The parts in order; what is sent is counted.
+    pub fn new(parts: Vec<Part>, sent: Counter) -> Self {
+        ArchiveBody {
+            left: parts.iter().map(Part::length).sum(),
+            parts: parts.into_iter(),
+            current: Current::Nothing,
+            sent,
+        }
+    }
+
+    /// Bytes that are still to come.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+/// Opens a file, which must have the length that the manifest says: the head before it has said so, too.
+fn open(path: &PathBuf, length: u64) -> io::Result<File> {
+    let file = File::open(path)?;
+    match file.metadata()?.len() == length {
+        true => Ok(file),
+        false => Err(io::Error::other("a file has another length than it had")),
+    }
+}
+
+impl HttpBody for ArchiveBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        loop {
+            match &mut self.current {
+                Current::Nothing => match self.parts.next() {
+                    None => return Poll::Ready(None),
+                    Some(Part::Bytes(bytes)) if bytes.is_empty() => {}
+                    Some(Part::Bytes(bytes)) => {
+                        self.left -= bytes.len() as u64;
+                        self.sent.inc_by(bytes.len() as u64);
+                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    }
+                    Some(Part::File { run, path, length }) => {
+                        let opening = tokio::task::spawn_blocking(move || {
+                            let opened = open(&path, length);
+                            drop(run);
+                            opened
+                        });
+                        self.current = Current::Opening(opening, length);
+                    }
+                },
+                Current::Opening(opening, length) => {
+                    let length = *length;
+                    let opened = ready!(Pin::new(opening).poll(context));
+                    let file = opened.map_err(io::Error::other)?.inspect_err(|error| {
+                        tracing::error!("cannot send an archive to its end: {error}");
+                    })?;
+                    let body = FileBody::new(file, 0, length, self.sent.clone());
+                    self.current = Current::File(body);
+                }
+                Current::File(body) => match ready!(Pin::new(body).poll_frame(context)) {
+                    None => self.current = Current::Nothing,
+                    Some(Err(error)) => {
+                        tracing::error!("cannot send an archive to its end: {error}");
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    Some(Ok(frame)) => {
+                        let length = frame.data_ref().map_or(0, Bytes::len);
+                        self.left -= length as u64;
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                },
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
