@@ -75,10 +75,11 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("index.html", include_str!("page/index.html")));
 
-static ASSETS: LazyLock<[Asset; 11]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
     [
         Asset::new("page.css", include_str!("page/page.css")),
         Asset::new("icon.svg", include_str!("page/icon.svg")),
+        Asset::new("archive.js", include_str!("page/archive.js")),
         Asset::new("main.js", include_str!("page/main.js")),
         Asset::new("server.js", include_str!("page/server.js")),
         Asset::new("tree.js", include_str!("page/tree.js")),

@@ -6,9 +6,11 @@
 import copy
 import gzip
 import hashlib
+import io
 import json
 import pathlib
 import re
+import tarfile
 import tempfile
 import unittest
 import urllib.request
@@ -51,6 +53,7 @@ class PageTest(unittest.TestCase):
         cls.bad = cls.serve(bad, folder / "bad")
         cls.guarded = cls.serve(BACKUP, folder / "guarded", "--token-file", tokens, "--relative-url-root", "/gitlab", "--batch-size", "4")
         cls.full = cls.serve(BACKUP, folder / "full", "--queue", "0")
+        cls.tree = cls.serve(BACKUP, folder / "tree", "--token-file", tokens)
         cls.playwright = sync_playwright().start()
         # Chromium's own sandbox needs rights that a container may not give.
         options = ["--no-sandbox", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
@@ -543,6 +546,120 @@ class PageTest(unittest.TestCase):
                 self.no_barriers(page, f"finished, {where}")
                 self.shot(page, f"finished-{where}")
 
+    def test_between_narrow_and_wide_everything_can_be_read(self):
+        """Names stand on one line, nothing lies on anything else or is cut, and nothing scrolls sideways."""
+        self.open.export(4351)
+        self.open.export(7001, batched=True)
+        broken = """() => {
+          const told = [];
+          // What is for screen readers alone has no place of its own.
+          const unseen = document.querySelectorAll(".unseen");
+          for (const element of unseen) element.hidden = true;
+          const lines = (element) => {
+            const range = document.createRange();
+            range.selectNodeContents(element);
+            return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+          };
+          for (const name of document.querySelectorAll("tr.relation > th")) if (lines(name) > 1) told.push(`broken: ${name.textContent}`);
+          for (const row of document.querySelectorAll("tr.relation")) {
+            const boxes = [...row.children].filter((cell) => cell.getClientRects().length > 0).map((cell) => {
+              const range = document.createRange();
+              range.selectNodeContents(cell);
+              return [cell.className, range.getBoundingClientRect(), row.getBoundingClientRect()];
+            });
+            for (const [index, [name, one, within]] of boxes.entries()) {
+              if (one.width > 0 && (one.right > within.right + 1 || one.left < within.left - 1)) told.push(`outside: ${name}`);
+              for (const [other, two] of boxes.slice(index + 1)) {
+                const isOver = one.left < two.right - 1 && two.left < one.right - 1 && one.top < two.bottom - 1 && two.top < one.bottom - 1;
+                if (isOver) told.push(`over each other: ${name}, ${other}`);
+              }
+            }
+          }
+          const chart = document.querySelector(".chart").getBoundingClientRect();
+          const room = document.querySelector(".drawing").getBoundingClientRect();
+          if (chart.right > room.right + 1) told.push("the chart is wider than its room");
+          for (const text of document.querySelectorAll(".chart text")) {
+            const box = text.getBoundingClientRect();
+            if (box.width > 0 && (box.right > chart.right + 1 || box.left < chart.left - 1)) told.push(`cut: ${text.textContent}`);
+          }
+          for (const element of unseen) element.hidden = false;
+          return [...new Set(told)];
+        }"""
+        for width in (360, 560, 700, 736, 740, 768, 820, 900, 960, 1000, 1024, 1100, 1152, 1280):
+            for group in (4351, 7001):
+                page = self.page(self.open, f"#/groups/{group}", size={"width": width, "height": 900})
+                expect(page.locator(".chart")).to_be_visible()
+                self.assertEqual(page.evaluate(broken), [], f"{width}, group {group}")
+                self.no_barriers(page, f"{width}, group {group}")
+                self.shot(page, f"width-{width}-{group}")
+                page.context.close()
+
+    def test_the_head_names_the_snapshot_and_its_time(self):
+        page = self.page(self.full)
+        expect(page.locator("#snapshot")).to_have_text(BACKUP.name)
+        expect(page.locator("#taken")).to_have_text("taken 2023-11-14 22:13:20 UTC")
+        expect(page.locator("#instance")).to_have_text("GitLab 16.5.1 Enterprise Edition")
+
+    def archive(self, page, offer, groups):
+        """Downloads an archive and compares what is in it."""
+        name, content = self.downloaded(page, offer)
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for group in groups:
+                labels = archive.extractfile(f"{name.removesuffix('.tar')}/group_{group}/labels.ndjson.gz").read()
+                expected = (PROJECT / f"tests/expected/group_{group}/labels.ndjson").read_bytes()
+                self.assertEqual(gzip.decompress(labels), expected)
+
+    def test_all_files_of_an_export_are_one_archive(self):
+        self.bad.export(7001)
+        page = self.page(self.bad, "#/groups/7001")
+        self.group(page, "Umbrella")
+        offers = page.locator(".archives").get_by_role("link")
+        expect(offers).to_have_text([re.compile(r"^All files as one archive \([0-9.]+ kB\)$")])
+        # It has no groups below it.
+        expect(page.get_by_label("With subgroups")).to_have_count(0)
+        self.archive(page, offers, [7001])
+
+    def test_subgroups_come_along_and_are_in_one_archive(self):
+        page = self.page(self.tree, "#/groups/4351")
+        page.get_by_label("Personal access token").fill(self.token)
+        page.keyboard.press("Enter")
+        self.group(page, 'Plat\tform <&> "R\\D"')
+        page.get_by_label("With subgroups").check()
+        page.get_by_role("button", name="Export").click()
+        expect(page.locator(".state")).to_have_text("Finished")
+        offers = page.locator(".archives").get_by_role("button")
+        expect(offers).to_have_text([re.compile(r"^All files as one archive \("), re.compile(r"^With 1 subgroup \(")])
+        self.no_barriers(page, "archives")
+        self.shot(page, "archives")
+        self.archive(page, offers.first, [4351])
+        self.archive(page, offers.last, [4351, 4352])
+
+    def test_an_export_is_cancelled(self):
+        page = self.page(self.open, "#/groups/4350")
+        self.group(page, "Acme")
+        cancel = page.get_by_role("button", name="Cancel")
+        expect(cancel).to_be_hidden()
+        waiting = {**self.open.overview(4350), "state": "waiting", "groups_before": 1, "subgroups_under_way": 2}
+        nothing = {**waiting, "state": None, "groups_before": None, "subgroups_under_way": 0}
+        answer = {"now": waiting}
+        asked = []
+        page.route("**/-/relexport/groups/4350", lambda route: route.fulfill(json=answer["now"]))
+
+        def taken_back(route):
+            asked.append((route.request.method, route.request.url.split("?")[1]))
+            answer["now"] = nothing
+            route.fulfill(json={"message": "200 Cancelled", "groups": 3})
+
+        page.route("**/-/relexport/groups/4350/export?*", taken_back)
+        page.reload()
+        expect(cancel).to_have_text("Cancel with 2 subgroups")
+        self.no_barriers(page, "cancel")
+        cancel.click()
+        expect(page.locator(".state")).to_have_text("Not exported")
+        expect(cancel).to_be_hidden()
+        expect(page.get_by_role("button", name="Export")).to_be_focused()
+        self.assertEqual(asked, [("DELETE", "subgroups=true")])
+
     def test_the_page_works_when_motion_is_unwanted(self):
         page = self.page(self.open)
         page.emulate_media(reduced_motion="reduce")
@@ -561,7 +678,7 @@ class PageTest(unittest.TestCase):
         with urllib.request.urlopen(self.guarded.url.rstrip("/")) as there:
             self.assertEqual(there.url, self.guarded.url)
         files = re.findall(r'(?:src|href)="\./(-/page/[^"]+)"', html)
-        files += [f"-/page/{module}" for module in ("dom.js", "format.js", "group.js", "manifest.js", "picture.js", "relations.js", "server.js", "tree.js")]
+        files += [f"-/page/{module}" for module in ("archive.js", "dom.js", "format.js", "group.js", "manifest.js", "picture.js", "relations.js", "server.js", "tree.js")]
         for path in ["", *files]:
             with self.guarded.request(path) as answer:
                 policy = answer.headers["content-security-policy"]

@@ -1,11 +1,12 @@
 // One group: its export, live while it runs.
 
+import { Archives } from "./archive.js";
 import { announce, h, icon, setAttribute, setText } from "./dom.js";
 import { bytes, count, counted, duration, moment, percent } from "./format.js";
 import { ManifestView } from "./manifest.js";
 import { Picture } from "./picture.js";
 import { RelationsTable } from "./relations.js";
-import { Silence, group, startExport } from "./server.js";
+import { Silence, cancelExport, group, startExport } from "./server.js";
 
 const POLL_DELAY = 500;
 const HIDDEN_POLL_DELAY = 5000;
@@ -153,15 +154,23 @@ export class GroupView {
     const subgroups = group.subgroups_count > 0 ? ` · ${counted(group.subgroups_count, "subgroup")}` : "";
     setText(this.meta, `Group ${group.id}${subgroups}`);
 
-    this.batched = h("input", { type: "checkbox", id: "batched" });
+    this.batched = h("input", { type: "checkbox", id: "batched", "aria-describedby": "batched-hint" });
+    this.subgroups = h("input", { type: "checkbox", id: "subgroups", "aria-describedby": "subgroups-hint" });
     this.button = h("button", { class: "primary", type: "submit" }, "Export");
+    this.cancel = h("button", { class: "secondary", type: "button", hidden: true, click: () => this.takeBack() }, "Cancel");
+    const choice = (input, label, hint) =>
+      h("div", { class: "choice" }, input, h("label", { for: input.id }, label), h("span", { class: "hint", id: `${input.id}-hint` }, hint));
     this.form = h(
       "form",
       { class: "export-form", submit: (event) => this.submit(event) },
-      h("div", { class: "choice" }, this.batched, h("label", { for: "batched" }, "In batches"), h("span", { class: "hint", id: "batched-hint" }, "one file for each batch of a relation, instead of one for each relation")),
-      this.button,
+      h(
+        "div",
+        { class: "choices" },
+        group.subgroups_count > 0 ? choice(this.subgroups, "With subgroups", "those below them, too, in one read of the snapshot") : null,
+        choice(this.batched, "In batches", "one file for each batch of a relation, instead of one for each relation"),
+      ),
+      h("div", { class: "form-buttons" }, this.cancel, this.button),
     );
-    this.batched.setAttribute("aria-describedby", "batched-hint");
     this.refusal = h("p", { class: "problem", role: "alert", hidden: true });
     this.error = h("div", { class: "problem", hidden: true });
     this.note = h("p", { class: "note", hidden: true });
@@ -169,35 +178,56 @@ export class GroupView {
     this.barText = h("p", { class: "progress-text" });
     this.progress = h("div", { class: "progress", hidden: true }, this.barText, this.bar);
     this.facts = h("dl", { class: "facts", hidden: true });
-    const readOnly = h("p", { class: "note" }, "This token may only read, so it cannot start an export.");
-    this.panel.replaceChildren(this.page.mayExport ? this.form : readOnly, this.refusal, this.progress, this.error, this.note, this.facts);
+    this.archives = new Archives(this.id, this.page.isOpen);
+    const why = group.exportable ? "This token may only read, so it cannot start an export." : "The snapshot was taken without this group's rows, so it cannot be exported.";
+    this.mayExport = this.page.mayExport && group.exportable;
+    const start = this.mayExport ? this.form : h("p", { class: "note" }, why);
+    this.panel.replaceChildren(start, this.refusal, this.progress, this.error, this.note, this.facts, this.archives.element);
   }
 
   async submit(event) {
     event.preventDefault();
+    const accepted = await this.order(this.button, () => startExport(this.id, this.batched.checked, this.subgroups.checked));
+    if (accepted) announce("The export is accepted.");
+  }
+
+  /** Takes back what waits or runs, of the groups below that were asked for with it, too. */
+  async takeBack() {
+    const done = await this.order(this.cancel, () => cancelExport(this.id, this.subgroupsUnderWay > 0));
+    if (!done) return;
+    announce("The export is cancelled.");
+    // The button that had the focus goes away.
+    this.button.focus();
+  }
+
+  /** Sends an order of a button; true where the server takes it. */
+  async order(button, send) {
     this.refusal.hidden = true;
     // Not `disabled`: that would take the focus away from who uses the keyboard.
-    if (this.button.getAttribute("aria-disabled") === "true") return;
-    this.button.setAttribute("aria-disabled", "true");
+    if (button.getAttribute("aria-disabled") === "true") return false;
+    button.setAttribute("aria-disabled", "true");
     try {
-      await startExport(this.id, this.batched.checked);
-      announce("The export is accepted.");
+      await send();
     } catch (error) {
-      if (this.abort.signal.aborted) return;
+      if (this.abort.signal.aborted) return false;
       const again = error.retryAfter === undefined || error.retryAfter === null ? "" : ` Try again in ${duration(error.retryAfter * 1000)}.`;
       setText(this.refusal, `${error.message}.${again}`.replace("..", "."));
       this.refusal.hidden = false;
-      return;
+      return false;
     } finally {
-      this.button.removeAttribute("aria-disabled");
+      button.removeAttribute("aria-disabled");
     }
     this.start();
+    return true;
   }
 
   showExport(overview) {
     const { state, progress } = overview;
     const isUnderWay = state === "waiting" || state === "running";
-    if (this.page.mayExport) {
+    if (this.mayExport) {
+      this.subgroupsUnderWay = overview.subgroups_under_way;
+      this.cancel.hidden = !isUnderWay;
+      setText(this.cancel, this.subgroupsUnderWay > 0 ? `Cancel with ${counted(this.subgroupsUnderWay, "subgroup")}` : "Cancel");
       setText(this.button, isUnderWay ? "Start anew" : state === null ? "Export" : "Export again");
       setAttribute(this.button, "class", isUnderWay ? "secondary" : "primary");
     }
@@ -210,6 +240,7 @@ export class GroupView {
     if (older) setText(this.note, "An older export of this group is complete; its files can be had until a newer one has them.");
     this.facts.hidden = isUnderWay || !progress;
     if (!this.facts.hidden) this.showFacts(overview);
+    this.archives.show(overview);
   }
 
   showError(text) {

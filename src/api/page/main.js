@@ -1,7 +1,7 @@
 // The page: who asks, the groups at the side, and the group that the address names.
 
 import { announce, byId, h, setText } from "./dom.js";
-import { counted } from "./format.js";
+import { counted, moment } from "./format.js";
 import { GroupView } from "./group.js";
 import { Silence, ask, onTokenWanted, setToken, token } from "./server.js";
 import { GroupTree } from "./tree.js";
@@ -59,13 +59,19 @@ async function begin() {
   try {
     const self = await ask("./api/v4/personal_access_tokens/self");
     const version = await ask("./api/v4/version");
+    const snapshot = await ask("./-/relexport/snapshot");
     outage(null);
     state.isOpen = token() === null;
     state.mayExport = self.scopes.includes("api");
     byId("token-button").hidden = state.isOpen;
     const rights = state.mayExport ? "" : ", may only read";
     setText(byId("who"), state.isOpen ? "" : `${self.name}${rights}`);
-    setText(byId("source"), `GitLab ${version.version.replace(/-(ee|ce)$/, "")} ${version.enterprise ? "Enterprise" : "Community"} Edition`);
+    setText(byId("snapshot"), snapshot.source);
+    // As the snapshot writes it itself; else what its file says.
+    const { taken_at: taken, changed_at: changed } = snapshot;
+    const plain = taken?.replace(/\.[0-9]+/, "").replace(/ ?Z$/, " UTC");
+    setText(byId("taken"), taken ? `taken ${plain}` : changed ? `file of ${moment(changed)}` : "");
+    setText(byId("instance"), `GitLab ${version.version.replace(/-(ee|ce)$/, "")} ${version.enterprise ? "Enterprise" : "Community"} Edition`);
     state.tree = new GroupTree("All groups", {}, choose);
     byId("tree").replaceChildren(state.tree.element);
     const total = await state.tree.load();

@@ -8,7 +8,6 @@ const BAR = 12;
 const WIDE = { line: 26, text: 17, bar: 7 };
 const STACKED = { line: 40, text: 14, bar: 21 };
 const TOP = 30;
-const NARROW = 560;
 /** Letters of the labels are about this wide. */
 const LETTER = 7.2;
 
@@ -42,6 +41,17 @@ function lines(overview) {
       return { name, from, to, ndjson, gzip: sizes.get(name) ?? 0 };
     });
   return [{ name: "Reading", from: 0, to: progress.reading_ms, isReading: true }, ...relations];
+}
+
+/** What is written beside a relation's bytes. */
+function sizeText({ isReading, ndjson, gzip }) {
+  if (isReading) return "";
+  return gzip > 0 ? `${bytes(ndjson)} → ${bytes(gzip)}` : bytes(ndjson);
+}
+
+/** The room that the longest of these texts takes. */
+function room(all) {
+  return Math.max(...all.map((line) => sizeText(line).length)) * LETTER + 10;
 }
 
 export class Picture {
@@ -79,10 +89,11 @@ export class Picture {
     const all = lines(this.overview);
     const whole = this.overview.progress.elapsed_ms;
     const relations = all.filter((line) => !line.isReading);
-    if (width >= NARROW) {
+    const label = Math.ceil(Math.max(...all.map((line) => line.name.length)) * LETTER) + 14;
+    const half = Math.floor((width - label) * 0.55);
+    // Beside each other only where the longest text leaves as much again for its bar.
+    if (width - label - half >= 2 * room(all)) {
       this.form = WIDE;
-      const label = Math.ceil(Math.max(...all.map((line) => line.name.length)) * LETTER) + 14;
-      const half = Math.floor((width - label) * 0.55);
       const sizes = this.sizes(all, label + half, width - label - half);
       this.drawing.replaceChildren(this.svg(width, this.height(all), whole, relations, [this.names(all), this.times(all, label, half - 28, whole), sizes]));
     } else {
@@ -146,19 +157,19 @@ export class Picture {
 
   sizes(all, x, width) {
     const most = Math.max(1, ...all.map((line) => line.ndjson ?? 0));
-    const texts = all.map((line) => (line.isReading ? "" : line.gzip > 0 ? `${bytes(line.ndjson)} → ${bytes(line.gzip)}` : bytes(line.ndjson)));
+    const texts = all.map(sizeText);
     // The longest text has its place at the right of the longest bar.
-    const room = Math.min(width / 2, Math.max(...texts.map((text) => text.length)) * LETTER + 10);
+    const barWidth = Math.max(2, width - room(all));
     const bars = all.flatMap((line, index) => {
       if (line.isReading) return [];
       const y = TOP + index * this.form.line + this.form.bar;
-      const long = (number) => (number / most) * (width - room);
+      const long = (number) => (number / most) * barWidth;
       return [
         s("rect", { class: "bar ndjson", x, y, width: Math.max(2, long(line.ndjson)), height: BAR, rx: 2 }),
-        line.gzip > 0 ? s("rect", { class: "bar gzip", x, y, width: Math.max(1, Math.min(long(line.gzip), width - room)), height: BAR, rx: 2 }) : null,
+        line.gzip > 0 ? s("rect", { class: "bar gzip", x, y, width: Math.max(1, Math.min(long(line.gzip), barWidth)), height: BAR, rx: 2 }) : null,
         s("text", { class: "value", x: x + Math.max(2, long(Math.max(line.ndjson, line.gzip))) + 6, y: y + BAR - 2 }, texts[index]),
       ].filter(Boolean);
     });
-    return s("g", {}, ...this.axis(all.length, x, width - room, most, DECIMAL, "Bytes", roundBytes), ...bars);
+    return s("g", {}, ...this.axis(all.length, x, barWidth, most, DECIMAL, "Bytes", roundBytes), ...bars);
   }
 }

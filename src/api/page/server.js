@@ -87,9 +87,20 @@ export function group(id, signal) {
   return ask(`./-/relexport/groups/${encodeURIComponent(id)}`, { signal });
 }
 
-/** Asks for an export. */
-export function startExport(id, batched) {
-  return ask(`./api/v4/groups/${id}/export_relations?batched=${batched}`, { method: "POST" });
+/** Asks for an export, of the groups below, too, where wanted. */
+export function startExport(id, batched, subgroups) {
+  const path = subgroups ? `./-/relexport/groups/${id}/export?subgroups=true&batched=${batched}` : `./api/v4/groups/${id}/export_relations?batched=${batched}`;
+  return ask(path, { method: "POST" });
+}
+
+/** Takes an export back, those of the groups below, too, where wanted. */
+export function cancelExport(id, subgroups) {
+  return ask(`./-/relexport/groups/${id}/export?subgroups=${subgroups}`, { method: "DELETE" });
+}
+
+/** The address of a whole export as one archive. */
+export function archiveAddress(id, subgroups) {
+  return `./-/relexport/groups/${id}/archive?subgroups=${subgroups}`;
 }
 
 /** The address of a relation's file, or of one batch. */

@@ -1,0 +1,50 @@
+// A whole export as one archive: of the group alone, and with the groups below it.
+
+import { announce, h, icon, setText } from "./dom.js";
+import { bytes, counted } from "./format.js";
+import { archiveAddress, save } from "./server.js";
+
+export class Archives {
+  /** With `isOpen` a plain link is enough; else a button sends the token. */
+  constructor(group, isOpen) {
+    Object.assign(this, { group, isOpen, shown: "" });
+    this.problem = h("p", { class: "problem small", role: "alert", hidden: true });
+    this.list = h("div", { class: "archives" });
+    this.element = h("div", { hidden: true }, this.list, this.problem);
+  }
+
+  show(overview) {
+    const { archive, archive_with_subgroups: tree } = overview;
+    const shown = JSON.stringify([archive, tree]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    this.element.hidden = !archive && !tree;
+    const all = [
+      archive && this.offer(`All files as one archive (${bytes(archive.bytes)})`, false),
+      tree && this.offer(`With ${counted(tree.groups - 1, "subgroup")} (${bytes(tree.bytes)})`, true),
+    ];
+    this.list.replaceChildren(...all.filter(Boolean));
+  }
+
+  offer(text, subgroups) {
+    const address = archiveAddress(this.group, subgroups);
+    if (this.isOpen) return h("a", { class: "button", href: address, download: true }, icon("down"), text);
+    const button = h("button", { class: "secondary", type: "button", click: () => this.fetch(button, address, text) }, icon("down"), text);
+    return button;
+  }
+
+  async fetch(button, address, text) {
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    this.problem.hidden = true;
+    announce(`Fetching: ${text}`);
+    try {
+      await save(address, "export.tar");
+    } catch (error) {
+      setText(this.problem, error.message);
+      this.problem.hidden = false;
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  }
+}
