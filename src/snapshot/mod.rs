@@ -23,6 +23,8 @@ mod described;
 mod dump_frame;
 mod encoding;
 mod error;
+#[cfg(test)]
+mod faulty;
 mod fingerprint;
 mod inserts;
 mod keyed;

@@ -24,7 +24,7 @@ pub(super) struct Gzip<R> {
 enum State<R> {
     Between(R),
     Member(Box<Member<R>>),
-    /// After the end, and after an error.
+    /// After the end. After an error, too, which is why a [`Steady`](super::steady::Steady) stands around this.
     Ended,
 }
 
