@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, bounded};
 use rayon::ThreadPool;
 
+use crate::fault::{Fault, caught};
 use crate::timings::{self, Phase};
 
 /// Jobs under way, at most `window` of them, whose results are taken in the order in which the jobs were given.
@@ -17,7 +18,7 @@ pub struct FanOut<R> {
     pool: Arc<ThreadPool>,
     window: usize,
     phase: Phase,
-    under_way: VecDeque<Receiver<R>>,
+    under_way: VecDeque<Receiver<Result<R, Fault>>>,
 }
 
 impl<R: Send + 'static> FanOut<R> {
@@ -48,25 +49,37 @@ impl<R: Send + 'static> FanOut<R> {
         self.pool.spawn_fifo(move || {
             let _work = timings::work(timings.as_ref(), phase);
             // The receiver is gone only where the whole run was given up; then nobody wants the result.
-            let _ = sender.send(job());
+            let _ = sender.send(caught(job));
         });
         self.under_way.push_back(receiver);
         oldest
     }
 
     /// The result of the oldest job that has not been taken, after waiting for it; `None` when none is under way.
+    ///
+    /// # Panics
+    /// The job has panicked: without its result the run cannot go on.
     pub fn take(&mut self) -> Option<R> {
         let oldest = self.under_way.pop_front()?;
-        // A job that panicked has ended the process: rayon aborts when a spawned job panics.
-        timings::waiting(|| oldest.recv()).ok()
+        Some(result_of(
+            timings::waiting(|| oldest.recv()).unwrap_or(Err(Fault)),
+        ))
     }
 
     /// The result of the oldest job if it is there already.
+    ///
+    /// # Panics
+    /// As [`FanOut::take`].
     pub fn take_ready(&mut self) -> Option<R> {
         let ready = self.under_way.front()?.try_recv().ok()?;
         self.under_way.pop_front();
-        Some(ready)
+        Some(result_of(ready))
     }
+}
+
+/// Goes on with a job's panic on the thread that waits for its result, if it had one.
+fn result_of<R>(result: Result<R, Fault>) -> R {
+    result.unwrap_or_else(|fault| std::panic::resume_unwind(Box::new(fault)))
 }
 
 #[cfg(test)]
@@ -93,5 +106,27 @@ mod tests {
             results.push(result);
         }
         assert_eq!(results, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_job_that_panics_ends_the_one_that_waits_for_it() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let mut fan_out = FanOut::new(Arc::new(pool.unwrap()), 3, Phase::Scan);
+        let panics: fn() -> u32 = || panic!("a test's own panic");
+        for job in [panics, || 2, panics] {
+            assert_eq!(fan_out.give(job), None);
+        }
+        assert_eq!(caught(|| fan_out.take()), Err(Fault));
+        assert_eq!(fan_out.take(), Some(2));
+        let ready = caught(|| {
+            loop {
+                if let Some(ready) = fan_out.take_ready() {
+                    return ready;
+                }
+                std::thread::yield_now();
+            }
+        });
+        assert_eq!(ready, Err(Fault));
+        assert_eq!(fan_out.take(), None);
     }
 }

@@ -26,6 +26,7 @@ pub mod civil;
 pub mod cli;
 pub mod export;
 pub mod fan_out;
+pub mod fault;
 pub mod memory;
 pub mod output;
 pub mod pipeline;

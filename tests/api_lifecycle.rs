@@ -735,3 +735,49 @@ fn lists_come_in_pages_with_gitlabs_headers() {
     assert_eq!(tree[1]["full_path"], "umbrella/child-1");
     assert_eq!(server.get("/api/v4/groups").status, 404);
 }
+
+#[test]
+fn a_server_whose_log_cannot_be_written_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago: what the server prints goes nowhere.
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap();
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
+        .arg("serve")
+        .arg("--snapshot")
+        .arg(api_support::backup())
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .args(["-vv", "--listen", &address.to_string()])
+        .stdout(std::process::Stdio::null())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(address).ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    wait_until("the server is ready", || {
+        assert_eq!(child.try_wait().unwrap(), None, "the server has ended");
+        get("/-/readiness").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    });
+    let group = get("/api/v4/groups/4351").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        group.starts_with("HTTP/1.1 200") && group.contains("acme/platform"),
+        "{group}"
+    );
+}

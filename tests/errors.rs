@@ -960,3 +960,82 @@ fn an_interrupted_run_leaves_nothing() {
         assert_eq!(names, ["out", "temp"]);
     }
 }
+
+// Standard error that nobody reads, or that is full: the log decides nothing.
+
+/// Standard errors that cannot be written: a full device, and a pipe whose reader has gone.
+fn deaf() -> [(&'static str, std::process::Stdio); 2] {
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    [("full", full.into()), ("closed", writer.into())]
+}
+
+#[test]
+fn a_log_that_cannot_be_written_decides_nothing() {
+    let dir = Dir::new();
+    let dump = dir.write("dump.sql", dump());
+    let cut = dir.write("cut.sql", short_row());
+    for (snapshot, code) in [(dump, 0), (project("fixtures/csv"), 0), (cut, 1)] {
+        for format in ["text", "json"] {
+            for (name, stderr) in deaf() {
+                let out = dir.join("out");
+                let status = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
+                    .args(["export", "-vv", "--log-format", format, "--group", "4351"])
+                    .arg("--snapshot")
+                    .arg(&snapshot)
+                    .arg("--out")
+                    .arg(&out)
+                    .env("RELEXPORT_LOG", "trace")
+                    .stdout(std::process::Stdio::null())
+                    .stderr(stderr)
+                    .status()
+                    .unwrap();
+                let what = format!("{}, {format}, {name}", snapshot.display());
+                assert_eq!(status.code(), Some(code), "{what}");
+                let run = Run {
+                    code: status.code(),
+                    stderr: String::new(),
+                    out: out.clone(),
+                };
+                if code == 0 {
+                    assert_same_files(&what, &run.contents(), &expected_files(&[4351]));
+                }
+                fs::remove_dir_all(&out).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_is_wrong_usage_whoever_reads_it() {
+    for (name, stderr) in deaf() {
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .args(["export", "--nonsense"])
+            .stderr(stderr)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(2), "{name}");
+    }
+}
+
+#[test]
+fn results_that_nobody_reads_end_quietly() {
+    let dump = project("fixtures/gitlab.sql");
+    for command in [&["groups", "--snapshot"][..], &["inspect", "--snapshot"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .args(command)
+            .arg(&dump)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {stderr}");
+        assert!(!stderr.contains("error"), "{command:?}: {stderr}");
+    }
+}

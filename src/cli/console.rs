@@ -65,14 +65,23 @@ impl Console {
     }
 
     fn line(&self, level: Level, text: &str, fields: Value) {
-        let line = match self.format {
-            LogFormat::Text if level == Level::Error => format!("error: {text}\n"),
-            LogFormat::Text => format!("{text}\n"),
-            LogFormat::Json => format!("{}\n", json_line(level, text, fields)),
-        };
-        // Nobody is left to tell that standard error is gone.
+        let line = line(self.format, level, text, fields);
+        // Never fails.
         let _ = self.clone().write_all(line.as_bytes());
     }
+}
+
+fn line(format: LogFormat, level: Level, text: &str, fields: Value) -> String {
+    match format {
+        LogFormat::Text if level == Level::Error => format!("error: {text}\n"),
+        LogFormat::Text => format!("{text}\n"),
+        LogFormat::Json => format!("{}\n", json_line(level, text, fields)),
+    }
+}
+
+/// The line that tells of a fault of this program.
+pub(super) fn fault_line(format: LogFormat, text: &str, fields: Value) -> String {
+    line(format, Level::Error, text, fields)
 }
 
 /// A line of the same form as those of the log.
@@ -100,16 +109,18 @@ struct Line<'a> {
     fields: Value,
 }
 
-/// Writes to standard error without breaking the bars.
+/// Writes to standard error without breaking the bars. What cannot be written there is lost, because nobody is left
+/// to tell it to: whether the work goes on is never decided by its log.
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.bars() {
-            Some(bars) => bars.suspend(|| io::stderr().write(bytes)),
-            None => io::stderr().write(bytes),
-        }
+        let _ = match self.bars() {
+            Some(bars) => bars.suspend(|| io::stderr().write_all(bytes)),
+            None => io::stderr().write_all(bytes),
+        };
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }

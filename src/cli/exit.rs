@@ -24,6 +24,8 @@ pub enum Exit {
     Snapshot = 3,
     /// The output cannot be written.
     Output = 4,
+    /// This program has a fault.
+    Fault = 70,
     /// Interrupted by a signal.
     Interrupted = 130,
 }
@@ -42,6 +44,7 @@ Exit status:
   2    wrong usage
   3    the snapshot, the group or the export to look at cannot be read
   4    the output cannot be written
+  70   a fault in this program; please report it
   130  interrupted; no unfinished file has its final name";
 
 /// An error with the exit code that it leads to.
@@ -91,6 +94,7 @@ impl From<ExportError> for Failure {
             ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
                 Exit::Snapshot
             }
+            ExportError::Fault(_) => Exit::Fault,
             ExportError::Interrupted => Exit::Interrupted,
         };
         Failure::new(exit, error)

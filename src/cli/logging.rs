@@ -21,6 +21,8 @@ pub fn start(args: &GlobalArgs, console: &Console, usual: &str) {
         .with_env_filter(filter)
         .with_writer(move || console.clone())
         .with_target(false)
+        // It would tell of a log that cannot be written by eprintln!, which panics there.
+        .log_internal_errors(false)
         .with_ansi(ansi);
     match args.log_format {
         LogFormat::Text => subscriber.without_time().init(),

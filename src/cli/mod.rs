@@ -14,6 +14,7 @@ mod inspect;
 mod interrupt;
 mod logging;
 mod man;
+mod panic_hook;
 mod pipeline;
 mod progress;
 mod serve;
@@ -32,8 +33,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::json;
 
+use crate::fault::{Fault, caught};
+
 use args::LogFormat;
 use console::Console;
+use exit::Failure;
 
 pub use args::{Cli, Command};
 pub use exit::Exit;
@@ -52,27 +56,33 @@ pub fn main() -> ExitCode {
         _ => "warn",
     };
     logging::start(&cli.global, &console, usual);
-    let result = match &cli.command {
-        Command::Export(args) if args.dry_run => dry_run::run(args, &console),
-        Command::Export(args) => export::run(args, &console),
-        Command::Bench(args) => bench::run(args, &console),
-        Command::Groups(args) => groups::run(args, &console),
-        Command::Inspect(args) => inspect::run(args, &console),
-        Command::Serve(args) => serve::run(args, &console),
-        Command::Token(command) => token::run(command, &console),
-        Command::Status(args) => status::run(args),
-        Command::Verify(args) => verify::run(args, &console),
-        Command::Snapshot(command) => snapshot::run(command, &console),
-        Command::Pipeline(command) => pipeline::run(command, &console),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
+    panic_hook::install(console.format());
+    match caught(|| run(&cli, &console)) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => {
             failure.print(&console);
             failure.exit.into()
         }
+        // The hook has told it.
+        Err(Fault) => Exit::Fault.into(),
+    }
+}
+
+fn run(cli: &Cli, console: &Console) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Export(args) if args.dry_run => dry_run::run(args, console),
+        Command::Export(args) => export::run(args, console),
+        Command::Bench(args) => bench::run(args, console),
+        Command::Groups(args) => groups::run(args, console),
+        Command::Inspect(args) => inspect::run(args, console),
+        Command::Serve(args) => serve::run(args, console),
+        Command::Token(command) => token::run(command, console),
+        Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args, console),
+        Command::Snapshot(command) => snapshot::run(command, console),
+        Command::Pipeline(command) => pipeline::run(command, console),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 

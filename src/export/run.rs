@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::ThreadPool;
 
+use crate::fault::{Fault, caught};
 use crate::output::{
     EntityEntry, Folder, FolderError, Holding, Known, Manifest, OptionsEntry, PipelineEntry,
     RelationEntry, SnapshotEntry, Status, Writer, manifest, now,
@@ -115,6 +116,8 @@ pub enum ExportError {
     /// What is in the output folder is not the beginning of the export that was asked for.
     #[error("cannot go on with the export in {path}: {reason}")]
     Resume { path: String, reason: String },
+    #[error("the export is not complete: {0}")]
+    Fault(#[from] Fault),
     #[error("interrupted")]
     Interrupted,
 }
@@ -189,7 +192,9 @@ fn run_in_folder(
         }
         None => Folder::create(&request.out, request.force)?,
     };
-    let exported = run_in(request, snapshot, &folder, first, observer);
+    // A fault leaves what a full disk leaves: a folder to be gone on with.
+    let exported = caught(|| run_in(request, snapshot, &folder, first, observer))
+        .unwrap_or_else(|fault| Err(fault.into()));
     // An interrupted run does not wait for queries that still have the snapshot.
     request.open.pgdata.servers.end();
     match exported {

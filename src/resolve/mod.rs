@@ -28,6 +28,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rayon::ThreadPool;
 
+use crate::fault::caught;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{
     Access, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
@@ -430,9 +431,14 @@ fn read_parts(
                 false => ControlFlow::Break(()),
             }
         };
-        let result = source.read(&part, &mut hand_on);
+        // Who waits for the part's end would wait for ever if this thread just died.
+        let result =
+            caught(|| source.read(&part, &mut hand_on)).unwrap_or_else(|fault| Err(fault.into()));
         if !timings::waiting(|| reports.send(Report::Done(table, result)).is_ok()) {
             return;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::encoding::Converted;
 use super::{Place, SnapshotError};
+use crate::fault::caught;
 use crate::timings::{self, Phase};
 
 /// Bytes of a usual chunk.
@@ -81,7 +82,10 @@ pub fn spawn(
         .name("snapshot-reader".into())
         .spawn(move || {
             let _work = timings::work(timings.as_ref(), Phase::Scan);
-            send(chunks, &sender);
+            // A thread that just dies would look like the end of the stream.
+            if let Err(fault) = caught(|| send(chunks, &sender)) {
+                let _ = sender.send(Err(fault.into()));
+            }
         })
         .map_err(|source| SnapshotError::Io { path, source })?;
     Ok(receiver)
@@ -341,6 +345,25 @@ mod tests {
         drop(spawn(Box::new(Told(sender)), Origin::default(), 16).unwrap());
         // Fails once the reader is dropped: until then this waits.
         assert!(ended.recv().is_err());
+    }
+
+    #[test]
+    fn a_reader_that_panics_is_not_at_its_end() {
+        struct Panicking;
+        impl Read for Panicking {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("a test's own panic")
+            }
+        }
+        let reader = Cursor::new(b"a\nb\n").chain(Panicking);
+        let received: Vec<_> = spawn(Box::new(reader), Origin::default(), 4)
+            .unwrap()
+            .iter()
+            .collect();
+        assert!(
+            matches!(received[..], [.., Err(SnapshotError::Fault(_))]),
+            "{received:?}"
+        );
     }
 
     #[test]

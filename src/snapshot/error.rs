@@ -77,6 +77,9 @@ pub enum SnapshotError {
     /// The instant that was being read is gone: what is missing now can never be read of it.
     #[error("the server's snapshot is lost: {0}")]
     Lost(String),
+    /// A thread that read it has panicked.
+    #[error("{0}")]
+    Fault(#[from] crate::fault::Fault),
     /// It was asked for that the opening ends early.
     #[error("interrupted")]
     Interrupted,

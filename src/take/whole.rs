@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 use rayon::ThreadPool;
 
+use crate::fault::caught;
 use crate::resolve::Selection;
 use crate::snapshot::{
     Access, Catalog, DescribedTable, Event, Fields, KeyedSource, Query, Snapshot, SnapshotError,
@@ -219,7 +220,9 @@ fn parallel(
                 }
                 // The receiver is gone only where the run was given up.
                 let _ = reports.send(Report::Begun(table.clone()));
-                let result = shared.table(&table);
+                // A table whose thread just died would be missing without a word.
+                let result = caught(|| shared.table(&table))
+                    .unwrap_or_else(|fault| Err(SnapshotError::from(fault).into()));
                 if result.is_err() {
                     shared.failed.store(true, Ordering::Relaxed);
                 }
