@@ -1039,3 +1039,70 @@ fn results_that_nobody_reads_end_quietly() {
         assert!(!stderr.contains("error"), "{command:?}: {stderr}");
     }
 }
+
+// Folders of CSV files that are not whole.
+
+/// A copy of the fixture's CSV files.
+fn csv_folder(dir: &Dir) -> std::path::PathBuf {
+    let folder = dir.join("csv");
+    fs::create_dir(&folder).unwrap();
+    for entry in fs::read_dir(project("fixtures/csv")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_csv_file_cut_inside_its_last_field_fails_what_needs_it() {
+    let dir = Dir::new();
+    let folder = csv_folder(&dir);
+    let milestones = fs::read(folder.join("milestones.csv")).unwrap();
+    // Only the line end is missing: the last field may have been longer.
+    fs::write(
+        folder.join("milestones.csv"),
+        &milestones[..milestones.len() - 1],
+    )
+    .unwrap();
+    let run = dir.export(&folder).group(4351).run();
+    nothing_false(&run);
+    assert_eq!(run.code, Some(1));
+    let error = run.relation("milestones")["error"].to_string();
+    for part in ["milestones.csv, row", "has no line end", "copy it again"] {
+        assert!(error.contains(part), "no {part:?}: {error}");
+    }
+}
+
+#[test]
+fn files_of_a_csv_folder_that_belong_to_no_table_are_named() {
+    let dir = Dir::new();
+    let folder = csv_folder(&dir);
+    fs::rename(folder.join("badges.csv"), folder.join("public.badges.csv")).unwrap();
+    fs::write(folder.join("Badges.CSV"), "id\n").unwrap();
+    let run = dir.export(&folder).group(4351).ok();
+    assert_same_files("renamed", &run.contents(), &expected_files(&[4351]));
+    let says = "the file \"Badges.CSV\" (is it badges.csv?) is not read";
+    let warnings = run.manifest()["warnings"].clone();
+    let warnings = warnings.as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].as_str().unwrap().contains(says), "{warnings:?}");
+    assert_eq!(
+        run.stderr.matches("Badges.CSV").count(),
+        1,
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_csv_table_that_is_there_twice_fails_what_needs_it() {
+    let dir = Dir::new();
+    let folder = csv_folder(&dir);
+    fs::copy(folder.join("badges.csv"), folder.join("badges.csv.gz")).unwrap();
+    let run = dir.export(&folder).group(4351).run();
+    only_failed(
+        &run,
+        &["badges"],
+        &["\"badges.csv\" and \"badges.csv.gz\" hold the same table"],
+    );
+}

@@ -299,7 +299,8 @@ pub(super) fn write_rows(
 ) -> Result<Manifest, ExportError> {
     let mut known = known(request, folder, outcome);
     let finished = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
-    for warning in &known.warnings {
+    // The snapshot's own were told when it was opened.
+    for warning in known.warnings.iter().skip(outcome.facts.warnings.len()) {
         tracing::warn!("{warning}");
     }
     if let Some(error) = &known.error {
@@ -466,10 +467,11 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
     }
 }
 
-/// What the snapshot could not give, though no relation failed for it.
+/// What the snapshot could not give, though no relation failed for it. First comes what was told when it was opened.
 pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
     let resolved = &outcome.resolved;
-    let mut warnings = resolved.plan.warnings.clone();
+    let mut warnings = outcome.facts.warnings.clone();
+    warnings.extend(resolved.plan.warnings.iter().cloned());
     let is_read = |table: &usize| resolved.plan.hops.iter().any(|hop| hop.table == *table);
     for table in resolved.without_data.iter().filter(|table| is_read(table)) {
         let name = &resolved.plan.tables[*table].name;

@@ -3,14 +3,15 @@
 //! The files are what `COPY … TO … WITH (FORMAT csv, HEADER)` and psql's `\copy` write: `<table>.csv`, raw or
 //! compressed, which is told by content and not by the suffix. `schema.sql` is `pg_dump --schema-only`.
 //! A folder that `relexport snapshot take` made says in `snapshot.json` what it is a picture of; what that lists has to be
-//! there. A file's name is the name of a table in schema `public`, or of a partition of such a table. Only regular
-//! files directly in the folder are read: no link and no name from inside the data leads anywhere else.
+//! there ([`stated`]). A file's name is the name of a table in schema `public`, or of a partition of such a table ([`files`]).
+//! Only regular files directly in the folder are read: no link and no name from inside the data leads anywhere else.
 
 mod blocks;
+mod files;
+mod stated;
 
-use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,19 +23,18 @@ use super::dump_frame::DumpFrame;
 use super::encoding::Encoding;
 use super::read_errors::{damaged, io_error, read_error};
 use super::{
-    BlockHead, Catalog, Described, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts,
-    Table, TableEnd, TableName, TableSource,
+    BlockHead, Catalog, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts, Table,
+    TableEnd, TableName, TableSource,
 };
 use blocks::Blocks;
+use files::{DataFile, Listing, is_schema, stem};
+use stated::Stated;
 
 /// The name of the file that holds the definitions of the tables.
 const SCHEMA: &str = "schema.sql";
 
 /// Larger than any real schema (GitLab's has 6 MB), small enough to be read whole.
-const SCHEMA_LIMIT: u64 = 256 << 20;
-
-/// Suffixes of compressed files. They say only which files are meant: content tells the compression.
-const COMPRESSED: [&str; 5] = [".gz", ".zst", ".lz4", ".xz", ".bz2"];
+const SMALL: u64 = 256 << 20;
 
 /// An opened folder of CSV files.
 pub struct CsvFolder {
@@ -46,15 +46,6 @@ pub struct CsvFolder {
     /// By name; the index is that of the [`Part`].
     files: Vec<DataFile>,
     progress: Arc<AtomicU64>,
-}
-
-/// A file with rows.
-struct DataFile {
-    name: String,
-    /// The table that the rows belong to, the root of a partition tree.
-    table: TableName,
-    size: u64,
-    is_link: bool,
 }
 
 impl CsvFolder {
@@ -69,38 +60,22 @@ impl CsvFolder {
     }
 
     /// Reads the schema and lists the files. `progress` counts the bytes read from data files, before
-    /// decompression.
+    /// decompression. Files that belong to no table are named in a warning, in the log and in [`SnapshotFacts::warnings`].
     ///
     /// # Errors
-    /// The folder or its schema cannot be read, or two files hold the same table or partition.
+    /// The folder or its schema cannot be read, or a taken snapshot is not what it says of itself.
     pub fn open(path: &Path, progress: Arc<AtomicU64>) -> Result<Self, SnapshotError> {
-        let mut schemas = Vec::new();
-        let mut files: HashMap<String, (String, fs::Metadata)> = HashMap::new();
-        let entries = fs::read_dir(path).map_err(|error| io_error(path, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| io_error(path, error))?;
-            // Of the link itself, not of what it points to.
-            let metadata = entry.metadata().map_err(|error| io_error(path, error))?;
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
-            if !metadata.is_file() && !metadata.is_symlink() {
-                continue;
-            }
-            if is_schema(&name) {
-                schemas.push(name);
-            } else if let Some(stem) = stem(&name) {
-                let stem = stem.to_owned();
-                if let Some((other, _)) = files.get(&stem) {
-                    return Err(twice(path, other, &name));
-                }
-                files.insert(stem, (name, metadata));
-            }
-        }
-        schemas.sort();
-        let schema = match &schemas[..] {
+        let listing = Listing::of(path)?;
+        let schema = match &listing.schemas[..] {
             [schema] => schema,
-            [first, second, ..] => return Err(twice(path, first, second)),
+            [first, second, ..] => {
+                return Err(SnapshotError::Unsupported {
+                    what: path.display().to_string(),
+                    reason: format!(
+                        "{first} and {second} both hold the schema; leave only one of them in the folder"
+                    ),
+                });
+            }
             [] => {
                 return Err(SnapshotError::NotASnapshot {
                     path: path.display().to_string(),
@@ -108,17 +83,33 @@ impl CsvFolder {
                 });
             }
         };
-        let (mut catalog, mut facts, encoding) = read_schema(&path.join(schema), schema)?;
-        if let Some(described) = read_description(&path.join(Described::FILE_NAME))? {
-            check_listed(&described, &files)?;
-            for table in &described.partitioned {
+        let stated = Stated::read(path)?;
+        let sql = read_file(&path.join(schema))?;
+        if let Some(stated) = &stated {
+            stated.check_schema(schema, &sql)?;
+            stated.check_files(&listing.files)?;
+        }
+        let (mut catalog, mut facts, encoding) = parse_schema(sql, schema, path)?;
+        if let Some(stated) = &stated {
+            for table in &stated.described.partitioned {
                 catalog.set_partitioned(&TableName::public(table));
             }
-            facts = described.facts();
+            facts = stated.described.facts();
         }
+        let is_listed = stated
+            .as_ref()
+            .map(|stated| |name: &str| stated.lists(name));
+        let listed = is_listed
+            .as_ref()
+            .map(|listed| listed as &dyn Fn(&str) -> bool);
+        let (files, warnings) = listing.assign(&catalog, listed);
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        facts.warnings = warnings;
         Ok(CsvFolder {
             path: path.to_owned(),
-            files: data_files(&catalog, files),
+            files,
             catalog: Arc::new(catalog),
             facts,
             encoding,
@@ -204,12 +195,10 @@ impl TableSource for CsvFolder {
                 reason: format!("{} has no such part", self.path.display()),
             });
         };
-        if file.is_link {
+        if let Some(reason) = &file.unusable {
             return Err(SnapshotError::Unsupported {
                 what: file.name.clone(),
-                reason: "it is a symbolic link, and no link in a snapshot is followed; \
-                         put the file itself into the folder"
-                    .to_owned(),
+                reason: reason.clone(),
             });
         }
         let path = self.path.join(&file.name);
@@ -236,139 +225,54 @@ impl TableSource for CsvFolder {
     }
 }
 
-impl DataFile {
-    fn place(&self, line: Option<u64>) -> Place {
-        Place {
-            member: Some(self.name.clone()),
-            line,
-            ..Place::default()
-        }
-    }
-}
-
-/// Name of the table or partition that a file of this name holds, `None` for other files.
-fn stem(name: &str) -> Option<&str> {
-    let stem = uncompressed(name).strip_suffix(".csv")?;
-    // Archivers leave files like `._notes.csv` beside the real ones.
-    (!stem.is_empty() && !stem.starts_with('.')).then_some(stem)
-}
-
-fn is_schema(name: &str) -> bool {
-    uncompressed(name) == SCHEMA
-}
-
-fn uncompressed(name: &str) -> &str {
-    COMPRESSED
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name)
-}
-
-fn twice(path: &Path, one: &str, other: &str) -> SnapshotError {
-    let (one, other) = (one.min(other), one.max(other));
-    SnapshotError::Unsupported {
-        what: path.display().to_string(),
-        reason: format!(
-            "{one} and {other} hold the same table; leave only one of them in the folder"
-        ),
-    }
-}
-
-/// What a taken snapshot says of itself; `None` where nothing does.
-fn read_description(path: &Path) -> Result<Option<Described>, SnapshotError> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_error(path, error)),
-    };
+/// The bytes of a small file that must be a regular one: no link in a snapshot is followed.
+fn read_file(path: &Path) -> Result<Vec<u8>, SnapshotError> {
     let unsupported = |reason: String| SnapshotError::Unsupported {
         what: path.display().to_string(),
         reason,
     };
+    let metadata = fs::symlink_metadata(path).map_err(|error| io_error(path, error))?;
     if !metadata.is_file() {
         return Err(unsupported(
-            "it is no regular file, and no link in a snapshot is followed".to_owned(),
+            "it is a symbolic link or no regular file, and no link in a snapshot is followed; \
+             put the file itself into the folder"
+                .to_owned(),
         ));
     }
-    if metadata.len() > SCHEMA_LIMIT {
-        return Err(unsupported(format!(
-            "it is larger than {} MiB",
-            SCHEMA_LIMIT >> 20
-        )));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| io_error(path, error))?;
+    file.take(SMALL + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| io_error(path, error))?;
+    match bytes.len() as u64 > SMALL {
+        true => Err(unsupported(too_large())),
+        false => Ok(bytes),
     }
-    let json = fs::read(path).map_err(|error| io_error(path, error))?;
-    serde_json::from_slice(&json).map(Some).map_err(|error| {
-        unsupported(format!(
-            "it is not what `relexport snapshot take` writes ({error}); take the snapshot again"
-        ))
-    })
 }
 
-/// Makes sure that the files of a taken snapshot are there with their sizes. Their checksums are for `verify`.
-fn check_listed(
-    described: &Described,
-    files: &HashMap<String, (String, fs::Metadata)>,
-) -> Result<(), SnapshotError> {
-    for table in &described.tables {
-        let place = Place {
-            member: Some(table.file.clone()),
-            ..Place::default()
-        };
-        let found = files
-            .get(&table.table)
-            .filter(|(name, _)| *name == table.file);
-        match found {
-            None => {
-                return Err(damaged(
-                    place,
-                    format!("it is missing, though {} lists it", Described::FILE_NAME),
-                ));
-            }
-            Some((_, metadata)) if metadata.len() != table.bytes => {
-                return Err(damaged(
-                    place,
-                    format!(
-                        "it has {} bytes, but {} says {}",
-                        metadata.len(),
-                        Described::FILE_NAME,
-                        table.bytes
-                    ),
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
+fn too_large() -> String {
+    format!("it is larger than {} MiB", SMALL >> 20)
 }
 
-fn read_schema(
-    path: &Path,
+/// The tables that the bytes of a schema's file define, and what it says of the dump.
+fn parse_schema(
+    bytes: Vec<u8>,
     name: &str,
+    folder: &Path,
 ) -> Result<(Catalog, SnapshotFacts, Encoding), SnapshotError> {
     let place = || Place {
         member: Some(name.to_owned()),
         ..Place::default()
     };
-    let metadata = fs::symlink_metadata(path).map_err(|error| io_error(path, error))?;
-    if !metadata.is_file() {
-        return Err(SnapshotError::Unsupported {
-            what: path.display().to_string(),
-            reason: "it is a symbolic link, and no link in a snapshot is followed".to_owned(),
-        });
-    }
-    let file = File::open(path).map_err(|error| io_error(path, error))?;
-    // Not part of what progress is measured by: it is read before anything is known to be.
-    let reader =
-        decoder(Box::new(file), Arc::default()).map_err(|error| read_error(place(), error))?;
     let mut sql = Vec::new();
-    reader
-        .take(SCHEMA_LIMIT + 1)
-        .read_to_end(&mut sql)
+    // Not part of what progress is measured by: it is read before anything is known to be.
+    decoder(Box::new(Cursor::new(bytes)), Arc::default())
+        .and_then(|reader| reader.take(SMALL + 1).read_to_end(&mut sql))
         .map_err(|error| read_error(place(), error))?;
-    if sql.len() as u64 > SCHEMA_LIMIT {
+    if sql.len() as u64 > SMALL {
         return Err(SnapshotError::Unsupported {
-            what: path.display().to_string(),
-            reason: format!("it is larger than {} MiB", SCHEMA_LIMIT >> 20),
+            what: folder.join(name).display().to_string(),
+            reason: too_large(),
         });
     }
     let mut frame = DumpFrame::default();
@@ -397,50 +301,6 @@ fn schema_encoding(sql: &[u8]) -> Result<Encoding, Fault> {
         }
     }
     Ok(ddl.encoding())
-}
-
-/// Finds the table of each file. Where a partitioned table has a file of its own, the files of its partitions
-/// would repeat its rows and are left out.
-fn data_files(catalog: &Catalog, files: HashMap<String, (String, fs::Metadata)>) -> Vec<DataFile> {
-    let roots: HashMap<&str, TableName> = files
-        .keys()
-        .map(|stem| (stem.as_str(), table_of(catalog, stem)))
-        .collect();
-    let mut kept: Vec<DataFile> = files
-        .iter()
-        .filter_map(|(stem, (name, metadata))| {
-            let table = roots[stem.as_str()].clone();
-            let root_has_a_file =
-                table.name != *stem && roots.get(table.name.as_str()) == Some(&table);
-            (!root_has_a_file).then(|| DataFile {
-                name: name.clone(),
-                table,
-                size: metadata.len(),
-                is_link: metadata.is_symlink(),
-            })
-        })
-        .collect();
-    kept.sort_by(|a, b| a.name.cmp(&b.name));
-    kept
-}
-
-/// The table that the rows of `<stem>.csv` belong to. GitLab keeps partitions in schemas of their own
-/// (`gitlab_partitions_static`), but only roots in `public` count.
-fn table_of(catalog: &Catalog, stem: &str) -> TableName {
-    let public = TableName::public(stem);
-    if catalog.table(&public).is_some() {
-        return catalog.root(&public).clone();
-    }
-    let mut roots = catalog
-        .tables()
-        .filter(|table| table.name.name == stem)
-        .map(|table| catalog.root(&table.name))
-        .filter(|root| root.schema == "public");
-    match roots.next() {
-        Some(root) if roots.all(|other| other == root) => root.clone(),
-        // Unknown, or two partitions of one name: an error when the table is asked for.
-        _ => public,
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,15 @@ pub struct DescribedPipeline {
     pub sha256: String,
 }
 
+/// The file with the definitions of the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedSchema {
+    pub file: String,
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
 /// A table's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DescribedTable {

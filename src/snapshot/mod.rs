@@ -51,7 +51,7 @@ pub use catalog::{Catalog, Column, Table, TableName};
 pub use csv::CsvFolder;
 pub use csv_write::CsvWriter;
 pub use ddl::read_schema;
-pub use described::{Described, DescribedPipeline, DescribedTable};
+pub use described::{Described, DescribedPipeline, DescribedSchema, DescribedTable};
 pub use encoding::Converted;
 pub use error::{Place, SnapshotError};
 pub use fingerprint::fingerprint;
@@ -86,6 +86,8 @@ pub struct SnapshotFacts {
     pub only: Option<Vec<i64>>,
     /// The pipeline that a taken snapshot was taken for.
     pub taken_for: Option<DescribedPipeline>,
+    /// What was found in it that belongs to nothing and is not read. The log has it already.
+    pub warnings: Vec<String>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
     pub compression: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::output::atomic;
-use crate::snapshot::Described;
+use crate::snapshot::{Described, DescribedSchema};
 
 /// The version of this file's form.
 pub const VERSION: u32 = 1;
@@ -19,7 +19,7 @@ pub struct Taken {
     /// When it was complete.
     pub made_at: String,
     pub from: SourceEntry,
-    pub schema: SchemaEntry,
+    pub schema: DescribedSchema,
     #[serde(flatten)]
     pub described: Described,
 }
@@ -30,15 +30,6 @@ pub struct SourceEntry {
     pub kind: String,
     /// As the manifest of an export names it; never with a password.
     pub source: String,
-}
-
-/// The file with the definitions of the tables.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SchemaEntry {
-    pub file: String,
-    pub bytes: u64,
-    /// Lower-case hex.
-    pub sha256: String,
 }
 
 /// Why it cannot be read.

@@ -22,13 +22,13 @@ use crate::output::{Folder, Holding, atomic, now};
 use crate::pipeline::{Pipeline, doubtful_keys};
 use crate::resolve::{Choice, Limits, Selection};
 use crate::snapshot::{
-    self, Access, Catalog, Described, DescribedPipeline, OpenOptions, Snapshot, SnapshotFacts,
-    TableName, schema_sql,
+    self, Access, Catalog, Described, DescribedPipeline, DescribedSchema, OpenOptions, Snapshot,
+    SnapshotFacts, TableName, schema_sql,
 };
 use crate::timings::{Phase, Timings};
 
 pub use error::TakeError;
-pub use manifest::{ManifestError, SchemaEntry, SourceEntry, Taken, read as read_manifest};
+pub use manifest::{ManifestError, SourceEntry, Taken, read as read_manifest};
 
 /// Name of the file with the tables' definitions.
 const SCHEMA: &str = "schema.sql";
@@ -148,7 +148,7 @@ fn take_into(
         generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
         made_at: now(),
         from,
-        schema: SchemaEntry {
+        schema: DescribedSchema {
             file: SCHEMA.to_owned(),
             bytes,
             sha256,

@@ -170,12 +170,14 @@ fn hash(mut file: File) -> io::Result<(u64, String)> {
     let (mut sha256, mut bytes) = (Sha256::new(), 0);
     let mut buffer = vec![0; BUFFER];
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((bytes, hex(&sha256.finalize()))),
-            count => {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, hex(&sha256.finalize()))),
+            Ok(count) => {
                 sha256.update(&buffer[..count]);
                 bytes += count as u64;
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

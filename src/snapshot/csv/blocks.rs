@@ -7,7 +7,7 @@ use std::sync::Arc;
 use memchr::memchr_iter;
 
 use crate::snapshot::csv_text::{CsvErrorKind, count_rows, cut, next_row};
-use crate::snapshot::read_errors::{damaged, read_error};
+use crate::snapshot::read_errors::{cut_off, damaged, read_error};
 use crate::snapshot::{Block, BlockHead, Place, SnapshotError};
 use crate::timings::{self, Phase};
 
@@ -16,6 +16,10 @@ pub(super) const BLOCK: usize = 1 << 20;
 
 /// PostgreSQL builds a row of COPY's output in a buffer of at most 1 GiB: no real row is longer.
 const ROW_LIMIT: usize = 1 << 30;
+
+/// What is wrong with a row that the file ends in, and what to do.
+const NO_LINE_END: &str = "has no line end, which COPY writes behind every row: the file is cut off, copy it again; \
+                           if an editor took the line end away, put it back";
 
 /// Reads a decompressed CSV file: first [`Blocks::header`], then [`Blocks::next`] to the end.
 ///
@@ -40,7 +44,7 @@ impl<R: Read> Blocks<R> {
         Blocks {
             reader,
             place,
-            buffer: Vec::with_capacity(BLOCK + 1),
+            buffer: Vec::with_capacity(BLOCK),
             begin: 0,
             offset: 0,
             at_end: false,
@@ -71,13 +75,16 @@ impl<R: Read> Blocks<R> {
                 "the file is empty; even a table without rows has a line that names the columns",
             ));
         }
-        if self.at_end && memchr_iter(b'\n', &self.buffer).next().is_none() {
-            self.buffer.push(b'\n');
-        }
         let end = next_row(&self.buffer, 0, &mut Vec::new()).map_err(|error| {
             let reason = match error.kind {
                 CsvErrorKind::NoLineEnd | CsvErrorKind::OpenQuote if !self.at_end => {
                     "its first line, which must name the columns, has no end".to_owned()
+                }
+                CsvErrorKind::NoLineEnd => {
+                    return cut_off(
+                        self.place.clone(),
+                        format!("its first line, which names the columns, {NO_LINE_END}"),
+                    );
                 }
                 _ => format!("its first line must name the columns, but {error}"),
             };
@@ -87,10 +94,10 @@ impl<R: Read> Blocks<R> {
         Ok(self.buffer[..end].to_vec())
     }
 
-    /// The next block, `None` after the last. The last row gets a line end if it has none.
+    /// The next block, `None` after the last.
     ///
     /// # Errors
-    /// The file cannot be read, ends inside quotes, or has a row of more than 1 GiB.
+    /// The file cannot be read, ends inside a row, or has a row of more than 1 GiB.
     pub(super) fn next(&mut self, head: &Arc<BlockHead>) -> Result<Option<Block>, SnapshotError> {
         let mut target = BLOCK;
         loop {
@@ -125,8 +132,8 @@ impl<R: Read> Blocks<R> {
             return Ok(());
         }
         let _decompress = timings::phase(Phase::Decompress);
-        // One more for the line end that `finish` may add. Exact, so that a block holds no idle memory.
-        self.buffer.reserve_exact(missing + 1);
+        // Exact, so that a block holds no idle memory.
+        self.buffer.reserve_exact(missing);
         let read = (&mut self.reader)
             .take(missing as u64)
             .read_to_end(&mut self.buffer)
@@ -139,16 +146,16 @@ impl<R: Read> Blocks<R> {
         Ok(())
     }
 
-    /// At the end of the file: looks whether the last row is whole, and gives it a line end.
+    /// At the end of the file: looks whether the last row is whole. COPY ends every row with a line end, so one that has
+    /// none may lack the rest of its last field, too.
     fn finish(&mut self) -> Result<(), SnapshotError> {
         let rows = &self.buffer[self.begin..];
         if !memchr_iter(b'"', rows).count().is_multiple_of(2) {
             return Err(self.first_error());
         }
         if rows.last().is_some_and(|&byte| byte != b'\n') {
-            // COPY ends every row with a line end, but not every editor leaves the last one there.
-            tracing::warn!(place = %self.place, "the last line has no line end");
-            self.buffer.push(b'\n');
+            let place = self.at_row(count_rows(rows) + 1, self.buffer.len());
+            return Err(cut_off(place, format!("its last row {NO_LINE_END}")));
         }
         Ok(())
     }
@@ -173,7 +180,7 @@ impl<R: Read> Blocks<R> {
 
     fn hand_out(&mut self, end: usize, head: &Arc<BlockHead>) -> Block {
         let rest = &self.buffer[end..];
-        let mut next = Vec::with_capacity(rest.len().max(BLOCK) + 1);
+        let mut next = Vec::with_capacity(rest.len().max(BLOCK));
         next.extend_from_slice(rest);
         let buffer = mem::replace(&mut self.buffer, next);
         let range = self.begin..end;
@@ -252,21 +259,28 @@ mod tests {
 
     #[test]
     fn a_header_alone_has_no_blocks() {
-        for text in ["id,note\n", "id,note\r\n", "id,note"] {
+        for text in ["id,note\n", "id,note\r\n"] {
             assert_eq!(read(text.as_bytes()).unwrap().1, [], "{text:?}");
         }
     }
 
     #[test]
-    fn a_missing_last_line_end_is_added() {
-        assert_eq!(
-            read(b"id,note\n1,a").unwrap().1,
-            [(8, 0, b"1,a\n".to_vec())]
-        );
-        assert_eq!(
-            read(b"id,note\n1,\"a\"").unwrap().1,
-            [(8, 0, b"1,\"a\"\n".to_vec())]
-        );
+    fn a_file_cut_anywhere_but_behind_a_row_is_an_error() {
+        let text = b"id,note\n1,ab\n2,\"c,\nd\"\"\"\n3,\n";
+        for cut in 0..text.len() {
+            let is_whole = cut > 0 && text[cut - 1] == b'\n' && cut != 19;
+            assert_eq!(read(&text[..cut]).is_ok(), is_whole, "cut at {cut}");
+        }
+        for (cut, parts) in [
+            (4, ["notes.csv", "first line", "no line end"]),
+            (11, ["notes.csv, row 1, byte 11", "cut off", "put it back"]),
+            (23, ["notes.csv, row 2, byte 23", "no line end", "cut off"]),
+        ] {
+            let message = message(&text[..cut]);
+            for part in parts {
+                assert!(message.contains(part), "cut at {cut}: {message}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::snapshot::Described;
 
 const SQL: &str = "\
 --
@@ -206,17 +207,65 @@ fn a_table_without_a_file_has_no_parts() {
 }
 
 #[test]
-fn other_files_and_folders_are_passed_over() {
+fn files_that_belong_to_no_table_are_named() {
     let folder = folder(&[
         ("notes.csv", b"id\n1\n"),
-        ("README.md", b"x"),
+        ("Notes.csv", b"x"),
+        ("notes.CSV", b"x"),
+        ("notes.csv.bak", b"x"),
+        ("notes.txt", b"x"),
+        ("public.notes.csv", b"x"),
+        ("public.note.csv", b"x"),
+        ("users.csv.gz", b"x"),
+        ("a\nb.csv", b"x"),
+        (".notes.csv.Xy12", b"x"),
+        // What systems leave, and a folder that is nothing.
         ("._notes.csv", b"x"),
-        ("a.csv.part", b"x"),
+        (".DS_Store", b"x"),
     ]);
     fs::create_dir(folder.path().join("logs.csv")).unwrap();
+    fs::create_dir(folder.path().join("older")).unwrap();
     let opened = open(&folder).unwrap();
     assert_eq!(opened.files.len(), 1);
     assert_eq!(opened.parts(&TableName::public("logs")), []);
+    let expected = "the files \".notes.csv.Xy12\", \"Notes.csv\" (is it notes.csv?), \"a\\nb.csv\", \
+        \"logs.csv\" (is it logs.csv?), \"notes.CSV\" (is it notes.csv?), \"notes.csv.bak\" (is it notes.csv?), \
+        \"notes.txt\" (is it notes.csv?), \"public.note.csv\", \"public.notes.csv\" (is it notes.csv?), \
+        \"users.csv.gz\" are not read: no table of schema.sql has such files; a table's file is called <table>.csv, \
+        with .gz or .zst or .lz4 or .xz or .bz2 behind it where it is compressed";
+    assert_eq!(opened.facts().warnings, [expected]);
+}
+
+#[test]
+fn a_warning_names_no_more_than_some_files() {
+    let folder = folder(&[("notes.csv", b"id\n")]);
+    for number in 10..40 {
+        fs::write(folder.path().join(format!("{number}.csv")), b"").unwrap();
+    }
+    let warnings = open(&folder).unwrap().facts().warnings;
+    assert_holds(&warnings[0], &["\"29.csv\" and 10 more are not read"]);
+}
+
+#[test]
+fn a_name_with_its_schema_is_understood_where_no_other_file_has_the_plain_one() {
+    let folder = folder(&[
+        ("public.notes.csv", b"id\n1\n"),
+        ("parts.logs_1.csv", b"id\n2\n"),
+        ("public.logs_2.csv", b"id\n3\n"),
+    ]);
+    let opened = open(&folder).unwrap();
+    let text = |table| read(&opened, table).unwrap()[0].1.clone();
+    assert_eq!(
+        (text("notes"), text("logs")),
+        ("1\n".to_owned(), "2\n".to_owned())
+    );
+    // There is no such table in public.
+    let warnings = opened.facts().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_holds(
+        &warnings[0],
+        &["the file \"public.logs_2.csv\" is not read"],
+    );
 }
 
 #[test]
@@ -263,14 +312,6 @@ fn headers_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn a_table_that_the_schema_lacks_is_an_error_when_read() {
-    assert_holds(
-        &read_failure(&[("users.csv", b"id\n1\n")], "users"),
-        &["users.csv", "schema.sql defines no table users"],
-    );
-}
-
-#[test]
 fn a_file_cut_off_is_told() {
     let rows: String = (0..20_000)
         .map(|id| format!("{id},\"note {}\"\n", id * 7919))
@@ -293,11 +334,95 @@ fn a_file_cut_off_is_told() {
 }
 
 #[test]
-fn two_files_for_one_table_are_refused() {
-    let both = folder(&[("notes.csv", b"id\n"), ("notes.csv.gz", b"id\n")]);
-    assert_holds(&open_error(&both), &["notes.csv and notes.csv.gz"]);
+fn two_files_for_one_table_are_an_error_for_those_who_want_its_rows() {
+    let folder = folder(&[
+        ("notes.csv", b"id\n"),
+        ("notes.csv.gz", b"id\n"),
+        ("logs.csv", b"id\n"),
+    ]);
+    let opened = open(&folder).unwrap();
+    let reason =
+        "\"notes.csv\" and \"notes.csv.gz\" hold the same table, notes; leave only one of them";
+    assert_holds(&read(&opened, "notes").unwrap_err().to_string(), &[reason]);
+    assert!(read(&opened, "logs").is_ok());
+    let warnings = opened.facts().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_holds(&warnings[0], &["neither is read", reason]);
+}
+
+#[test]
+fn two_schemas_are_refused() {
     let schemas = folder(&[("schema.sql.gz", b"")]);
     assert_holds(&open_error(&schemas), &["schema.sql and schema.sql.gz"]);
+}
+
+/// A taken snapshot of `notes`, whose description may be edited.
+fn taken(edit: impl FnOnce(&str) -> String) -> tempfile::TempDir {
+    use sha2::{Digest, Sha256};
+    let sha256: String = Sha256::digest(SQL.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let json = format!(
+        "{{\"schema\": {{\"file\": \"schema.sql\", \"bytes\": {}, \"sha256\": \"{sha256}\"}},\n\
+         \"tables\": [{{\"table\": \"notes\", \"file\": \"notes.csv\", \"rows\": 1, \"bytes\": 5, \"sha256\": \"\"}}]}}",
+        SQL.len()
+    );
+    folder(&[
+        ("notes.csv", b"id\n1\n"),
+        (Described::FILE_NAME, edit(&json).as_bytes()),
+    ])
+}
+
+#[test]
+fn the_schema_of_a_taken_snapshot_must_be_the_one_that_was_written() {
+    assert!(open(&taken(str::to_owned)).is_ok());
+    let folder = taken(str::to_owned);
+    let other = SQL.replace("note text", "name text");
+    assert_eq!(other.len(), SQL.len());
+    fs::write(folder.path().join("schema.sql"), other).unwrap();
+    assert_holds(
+        &open_error(&folder),
+        &[
+            "schema.sql",
+            "SHA-256",
+            "snapshot.json",
+            "take the snapshot again",
+        ],
+    );
+    fs::write(folder.path().join("schema.sql"), format!("{SQL}\n")).unwrap();
+    assert_holds(
+        &open_error(&folder),
+        &["schema.sql", "bytes, but snapshot.json says"],
+    );
+    let elsewhere = taken(|json| json.replace("schema.sql", "other.sql"));
+    assert_holds(
+        &open_error(&elsewhere),
+        &["schema.sql", "the schema is in \"other.sql\""],
+    );
+    let nowhere = taken(|json| json.replace("\"schema\"", "\"scheme\""));
+    assert_holds(
+        &open_error(&nowhere),
+        &["snapshot.json", "missing field `schema`"],
+    );
+}
+
+#[test]
+fn a_taken_snapshot_is_what_it_lists() {
+    let folder = taken(str::to_owned);
+    fs::write(folder.path().join("logs.csv"), b"id\n").unwrap();
+    let opened = open(&folder).unwrap();
+    assert_eq!(opened.parts(&TableName::public("logs")), []);
+    let warnings = opened.facts().warnings;
+    assert_holds(
+        &warnings[0],
+        &["\"logs.csv\" is not read: snapshot.json does not list it"],
+    );
+    fs::remove_file(folder.path().join("notes.csv")).unwrap();
+    assert_holds(
+        &open_error(&folder),
+        &["notes.csv", "missing", "snapshot.json lists it"],
+    );
 }
 
 #[test]
