@@ -44,6 +44,12 @@ pg_dump16=$root/target/tools/pgserver/pginstall/bin/pg_dump
 "$pg_dump16" -Fc | cat >custom-16-piped
 "$pg_dump16" -Fd -f directory-16
 "$pg_dump16" -Ft -f tar-16
+for folder in directory directory-Z0; do
+  tar -cf "$folder.tar" "$folder"
+  tar -cf "$folder-here.tar" -C "$folder" .
+  tar -cf "$folder-first.tar" "$folder/toc.dat" $(find "$folder" -name '[0-9]*.dat*')
+  tar -cf "$folder-last.tar" $(find "$folder" -name '[0-9]*.dat*') "$folder/toc.dat"
+done
 pg_restore -l custom >list
 mkdir rows
 for table in $(sed -nE 's/.* TABLE DATA public ([a-z_0-9]+) .*/\1/p' list); do
@@ -177,6 +183,48 @@ fn archives_are_read_from_standard_input() {
     ];
     for name in names {
         assert_exports(&archive(name), true);
+    }
+}
+
+#[test]
+fn the_tar_of_a_folder_is_read_as_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["directory", "directory-Z0"] {
+        for order in ["", "-here", "-first", "-last"] {
+            let tar = archive(&format!("{name}{order}.tar"));
+            assert_exports(&tar, false);
+            let bytes = fs::read(&tar).unwrap();
+            let (gzip, zstd) = (folder.path().join("tgz"), folder.path().join("tar.zst"));
+            let mut encoder = flate2::write::GzEncoder::new(
+                File::create(&gzip).unwrap(),
+                flate2::Compression::fast(),
+            );
+            std::io::Write::write_all(&mut encoder, &bytes).unwrap();
+            encoder.finish().unwrap();
+            fs::write(&zstd, zstd::encode_all(&bytes[..], 1).unwrap()).unwrap();
+            for packed in [&gzip, &zstd] {
+                assert_exports(packed, false);
+            }
+            // A stream shows the table of contents only once.
+            match order {
+                "-first" => {
+                    assert_exports(&tar, true);
+                    assert_exports(&gzip, true);
+                }
+                "-last" => {
+                    let out = folder.path().join("out");
+                    let result = export(&gzip, true, &out);
+                    let complaints = String::from_utf8_lossy(&result.stderr);
+                    assert_eq!(result.status.code(), Some(3), "{complaints}");
+                    assert!(
+                        complaints.contains("save the tar to a file"),
+                        "{complaints}"
+                    );
+                    assert!(!out.exists());
+                }
+                _ => {}
+            }
+        }
     }
 }
 

@@ -90,6 +90,8 @@ fn compression_is_told_by_content_and_never_by_name() {
         ("lz4 two frames.sql", two(lz4, &dump)),
         ("xz.bz2", xz(&dump)),
         ("bzip2.xz", bzip2(&dump)),
+        ("gzip in gzip.gz", gzip(&gzip(&dump))),
+        ("zstd in xz in gzip.gz", gzip(&xz(&zstd(&dump)))),
         ("raw_gitlab_backup.tar", dump.clone()),
         ("raw.sql.gz", dump),
     ];

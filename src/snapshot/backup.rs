@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::archive::is_of_archive;
 use super::backup_info::BackupInfo;
 use super::compression::decoder;
 use super::read_errors::{damaged, io_error, read_error};
@@ -76,8 +77,13 @@ impl Backup {
                     return Err(search.tar_error(io::ErrorKind::UnexpectedEof.into()));
                 }
                 (Err(error), None) => return Err(error),
+                (Ok(None), _) => break,
+                (Err(error @ SnapshotError::Io { .. }), _) => return Err(error),
                 // What is behind the database is not needed.
-                (Ok(None) | Err(_), _) => break,
+                (Err(error), _) => {
+                    tracing::warn!("{source} is read no further than its database: {error}");
+                    break;
+                }
                 (Ok(Some(_)), _) => {}
             }
             headers_left -= 1;
@@ -220,6 +226,11 @@ impl StreamSource for Backup {
     }
 }
 
+/// True for a member that only a GitLab backup has.
+pub(super) fn is_of_backup(name: &str) -> bool {
+    DATABASES.contains(&name) || INFORMATION.contains(&name) || name.starts_with("db/")
+}
+
 /// What a member of a tar is good for.
 enum Found {
     Database(Member),
@@ -234,6 +245,8 @@ struct Search {
     last: Option<String>,
     /// True if a member showed that this is a GitLab backup.
     is_backup: bool,
+    /// A member that looks like a file of pg_dump -Fd.
+    of_archive: Option<String>,
 }
 
 impl Search {
@@ -244,6 +257,9 @@ impl Search {
         };
         let name = member.name.as_str();
         self.is_backup |= name == "db" || name.starts_with("db/");
+        if !self.is_backup && self.of_archive.is_none() && is_of_archive(name) {
+            self.of_archive = Some(name.to_owned());
+        }
         self.last = Some(member.name.clone());
         if DATABASES.contains(&name) {
             if !member.is_file {
@@ -294,12 +310,20 @@ impl Search {
                 ),
             };
         }
-        SnapshotError::NotASnapshot {
-            path: source.to_owned(),
-            reason: format!(
-                "a tar was found, but neither {missing} nor {} in it",
+        let reason = match &self.of_archive {
+            Some(member) => format!(
+                "the tar holds {member}, as a folder of pg_dump -Fd does, but behind other files: \
+                 unpack it and name that folder"
+            ),
+            None => format!(
+                "a tar was found, but neither {missing} nor {} in it, nor toc.dat of pg_dump: \
+                 unpack it and name what it holds",
                 INFORMATION[0]
             ),
+        };
+        SnapshotError::NotASnapshot {
+            path: source.to_owned(),
+            reason,
         }
     }
 }

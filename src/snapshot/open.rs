@@ -6,9 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::archive::{Again, is_of_archive, is_toc_of_archive};
+use super::backup::is_of_backup;
 use super::compression::{Compression, MAGIC_LENGTH, decoder};
 use super::pgdata::PgdataSource;
 use super::read_errors::{io_error, read_error};
+use super::tar_members::Members;
 use super::{
     Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, PgdataOptions,
     Place, PlainDump, PostgresSource, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
@@ -82,7 +85,7 @@ pub fn open_with(spec: &str, options: &OpenOptions) -> Result<Snapshot, Snapshot
 
 fn open_kind(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
     if spec == "-" {
-        return open_stream(Box::new(io::stdin()), "-");
+        return open_stream(Box::new(io::stdin()), "-", None);
     }
     if postgres::is_address(spec) {
         let server = PostgresSource::open(
@@ -141,7 +144,7 @@ fn open_kind(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotErro
         open_file(path, file, metadata.len(), &source)
     } else {
         // A named pipe, or a shell's `<(zcat dump.sql.gz)`.
-        open_stream(Box::new(file), &source)
+        open_stream(Box::new(file), &source, None)
     }
 }
 
@@ -225,6 +228,10 @@ fn open_file(
         _ => Content::Unknown,
     };
     let progress = Arc::default();
+    let content = match content {
+        Content::Tar if holds_archive(path)? => Content::TarArchive,
+        content => content,
+    };
     match content {
         Content::Tar => {
             let backup = Backup::from_tar_file(path, source, Arc::clone(&progress))?;
@@ -244,12 +251,16 @@ fn open_file(
         Content::TarArchive => {
             let archive = TarArchive::open(path, source, Arc::clone(&progress))?;
             let size = archive.size();
-            return Ok(tables(Kind::Tar, source, size, progress, archive));
+            let kind = match archive.is_folder() {
+                true => Kind::Directory,
+                false => Kind::Tar,
+            };
+            return Ok(tables(kind, source, size, progress, archive));
         }
         Content::Sql | Content::Unknown => {}
     }
     file.rewind().map_err(|error| io_error(path, error))?;
-    let snapshot = open_stream(Box::new(file), source)?;
+    let snapshot = open_stream(Box::new(file), source, Some(path))?;
     Ok(Snapshot {
         size: Some(size),
         ..snapshot
@@ -273,8 +284,44 @@ fn tables(
     }
 }
 
-/// Opens what comes in order and cannot be sought in.
-fn open_stream(stream: Box<dyn Read + Send>, source: &str) -> Result<Snapshot, SnapshotError> {
+/// True where an uncompressed tar is that of a folder which pg_dump -Fd wrote. What says so first decides: the table
+/// of contents, or what only a GitLab backup has.
+fn holds_archive(path: &Path) -> Result<bool, SnapshotError> {
+    let file = File::open(path).map_err(|error| io_error(path, error))?;
+    let mut members = Members::of_file(file);
+    loop {
+        match members.next() {
+            Ok(Some(member)) if is_of_backup(&member.name) => return Ok(false),
+            Ok(Some(member)) if is_toc_of_archive(&member.name) => return Ok(true),
+            Ok(Some(_)) => {}
+            Err(error) if error.raw_os_error().is_some() => return Err(io_error(path, error)),
+            // Who looks for the database comes by the same damage, and tells of it.
+            Ok(None) | Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// As [`holds_archive`], by the beginning of a tar that goes by: any of the folder's files decides, because its table
+/// of contents may stand anywhere.
+fn begins_archive(start: &[u8]) -> bool {
+    let mut members = Members::of_stream(start);
+    loop {
+        match members.next() {
+            Ok(Some(member)) if is_of_backup(&member.name) => return false,
+            Ok(Some(member)) if is_of_archive(&member.name) => return true,
+            Ok(Some(_)) => {}
+            // There is more than the beginning.
+            Ok(None) | Err(_) => return false,
+        }
+    }
+}
+
+/// Opens what comes in order and cannot be sought in. `again` is where it can be read once more from its beginning.
+fn open_stream(
+    stream: Box<dyn Read + Send>,
+    source: &str,
+    again: Option<&Path>,
+) -> Result<Snapshot, SnapshotError> {
     let failed = |error| {
         read_error(
             Place {
@@ -293,10 +340,18 @@ fn open_stream(stream: Box<dyn Read + Send>, source: &str) -> Result<Snapshot, S
         .read_to_end(&mut start)
         .map_err(failed)?;
     let whole: Box<dyn Read + Send> = Box::new(Cursor::new(start.clone()).chain(reader));
+    let again = again.map(|path| Again {
+        path: path.to_owned(),
+        taken: Arc::clone(&progress),
+    });
     let (kind, access): (_, Access) = match Content::tell(&start) {
         Content::Sql => {
             let dump = PlainDump::new(whole, source, None);
             (Kind::Plain, Access::Stream(Box::new(dump)))
+        }
+        Content::Tar if begins_archive(&start) => {
+            let archive = TarStream::new(whole, source, again);
+            (Kind::Directory, Access::Stream(Box::new(archive)))
         }
         Content::Tar => {
             let backup = Backup::from_tar_stream(whole, source)?;
@@ -307,7 +362,7 @@ fn open_stream(stream: Box<dyn Read + Send>, source: &str) -> Result<Snapshot, S
             (Kind::Custom, Access::Stream(Box::new(archive)))
         }
         Content::TarArchive => {
-            let archive = TarStream::new(whole, source);
+            let archive = TarStream::new(whole, source, again);
             (Kind::Tar, Access::Stream(Box::new(archive)))
         }
         Content::Unknown => return Err(not_a_snapshot(source, &start)),

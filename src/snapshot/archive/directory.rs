@@ -22,7 +22,7 @@ use crate::snapshot::{
 const TOC: &str = "toc.dat";
 
 /// Suffixes of files, and how they are compressed.
-const SUFFIXES: [(&str, Compression); 4] = [
+pub(super) const SUFFIXES: [(&str, Compression); 4] = [
     ("", Compression::None),
     (".gz", Compression::Gzip),
     (".lz4", Compression::Lz4),

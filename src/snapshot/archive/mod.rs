@@ -16,4 +16,5 @@ pub mod toc;
 
 pub use custom::{CustomArchive, CustomStream};
 pub use directory::DirectoryArchive;
+pub(super) use tar::{Again, is_of_archive, is_toc_of_archive};
 pub use tar::{TarArchive, TarStream};

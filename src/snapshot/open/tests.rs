@@ -1,6 +1,8 @@
 use std::io::Write;
 
 use super::*;
+use crate::snapshot::Event;
+use crate::snapshot::faulty::{After, ERRORS, Faulty};
 
 const SQL: &[u8] = b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n";
 
@@ -72,7 +74,7 @@ fn content_tells_the_kind_of_files_and_streams() {
             (expected, Some(size)),
             "{name}"
         );
-        let stream = open_stream(Box::new(Cursor::new(content)), "-");
+        let stream = open_stream(Box::new(Cursor::new(content)), "-", None);
         assert_eq!(kind(stream), Ok((expected, None)), "{name}");
     }
 }
@@ -181,7 +183,7 @@ fn what_is_no_snapshot_is_told_with_its_first_bytes() {
         ("words with a zero byte", b"-- \0", &["\"-- \\x00\""]),
     ];
     for (name, content, expected) in cases {
-        let message = kind(open_stream(Box::new(Cursor::new(content)), "-")).expect_err(name);
+        let message = kind(open_stream(Box::new(Cursor::new(content)), "-", None)).expect_err(name);
         assert_holds(&format!("{name}: {message}"), expected);
     }
 }
@@ -189,7 +191,7 @@ fn what_is_no_snapshot_is_told_with_its_first_bytes() {
 #[test]
 fn compressed_files_cut_at_their_beginning_are_told() {
     let cut = gzip(SQL)[..20].to_vec();
-    let message = kind(open_stream(Box::new(Cursor::new(cut)), "dump.gz")).unwrap_err();
+    let message = kind(open_stream(Box::new(Cursor::new(cut)), "dump.gz", None)).unwrap_err();
     assert_holds(&message, &["ends too early", "dump.gz"]);
 }
 
@@ -223,5 +225,98 @@ impl Read for Endless {
 
 #[test]
 fn detection_reads_only_the_beginning() {
-    assert!(open_stream(Box::new(Endless(0)), "-").is_err());
+    assert!(open_stream(Box::new(Endless(0)), "-", None).is_err());
+}
+
+/// The rows of a stream, or why it cannot be read.
+fn rows_of(source: Faulty) -> Result<String, String> {
+    let said = |error: SnapshotError| error.to_string();
+    let snapshot = open_stream(Box::new(source), "-", None).map_err(said)?;
+    let Access::Stream(stream) = snapshot.access else {
+        panic!("a stream is read as one");
+    };
+    let mut rows = String::new();
+    let mut take = |event| {
+        if let Event::Rows(block) = event {
+            rows.push_str(std::str::from_utf8(block.bytes()).unwrap());
+        }
+        std::ops::ControlFlow::Continue(())
+    };
+    stream.read(&|_| true, &mut take).map_err(said)?;
+    Ok(rows)
+}
+
+#[test]
+fn a_read_that_fails_is_never_the_end_of_a_dump() {
+    let dump = b"--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.a (\n    id bigint\n);\n\n\
+        COPY public.a (id) FROM stdin;\n1\n2\n3\n\\.\n\n--\n-- PostgreSQL database dump complete\n--\n\n";
+    let backup = tar(&[
+        ("db/", b""),
+        ("db/database.sql.gz", &gzip(dump)),
+        ("x", &[1; 1000]),
+    ]);
+    let cases = [
+        ("plain", dump.to_vec(), 11),
+        ("gzip", gzip(dump), 11),
+        ("gzip in gzip", gzip(&gzip(dump)), 11),
+        ("backup", backup.clone(), 200),
+        ("backup, gzip", gzip(&backup), 11),
+    ];
+    for (name, bytes, step) in cases {
+        let sound = Faulty::sound(&bytes, step);
+        let calls = sound.calls();
+        assert_eq!(rows_of(sound).unwrap(), "1\n2\n3\n", "{name}");
+        let interrupted = rows_of(Faulty::interrupted(&bytes, step));
+        assert_eq!(interrupted.unwrap(), "1\n2\n3\n", "{name}");
+        for call in 0..calls.load(std::sync::atomic::Ordering::Relaxed) {
+            for after in [After::GoesOn, After::Ends] {
+                let source = Faulty::failing(&bytes, step, call, ERRORS[0], after);
+                let message = rows_of(source).expect_err(name);
+                assert!(
+                    message.contains("os error 5"),
+                    "{name}, call {call}: {message}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tar_of_a_pg_dump_folder_is_no_backup() {
+    let archive = tar(&[
+        ("./", b""),
+        ("./dump/3.dat.gz", b"x"),
+        ("./dump/toc.dat", b"PGDMP"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archive");
+    fs::write(&path, &archive).unwrap();
+    // It is read as what it is, and is too short for that.
+    let message = kind(open(path.to_str().unwrap())).unwrap_err();
+    assert_holds(&message, &["ends too early", "dump/toc.dat", "header"]);
+    let size = gzip(&archive).len() as u64;
+    fs::write(&path, gzip(&archive)).unwrap();
+    assert_eq!(
+        kind(open(path.to_str().unwrap())),
+        Ok((Kind::Directory, Some(size)))
+    );
+    // Behind what fills the beginning of a stream nobody looks.
+    let behind = tar(&[("letter", &[b'x'; 5000]), ("dump/toc.dat", b"PGDMP")]);
+    let message = kind(open_stream(
+        Box::new(Cursor::new(behind.clone())),
+        "-",
+        None,
+    ))
+    .unwrap_err();
+    assert_holds(
+        &message,
+        &[
+            "dump/toc.dat",
+            "pg_dump -Fd",
+            "unpack it and name that folder",
+        ],
+    );
+    fs::write(&path, behind).unwrap();
+    let message = kind(open(path.to_str().unwrap())).unwrap_err();
+    assert_holds(&message, &["ends too early", "dump/toc.dat"]);
 }

@@ -4,6 +4,7 @@ use super::super::sample::{
     Sample, Told, block, custom, entry, header, int, offset, read, rows, table,
 };
 use super::*;
+use crate::snapshot::faulty::{After, ERRORS, Faulty};
 
 const SAMPLES: [fn() -> Sample<'static>; 4] = [
     || {
@@ -297,4 +298,29 @@ fn a_toc_of_files_is_no_archive() {
     let message = open(&toc).err().unwrap().to_string();
     assert!(message.contains("name the folder"), "{message}");
     assert!(stream(&toc, &[]).0.unwrap_err().contains("name the folder"));
+}
+
+fn stream_of(source: Faulty) -> Result<String, String> {
+    let mut told = Told::default();
+    Box::new(CustomStream::new(Box::new(source), "archive"))
+        .read(&|_| true, &mut |event| told.take(event))
+        .map(|()| told.0)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_read_that_fails_is_never_the_end_of_an_archive() {
+    let bytes = custom(&samples(), &blocks(), false);
+    let sound = Faulty::sound(&bytes, 23);
+    let calls = sound.calls();
+    let whole = stream_of(sound).unwrap();
+    assert!(whole.contains(A) && whole.contains(B));
+    assert_eq!(stream_of(Faulty::interrupted(&bytes, 23)).unwrap(), whole);
+    for call in 0..calls.load(std::sync::atomic::Ordering::Relaxed) {
+        for after in [After::GoesOn, After::Ends] {
+            let source = Faulty::failing(&bytes, 23, call, ERRORS[0], after);
+            let message = stream_of(source).expect_err("an error is never passed over");
+            assert!(message.contains("os error 5"), "call {call}: {message}");
+        }
+    }
 }
