@@ -4,6 +4,7 @@ mod support;
 mod support_server;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use support::*;
 use support_server::*;
@@ -222,6 +223,20 @@ fn every_kind_of_snapshot_is_converted() {
             let dumped = database.dump(&[&[option.as_str()][..], arguments].concat());
             let snapshot = dir.write(&format!("{name}.dump"), dumped);
             let run = export(&dir, snapshot, name).ok();
+            assert_same_files(&format!("{encoding} {name}"), &run.contents(), &want);
+        }
+        let folder = dir.join("directory");
+        database.dump(&[&option, "-Fd", "-f", folder.to_str().unwrap()]);
+        dir.write(
+            "backup/backup_information.yml",
+            ":gitlab_version: 16.5.1-ee\n",
+        );
+        let mut database_sql =
+            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        database_sql.write_all(&database.dump(&[&option])).unwrap();
+        dir.write("backup/db/database.sql.gz", database_sql.finish().unwrap());
+        for name in ["directory", "backup"] {
+            let run = export(&dir, dir.join(name), &format!("from-{name}")).ok();
             assert_same_files(&format!("{encoding} {name}"), &run.contents(), &want);
         }
         let schema = database.dump(&[&option, "--schema-only"]);

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::snapshot::{BlockHead, RowForm, TableName};
 
@@ -141,4 +143,30 @@ fn a_blocks_places_are_those_of_the_source() {
     let block = named("LATIN1").block(block);
     assert_eq!(block.bytes(), "éé\né\n".as_bytes());
     assert_eq!([0, 2, 5].map(|place| block.offset_of(place)), [50, 51, 53]);
+}
+
+proptest! {
+    // Each case looks up every place.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_keep_their_lines_and_places(
+        index in 0..COUNT,
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xff_u8, Just(b'\n'), Just(b'\\')], 0..1200),
+    ) {
+        let encoding = Encoding::Other(index);
+        let whole = encoding.text(&bytes);
+        let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+        prop_assert_eq!(lines(&whole), lines(&bytes));
+        // Apart from what is no character, it is UTF-8.
+        for part in whole.split(|byte| *byte == NO_CHARACTER) {
+            prop_assert!(std::str::from_utf8(part).is_ok());
+        }
+        if let Some(converted) = encoding.chunk(&chunk(&bytes), 0) {
+            prop_assert_eq!(converted.bytes(), whole.as_ref());
+            let places: Vec<u64> = (0..=converted.len).map(|place| converted.offset_of(place)).collect();
+            prop_assert!(places.is_sorted());
+            prop_assert_eq!(places.last(), Some(&(1000 + bytes.len() as u64)));
+        }
+    }
 }
