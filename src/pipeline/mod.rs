@@ -7,17 +7,21 @@
 mod check;
 mod error;
 mod file;
+mod misread;
 mod model;
 mod node;
 mod notation;
 mod parse;
 mod relation;
 mod schema;
+mod tree;
 mod validate;
 mod yaml;
 
 #[cfg(test)]
 mod group_tests;
+#[cfg(test)]
+mod misread_tests;
 #[cfg(test)]
 mod mistakes_tests;
 #[cfg(test)]

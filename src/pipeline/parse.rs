@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Mistake, PipelineError};
 use super::file::PipelineFile;
+use super::misread;
 use super::model::Pipeline;
+use super::tree::Tree;
 use super::validate;
 use super::yaml::Place;
 
@@ -46,8 +48,21 @@ impl Pipeline {
             return Err(fail(vec![Mistake::new(Place::default(), message)]));
         }
         let file: PipelineFile = serde_saphyr::from_str_with_options(text, options())
-            .map_err(|e| fail(vec![syntax_mistake(&e)]))?;
-        validate::pipeline(&file, sha256(text)).map_err(fail)
+            .map_err(|error| fail(vec![misread::mistake(&error, &|| read_tree(text))]))?;
+        // The program's own text is right, and read at every start.
+        let empty = match text == BUILTIN {
+            true => Vec::new(),
+            false => empty_keys(read_tree(text).as_ref()),
+        };
+        match validate::pipeline(&file, sha256(text)) {
+            Ok(pipeline) if empty.is_empty() => Ok(pipeline),
+            Ok(_) => Err(fail(empty)),
+            Err(mut mistakes) => {
+                mistakes.extend(empty);
+                mistakes.sort();
+                Err(fail(mistakes))
+            }
+        }
     }
 }
 
@@ -75,17 +90,33 @@ fn options() -> Options {
     }
 }
 
-fn syntax_mistake(error: &serde_saphyr::Error) -> Mistake {
-    use serde_saphyr::MessageFormatter;
+/// Bytes of stack for reading a file as plain YAML: beyond what its greatest depth takes.
+const TREE_STACK: usize = 64 << 20;
 
-    let place = error.location().map_or(Place::default(), |l| Place {
-        line: l.line(),
-        column: l.column(),
-    });
-    let message = serde_saphyr::DefaultMessageFormatter
-        .format_message(error.without_snippet())
-        .into_owned();
-    Mistake::new(place, message)
+/// The file as plain YAML; `None` if it is none. It is read on a thread of its own, because it recurses as deep as a
+/// hostile file is nested.
+fn read_tree(text: &str) -> Option<Tree> {
+    let read = || serde_saphyr::from_str_with_options(text, options()).ok();
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(TREE_STACK);
+        match thread.spawn_scoped(scope, read) {
+            Ok(reader) => reader
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // Without a thread it has the stack that there is.
+            Err(_) => read(),
+        }
+    })
+}
+
+/// Keys without a value. Their types would take them for keys that are not there.
+fn empty_keys(tree: Option<&Tree>) -> Vec<Mistake> {
+    let keys = tree.map(Tree::empty_keys).unwrap_or_default().into_iter();
+    keys.map(|(place, path)| {
+        let message = format!("`{path}` has no value; give it one, or leave the key out");
+        Mistake::new(place, message)
+    })
+    .collect()
 }
 
 fn sha256(text: &str) -> String {
@@ -107,5 +138,6 @@ mod tests {
         if let Err(error) = Pipeline::parse(BUILTIN, "pipelines/group.yml") {
             panic!("{error}");
         }
+        assert_eq!(empty_keys(read_tree(BUILTIN).as_ref()), []);
     }
 }

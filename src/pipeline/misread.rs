@@ -1,0 +1,371 @@
+//! What is said of a pipeline file that is no YAML, or YAML of another shape: in this project's words, whatever the
+//! library that reads it says.
+
+use serde_saphyr::Error;
+use serde_saphyr::budget::BudgetBreach;
+
+use super::error::Mistake;
+use super::tree::{At, Found, Tree};
+use super::yaml::Place;
+
+/// How like a known key an unknown one must be for it to be meant: 1 is equal.
+const ALIKE: f64 = 0.75;
+
+/// What is wrong, of an error of the YAML reader. `read` gives the file as plain YAML, if it is YAML at all; what is
+/// wrong with a file that unfolds into too much is said without.
+pub(super) fn mistake(error: &Error, read: &dyn Fn() -> Option<Tree>) -> Mistake {
+    let error = error.without_snippet();
+    if let Error::AliasError { error: inner, .. } = error {
+        let mut mistake = mistake(inner, read);
+        // Where the alias is used counts, because there its value does not fit.
+        let place = place_of(error);
+        (mistake.line, mistake.column) = (place.line, place.column);
+        return mistake;
+    }
+    let place = place_of(error);
+    let message = match text_alone(error) {
+        Some(message) => message,
+        None => {
+            let tree = read();
+            let found = tree.as_ref().map(|tree| tree.find(place));
+            shape(error, &found.unwrap_or_default(), tree.as_ref())
+        }
+    };
+    Mistake::new(place, message)
+}
+
+fn place_of(error: &Error) -> Place {
+    error.location().map_or(Place::default(), |location| Place {
+        line: location.line(),
+        column: location.column(),
+    })
+}
+
+/// What is said of a value of another kind, or of a key that is missing: with the place in the tree.
+fn shape(error: &Error, found: &[Found<'_>], tree: Option<&Tree>) -> String {
+    let inner = found.last();
+    match error {
+        Error::Unexpected { expected, .. } => needs(found, tree, &wanted(expected)),
+        Error::NullIntoString { .. } => needs(found, tree, &Wanted::Text),
+        Error::InvalidBooleanStrict { .. } => needs(found, tree, &Wanted::Boolean),
+        Error::InvalidScalar { ty, .. } => needs(found, tree, &wanted(ty)),
+        Error::UnexpectedValueForUnit { .. } => needs(found, tree, &Wanted::Null),
+        Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+        | Error::ExpectedStringKeyForExternallyTaggedEnum { .. }
+        | Error::UnexpectedValueForUnitEnumVariant { .. }
+        | Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
+            needs(found, tree, &Wanted::Word)
+        }
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            needs(found, tree, &wanted(expected))
+        }
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => format!(
+            "{} cannot be `{variant}`; write {}",
+            subject(inner),
+            alternatives(expected)
+        ),
+        Error::SerdeMissingField { field, .. } => match map_around(found) {
+            [] => format!("the pipeline lacks `{field}`; add it"),
+            path => format!("`{}` lacks `{field}`; add it", path.join(".")),
+        },
+        // These texts are the pipeline types' own.
+        Error::Message { msg, .. } => match inner {
+            Some(found) => format!("`{}` is wrong: {msg}", found.path.join(".")),
+            None => msg.clone(),
+        },
+        // The rest cannot come from a pipeline's types and options, or says no more than this.
+        _ => NO_YAML.to_owned(),
+    }
+}
+
+/// The keys that lead to the map that a key is missing from: the reader tells of it by its own place, or by that of
+/// its first key.
+fn map_around<'f>(found: &'f [Found<'_>]) -> &'f [&'f str] {
+    let of_value = found
+        .iter()
+        .find(|found| found.at == At::Value && matches!(found.tree, Tree::Map(_)));
+    match (of_value, found.first()) {
+        (Some(map), _) => &map.path,
+        (None, Some(key)) => key.path.split_last().map_or(&[], |(_, above)| above),
+        (None, None) => &[],
+    }
+}
+
+/// What is said without looking at the file again; `None` for what [`shape`] knows.
+fn text_alone(error: &Error) -> Option<String> {
+    let text = match error {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => return Some(unknown_key(field, expected)),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            return Some(format!(
+                "`{key}` stands twice in one map; rename or remove one of them"
+            ));
+        }
+        Error::DuplicateMappingKey { key: None, .. } => {
+            "a key stands twice in one map; rename or remove one of them"
+        }
+        Error::NonFiniteFloat { .. } => {
+            "this is no number that a column can hold; write an integer, or a text in quotes"
+        }
+        Error::Eof { .. } => {
+            "the file holds no pipeline, it is empty; `relexport pipeline show` prints one to begin with"
+        }
+        Error::MultipleDocuments { .. } => {
+            "the file holds several YAML documents; keep one, without a line `---` behind it"
+        }
+        Error::InvalidUtf8Input => "the file is not UTF-8; save it as such",
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => {
+            "`<<` takes in a map or a list of maps, and this is neither; give it the alias of a map"
+        }
+        Error::InvalidBinaryBase64 { .. }
+        | Error::BinaryNotUtf8 { .. }
+        | Error::TaggedScalarCannotDeserializeIntoString { .. }
+        | Error::UnsupportedTag { .. }
+        | Error::TaggedEnumMismatch { .. }
+        | Error::TaggedStructFieldName { .. } => {
+            "a tag (`!…`) cannot stand in a pipeline; leave it out"
+        }
+        Error::UnknownAnchor { .. } => NO_ANCHOR,
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            "an alias (`*…`) cannot stand inside its own anchor (`&…`); write the value out"
+        }
+        Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "the file's aliases (`*…`) unfold into too much; use fewer of them, or shapes"
+        }
+        Error::Budget { breach, .. } => budget(breach),
+        Error::ExternalMessage { msg, .. } => syntax(msg),
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// What a place of the file takes.
+enum Wanted<'a> {
+    Text,
+    List,
+    Map,
+    Integer,
+    Boolean,
+    Null,
+    Word,
+    /// As a type of the pipeline says it.
+    Said(&'a str),
+}
+
+/// What is wanted, of the reader's name for it.
+fn wanted(expected: &str) -> Wanted<'_> {
+    match expected {
+        "string scalar" | "a string" | "string" => Wanted::Text,
+        "sequence start" | "a sequence" => Wanted::List,
+        "mapping start" => Wanted::Map,
+        "i64" | "u64" => Wanted::Integer,
+        "bool" | "a boolean" => Wanted::Boolean,
+        // What serde calls a type that is made of named keys.
+        expected if expected.starts_with("struct ") => Wanted::Map,
+        expected => Wanted::Said(expected),
+    }
+}
+
+fn needs(found: &[Found<'_>], tree: Option<&Tree>, wanted: &Wanted<'_>) -> String {
+    // Of several parts at one place it is the innermost that is not what is wanted.
+    let Some(found) = found.iter().rev().find(|found| !wanted.is(found.tree)) else {
+        // A file that is no map at all has no part that could be found.
+        return match tree.filter(|tree| !matches!(tree, Tree::Map(_))) {
+            Some(tree) => format!(
+                "the file is {}, where the map of a pipeline is needed; `relexport pipeline show` prints one to begin with",
+                tree.kind()
+            ),
+            None => format!("{} is needed here; write one", wanted.what()),
+        };
+    };
+    let kind = found.tree.kind();
+    let hint = |key: &str| match wanted {
+        Wanted::Text => "write one name or text".to_owned(),
+        Wanted::List => format!("write it as `{key}: [first, second]`"),
+        Wanted::Map => format!("write it as `{key}: {{ key: value }}`"),
+        Wanted::Integer => "write digits, without quotes".to_owned(),
+        Wanted::Boolean => "write one of them, without quotes".to_owned(),
+        Wanted::Null => "write `null`".to_owned(),
+        Wanted::Word | Wanted::Said(_) => "docs/pipeline.md has examples".to_owned(),
+    };
+    let what = wanted.what();
+    match (found.at, found.path.split_last()) {
+        (At::OddKey, _) => format!(
+            "a key of `{}` is {kind}, where {what} is needed; {}",
+            found.path.join("."),
+            hint("")
+        ),
+        // The reader tells of a value that should be an integer by its own place.
+        (At::Key, Some((key, above))) if matches!(wanted, Wanted::Integer) => format!(
+            "the key `{key}` of `{}` is a text, where {what} is needed; {}",
+            above.join("."),
+            hint(key)
+        ),
+        (_, Some((key, _))) => format!(
+            "`{}` is {kind}, where {what} is needed; {}",
+            found.path.join("."),
+            hint(key)
+        ),
+        (_, None) => format!("{what} is needed here; write one"),
+    }
+}
+
+impl Wanted<'_> {
+    /// True if a part is of the wanted kind, so that it cannot be the wrong one.
+    fn is(&self, tree: &Tree) -> bool {
+        match self {
+            Wanted::Text => matches!(tree, Tree::Text(_)),
+            Wanted::List => matches!(tree, Tree::List(_)),
+            Wanted::Map => matches!(tree, Tree::Map(_)),
+            Wanted::Integer => matches!(tree, Tree::Integer),
+            Wanted::Boolean => matches!(tree, Tree::Boolean),
+            Wanted::Null => matches!(tree, Tree::Null),
+            Wanted::Word | Wanted::Said(_) => false,
+        }
+    }
+
+    fn what(&self) -> &str {
+        match self {
+            Wanted::Text => "a text",
+            Wanted::List => "a list",
+            Wanted::Map => "a map",
+            Wanted::Integer => "an integer",
+            Wanted::Boolean => "true or false",
+            Wanted::Null => "null",
+            Wanted::Word => "one word",
+            Wanted::Said(what) => what,
+        }
+    }
+}
+
+/// The part that a mistake is in.
+fn subject(found: Option<&Found<'_>>) -> String {
+    found.map_or("this".to_owned(), |found| {
+        format!("`{}`", found.path.join("."))
+    })
+}
+
+fn unknown_key(field: &str, known: &[&str]) -> String {
+    let alike = known
+        .iter()
+        .map(|known| (strsim::normalized_damerau_levenshtein(field, known), known))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    match alike {
+        Some((_, known)) => format!("there is no key `{field}` here; did you mean `{known}`?"),
+        None => format!(
+            "there is no key `{field}` here; the keys are {}",
+            listed(known, "and")
+        ),
+    }
+}
+
+fn alternatives(words: &[&str]) -> String {
+    match words {
+        [word] => format!("`{word}`, or leave it out"),
+        words => listed(words, "or"),
+    }
+}
+
+/// `a`, `b` and `c`.
+fn listed(words: &[&str], last: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((end, [])) => end.clone(),
+        Some((end, before)) => format!("{} {last} {end}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn budget(breach: &BudgetBreach) -> &'static str {
+    match breach {
+        BudgetBreach::Depth { .. } => {
+            "the file is nested deeper than any pipeline; close what is open, or nest less deep"
+        }
+        BudgetBreach::Documents { .. } => {
+            "the file holds several YAML documents; keep one, without a line `---` behind it"
+        }
+        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
+            "the file has more anchors and aliases than are read; use fewer of them, or shapes"
+        }
+        _ => "the file holds more than any pipeline; name a pipeline file",
+    }
+}
+
+const NO_ANCHOR: &str =
+    "this alias (`*…`) has no anchor before it; define one with `&…`, or write the value out";
+
+const NO_YAML: &str = "from here on the file is no YAML; look at brackets, quotes and indentation in this line and above";
+
+/// What the YAML reader stumbled over, of its own words for it. They are not to be relied on, so other words of a
+/// later version lead to [`NO_YAML`].
+fn syntax(said: &str) -> &'static str {
+    let kinds = [
+        (
+            "unclosed bracket",
+            "this bracket is never closed; close it with `]` or `}`",
+        ),
+        (
+            "misplaced bracket",
+            "this bracket closes nothing; remove it, or open one before it",
+        ),
+        (
+            "expected ',' or '}'",
+            "a comma or `}` is missing before this; add it",
+        ),
+        (
+            "expected ',' or ']'",
+            "a comma or `]` is missing before this; add it",
+        ),
+        (
+            "unclosed quote",
+            "this quote is never closed; close it with the same one",
+        ),
+        (
+            "escape",
+            "this text in double quotes has a `\\` that stands for nothing; write `\\\\`, or use single quotes",
+        ),
+        (
+            "tabs",
+            "a tab indents this line, and YAML does not take tabs there; use spaces",
+        ),
+        (
+            "expected key",
+            "this line is not indented as those beside it; use the same number of spaces",
+        ),
+        (
+            "mapping values are not allowed",
+            "a second `:` stands in one line; put the text into quotes, or what follows into a line of its own",
+        ),
+        (
+            "unknown anchor",
+            "this alias (`*…`) has no anchor before it; define one with `&…`, or write the value out",
+        ),
+        (
+            "unexpected character",
+            "no value can begin with this character; put the text into quotes",
+        ),
+        (
+            "directive",
+            "a directive (`%…`) cannot stand in a pipeline; leave it out",
+        ),
+        (
+            "YAML major version",
+            "a directive (`%…`) cannot stand in a pipeline; leave it out",
+        ),
+        (
+            "tag",
+            "a tag (`!…`) cannot stand in a pipeline; leave it out",
+        ),
+    ];
+    kinds
+        .into_iter()
+        .find(|(part, _)| said.contains(part))
+        .map_or(NO_YAML, |(_, ours)| ours)
+}
