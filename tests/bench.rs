@@ -226,12 +226,17 @@ fn the_terminal_shows_the_points_and_which_to_take() {
     for part in [
         "BATCH SIZE",
         "RECORDS/S",
-        "DECOMPRESS",
+        "COMPRESS",
         "WAIT",
-        "\nbatch size ",
+        "batch size 1",
+        "2 runs of each cannot show what is noise",
+        "2 runs of each point (",
+        "gzip level 6, batched)",
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
+    // Rows that are found once are not decompressed by any run.
+    assert!(!text.contains("DECOMPRESS"), "{text}");
     // Nothing is left where exports were written.
     assert_eq!(files_below(dir.path()), [""; 0]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -240,6 +245,60 @@ fn the_terminal_shows_the_points_and_which_to_take() {
         serde_json::from_str::<Value>(&json).unwrap()["bench_version"],
         1
     );
+}
+
+/// The lines of tables: those that begin with a head in capitals, up to the next empty line.
+fn table_lines(text: &str) -> Vec<&str> {
+    let is_head = |line: &str| line.trim_start().starts_with("BATCH SIZE");
+    let blocks = text.split("\n\n").filter(|block| is_head(block));
+    blocks.flat_map(str::lines).collect()
+}
+
+#[test]
+fn the_tables_fit_a_terminal_of_80_columns() {
+    let dir = Dir::new();
+    for arguments in [
+        "--batch-sizes 1,1000 --runs 1 --warmup 0",
+        "--batch-sizes 1,1000 --threads 1,2 --gzip-levels 1,6 --batched --unbatched --runs 1 --from snapshot",
+    ] {
+        let text = bench(&dir, &format!("{DUMP} {arguments}")).ok();
+        let lines = table_lines(&text);
+        assert!(lines.len() >= 6, "{text}");
+        for line in lines {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(text.contains("DECOMPRESS") == arguments.contains("snapshot"));
+    }
+}
+
+#[test]
+fn how_long_it_takes_is_said_before_and_after_the_first_run() {
+    let dir = Dir::new();
+    let ran = bench(
+        &dir,
+        &format!("{DUMP} --batch-sizes 5,50 --runs 2 --warmup 1"),
+    );
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(
+        lines[0],
+        "6 runs: 2 combinations, each 1 to warm up and 2 that count; \
+         about 1 s by the snapshot's size; the first run tells more"
+    );
+    assert!(lines[1].starts_with("the first run took "), "{lines:?}");
+    assert!(lines[1].contains("; the 5 others take about "), "{lines:?}");
+    let whole = bench(
+        &dir,
+        &format!("{DUMP} --batch-sizes 5 --runs 1 --warmup 0 --from snapshot"),
+    );
+    assert!(
+        whole
+            .stderr
+            .starts_with("1 runs: 1 combination, each 0 to warm up and 1 that count; about 1 s by"),
+        "{}",
+        whole.stderr
+    );
+    let quiet = bench(&dir, &format!("{DUMP} --batch-sizes 5 --runs 1 --quiet"));
+    assert_eq!(quiet.stderr, "");
 }
 
 // The page.
@@ -338,6 +397,8 @@ fn the_page_is_shown_without_an_error_or_a_request() {
     assert_eq!(html.matches("<polyline ").count(), 4 * 4);
     assert_eq!(html.matches("<circle ").count(), 4 * 12);
     assert_eq!(html.matches("class=\"name\"").count(), 12);
+    // Speed and memory have noise, size and files have none.
+    assert_eq!(html.matches("<path class=\"error ").count(), 2 * 12);
     assert!(!html.contains("://"), "an address");
 }
 
@@ -629,7 +690,7 @@ fn a_change_beyond_the_noise_is_told() {
     let few = file("few.json", &[1.5, 1.5]);
     let compare = |a: &str, b: &str, more: &str| bench(&dir, &format!("compare {a} {b} {more}"));
     let wall = |text: &str| {
-        let line = text.lines().find(|line| line.contains(" wall ")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("wall ")).unwrap();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
 

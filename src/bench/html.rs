@@ -4,39 +4,71 @@ use std::fmt::Write;
 
 use super::point::Point;
 use super::result::{BenchResult, From, PointResult};
-use super::svg::{self, Bar, Line, Part, colour, escaped};
+use super::svg::{self, Bar, Line, Measured, Part, colour, escaped};
 
 const STYLE: &str = include_str!("report.css");
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
 /// What a chart shows of a point, in the chart's unit.
-type Value = fn(&PointResult) -> Option<f64>;
+type Value = fn(&PointResult) -> Option<Measured>;
 
 /// Titles, what stands below them, units and values of the charts over the batch size.
 const CHARTS: [(&str, &str, &str, Value); 4] = [
     (
         "Speed",
-        "top-level records a second, at the median wall time",
+        "top-level records a second, at the median wall time; the bars reach from the slowest run to the fastest",
         "records/s",
-        |point| Some(point.records_per_second),
+        speed,
     ),
     (
         "Memory",
-        "the most resident memory of a run, median",
+        "the most resident memory of a run, median; the bars reach from the least of all runs to the most",
         "MiB",
-        |point| point.peak_memory_bytes.map(|peak| peak as f64 / MEBIBYTE),
+        memory,
     ),
     (
         "Size",
-        "compressed files of all relations",
+        "compressed files of all relations; every run writes the same",
         "MiB",
-        |point| Some(point.bytes as f64 / MEBIBYTE),
+        |point| exact(point.bytes as f64 / MEBIBYTE),
     ),
-    ("Files", "all files of the export", "files", |point| {
-        Some(point.files as f64)
-    }),
+    (
+        "Files",
+        "all files of the export; every run writes the same",
+        "files",
+        |point| exact(point.files as f64),
+    ),
 ];
+
+fn exact(value: f64) -> Option<Measured> {
+    Some(Measured { value, range: None })
+}
+
+fn speed(point: &PointResult) -> Option<Measured> {
+    let at = |seconds: f64| match seconds > 0.0 {
+        true => point.records as f64 / seconds,
+        false => point.records_per_second,
+    };
+    Some(Measured {
+        value: point.records_per_second,
+        range: several(point).then(|| (at(point.wall.max), at(point.wall.min))),
+    })
+}
+
+fn memory(point: &PointResult) -> Option<Measured> {
+    let mebibytes = |bytes: u64| bytes as f64 / MEBIBYTE;
+    let peaks = || point.runs.iter().filter_map(|run| run.peak_memory_bytes);
+    Some(Measured {
+        value: mebibytes(point.peak_memory_bytes?),
+        range: several(point).then_some((mebibytes(peaks().min()?), mebibytes(peaks().max()?))),
+    })
+}
+
+/// One run has no range.
+fn several(point: &PointResult) -> bool {
+    point.runs.len() > 1
+}
 
 /// The page.
 // Writing to a string cannot fail, so what `write!` returns is let go throughout.
@@ -46,7 +78,7 @@ pub fn write(result: &BenchResult) -> String {
         page,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>relexport bench: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
         escaped(&result.snapshot.source)
     );
@@ -194,62 +226,82 @@ fn phases(page: &mut String, result: &BenchResult) {
     );
 }
 
+/// The points as a table. Each cell has its column's name, too: on a narrow screen a row becomes a list of them.
 fn table(page: &mut String, result: &BenchResult) {
-    page.push_str(
-        "<section class=\"scroll\">\n<table>\n<thead><tr><th>batch size</th><th>threads</th><th>gzip</th>\
-         <th>batched</th><th>wall, median</th><th>± σ</th><th>min … max</th><th>outliers</th><th>records/s</th><th>MB/s</th>\
-         <th>size</th><th>ratio</th><th>files</th><th>memory</th>",
-    );
-    let asks = result
-        .points
-        .iter()
-        .any(|point| point.phases.server.is_some());
-    if asks {
-        page.push_str("<th>queries</th><th>round trips</th>");
+    let asks = |point: &PointResult| point.phases.server.is_some();
+    let mut names = vec![
+        "batch size",
+        "threads",
+        "gzip",
+        "batched",
+        "wall, median",
+        "± σ",
+        "min … max",
+        "outliers",
+        "records/s",
+        "MB/s",
+        "size",
+        "ratio",
+        "files",
+        "memory",
+    ];
+    if result.points.iter().any(asks) {
+        names.extend(["queries", "round trips"]);
+    }
+    page.push_str("<section class=\"scroll\">\n<table>\n<thead><tr>");
+    for name in &names {
+        let _ = write!(page, "<th>{name}</th>");
     }
     page.push_str("</tr></thead>\n<tbody>\n");
     let best = result.recommendation.as_ref().map(|best| best.point);
     for point in &result.points {
-        let class = if Some(point.point) == best {
-            " class=\"best\""
-        } else {
-            ""
-        };
-        let deviation = match point.wall.standard_deviation {
-            Some(deviation) => format!("{deviation:.3} s"),
-            None => "–".to_owned(),
-        };
-        let outliers = match point.wall.outliers.len() {
-            0 => "–".to_owned(),
-            count => format!("{count} of {}", point.runs.len()),
-        };
-        let memory = match point.peak_memory_bytes {
-            Some(peak) => format!("{:.0} MiB", peak as f64 / MEBIBYTE),
-            None => "not measured".to_owned(),
-        };
-        let batched = if point.point.batched { "yes" } else { "no" };
-        let server = match point.phases.server {
-            Some(server) => format!("<td>{}</td><td>{}</td>", server.queries, server.round_trips),
-            None => String::new(),
-        };
-        let _ = writeln!(
-            page,
-            "<tr{class}><td>{}</td><td>{}</td><td>{}</td><td>{batched}</td><td>{:.3} s</td><td>{deviation}</td>\
-             <td>{:.3} … {:.3} s</td><td>{outliers}</td><td>{:.0}</td><td>{:.1}</td><td>{:.2} MiB</td><td>{:.2}</td><td>{}</td><td>{memory}</td>{server}</tr>",
-            point.point.batch_size,
-            point.point.threads,
-            point.point.gzip_level,
-            point.wall.median,
-            point.wall.min,
-            point.wall.max,
-            point.records_per_second,
-            point.ndjson_mb_per_second,
-            point.bytes as f64 / MEBIBYTE,
-            point.ratio,
-            point.files,
-        );
+        page.push_str(match Some(point.point) == best {
+            true => "<tr class=\"best\">",
+            false => "<tr>",
+        });
+        for (name, value) in names.iter().zip(cells(point)) {
+            let _ = write!(page, "<td data-name=\"{name}\">{value}</td>");
+        }
+        page.push_str("</tr>\n");
     }
     page.push_str("</tbody>\n</table>\n</section>\n");
+}
+
+/// What the table says of a point; numbers and words of this file only.
+fn cells(point: &PointResult) -> Vec<String> {
+    let deviation = match point.wall.standard_deviation {
+        Some(deviation) => format!("{deviation:.3} s"),
+        None => "–".to_owned(),
+    };
+    let outliers = match point.wall.outliers.len() {
+        0 => "–".to_owned(),
+        count => format!("{count} of {}", point.runs.len()),
+    };
+    let memory = match point.peak_memory_bytes {
+        Some(peak) => format!("{:.0} MiB", peak as f64 / MEBIBYTE),
+        None => "not measured".to_owned(),
+    };
+    let batched = if point.point.batched { "yes" } else { "no" };
+    let mut cells = vec![
+        point.point.batch_size.to_string(),
+        point.point.threads.to_string(),
+        point.point.gzip_level.to_string(),
+        batched.to_owned(),
+        format!("{:.3} s", point.wall.median),
+        deviation,
+        format!("{:.3} … {:.3} s", point.wall.min, point.wall.max),
+        outliers,
+        format!("{:.0}", point.records_per_second),
+        format!("{:.1}", point.ndjson_mb_per_second),
+        format!("{:.2} MiB", point.bytes as f64 / MEBIBYTE),
+        format!("{:.2}", point.ratio),
+        point.files.to_string(),
+        memory,
+    ];
+    if let Some(server) = point.phases.server {
+        cells.extend([server.queries.to_string(), server.round_trips.to_string()]);
+    }
+    cells
 }
 
 fn foot(page: &mut String, result: &BenchResult) {

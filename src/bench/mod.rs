@@ -20,6 +20,7 @@ mod svg;
 
 pub use content::RelationContent;
 pub use machine::Machine;
+pub(crate) use machine::fingerprint;
 pub use point::{Point, Sweep};
 pub use result::{
     BenchOptions, BenchResult, From, PointResult, Recommendation, ResultError, Run, SnapshotFacts,

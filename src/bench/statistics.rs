@@ -17,6 +17,9 @@ const DEVIATIONS: f64 = 1.4826;
 /// Runs that it takes to call one of them an outlier.
 const FEW: usize = 5;
 
+/// Runs of each point that it takes to tell a difference from noise.
+pub const ENOUGH_RUNS: usize = 4;
+
 /// The part of cases in which an interval may miss.
 const MISS: f64 = 0.05;
 

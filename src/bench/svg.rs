@@ -12,21 +12,28 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
 
-/// Height of a stacked bar, and of the room that it stands in.
-const BAR: f64 = 18.0;
-const BAR_ROOM: f64 = 28.0;
+/// Height of a stacked bar in pixels, and of the room that it and its name above it stand in.
+const BAR: f64 = 16.0;
+const BAR_ROOM: f64 = 42.0;
 
-/// Width left of the stacked bars for their names.
-const NAMES: f64 = 290.0;
-const BARS_WIDTH: f64 = 940.0;
+/// Half the width of the lines at both ends of an error bar.
+const CAP: f64 = 4.0;
 
 /// Colours that the page's style has, `.c0` and so on.
 const COLOURS: usize = 8;
 
+/// A value of a chart.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    pub value: f64,
+    /// Between what the runs lay; `None` of a value without noise.
+    pub range: Option<(f64, f64)>,
+}
+
 /// A line of a chart: a value at some of the places along the x axis.
 pub struct Line {
     pub name: String,
-    pub values: Vec<Option<f64>>,
+    pub values: Vec<Option<Measured>>,
 }
 
 /// Text as it may stand in the page.
@@ -84,7 +91,8 @@ fn trimmed(number: f64, unit: &str) -> String {
 // Writing to a string cannot fail, so what `write!` returns is let go throughout.
 pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
     let values = || lines.iter().flat_map(|line| line.values.iter().flatten());
-    let (end, step) = scale(values().copied().fold(0.0, f64::max));
+    let largest = values().map(|of| of.range.map_or(of.value, |(_, high)| high.max(of.value)));
+    let (end, step) = scale(largest.fold(0.0, f64::max));
     let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
     let x = |place: usize| LEFT + width * (place as f64 + 0.5) / sizes.len().max(1) as f64;
     let y = |value: f64| TOP + height * (1.0 - value / end);
@@ -126,11 +134,11 @@ pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
     );
     for (number, line) in lines.iter().enumerate() {
         let colour = colour(number);
-        let places: Vec<(f64, f64, usize, f64)> = line
+        let places: Vec<(f64, f64, usize, Measured)> = line
             .values
             .iter()
             .enumerate()
-            .filter_map(|(place, value)| Some((x(place), y((*value)?), place, (*value)?)))
+            .filter_map(|(place, of)| of.map(|of| (x(place), y(of.value), place, of)))
             .collect();
         let path: Vec<String> = places
             .iter()
@@ -141,13 +149,30 @@ pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
             r#"<polyline class="line {colour}" points="{}"/>"#,
             path.join(" ")
         );
-        for (x, y, place, value) in places {
+        // Series that lie on each other have their error bars side by side.
+        let aside = (number as f64 - (lines.len() as f64 - 1.0) / 2.0) * CAP / 2.0;
+        for (x, _, _, of) in &places {
+            if let Some((low, high)) = of.range {
+                let (at, low, high) = (x + aside, y(low), y(high));
+                let _ = write!(
+                    svg,
+                    r#"<path class="error {colour}" d="M{0:.1} {low:.1}H{1:.1}M{at:.1} {low:.1}V{high:.1}M{0:.1} {high:.1}H{1:.1}"/>"#,
+                    at - CAP,
+                    at + CAP
+                );
+            }
+        }
+        for (x, y, place, of) in places {
+            let range = match of.range {
+                Some((low, high)) => format!(", runs from {} to {}", shown(low), shown(high)),
+                None => String::new(),
+            };
             let _ = write!(
                 svg,
-                r#"<circle class="dot {colour}" cx="{x:.1}" cy="{y:.1}" r="4"><title>{}: batch size {}, {} {}</title></circle>"#,
+                r#"<circle class="dot {colour}" cx="{x:.1}" cy="{y:.1}" r="4"><title>{}: batch size {}, {} {}{range}</title></circle>"#,
                 escaped(&line.name),
                 sizes[place],
-                shown(value),
+                shown(of.value),
                 escaped(unit)
             );
         }
@@ -169,25 +194,31 @@ pub struct Bar {
     pub parts: Vec<f64>,
 }
 
-/// Stacked bars, lying, with a scale in seconds below them.
+/// Stacked bars, lying, each below its name, with a scale in seconds below them. Lengths are in per cent of whatever
+/// width there is, heights and letters in pixels, so that a phone shows them as large as a desk does.
 pub fn bars(title: &str, parts: &[Part], bars: &[Bar]) -> String {
     let longest = bars.iter().map(|bar| bar.parts.iter().sum::<f64>());
     let (end, step) = scale(longest.fold(0.0, f64::max));
     let height = bars.len() as f64 * BAR_ROOM;
-    let width = BARS_WIDTH - NAMES - 30.0;
-    let x = |seconds: f64| NAMES + width * seconds / end;
+    let x = |seconds: f64| 100.0 * seconds / end;
     let mut svg = String::new();
     let _ = write!(
         svg,
-        r#"<svg viewBox="0 0 {BARS_WIDTH} {:.1}" role="img" aria-label="{}">"#,
-        height + 40.0,
+        r#"<svg class="bars" height="{0:.0}" role="img" aria-label="{1}">"#,
+        height + 26.0,
         escaped(title)
     );
     let mut tick = 0.0;
     while tick <= end + step / 2.0 {
+        // At both ends the text stays inside.
+        let anchor = match tick {
+            at if at < step / 2.0 => "start",
+            at if at > end - step / 2.0 => "end",
+            _ => "middle",
+        };
         let _ = write!(
             svg,
-            r#"<line class="grid" x1="{0:.1}" x2="{0:.1}" y1="0" y2="{height:.1}"/><text class="tick" x="{0:.1}" y="{1:.1}" text-anchor="middle">{2} s</text>"#,
+            r#"<line class="grid" x1="{0:.2}%" x2="{0:.2}%" y1="0" y2="{height:.1}"/><text class="tick" x="{0:.2}%" y="{1:.1}" text-anchor="{anchor}">{2} s</text>"#,
             x(tick),
             height + 18.0,
             shown(tick)
@@ -195,22 +226,22 @@ pub fn bars(title: &str, parts: &[Part], bars: &[Bar]) -> String {
         tick += step;
     }
     for (row, bar) in bars.iter().enumerate() {
-        let top = row as f64 * BAR_ROOM + (BAR_ROOM - BAR) / 2.0;
+        let top = row as f64 * BAR_ROOM;
         let _ = write!(
             svg,
-            r#"<text class="name" x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
-            NAMES - 8.0,
-            top + BAR - 4.5,
+            r#"<text class="name" x="0" y="{:.1}">{}</text>"#,
+            top + 16.0,
             escaped(&bar.name)
         );
         let mut from = 0.0;
         for (length, part) in bar.parts.iter().zip(parts) {
             let _ = write!(
                 svg,
-                r#"<rect class="part {}" x="{:.2}" y="{top:.1}" width="{:.2}" height="{BAR}"><title>{}: {} {length:.3} s</title></rect>"#,
+                r#"<rect class="part {}" x="{:.3}%" y="{:.1}" width="{:.3}%" height="{BAR}"><title>{}: {} {length:.3} s</title></rect>"#,
                 part.colour,
                 x(from),
-                (x(from + length) - x(from)).max(0.0),
+                top + 22.0,
+                x(*length).max(0.0),
                 escaped(&bar.name),
                 escaped(part.name)
             );

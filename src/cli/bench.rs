@@ -5,8 +5,7 @@ mod report;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
 
 use crate::bench::compare::Comparison;
 use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, From, Point, Sweep};
@@ -20,15 +19,12 @@ use super::args::{
 };
 use super::console::Console;
 use super::exit::{Exit, Failure};
-use super::progress::Progress;
+use super::progress::{PhaseBar, Progress, Unit, span};
 use super::setup;
 use super::stdout;
 
 /// More points than anybody waits for; a list of sizes that was meant otherwise.
 const MOST_POINTS: usize = 1000;
-
-/// Where there is no terminal, a line is logged for each round only.
-const RUNNING: &str = "measuring {bar:20} {pos}/{len} runs  {elapsed}  {eta} left  {wide_msg}";
 
 /// Runs the command.
 pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
@@ -45,10 +41,12 @@ pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
 fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
     let is_new = args.out.as_ref().filter(|out| !out.exists());
     let request = request(args, console)?;
+    tell_plan(&request, console);
     let mut progress = BenchProgress {
         console: console.clone(),
         progress: Progress::new(console),
         bar: None,
+        first: None,
     };
     let ended = bench::run(request, &mut progress);
     progress.finish();
@@ -77,6 +75,47 @@ fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
         }
         None => written.map(|()| Exit::Success),
     }
+}
+
+/// Milliseconds that a run takes however small the snapshot is.
+const START: u64 = 100;
+
+/// Bytes of a snapshot that a run gets through in a second, on a machine of two cores that nobody has measured.
+const BYTES_A_SECOND: u64 = 100_000_000;
+
+/// Says how many runs there will be, and how long that may take, before anything is read.
+fn tell_plan(request: &BenchRequest, console: &Console) {
+    let points = request.points.len() as u64;
+    let runs = points * u64::from(request.warmup + request.runs);
+    // What cannot be read is told when it is opened.
+    let found = bench::fingerprint(&request.export.snapshot).ok().flatten();
+    let size = found.map(|(bytes, _)| bytes);
+    let estimate = size.map(|size| estimate(request.from, size, runs));
+    let takes = match estimate {
+        Some(seconds) => format!(
+            "about {} by the snapshot's size; the first run tells more",
+            span(Duration::from_secs(seconds))
+        ),
+        None => "the first run tells how long that takes".to_owned(),
+    };
+    console.info(
+        &format!(
+            "{runs} runs: {points} combination{}, each {} to warm up and {} that count; {takes}",
+            if points == 1 { "" } else { "s" },
+            request.warmup,
+            request.runs,
+        ),
+        serde_json::json!({"runs": runs, "combinations": points, "estimated_seconds": estimate}),
+    );
+}
+
+/// Seconds, at least one. Rows that are found once are read once; writing them takes no longer than that.
+fn estimate(from: From, size: u64, runs: u64) -> u64 {
+    let reads = match from {
+        From::Resolved => runs + 1,
+        From::Snapshot => runs,
+    };
+    (size.saturating_mul(reads) / BYTES_A_SECOND + runs * START / 1000).max(1)
 }
 
 fn write_reports(
@@ -329,34 +368,46 @@ impl std::convert::From<BenchError> for Failure {
 struct BenchProgress {
     console: Console,
     progress: Progress,
-    bar: Option<ProgressBar>,
+    bar: Option<PhaseBar>,
+    /// When the first run began.
+    first: Option<Instant>,
 }
 
 impl BenchProgress {
     fn finish(&mut self) {
         self.progress.finish();
         if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+            bar.finish();
         }
     }
 }
 
 impl BenchObserver for BenchProgress {
     fn run(&mut self, behind: u64, of: u64, point: &Point) {
+        if behind == 1
+            && let Some(took) = self.first.take().map(|first| first.elapsed())
+        {
+            let rest = took.mul_f64((of - behind) as f64);
+            self.console.info(
+                &format!(
+                    "the first run took {:.1} s; {} about {}",
+                    took.as_secs_f64(),
+                    match of - behind {
+                        1 => "the other one takes".to_owned(),
+                        others => format!("the {others} others take"),
+                    },
+                    span(Duration::from_secs_f64(rest.as_secs_f64().ceil()))
+                ),
+                serde_json::json!({"first_run_seconds": took.as_secs_f64(), "left_seconds": rest.as_secs_f64()}),
+            );
+        }
         if behind == 0 {
+            self.first = Some(Instant::now());
             self.progress.finish();
-            self.bar = self.console.bars().map(|bars| {
-                let bar = bars.add(ProgressBar::new(of));
-                // A constant of this file, which a test parses; a wrong one would show a plain bar.
-                if let Ok(style) = ProgressStyle::with_template(RUNNING) {
-                    bar.set_style(style);
-                }
-                bar
-            });
+            self.bar = PhaseBar::new(&self.console, "measuring", Unit::Runs, Some(of));
         }
         if let Some(bar) = &self.bar {
-            bar.set_position(behind);
-            bar.set_message(point.to_string());
+            bar.set(behind, point.to_string());
         }
         tracing::info!(run = behind + 1, of, "measuring {point}");
     }
@@ -427,14 +478,4 @@ fn compare(args: &BenchCompareArgs) -> Result<Exit, Failure> {
         true => Exit::Success,
         false => Exit::Failed,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_is_understood() {
-        assert!(ProgressStyle::with_template(RUNNING).is_ok());
-    }
 }

@@ -1,15 +1,23 @@
 //! Progress: bars on a terminal, log lines elsewhere.
 
+mod line;
+
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use serde_json::json;
 
 use super::console::Console;
 use crate::export::{BatchObserver, Expected, ExportObserver};
+use line::{Phase, USUAL_WIDTH, relation_line};
+
+pub(super) use line::{Unit, span};
 
 /// Where there is no terminal, a line is logged this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -17,25 +25,17 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often bars are drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-const READING: &str = "reading   {bar:20} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  \
-                       {eta} left  {wide_msg}";
-/// Of a pipe, nobody knows how much is to come.
-const READING_PIPE: &str =
-    "reading   {spinner} {binary_bytes}  {binary_bytes_per_sec}  {elapsed}  {wide_msg}";
-const RENDERING: &str =
-    "rendering {bar:20} {human_pos}/{human_len} rows  {per_sec}  {eta} left  {wide_msg}";
-/// Of a server, nobody knows how many rows are to come.
-const RENDERING_LIVE: &str =
-    "rendering {spinner} {human_pos} rows  {per_sec}  {elapsed}  {wide_msg}";
-const RELATION: &str = "          {bar:20} {human_pos}/{human_len} rows  {wide_msg}";
+/// A bar is one line that this program lays out itself.
+const TEMPLATE: &str = "{line}";
 
 /// Shows how far an export is.
 pub struct Progress {
     console: Console,
-    /// The bar of the phase.
-    bar: Option<ProgressBar>,
-    /// Those of the relations that are being rendered, by entity and name.
-    relations: HashMap<(usize, String), ProgressBar>,
+    phase: Option<PhaseBar>,
+    /// The relation whose rows came last, below the phase.
+    relation: Option<RelationBar>,
+    /// The relations that are being rendered, by entity and name: rows, and how many there are in all.
+    relations: HashMap<(usize, String), (u64, u64)>,
     read: Arc<AtomicU64>,
     size: Option<u64>,
     /// `None` where nobody knows how many rows there will be.
@@ -45,11 +45,115 @@ pub struct Progress {
     line: Instant,
 }
 
+/// A bar of a phase: how far it is, and what is being worked on.
+pub(super) struct PhaseBar {
+    bar: ProgressBar,
+    name: Arc<Mutex<String>>,
+}
+
+impl PhaseBar {
+    /// A bar below the others; `None` where no bars are shown.
+    pub(super) fn new(
+        console: &Console,
+        label: &'static str,
+        unit: Unit,
+        total: Option<u64>,
+    ) -> Option<PhaseBar> {
+        let name: Arc<Mutex<String>> = Arc::default();
+        let shown = Arc::clone(&name);
+        let write = move |state: &ProgressState, to: &mut dyn Write| {
+            let name = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let phase = Phase {
+                label,
+                unit,
+                done: state.pos(),
+                total: state.len(),
+                rate: state.per_sec(),
+                elapsed: state.elapsed(),
+                name: &name,
+            };
+            // A bar that cannot be drawn is no reason to end.
+            let _ = to.write_str(&phase.line(width()));
+        };
+        let bar = new_bar(console, total, write)?;
+        bar.enable_steady_tick(DRAW_EVERY);
+        Some(PhaseBar { bar, name })
+    }
+
+    /// Says how much is done, and what is being worked on.
+    pub(super) fn set(&self, done: u64, name: String) {
+        self.set_name(name);
+        self.bar.set_position(done);
+    }
+
+    fn set_name(&self, name: String) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The bar of a relation.
+struct RelationBar {
+    bar: ProgressBar,
+    name: Arc<Mutex<String>>,
+}
+
+impl RelationBar {
+    fn new(console: &Console) -> Option<RelationBar> {
+        let name: Arc<Mutex<String>> = Arc::default();
+        let shown = Arc::clone(&name);
+        let write = move |state: &ProgressState, to: &mut dyn Write| {
+            let name = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let total = state.len().unwrap_or_default();
+            // As above.
+            let _ = to.write_str(&relation_line(&name, state.pos(), total, width()));
+        };
+        let bar = new_bar(console, Some(0), write)?;
+        Some(RelationBar { bar, name })
+    }
+
+    fn set(&self, name: &str, done: u64, total: u64) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+/// A bar whose whole line `write` makes; `None` where no bars are shown.
+fn new_bar(
+    console: &Console,
+    length: Option<u64>,
+    write: impl Fn(&ProgressState, &mut dyn Write) + Send + Sync + Clone + 'static,
+) -> Option<ProgressBar> {
+    let bars = console.bars()?;
+    // The template is a constant of this file, which a test parses.
+    let style = ProgressStyle::with_template(TEMPLATE).ok()?;
+    Some(
+        bars.add(
+            ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden())
+                .with_style(style.with_key("line", write)),
+        ),
+    )
+}
+
+/// Columns of the terminal that the bars stand on.
+fn width() -> usize {
+    match rustix::termios::tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        Ok(_) | Err(_) => USUAL_WIDTH,
+    }
+}
+
 impl Progress {
     pub fn new(console: &Console) -> Self {
         Progress {
             console: console.clone(),
-            bar: None,
+            phase: None,
+            relation: None,
             relations: HashMap::new(),
             read: Arc::default(),
             size: None,
@@ -67,38 +171,41 @@ impl Progress {
 
     /// Takes the bars away.
     pub fn finish(&mut self) {
-        for bar in self.bar.take().into_iter() {
-            bar.finish_and_clear();
+        if let Some(phase) = self.phase.take() {
+            phase.finish();
         }
-        for (_, bar) in self.relations.drain() {
-            bar.finish_and_clear();
+        if let Some(relation) = self.relation.take() {
+            relation.bar.finish_and_clear();
         }
+        self.relations.clear();
     }
 
-    /// A bar below the others; `None` where no bars are shown.
-    fn new_bar(&self, length: Option<u64>, template: &str) -> Option<ProgressBar> {
-        let bars = self.console.bars()?;
-        let bar = bars.add(match length {
-            Some(length) => ProgressBar::new(length),
-            None => ProgressBar::no_length(),
-        });
-        // The templates are constants of this file, which a test parses; a wrong one would show a plain bar.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        Some(bar)
-    }
-
-    fn start_phase(&mut self, length: Option<u64>, template: &str) {
+    fn start_phase(&mut self, label: &'static str, unit: Unit, total: Option<u64>) {
         self.finish();
-        self.bar = self.new_bar(length, template);
-        if let Some(bar) = &self.bar {
-            bar.enable_steady_tick(DRAW_EVERY);
+        self.phase = PhaseBar::new(&self.console, label, unit, total);
+    }
+
+    /// Shows how far the relation is whose rows have just come.
+    fn show_relation(&mut self, entity: usize, relation: &str, rows: u64) {
+        let id = (entity, relation.to_owned());
+        let Some((done, total)) = self.relations.get_mut(&id) else {
+            return;
+        };
+        *done += rows;
+        let (done, total) = (*done, *total);
+        if done >= total {
+            self.relations.remove(&id);
+        }
+        if self.relation.is_none() {
+            self.relation = RelationBar::new(&self.console);
+        }
+        if let Some(shown) = &self.relation {
+            shown.set(relation, done, total);
         }
     }
 
     fn is_time_for_a_line(&mut self) -> bool {
-        let is_time = self.bar.is_none() && self.line.elapsed() >= LINE_EVERY;
+        let is_time = self.phase.is_none() && self.line.elapsed() >= LINE_EVERY;
         if is_time {
             self.line = Instant::now();
         }
@@ -108,14 +215,9 @@ impl Progress {
 
 impl ExportObserver for Progress {
     fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>) {
-        let template = if size.is_some() {
-            READING
-        } else {
-            READING_PIPE
-        };
-        self.start_phase(size, template);
-        if let Some(bar) = &self.bar {
-            let (bar, read) = (bar.downgrade(), Arc::clone(&read));
+        self.start_phase("reading", Unit::Bytes, size);
+        if let Some(phase) = &self.phase {
+            let (bar, read) = (phase.bar.downgrade(), Arc::clone(&read));
             // The bar follows the reader's own count; the thread ends with the bar.
             std::thread::spawn(move || {
                 while let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
@@ -131,11 +233,13 @@ impl ExportObserver for Progress {
     }
 
     fn table(&mut self, name: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(super::table::visible(name));
+        if let Some(phase) = &self.phase {
+            phase.set_name(super::table::visible(name));
         }
         if self.is_time_for_a_line() {
             let read = self.read.load(Ordering::Relaxed);
+            // A snapshot that is read a second time is no larger.
+            let read = self.size.map_or(read, |size| read.min(size));
             let of = match self.size {
                 Some(size) => format!(" of {}", HumanBytes(size)),
                 None => String::new(),
@@ -149,11 +253,7 @@ impl ExportObserver for Progress {
 
     fn writing(&mut self, expected: Expected) {
         self.expected = expected.rows;
-        let template = match expected.rows {
-            Some(_) => RENDERING,
-            None => RENDERING_LIVE,
-        };
-        self.start_phase(expected.rows, template);
+        self.start_phase("rendering", Unit::Rows, expected.rows);
         tracing::info!(
             relations = expected.relations,
             rows = expected.rows,
@@ -167,9 +267,9 @@ impl BatchObserver for Progress {
         if rows == 0 {
             return;
         }
-        if let Some(bar) = self.new_bar(Some(rows), RELATION) {
-            bar.set_message(relation.to_owned());
-            self.relations.insert((entity, relation.to_owned()), bar);
+        if self.phase.is_some() {
+            self.relations
+                .insert((entity, relation.to_owned()), (0, rows));
         }
         tracing::info!(rows, "rendering relation {relation}");
     }
@@ -177,21 +277,13 @@ impl BatchObserver for Progress {
     fn rendered(&mut self, entity: usize, relation: &str, rows: u64, bytes: u64) {
         self.rows += rows;
         self.bytes += bytes;
-        if let Some(bar) = &self.bar {
+        if let Some(phase) = &self.phase {
             // Relations that are collected have rows that nobody could expect.
             if self.expected.is_some_and(|expected| self.rows > expected) {
-                bar.set_length(self.rows);
+                phase.bar.set_length(self.rows);
             }
-            bar.inc(rows);
-            bar.set_message(HumanBytes(self.bytes).to_string());
-            let id = (entity, relation.to_owned());
-            if let Some(relation) = self.relations.get(&id) {
-                relation.inc(rows);
-                if Some(relation.position()) >= relation.length() {
-                    relation.finish_and_clear();
-                    self.relations.remove(&id);
-                }
-            }
+            phase.set(self.rows, line::bytes(self.bytes as f64));
+            self.show_relation(entity, relation, rows);
         }
         if self.is_time_for_a_line() {
             let (rows, bytes) = (self.rows, self.bytes);
@@ -215,9 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_templates_are_understood() {
-        for template in [READING, READING_PIPE, RENDERING, RENDERING_LIVE, RELATION] {
-            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
-        }
+    fn the_template_is_understood() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
     }
 }

@@ -34,18 +34,58 @@ impl Table {
 
     /// The text, each line ended.
     pub fn text(&self) -> String {
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        self.text_of(&all, &self.widths())
+    }
+
+    /// The text in lines of at most `width` places: as many tables below each other as that takes, each with the first
+    /// `keys` columns. A column that is wider than that has a table of its own.
+    pub fn text_within(&self, width: usize, keys: usize) -> String {
+        let widths = self.widths();
+        let keys: Vec<usize> = (0..keys.min(self.columns.len())).collect();
+        let places =
+            |columns: &[usize]| -> usize { columns.iter().map(|column| widths[*column] + 2).sum() };
+        let mut tables = vec![keys.clone()];
+        for (column, takes) in widths.iter().enumerate().skip(keys.len()) {
+            // There is always one.
+            let Some(table) = tables.last_mut() else {
+                break;
+            };
+            if table.len() > keys.len() && places(table) + takes > width {
+                tables.push(keys.iter().copied().chain([column]).collect());
+            } else {
+                table.push(column);
+            }
+        }
+        let tables: Vec<String> = tables
+            .iter()
+            .map(|columns| self.text_of(columns, &widths))
+            .collect();
+        tables.join("\n")
+    }
+
+    /// The width of each column.
+    fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| width(name)).collect();
         for row in &self.rows {
             for (widest, cell) in widths.iter_mut().zip(row) {
                 *widest = (*widest).max(width(cell));
             }
         }
+        widths
+    }
+
+    /// Some of the columns, by their positions.
+    fn text_of(&self, columns: &[usize], widths: &[usize]) -> String {
         let head: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
         let mut text = String::new();
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut line = String::new();
-            for ((cell, widest), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
-                let room = " ".repeat(widest - width(cell));
+            for column in columns {
+                let (Some(cell), (_, align)) = (row.get(*column), &self.columns[*column]) else {
+                    continue;
+                };
+                let room = " ".repeat(widths[*column] - width(cell));
                 // Writing to a string cannot fail.
                 let _ = match align {
                     Align::Left => write!(line, "{cell}{room}  "),
@@ -93,6 +133,24 @@ mod tests {
         assert_eq!(
             table.text(),
             "NAME     ROWS\na       12345\ngrößer      1\n"
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_becomes_several_with_the_same_keys() {
+        let mut table = Table::new(&[
+            ("KEY", Align::Left),
+            ("ONE", Align::Right),
+            ("TWO", Align::Right),
+            ("THREE", Align::Left),
+        ]);
+        table.row(["a", "1", "22222", "3"].map(str::to_owned));
+        let narrow = "KEY  ONE    TWO\na      1  22222\n\nKEY  THREE\na    3\n";
+        assert_eq!(table.text_within(15, 1), narrow);
+        assert_eq!(table.text_within(80, 1), table.text());
+        assert_eq!(
+            table.text_within(3, 1),
+            "KEY  ONE\na      1\n\nKEY    TWO\na    22222\n\nKEY  THREE\na    3\n"
         );
     }
 
