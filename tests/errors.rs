@@ -680,7 +680,7 @@ fn without_namespaces_there_is_no_group() {
     let without = edit(&dump, &dump[from..from + end], "\n");
     let without = edit(&without, copy_block(&without, "namespaces"), "");
     dir.export_text(&without)
-        .fails(3, &["no table namespaces", "Group"])
+        .fails(3, &["no table namespaces", "Group", "--pipeline"])
         .left_nothing();
     dir.export_text(&without_column(&dump, "namespaces", "type"))
         .fails(3, &["namespaces", "no column type"])

@@ -364,6 +364,27 @@ fn a_finished_export_is_nothing_to_go_on_with() {
 }
 
 #[test]
+fn an_unfinished_export_that_would_be_replaced_can_be_gone_on_with() {
+    let dir = Dir::new();
+    with_a_failed_relation(&dir);
+    let again = || dir.export(dir.join("dump.sql")).args(["--group", "4351"]);
+    again().fails(
+        2,
+        &[
+            "--force",
+            "; or go on with it with --resume: it is not finished",
+        ],
+    );
+    again().args(["--force"]).fails(
+        1,
+        &[
+            "holds an export that is not finished, which this one replaces; its ",
+            " finished files are kept with --resume in place of --force",
+        ],
+    );
+}
+
+#[test]
 fn where_there_is_nothing_yet_the_export_just_begins() {
     let dir = Dir::new();
     let run = dir

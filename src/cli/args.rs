@@ -1,6 +1,7 @@
 //! The arguments, as the user writes them.
 
 mod bench;
+mod group;
 mod parse;
 
 use std::net::SocketAddr;
@@ -14,7 +15,8 @@ use crate::export::DEFAULT_BATCH_SIZE;
 
 use super::examples;
 use super::exit::STATUS_HELP;
-use parse::{batch_size, size, time, version};
+use group::group_name;
+use parse::{at_least_one, batch_size, memory, time, version, web_address};
 
 pub use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
 
@@ -146,7 +148,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "NAME")]
     pub relation: Option<String>,
     /// The group, by id or full path, where the export holds several
-    #[arg(long, short, value_name = "ID|PATH")]
+    #[arg(long, short, value_name = "ID|PATH", value_parser = group_name)]
     pub group: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -199,7 +201,7 @@ pub struct ServeArgs {
     )]
     pub relative_url_root: String,
     /// The address that clients know, with the relative root, for links in answers
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_address)]
     pub external_url: Option<String>,
     /// Top-level records of a batch
     #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
@@ -214,7 +216,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub gitlab_version: Option<String>,
     /// The address of the instance, for the metadata
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_address)]
     pub source_url: Option<String>,
     /// Hashes of the tokens that are let in; `relexport token new` makes one
     #[arg(long, value_name = "FILE", help_heading = ACCESS)]
@@ -230,7 +232,7 @@ pub struct ServeArgs {
     #[arg(help_heading = LIMITS)]
     pub jobs: u16,
     /// Groups that may wait for their export; beyond it clients are told to come back later
-    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = LIMITS)]
     pub queue: usize,
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -255,7 +257,7 @@ pub struct TokenNewArgs {
     #[arg(long, value_name = "WORD")]
     pub name: Option<String>,
     /// Only these groups and their subgroups, by id or full path
-    #[arg(long, value_name = "ID|PATH", value_delimiter = ',')]
+    #[arg(long, value_name = "ID|PATH", value_delimiter = ',', value_parser = group_name)]
     pub groups: Vec<String>,
     /// Refuse groups that this snapshot does not have; reads it as far as `relexport groups` does
     #[arg(long, short, value_name = "PATH", requires = "groups")]
@@ -292,8 +294,9 @@ pub struct SnapshotTakeArgs {
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
-    /// Only the rows that an export of this group needs, by id or full path; may be given several times
-    #[arg(long, short, value_name = "ID|PATH")]
+    /// Only the rows that an export of this group needs, by id, full path or GitLab's address of it; may be given
+    /// several times
+    #[arg(long, short, value_name = "ID|PATH", value_parser = group_name)]
     pub group: Vec<String>,
     /// The descendants of each group, too
     #[arg(long, requires = "group")]
@@ -433,8 +436,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     #[arg(help_heading = LIMITS)]
     pub threads: Option<u16>,
-    /// Memory for kept rows and their index; beyond it rows go to temp files
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
+    /// Memory for kept rows and their index; beyond it rows go to temp files, with 0 all of them
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
     #[arg(help_heading = LIMITS)]
     pub memory_limit: usize,
 }
@@ -448,12 +451,13 @@ pub struct LimitArgs {
 pub struct ExportArgs {
     #[command(flatten)]
     pub snapshot: SnapshotArgs,
-    /// A group's id or full path; may be given several times
+    /// A group's id, full path, or GitLab's address of it; may be given several times
     #[arg(
         long,
         short,
         value_name = "ID|PATH",
-        required_unless_present = "all_groups"
+        required_unless_present = "all_groups",
+        value_parser = group_name
     )]
     pub group: Vec<String>,
     /// Export the descendants of each group, too
@@ -493,10 +497,10 @@ pub struct ExportArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// The GitLab version of the snapshot, where it does not say it (19.3.0-ee)
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
     pub gitlab_version: Option<String>,
     /// The address of the instance, for the metadata
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_address)]
     pub source_url: Option<String>,
     /// Print the result as JSON on standard output
     #[arg(long)]

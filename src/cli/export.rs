@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::export::run as run_export;
+use crate::export::{ExportError, resumable_files, run as run_export};
+use crate::output::FolderError;
 
 use super::args::ExportArgs;
 use super::console::Console;
@@ -15,11 +16,22 @@ use super::summary;
 /// Runs the command.
 pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     let request = setup::request(args, console)?;
+    let unfinished = match args.resume {
+        true => 0,
+        false => resumable_files(&request.out),
+    };
+    if unfinished > 0 && args.force {
+        tracing::warn!(
+            "{} holds an export that is not finished, which this one replaces; its {unfinished} finished files are kept with \
+             --resume in place of --force",
+            request.out.display()
+        );
+    }
     let started = Instant::now();
     let mut progress = Progress::new(console);
     let result = run_export(&request, &mut progress);
     progress.finish();
-    let report = result?;
+    let report = result.map_err(|error| told_of_resume(error, unfinished))?;
     if args.json {
         stdout::print_json(&report.manifest)?;
     }
@@ -32,4 +44,20 @@ pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     } else {
         Exit::Failed
     })
+}
+
+/// A folder that is refused because something is in it: where that can be gone on with, the message says so.
+fn told_of_resume(error: ExportError, unfinished: usize) -> Failure {
+    let exists = matches!(error, ExportError::Folder(FolderError::Exists { .. }));
+    let failure = Failure::from(error);
+    match exists && unfinished > 0 {
+        true => Failure {
+            exit: failure.exit,
+            error: anyhow::anyhow!(
+                "{}; or go on with it with --resume: it is not finished",
+                failure.error
+            ),
+        },
+        false => failure,
+    }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod console;
 mod dry_run;
+mod effects;
 mod examples;
 mod exit;
 mod export;
@@ -30,7 +31,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
 
 use crate::fault::{Fault, caught};
@@ -45,8 +46,13 @@ pub use exit::Exit;
 /// Runs the program with the process's arguments and returns its exit code.
 pub fn main() -> ExitCode {
     hide::hide_password();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches);
+        cli.map(|cli| (cli, matches))
+            .map_err(|error| error.format(&mut Cli::command()))
+    });
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return not_understood(&error),
     };
     let console = Console::new(&cli.global);
@@ -57,7 +63,7 @@ pub fn main() -> ExitCode {
     };
     logging::start(&cli.global, &console, usual);
     panic_hook::install(console.format());
-    match caught(|| run(&cli, &console)) {
+    match caught(|| effects::tell(&cli, &matches).and_then(|()| run(&cli, &console))) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {
             failure.print(&console);
@@ -68,6 +74,7 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs the command that was asked for.
 fn run(cli: &Cli, console: &Console) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Export(args) if args.dry_run => dry_run::run(args, console),

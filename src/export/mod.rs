@@ -22,6 +22,7 @@ pub use metadata::{is_enterprise, version_by_tables};
 pub use prepared::{Prepared, prepare};
 pub use records::Records;
 pub use render::{BadValue, Rendered, Renderer, Resident};
+pub use resume::resumable_files;
 pub use run::{Expected, ExportError, ExportObserver, ExportReport, ExportRequest, run, run_from};
 
 use crate::output::GzipLevel;

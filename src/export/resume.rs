@@ -66,6 +66,16 @@ pub(super) fn unfinished(request: &ExportRequest) -> Result<Option<Manifest>, Ex
     }
 }
 
+/// How many finished files of an unfinished export a folder has, with which `resume` could go on.
+pub fn resumable_files(folder: &Path) -> usize {
+    let is_unfinished =
+        manifest::read(folder).is_ok_and(|manifest| manifest.status != Status::Finished);
+    match is_unfinished {
+        true => finished_files(folder),
+        false => 0,
+    }
+}
+
 /// How many finished files an export folder has that another run can go on with.
 pub(super) fn finished_files(folder: &Path) -> usize {
     let found = manifest::read(folder).ok();

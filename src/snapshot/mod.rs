@@ -59,6 +59,7 @@ pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use open::{OpenOptions, open, open_with};
 pub use pgdata::{Listener, PgdataOptions, PrivateServers, Step};
 pub use plain::PlainDump;
+pub(crate) use postgres::is_address;
 pub use postgres::{
     PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
 };

@@ -130,7 +130,8 @@ fn take_into(
     check(&request.interrupted)?;
     if found.tables.is_empty() {
         return Err(TakeError::Plan(format!(
-            "{}: it has no data of any table that pipeline {} needs",
+            "{}: it has no data of any table that pipeline {} needs\n  \
+             if it is of another database, name a pipeline of that one with --pipeline",
             snapshot::shown(&request.from),
             request.pipeline.name
         )));

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::parse::{batch_size, percent, size};
+use super::group::group_name;
+use super::parse::{batch_size, memory, percent};
 use super::{EditionArg, LIMITS, ServerArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
@@ -33,12 +34,13 @@ pub struct BenchArgs {
     pub pipeline: Option<PathBuf>,
     #[command(flatten)]
     pub server: ServerArgs,
-    /// A group's id or full path; may be given several times
+    /// A group's id, full path, or GitLab's address of it; may be given several times
     #[arg(
         long,
         short,
         value_name = "ID|PATH",
-        required_unless_present = "all_groups"
+        required_unless_present = "all_groups",
+        value_parser = group_name
     )]
     pub group: Vec<String>,
     /// Export the descendants of each group, too
@@ -93,8 +95,8 @@ pub struct BenchArgs {
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
-    /// Memory for kept rows and their index; beyond it rows go to temp files
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
+    /// Memory for kept rows and their index; beyond it rows go to temp files, with 0 all of them
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
     #[arg(help_heading = LIMITS)]
     pub memory_limit: usize,
 }

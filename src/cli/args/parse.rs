@@ -61,8 +61,43 @@ pub fn version(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address on the web, such as an instance has.
+pub fn web_address(text: &str) -> Result<String, String> {
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_plain = !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+    match is_plain && host.contains(|letter: char| letter.is_alphanumeric()) {
+        true => Ok(text.to_owned()),
+        false => Err("write an address as https://gitlab.example.com".to_owned()),
+    }
+}
+
+/// A number of things of which there must be one.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("write a number from 1 on".to_owned()),
+    }
+}
+
+/// The least memory that a limit can be meant to leave, in bytes; below it a unit was forgotten.
+const LEAST_MEMORY: usize = 4096;
+
+/// A limit of memory; 0 keeps nothing there.
+pub fn memory(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        few @ 1..LEAST_MEMORY => Err(format!(
+            "{few} bytes hold no rows; write a size with its unit, such as 512MiB, or 0 to keep no rows in memory"
+        )),
+        bytes => Ok(bytes),
+    }
+}
+
 /// A size such as `512MiB`, `2G` or `1000000` (bytes).
-pub fn size(text: &str) -> Result<usize, String> {
+fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit: usize = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -80,4 +115,48 @@ pub fn size(text: &str) -> Result<usize, String> {
     number
         .checked_mul(unit)
         .ok_or_else(|| "the size is too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_hold_nothing_are_refused() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("5", None),
+            ("512", None),
+            ("1k", None),
+            ("4KiB", Some(4096)),
+            ("512MiB", Some(512 << 20)),
+            ("2G", Some(2 << 30)),
+            ("99999999999999999999", None),
+            ("-1", None),
+        ] {
+            assert_eq!(memory(text).ok(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_have_a_scheme_and_a_host() {
+        for text in [
+            "https://gitlab.example.com",
+            "http://10.0.0.1:3000/gitlab",
+            "https://[::1]/",
+        ] {
+            assert_eq!(web_address(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "banana",
+            "gitlab.example.com",
+            "ftp://a",
+            "https://",
+            "https:///a",
+            "https://a b",
+            "",
+        ] {
+            assert!(web_address(text).is_err(), "{text}");
+        }
+    }
 }

@@ -194,7 +194,9 @@ impl<'p> Planner<'p> {
         let entity = &self.pipeline.entity;
         let table = self.find(&entity.table).ok_or_else(|| {
             format!(
-                "the snapshot has no table {}, so there is no {} to be found in it",
+                "the snapshot has no table {}, so there is no {} to be found in it\n  \
+                 if it is of another database, name a pipeline of that one with --pipeline; \
+                 `relexport inspect` lists its tables",
                 entity.table, entity.kind
             )
         })?;

@@ -337,7 +337,8 @@ fn choose_database(
     match &*holders {
         [only] => Ok((*only).to_owned()),
         [] => Err(format!(
-            "none of its databases holds a table {table}; name one of them by --pg-database: {all}{trouble}"
+            "none of its databases holds a table {table}; name one of them by --pg-database, or the pipeline of its own by \
+             --pipeline: {all}{trouble}"
         )),
         _ => Err(format!(
             "several of its databases hold a table {table}; name one of them by --pg-database: {}",

@@ -55,7 +55,7 @@ use target::Target;
 use worker::{Trouble, Worker};
 
 /// True for the address of a server.
-pub(super) fn is_address(spec: &str) -> bool {
+pub(crate) fn is_address(spec: &str) -> bool {
     address::SCHEMES
         .iter()
         .any(|scheme| spec.starts_with(scheme))

@@ -1,0 +1,216 @@
+//! Options that can have no effect beside the others: each is said in a warning, so that nobody relies on it.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::args::{
+    BenchArgs, Cli, Command, ExportArgs, PipelineCheckArgs, PipelineCommand, SnapshotCommand,
+    SnapshotTakeArgs,
+};
+use super::exit::Failure;
+use crate::snapshot::is_address;
+
+/// Options that only a live server or a data folder's private one looks at: names of arguments, and of options.
+const OF_SERVERS: [(&str, &str); 4] = [
+    ("connections", "--connections"),
+    ("statement_timeout", "--statement-timeout"),
+    ("lock_timeout", "--lock-timeout"),
+    ("idle_timeout", "--idle-timeout"),
+];
+
+/// Options that only a data folder looks at.
+const OF_DATA_FOLDERS: [(&str, &str); 4] = [
+    ("pg_database", "--pg-database"),
+    ("pg_bindir", "--pg-bindir"),
+    ("pg_atomic", "--pg-atomic"),
+    ("pg_start_timeout", "--pg-start-timeout"),
+];
+
+/// Variable that says more exactly than `-v` what is logged.
+pub(super) const LOG_VARIABLE: &str = "RELEXPORT_LOG";
+
+/// Warns of each option that was given and changes nothing.
+///
+/// # Errors
+/// Where an option asks for something that is impossible with the others.
+pub fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
+    let mut given = Given::new(matches);
+    match &cli.command {
+        Command::Export(args) => export(args, cli.global.quiet, &mut given)?,
+        Command::Bench(args) => bench(args, &mut given)?,
+        Command::Groups(args) => snapshot(&args.snapshot.snapshot, &mut given)?,
+        Command::Serve(args) => snapshot(&args.snapshot.snapshot, &mut given)?,
+        Command::Inspect(args) => {
+            snapshot(&args.snapshot, &mut given)?;
+            temp_dir(Some(&args.snapshot), &mut given);
+            if Kind::of(&args.snapshot) == Kind::Files {
+                let when = "on a snapshot of files, where no column needs an index";
+                given.without_effect("pipeline", "--pipeline", when);
+            }
+        }
+        Command::Snapshot(SnapshotCommand::Take(args)) => take(args, &mut given)?,
+        Command::Pipeline(PipelineCommand::Check(args)) => pipeline_check(args, &mut given)?,
+        Command::Snapshot(SnapshotCommand::Verify(_))
+        | Command::Pipeline(PipelineCommand::Show | PipelineCommand::Schema)
+        | Command::Status(_)
+        | Command::Verify(_)
+        | Command::Token(_)
+        | Command::Completions(_)
+        | Command::Man(_) => {}
+    }
+    if cli.global.verbose > 0 && std::env::var_os(LOG_VARIABLE).is_some() {
+        given.without_effect(
+            "verbose",
+            "-v",
+            &format!("while {LOG_VARIABLE} says what is logged"),
+        );
+    }
+    for warning in given.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// The options that the user gave, and what is said of them.
+struct Given<'a> {
+    /// Those of the innermost subcommand, which has the global ones, too.
+    matches: &'a ArgMatches,
+    warnings: Vec<String>,
+}
+
+impl<'a> Given<'a> {
+    fn new(matches: &'a ArgMatches) -> Self {
+        let mut matches = matches;
+        while let Some((_, inner)) = matches.subcommand() {
+            matches = inner;
+        }
+        Given {
+            matches,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// True if the user gave the option, and it is not just there by default.
+    fn has(&self, argument: &str) -> bool {
+        self.matches.try_contains_id(argument).is_ok()
+            && self.matches.value_source(argument) == Some(ValueSource::CommandLine)
+    }
+
+    fn without_effect(&mut self, argument: &str, option: &str, when: &str) {
+        if self.has(argument) {
+            self.warnings.push(format!("{option} has no effect {when}"));
+        }
+    }
+}
+
+/// What a snapshot's name says that options depend on.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Files,
+    Server,
+    DataFolder,
+}
+
+impl Kind {
+    fn of(snapshot: &str) -> Kind {
+        match snapshot {
+            address if is_address(address) => Kind::Server,
+            folder if folder.starts_with("pgdata:") => Kind::DataFolder,
+            _ => Kind::Files,
+        }
+    }
+}
+
+/// Options of servers and data folders beside a snapshot that is something else.
+fn snapshot(name: &str, given: &mut Given<'_>) -> Result<(), Failure> {
+    let kind = Kind::of(name);
+    if kind != Kind::Server && given.has("pg_snapshot") {
+        return Err(Failure::usage(
+            "cannot read at the exported snapshot that --pg-snapshot names: only a live server has some\n  \
+             name the server by its address, or leave --pg-snapshot out",
+        ));
+    }
+    if kind == Kind::Files {
+        for (argument, option) in OF_SERVERS {
+            let when = "on a snapshot of files; it is for live servers and data folders";
+            given.without_effect(argument, option, when);
+        }
+    }
+    if kind != Kind::DataFolder {
+        for (argument, option) in OF_DATA_FOLDERS {
+            let when = "on this snapshot; it is for data folders (pgdata:DIR)";
+            given.without_effect(argument, option, when);
+        }
+    }
+    Ok(())
+}
+
+/// Of commands that keep no rows, the temp folder gets copies of data folders only.
+fn temp_dir(snapshot: Option<&str>, given: &mut Given<'_>) {
+    if snapshot.is_none_or(|name| Kind::of(name) != Kind::DataFolder) {
+        given.without_effect("temp_dir", "--temp-dir", "here: no temp file is needed");
+    }
+}
+
+fn export(args: &ExportArgs, quiet: bool, given: &mut Given<'_>) -> Result<(), Failure> {
+    snapshot(&args.snapshot.snapshot, given)?;
+    if !args.batched {
+        given.without_effect(
+            "batch_size",
+            "--batch-size",
+            "on the files without --batched, which makes one of each batch",
+        );
+    }
+    if args.dry_run {
+        let when = "with --dry-run, which writes nothing";
+        given.without_effect("gzip_level", "--gzip-level", when);
+        given.without_effect("source_url", "--source-url", when);
+        if args.out.is_none() {
+            given.without_effect("force", "--force", when);
+        }
+        if !args.json {
+            given.without_effect("gitlab_version", "--gitlab-version", when);
+        }
+    }
+    if quiet {
+        let when = "with --quiet; the manifest has the times";
+        given.without_effect("timings", "--timings", when);
+    }
+    Ok(())
+}
+
+fn bench(args: &BenchArgs, given: &mut Given<'_>) -> Result<(), Failure> {
+    match &args.snapshot {
+        Some(name) => snapshot(name, given),
+        None => Ok(()),
+    }
+}
+
+fn take(args: &SnapshotTakeArgs, given: &mut Given<'_>) -> Result<(), Failure> {
+    snapshot(&args.from, given)?;
+    if args.group.is_empty() {
+        given.without_effect(
+            "memory_limit",
+            "--memory-limit",
+            "without --group: no row is kept",
+        );
+        temp_dir(Some(&args.from), given);
+    }
+    Ok(())
+}
+
+fn pipeline_check(args: &PipelineCheckArgs, given: &mut Given<'_>) -> Result<(), Failure> {
+    if let Some(name) = &args.snapshot {
+        snapshot(name, given)?;
+        temp_dir(Some(name), given);
+        return Ok(());
+    }
+    for (argument, option) in OF_SERVERS
+        .into_iter()
+        .chain(OF_DATA_FOLDERS)
+        .chain([("pg_snapshot", "--pg-snapshot"), ("temp_dir", "--temp-dir")])
+    {
+        given.without_effect(argument, option, "without --snapshot");
+    }
+    Ok(())
+}
