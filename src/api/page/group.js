@@ -166,7 +166,7 @@ export class GroupView {
       h(
         "div",
         { class: "choices" },
-        group.subgroups_count > 0 ? choice(this.subgroups, "With subgroups", "those below them, too, in one read of the snapshot") : null,
+        group.subgroups_count > 0 ? choice(this.subgroups, "With subgroups", "all groups below this one, too, in one read of the snapshot") : null,
         choice(this.batched, "In batches", "one file for each batch of a relation, instead of one for each relation"),
       ),
       h("div", { class: "form-buttons" }, this.cancel, this.button),

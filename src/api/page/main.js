@@ -49,10 +49,11 @@ function outage(text) {
   setText(byId("outage"), text ?? "");
 }
 
-async function begin() {
+/** With `isRetry` what says that the server is waited for stays until there is something else to show. */
+async function begin(isRetry = false) {
   state.view?.close();
   state.view = null;
-  main.replaceChildren();
+  if (!isRetry) main.replaceChildren();
   byId("tree").replaceChildren();
   state.tree?.close();
   state.tree = null;
@@ -92,7 +93,7 @@ async function begin() {
     }
     outage(error.message);
     main.replaceChildren(notice("One moment", "This page goes on by itself as soon as the server is there."));
-    setTimeout(begin, (error.retryAfter ?? 0) * 1000 || RETRY_DELAY);
+    setTimeout(() => begin(true), (error.retryAfter ?? 0) * 1000 || RETRY_DELAY);
     return;
   }
   setText(byId("token-button"), "Change token");
