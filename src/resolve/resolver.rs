@@ -23,7 +23,7 @@ use super::entities::{Choice, Directory, EntityError, EntityInfo};
 use super::error::ResolveError;
 use super::keys::{KeySet, Keys};
 use super::live::Live;
-use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
+use super::plan::{Hop, HopId, Plan, PlanTable, SlotId, SlotSource, TableId};
 use super::scan::{BadRow, HopToScan, Scanned, Scanner};
 use super::stage::{self, Stage};
 use super::store::{Entry, RowStore};
@@ -63,7 +63,10 @@ struct TableState {
     /// Hops whose rows are staged; decided when the table's data begins, for all of it.
     staged_hops: Option<Vec<HopId>>,
     stage: Option<Stage>,
+    /// Layout columns that no part of the data has.
     absent: Option<BTreeSet<usize>>,
+    /// Layout columns that a part with rows lacks.
+    lacking: BTreeSet<usize>,
     trouble: Trouble,
     rows: u64,
 }
@@ -274,14 +277,20 @@ impl Resolver {
                 .collect();
             self.tables[table].staged_hops = Some(open);
         }
-        let scanner = self.scanner(table, head, Pass::Snapshot);
+        let scanner = self
+            .scanner(table, head, Pass::Snapshot)
+            .and_then(|scanner| match scanner.unlinked() {
+                // Who the entities are must be known before anything else, so this cannot wait for other parts of the data.
+                Some(column) if self.plan.tables[table].observed => Err(no_column(column)),
+                _ => Ok(scanner),
+            });
         match scanner {
             Ok(scanner) => {
                 let absent: BTreeSet<usize> = scanner.absent().collect();
                 let state = &mut self.tables[table];
-                if state.absent.get_or_insert_with(|| absent.clone()) != &absent {
-                    state.trouble.broken =
-                        Some("parts of the table's data have different columns".to_owned());
+                match &mut state.absent {
+                    Some(columns) => columns.retain(|column| absent.contains(column)),
+                    first => *first = Some(absent),
                 }
                 state.scanner = Some((Arc::clone(head), Arc::new(scanner)));
             }
@@ -346,6 +355,7 @@ impl Resolver {
                 }
             }
         };
+        self.tables[table].lacking.extend(scanner.absent());
         let oldest = self.fan_out.give(move || {
             let mut scanned = scanner.scan(&block);
             let packed = pack(&mut scanned);
@@ -465,6 +475,13 @@ impl Resolver {
             if !state.seen {
                 without_data.insert(id);
             }
+            let needed = self.plan.hops.iter().filter(|hop| hop.table == id);
+            if let Some(reason) = unlinked(&self.plan.tables[id], state, needed) {
+                state.trouble.broken.get_or_insert(reason);
+            }
+            if let Some(reason) = filled_in(&self.plan.tables[id], state, &self.catalog) {
+                state.trouble.broken.get_or_insert(reason);
+            }
             if !state.trouble.is_none() {
                 troubles.insert(id, std::mem::take(&mut state.trouble));
             }
@@ -533,6 +550,43 @@ impl Resolver {
             .filter(|(table, _)| table.observed);
         observed.all(|(_, state)| state.gone)
     }
+}
+
+fn no_column(column: &str) -> String {
+    format!("the data has no column {column}, which is needed to find rows")
+}
+
+/// Where no part of a table's data has a column by which its rows are found.
+fn unlinked<'a>(
+    table: &PlanTable,
+    state: &TableState,
+    hops: impl Iterator<Item = &'a Hop>,
+) -> Option<String> {
+    let absent = state.absent.as_ref()?;
+    let is_absent = |column: &&str| {
+        let place = table.layout.iter().position(|other| other.name == **column);
+        place.is_some_and(|place| absent.contains(&place))
+    };
+    let columns = hops.flat_map(|hop| {
+        let tested = hop.filter.iter().map(|condition| condition.column.as_str());
+        tested.chain([hop.child.as_str()])
+    });
+    columns.into_iter().find(is_absent).map(no_column)
+}
+
+/// Where some parts of a table's data lack a column that others have, the database fills it in: with NULL, unless the table
+/// states a default, which is not known here.
+fn filled_in(table: &PlanTable, state: &TableState, catalog: &Catalog) -> Option<String> {
+    let absent = state.absent.as_ref()?;
+    let column = state
+        .lacking
+        .difference(absent)
+        .map(|column| &table.layout[*column].name)
+        .find(|column| catalog.has_default(&table.name, column))?;
+    Some(format!(
+        "some of its data has no column {column}, and the database would fill in the column's default; \
+         restore the dump into a server, and export from that"
+    ))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

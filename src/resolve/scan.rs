@@ -32,6 +32,8 @@ pub struct Scanner {
     /// Rows that only these hops' conditions let through wait until their keys are known.
     pending: Vec<PendingHop>,
     observed: bool,
+    /// A column that is needed to find rows and that the data does not have, so that it is NULL in all of these rows.
+    unlinked: Option<String>,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,8 @@ struct PendingHop {
 
 #[derive(Debug)]
 struct FieldTest {
-    field: usize,
+    /// `None` where the data does not have the column: it is NULL then.
+    field: Option<usize>,
     test: Test,
 }
 
@@ -109,7 +112,7 @@ impl Scanner {
     /// Compiles a scanner for one head of a table's data.
     ///
     /// # Errors
-    /// A message where the head does not fit the table's definition or lacks a column that is needed to find rows.
+    /// A message where the head does not fit the table's definition or lacks the primary key.
     pub fn new(
         table: &PlanTable,
         definition: &Table,
@@ -134,22 +137,26 @@ impl Scanner {
                     format!("the data has no column {column}, which is needed to find rows")
                 })
         };
-        let tests = |filter: &[Condition]| -> Result<Vec<FieldTest>, String> {
-            filter
-                .iter()
-                .map(|condition| {
-                    Ok(FieldTest {
-                        field: field(&condition.column)?,
-                        test: condition.test.clone(),
-                    })
-                })
-                .collect()
+        let mut unlinked = None;
+        let mut optional = |column: &str| {
+            let found = field(column).ok();
+            if found.is_none() {
+                unlinked.get_or_insert_with(|| column.to_owned());
+            }
+            found
         };
         let mut ready = Vec::new();
         let mut pending = Vec::new();
         for hop in hops {
-            let conditions = tests(hop.filter)?;
-            let child = field(hop.child)?;
+            let tests = hop.filter.iter().map(|condition| FieldTest {
+                field: optional(&condition.column),
+                test: condition.test.clone(),
+            });
+            let conditions = tests.collect();
+            // NULL leads nowhere.
+            let Some(child) = optional(hop.child) else {
+                continue;
+            };
             match hop.keys {
                 None => pending.push(PendingHop { child, conditions }),
                 Some(keys) if keys.is_empty() => {}
@@ -185,7 +192,13 @@ impl Scanner {
             ready,
             pending,
             observed,
+            unlinked,
         })
+    }
+
+    /// A column that is needed to find rows, but that the data does not have.
+    pub fn unlinked(&self) -> Option<&str> {
+        self.unlinked.as_deref()
     }
 
     /// Layout columns that the data does not have.
@@ -375,7 +388,9 @@ trait Row {
     }
 
     fn passes(&self, condition: &FieldTest) -> bool {
-        let field = condition.field;
+        let Some(field) = condition.field else {
+            return matches!(condition.test, Test::Null);
+        };
         match &condition.test {
             Test::Null => self.is_null(field),
             Test::NotNull => !self.is_null(field),

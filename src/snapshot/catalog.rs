@@ -75,6 +75,8 @@ pub struct Catalog {
     tables: HashMap<TableName, Table>,
     parents: HashMap<TableName, TableName>,
     generated: HashMap<TableName, HashSet<String>>,
+    /// Columns that the database fills in where a row has no value of them.
+    defaults: HashMap<TableName, HashSet<String>>,
     /// Labels of enums, in their order.
     enums: BTreeMap<TableName, Vec<String>>,
     /// Types of columns in SQL, where that says more than the column's [`SqlType`].
@@ -103,6 +105,161 @@ impl Catalog {
         self.generated
             .get(table)
             .is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Notes whether the database fills a column in where a row has no value of it.
+    pub(super) fn set_default(&mut self, table: &TableName, column: &str, filled: bool) {
+        if filled {
+            let columns = self.defaults.entry(table.clone()).or_default();
+            columns.insert(column.to_owned());
+        } else if let Some(columns) = self.defaults.get_mut(table) {
+            columns.remove(column);
+        }
+    }
+
+    /// True for a column that the database fills in where a row has no value of it: it has a default that is not NULL.
+    pub fn has_default(&self, table: &TableName, column: &str) -> bool {
+        self.defaults
+            .get(table)
+            .is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Notes that a column is not computed from others any more.
+    pub(super) fn set_stored(&mut self, table: &TableName, column: &str) {
+        if let Some(columns) = self.generated.get_mut(table) {
+            columns.remove(column);
+        }
+    }
+
+    /// Forgets a table.
+    pub(super) fn remove(&mut self, name: &TableName) {
+        self.tables.remove(name);
+        self.parents.remove(name);
+        self.generated.remove(name);
+        self.defaults.remove(name);
+        self.written_types.remove(name);
+        self.keys.take(name);
+    }
+
+    /// Gives a table another name, if no other table has it.
+    pub(super) fn rename(&mut self, old: &TableName, new: TableName) {
+        if self.tables.contains_key(&new) {
+            return;
+        }
+        if let Some(mut table) = self.tables.remove(old) {
+            table.name = new.clone();
+            self.tables.insert(new.clone(), table);
+        }
+        if let Some(parent) = self.parents.remove(old) {
+            self.parents.insert(new.clone(), parent);
+        }
+        for parent in self.parents.values_mut().filter(|parent| *parent == old) {
+            *parent = new.clone();
+        }
+        if let Some(columns) = self.generated.remove(old) {
+            self.generated.insert(new.clone(), columns);
+        }
+        if let Some(columns) = self.defaults.remove(old) {
+            self.defaults.insert(new.clone(), columns);
+        }
+        if let Some(types) = self.written_types.remove(old) {
+            self.written_types.insert(new, types);
+        }
+    }
+
+    /// Forgets a column of a table and of its partitions.
+    pub(super) fn drop_column(&mut self, name: &TableName, column: &str) {
+        for table in self.with_partitions(name) {
+            if let Some(found) = self.tables.get_mut(&table) {
+                found.columns.retain(|other| other.name != column);
+            }
+            for columns in [
+                self.generated.get_mut(&table),
+                self.defaults.get_mut(&table),
+            ] {
+                if let Some(columns) = columns {
+                    columns.remove(column);
+                }
+            }
+            if let Some(types) = self.written_types.get_mut(&table) {
+                types.remove(column);
+            }
+        }
+    }
+
+    /// Gives a column of a table and of its partitions another name.
+    pub(super) fn rename_column(&mut self, name: &TableName, old: &str, new: &str) {
+        for table in self.with_partitions(name) {
+            let Some(found) = self.tables.get_mut(&table) else {
+                continue;
+            };
+            if found.column(new).is_some() {
+                continue;
+            }
+            for column in found.columns.iter_mut().filter(|column| column.name == old) {
+                column.name = new.to_owned();
+            }
+            for columns in [
+                self.generated.get_mut(&table),
+                self.defaults.get_mut(&table),
+            ] {
+                if let Some(columns) = columns
+                    && columns.remove(old)
+                {
+                    columns.insert(new.to_owned());
+                }
+            }
+            if let Some(types) = self.written_types.get_mut(&table)
+                && let Some(sql) = types.remove(old)
+            {
+                types.insert(new.to_owned(), sql);
+            }
+        }
+    }
+
+    /// Gives a column of a table and of its partitions another type.
+    pub(super) fn set_type(
+        &mut self,
+        name: &TableName,
+        column: &str,
+        sql_type: SqlType,
+        written: Option<Arc<str>>,
+    ) {
+        for table in self.with_partitions(name) {
+            if let Some(found) = self.tables.get_mut(&table) {
+                for other in found
+                    .columns
+                    .iter_mut()
+                    .filter(|other| other.name == column)
+                {
+                    other.sql_type = sql_type.clone();
+                }
+            }
+            let types = self.written_types.entry(table).or_default();
+            match &written {
+                Some(sql) => types.insert(column.to_owned(), Arc::clone(sql)),
+                None => types.remove(column),
+            };
+        }
+    }
+
+    /// A table, and the partitions whose columns are its own.
+    fn with_partitions(&self, name: &TableName) -> Vec<TableName> {
+        let mut tables = vec![name.clone()];
+        let mut level: HashSet<&TableName> = HashSet::from([name]);
+        for _ in 0..DEEPEST {
+            let parts = self.parents.iter();
+            let next: HashSet<&TableName> = parts
+                .filter(|(_, parent)| level.contains(parent))
+                .map(|(part, _)| part)
+                .collect();
+            if next.is_empty() || tables.len() > self.parents.len() {
+                break;
+            }
+            tables.extend(next.iter().map(|part| (*part).clone()));
+            level = next;
+        }
+        tables
     }
 
     /// Marks a table as partitioned.
@@ -174,6 +331,9 @@ impl Catalog {
         for _ in 0..=DEEPEST {
             if let Some(table) = self.tables.get(current) {
                 catalog.add(table.clone());
+            }
+            if let Some(defaults) = self.defaults.get(current) {
+                catalog.defaults.insert(current.clone(), defaults.clone());
             }
             if let Some(generated) = self.generated.get(current) {
                 catalog.generated.insert(current.clone(), generated.clone());

@@ -15,8 +15,8 @@ pub struct CsvWriter {
     form: RowForm,
     /// How many fields the rows have.
     fields: usize,
-    /// The field that each written column is.
-    project: Vec<usize>,
+    /// The field that each written column is, or none where it is NULL.
+    project: Vec<Option<usize>>,
 }
 
 /// A row that cannot be written.
@@ -30,14 +30,14 @@ pub struct BadRow {
 }
 
 impl CsvWriter {
-    /// A writer of these columns; `None` where the blocks' data does not have one of them.
-    pub fn new(head: &BlockHead, columns: &[String]) -> Option<CsvWriter> {
+    /// A writer of these columns. Those that the blocks' data does not have are NULL.
+    pub fn new(head: &BlockHead, columns: &[String]) -> CsvWriter {
         let place = |name: &String| head.columns.iter().position(|column| column == name);
-        Some(CsvWriter {
+        CsvWriter {
             form: head.form,
             fields: head.columns.len(),
-            project: columns.iter().map(place).collect::<Option<_>>()?,
-        })
+            project: columns.iter().map(place).collect(),
+        }
     }
 
     /// Appends the line that names columns.
@@ -71,6 +71,10 @@ impl CsvWriter {
             let bad = |reason: String| bad_row(block, count, range.start, reason);
             self.check(fields.len()).map_err(bad)?;
             for (index, place) in self.project.iter().enumerate() {
+                let Some(place) = place else {
+                    self.column(index, None, out);
+                    continue;
+                };
                 let text = &bytes[fields[*place].clone()];
                 value.clear();
                 let text = match memchr::memchr(b'\\', text) {
@@ -97,6 +101,10 @@ impl CsvWriter {
                 .map_err(|error| bad(error.to_string()))?;
             self.check(fields.len()).map_err(bad)?;
             for (index, place) in self.project.iter().enumerate() {
+                let Some(place) = place else {
+                    self.column(index, None, out);
+                    continue;
+                };
                 let CsvField { range, quoted } = fields[*place].clone();
                 value.clear();
                 let text = match (quoted, &bytes[range]) {
@@ -177,7 +185,7 @@ mod tests {
             columns: names(columns),
             form,
         };
-        let writer = CsvWriter::new(&head, &names(columns)).unwrap();
+        let writer = CsvWriter::new(&head, &names(columns));
         let block = Block {
             head: Arc::new(head),
             range: 0..rows.len(),

@@ -12,9 +12,9 @@ use std::collections::{HashMap, HashSet};
 use super::dump_frame::DumpFrame;
 use super::encoding::Encoding;
 use super::sql_names;
-use super::sql_text::{Scanner, Stop, Token, tokens};
+use super::sql_text::{Scanner, Stop, Token, skip_blank, tokens};
 pub(super) use tokens::Tokens;
-use tokens::is_generated;
+use tokens::{has_default, is_generated};
 
 use super::{Catalog, Column, Place, SnapshotError, SqlType, Table, TableName};
 
@@ -52,6 +52,13 @@ pub fn read_schema(text: &[u8]) -> Result<Catalog, SnapshotError> {
             place += end;
             continue;
         }
+        if rest.starts_with(b"/*") {
+            scanner.open_comment();
+            place = scanner
+                .scan(text, place + 2, Stop::Comment)
+                .ok_or_else(|| damaged(place, "it ends inside a comment"))?;
+            continue;
+        }
         let Some(end) = scanner.scan(text, place, Stop::Statement) else {
             return Err(damaged(place, "it ends inside a statement"));
         };
@@ -64,7 +71,10 @@ pub fn read_schema(text: &[u8]) -> Result<Catalog, SnapshotError> {
             .first()
             .is_some_and(|word| word == "copy")
         {
-            match memchr::memmem::find(&text[place..], b"\n\\.\n") {
+            let end = [&b"\n\\.\n"[..], b"\n\\.\r\n"]
+                .iter()
+                .find_map(|end| memchr::memmem::find(&text[place..], end));
+            match end {
                 Some(length) => place += length + 3,
                 None => return Err(damaged(place, "it ends inside the rows of a table")),
             }
@@ -132,24 +142,24 @@ impl Fault {
     }
 }
 
-/// The first words of a statement in lower case, four at most; ends at anything else.
-pub(super) fn first_words(mut statement: &[u8]) -> Vec<String> {
-    while let Some(comment) = statement.trim_ascii_start().strip_prefix(b"/*") {
-        let end = memchr::memmem::find(comment, b"*/").map_or(comment.len(), |end| end + 2);
-        statement = &comment[end..];
-    }
+/// The first words of a statement in lower case, four at most; ends at anything else. Comments between them are none.
+pub(super) fn first_words(statement: &[u8]) -> Vec<String> {
     let mut words = Vec::new();
-    for word in statement
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
-        .take(4)
-    {
-        let letters = word
+    let mut place = 0;
+    while words.len() < 4 {
+        place = skip_blank(statement, place);
+        let rest = &statement[place..];
+        let letters = rest
             .iter()
             .take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_')
             .count();
-        words.push(String::from_utf8_lossy(&word[..letters]).to_ascii_lowercase());
-        if letters < word.len() {
+        if letters == 0 {
+            break;
+        }
+        words.push(String::from_utf8_lossy(&rest[..letters]).to_ascii_lowercase());
+        place += letters;
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"$.\"".contains(byte);
+        if statement.get(place).is_some_and(goes_on) {
             break;
         }
     }
@@ -168,6 +178,8 @@ pub(super) struct Ddl {
     taken: usize,
     /// First schema of the search path, if it is another than `public`.
     schema: Option<String>,
+    /// The other schemas of the search path.
+    further_schemas: Vec<String>,
     escapes_everywhere: bool,
     encoding: Encoding,
 }
@@ -209,22 +221,15 @@ impl Ddl {
         self.search_path(&[schema]);
     }
 
-    /// Takes note of the statements of a text that holds no rows. Comments between them may only be whole lines.
+    /// Takes note of the statements of a text that holds no rows.
     pub(super) fn statements(&mut self, text: &[u8]) -> Result<(), Fault> {
         let mut scanner = Scanner::default();
         scanner.escapes_everywhere = self.escapes_everywhere;
         let mut place = 0;
         loop {
-            let rest = &text[place..];
-            let space = rest.len() - rest.trim_ascii_start().len();
-            place += space;
-            let rest = &rest[space..];
-            if rest.is_empty() {
+            place = skip_blank(text, place);
+            if place == text.len() {
                 return Ok(());
-            }
-            if rest.starts_with(b"--") {
-                place += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                continue;
             }
             let end = scanner
                 .scan(text, place, Stop::Statement)
@@ -240,6 +245,15 @@ impl Ddl {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
             ["set", ..] => self.set(&tokens(statement)),
+            ["reset", "search_path"] => {
+                self.search_path(&[]);
+                Ok(())
+            }
+            ["reset" | "discard", "all"] => {
+                self.search_path(&[]);
+                self.escapes_everywhere = false;
+                Ok(())
+            }
             ["select", ..] if memchr::memmem::find(statement, b"set_config").is_some() => {
                 self.set_config(&tokens(statement))
             }
@@ -266,6 +280,10 @@ impl Ddl {
                 self.drop_index(&mut Tokens::new(tokens(statement)));
                 Ok(())
             }
+            ["drop", "table", ..] | ["drop", "foreign", "table", ..] => {
+                self.drop_tables(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -287,7 +305,15 @@ impl Ddl {
             })
             .collect();
         match setting.as_str() {
+            "search_path" if values == ["default"] => self.search_path(&[]),
             "search_path" => self.search_path(&values),
+            "schema" => {
+                let mut texts = tokens.iter().filter_map(|token| match token {
+                    Token::Text(text) => Some(text.as_str()),
+                    _ => None,
+                });
+                self.search_path(texts.next().as_slice());
+            }
             "standard_conforming_strings" => {
                 self.escapes_everywhere = matches!(values[..], ["off" | "false" | "0" | "no", ..]);
             }
@@ -343,12 +369,12 @@ impl Ddl {
     }
 
     fn search_path(&mut self, schemas: &[&str]) {
-        let first = schemas
+        let mut schemas = schemas
             .iter()
-            .find(|name| !matches!(**name, "" | "$user" | "pg_catalog" | "pg_temp"));
-        self.schema = first
-            .filter(|name| **name != "public")
+            .filter(|name| !matches!(**name, "" | "$user" | "pg_catalog" | "pg_temp"))
             .map(|name| (*name).to_owned());
+        self.schema = schemas.next().filter(|name| name != "public");
+        self.further_schemas = schemas.collect();
     }
 
     fn create_domain(&mut self, tokens: &mut Tokens) {
@@ -390,15 +416,14 @@ impl Ddl {
             // `CREATE … TABLE` of another kind, such as an event trigger `ON table_rewrite`.
             return Ok(());
         }
-        let unless_there = tokens.accept("if");
-        if unless_there {
+        if tokens.accept("if") {
             tokens.skip(2);
         }
         let name = self.name(tokens).ok_or(Fault::Definition { table: None })?;
-        if unless_there && self.catalog.table(&name).is_some() {
+        if self.catalog.table(&name).is_some() {
+            // The server refuses a second table of that name, and goes on with the first.
             return Ok(());
         }
-        self.catalog.keys_mut().take(&name);
         let fault = || Fault::Definition {
             table: Some(name.clone()),
         };
@@ -465,6 +490,9 @@ impl Ddl {
                 self.catalog
                     .set_generated(table.name.clone(), column.name.clone());
             }
+            if self.catalog.has_default(from, &column.name) {
+                self.catalog.set_default(&table.name, &column.name, true);
+            }
             if let Some(sql) = self.catalog.written_type(from, &column.name).cloned() {
                 self.catalog
                     .set_written_type(table.name.clone(), column.name.clone(), sql);
@@ -509,12 +537,25 @@ impl Ddl {
     /// Reads a column's definition, up to the comma or parenthesis after it.
     fn column(&mut self, tokens: &mut Tokens, table: &mut Table) -> Option<()> {
         let name = tokens.identifier()?;
+        const SERIAL: [&str; 6] = [
+            "serial",
+            "bigserial",
+            "smallserial",
+            "serial2",
+            "serial4",
+            "serial8",
+        ];
+        let type_name = tokens.peek();
+        let is_serial = type_name.is_some_and(|name| SERIAL.iter().any(|serial| name.is(serial)));
         let (sql_type, written) = self.written_type_of(tokens);
         if written != sql_type.sql() {
             self.catalog
                 .set_written_type(table.name.clone(), name.clone(), written.into());
         }
         let rest = tokens.rest_of_element().to_vec();
+        if has_default(&rest) || is_serial {
+            self.catalog.set_default(&table.name, &name, true);
+        }
         if is_generated(&rest) {
             self.catalog.set_generated(table.name.clone(), name.clone());
         }
@@ -531,11 +572,22 @@ impl Ddl {
             tokens.skip(1);
         }
         tokens.accept("only");
-        let Some(name) = self.name(tokens) else {
+        let Some(name) = self.known_name(tokens) else {
             return;
         };
+        tokens.accept_symbol(b'*');
         loop {
-            if tokens.accept("attach") && tokens.accept("partition") {
+            if tokens.accept("drop") {
+                match tokens.accept("constraint") {
+                    true => self.drop_constraint(tokens, &name),
+                    false => self.drop_column(tokens, &name),
+                }
+            } else if tokens.accept("rename") {
+                self.rename(tokens, &name);
+                return;
+            } else if tokens.accept("alter") {
+                self.alter_column(tokens, &name);
+            } else if tokens.accept("attach") && tokens.accept("partition") {
                 if let Some(leaf) = self.name(tokens) {
                     self.catalog.attach(leaf, name.clone());
                 }
@@ -544,8 +596,6 @@ impl Ddl {
                     true => self.constraint(tokens, &name),
                     false => self.add_column(tokens, &name),
                 }
-            } else if tokens.accept("drop") && tokens.accept("constraint") {
-                self.drop_constraint(tokens, &name);
             }
             tokens.skip_to_element_end();
             if !tokens.accept_symbol(b',') {
@@ -568,6 +618,77 @@ impl Ddl {
         }
     }
 
+    fn drop_column(&mut self, tokens: &mut Tokens, name: &TableName) {
+        tokens.accept("column");
+        if tokens.accept("if") {
+            tokens.skip(1);
+        }
+        if let Some(column) = tokens.identifier() {
+            self.catalog.drop_column(name, &column);
+        }
+    }
+
+    /// `RENAME [COLUMN] a TO b`, and `RENAME TO b` of the table itself.
+    fn rename(&mut self, tokens: &mut Tokens, name: &TableName) {
+        if tokens.accept("to") {
+            if let Some(new) = tokens.identifier() {
+                let new = TableName::new(name.schema.clone(), new);
+                self.catalog.rename(name, new);
+            }
+            return;
+        }
+        tokens.accept("column");
+        let old = tokens.identifier();
+        if !tokens.accept("to") {
+            return;
+        }
+        if let (Some(old), Some(new)) = (old, tokens.identifier()) {
+            self.catalog.rename_column(name, &old, &new);
+        }
+    }
+
+    /// `ALTER [COLUMN] a`: another type, or with a default or without.
+    fn alter_column(&mut self, tokens: &mut Tokens, name: &TableName) {
+        tokens.accept("column");
+        let Some(column) = tokens.identifier() else {
+            return;
+        };
+        let set = tokens.accept("set");
+        if set && tokens.accept("default") {
+            let is_null = tokens.peek().is_some_and(|token| token.is("null"));
+            self.catalog.set_default(name, &column, !is_null);
+        } else if tokens.accept("drop") {
+            if tokens.accept("expression") {
+                self.catalog.set_stored(name, &column);
+            } else if tokens.accept("default") || tokens.accept("identity") {
+                self.catalog.set_default(name, &column, false);
+            }
+        } else if tokens.accept("add") {
+            // `GENERATED … AS IDENTITY`.
+            self.catalog.set_default(name, &column, true);
+        } else if (set && tokens.accept("data") || !set) && tokens.accept("type") {
+            let (sql_type, written) = self.written_type_of(tokens);
+            let written = Some(written).filter(|written| *written != sql_type.sql());
+            let written = written.map(Into::into);
+            self.catalog.set_type(name, &column, sql_type, written);
+        }
+    }
+
+    fn drop_tables(&mut self, tokens: &mut Tokens) {
+        tokens.skip(1);
+        tokens.accept("foreign");
+        tokens.accept("table");
+        if tokens.accept("if") {
+            tokens.skip(1);
+        }
+        while let Some(name) = self.known_name(tokens) {
+            self.catalog.remove(&name);
+            if !tokens.accept_symbol(b',') {
+                return;
+            }
+        }
+    }
+
     /// A table's or type's name. Without a schema it is in the first one of the search path.
     pub(super) fn name(&self, tokens: &mut Tokens) -> Option<TableName> {
         let mut name = tokens.identifier()?;
@@ -576,6 +697,22 @@ impl Ddl {
             schema = std::mem::replace(&mut name, tokens.identifier()?);
         }
         Some(TableName { schema, name })
+    }
+
+    /// The name of a table that there should be: as [`Ddl::name`], but without a schema it is in the first one of the
+    /// search path that has such a table.
+    pub(super) fn known_name(&self, tokens: &mut Tokens) -> Option<TableName> {
+        let qualified = tokens.is_qualified();
+        let name = self.name(tokens)?;
+        if qualified || self.further_schemas.is_empty() || self.catalog.table(&name).is_some() {
+            return Some(name);
+        }
+        let found = self
+            .further_schemas
+            .iter()
+            .map(|schema| TableName::new(schema.clone(), name.name.clone()))
+            .find(|other| self.catalog.table(other).is_some());
+        Some(found.unwrap_or(name))
     }
 
     /// Reads a type, up to the first word that cannot belong to it.

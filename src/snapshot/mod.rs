@@ -35,6 +35,7 @@ mod postgres;
 mod read_errors;
 mod schema_sql;
 mod sql_names;
+mod sql_start;
 mod sql_text;
 mod sql_type;
 mod stated_keys;

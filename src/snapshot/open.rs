@@ -11,6 +11,7 @@ use super::backup::is_of_backup;
 use super::compression::{Compression, MAGIC_LENGTH, decoder};
 use super::pgdata::PgdataSource;
 use super::read_errors::{io_error, read_error};
+use super::sql_start::begins_like_sql;
 use super::tar_members::Members;
 use super::{
     Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, PgdataOptions,
@@ -20,23 +21,6 @@ use super::{
 
 /// Decompressed bytes that a kind is told by.
 const START: u64 = 4096;
-
-/// Words that SQL text of a dump begins with, whatever wrote it.
-const SQL_WORDS: [&str; 13] = [
-    "--",
-    "/*",
-    "\\restrict",
-    "\\connect",
-    "SET",
-    "SELECT",
-    "BEGIN",
-    "START",
-    "CREATE",
-    "DROP",
-    "ALTER",
-    "COPY",
-    "INSERT",
-];
 
 /// How a snapshot is opened. Only live servers and data folders look at it.
 #[derive(Debug, Clone)]
@@ -405,12 +389,11 @@ impl Content {
             .strip_prefix(b"\xef\xbb\xbf")
             .unwrap_or(start)
             .trim_ascii_start();
-        let is_sql = SQL_WORDS.iter().any(|word| {
-            let (begin, rest) = text.split_at(text.len().min(word.len()));
-            let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
-            let goes_on = is_letter(begin.last()) && is_letter(rest.first());
-            begin.eq_ignore_ascii_case(word.as_bytes()) && !goes_on
-        });
+        // What psql, ssh or docker said may stand before what pg_dump writes first.
+        let is_sql = begins_like_sql(text)
+            || text
+                .split(|byte| *byte == b'\n')
+                .any(|line| line.starts_with(b"-- PostgreSQL database "));
         match is_sql && !text.contains(&0) {
             true => Content::Sql,
             false => Content::Unknown,

@@ -8,10 +8,14 @@
 //! `\unrestrict` lines (CVE-2025-8714); like psql, this reader takes a line with a backslash for a
 //! statement of its own.
 
+mod changes;
 pub(super) mod copy_block;
+pub(super) mod copy_form;
 mod databases;
 mod insert_run;
+mod psql;
 pub(super) mod reader;
+mod transaction;
 
 use std::io::Read;
 use std::ops::ControlFlow;

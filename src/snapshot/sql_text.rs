@@ -2,7 +2,12 @@
 //!
 //! The end of a statement is found by the rules of psql, which is what restores plain dumps
 //! (`psqlscan.l`): a semicolon outside quotes, comments and parentheses, and outside the body of a
-//! routine that is written as `BEGIN ATOMIC … END`.
+//! routine that is written as `BEGIN ATOMIC … END`. A backslash outside of quotes and comments is never SQL: with it
+//! a command of psql begins.
+
+mod literal;
+
+pub(super) use literal::{continued, dollar_quoted, unicode, unquote};
 
 /// Where [`Scanner::scan`] stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +18,8 @@ pub(super) enum Stop {
     Values,
     /// After a parenthesis that closes the outermost open one, or after the statement.
     Tuple,
+    /// After the comment that is open.
+    Comment,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,6 +29,10 @@ enum Mode {
     /// In `'…'`; with backslash escapes in `E'…'`.
     Quoted {
         escapes: bool,
+    },
+    /// After `E'…'`: a quote behind a line end continues it, escapes and all.
+    AfterEscapes {
+        line_end: bool,
     },
     /// In `"…"`.
     Name,
@@ -43,6 +54,8 @@ pub(super) struct Scanner {
     words: Vec<RoutineWord>,
     /// True after `SET standard_conforming_strings = off`: plain strings then have escapes too.
     pub(super) escapes_everywhere: bool,
+    /// The last stop was at a command of psql inside of the statement: its backslash is the last byte before the place.
+    pub(super) at_command: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +77,7 @@ const PLAIN: [bool; 256] = {
         }
         byte += 1;
     }
-    let others = b"'\"$();-/";
+    let others = b"'\"$();-/\\";
     let mut index = 0;
     while index < others.len() {
         plain[others[index] as usize] = false;
@@ -93,10 +106,51 @@ fn dollar_tag(bytes: &[u8]) -> Option<&[u8]> {
     (bytes[end] == b'$' && !bytes[1].is_ascii_digit()).then(|| &bytes[..=end])
 }
 
+/// Where a comment `-- …` ends: at its line's end, which for PostgreSQL is a CR, too.
+fn line_comment_end(bytes: &[u8], start: usize) -> usize {
+    let rest = &bytes[start..];
+    start + memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())
+}
+
+/// The position of the first byte from `place` on that is neither white space nor in a comment. A comment that does
+/// not end goes to the end of `bytes`.
+pub(super) fn skip_blank(bytes: &[u8], mut place: usize) -> usize {
+    while let Some(byte) = bytes.get(place) {
+        let rest = &bytes[place..];
+        if byte.is_ascii_whitespace() {
+            place += 1;
+        } else if rest.starts_with(b"--") {
+            place = line_comment_end(bytes, place);
+        } else if rest.starts_with(b"/*") {
+            let mut scanner = Scanner::default();
+            scanner.open_comment();
+            place = scanner
+                .scan(bytes, place + 2, Stop::Comment)
+                .unwrap_or(bytes.len());
+        } else {
+            break;
+        }
+    }
+    place
+}
+
 impl Scanner {
     /// True between statements, and where no string or comment is open.
     pub(super) fn is_in_code(&self) -> bool {
         self.mode == Mode::Code
+    }
+
+    /// A comment `/* … */` has begun before the place from which is scanned next.
+    pub(super) fn open_comment(&mut self) {
+        self.mode = Mode::Comment { depth: 1 };
+    }
+
+    /// The statement is over, whatever is open in it.
+    pub(super) fn leave_statement(&mut self) {
+        *self = Scanner {
+            escapes_everywhere: self.escapes_everywhere,
+            ..Scanner::default()
+        };
     }
 
     /// Looks for `stop` from `start` on. Gives the position after it, or `None` where `bytes` end before;
@@ -126,10 +180,24 @@ impl Scanner {
                             found + 2
                         }
                         Some(found) => {
-                            self.mode = Mode::Code;
+                            self.mode = Mode::AfterEscapes { line_end: false };
                             found + 1
                         }
                     };
+                }
+                Mode::AfterEscapes { line_end } => {
+                    let rest = &bytes[place..];
+                    if rest[0].is_ascii_whitespace() {
+                        *line_end |= matches!(rest[0], b'\n' | b'\r');
+                        place += 1;
+                    } else if rest.starts_with(b"--") {
+                        place = line_comment_end(bytes, place);
+                    } else if rest[0] == b'\'' && *line_end {
+                        self.mode = Mode::Quoted { escapes: true };
+                        place += 1;
+                    } else {
+                        self.mode = Mode::Code;
+                    }
                 }
                 Mode::Name => place = self.close(bytes, place, b'"'),
                 Mode::Comment { depth } => {
@@ -137,10 +205,13 @@ impl Scanner {
                     place = found.map_or(bytes.len(), |found| place + found);
                     if bytes[place..].starts_with(b"*/") {
                         *depth -= 1;
+                        place += 2;
                         if *depth == 0 {
                             self.mode = Mode::Code;
+                            if stop == Stop::Comment {
+                                return Some(place);
+                            }
                         }
-                        place += 2;
                     } else if bytes[place..].starts_with(b"/*") {
                         *depth += 1;
                         place += 2;
@@ -175,6 +246,7 @@ impl Scanner {
     fn code(&mut self, bytes: &[u8], place: &mut usize, stop: Stop) -> Option<usize> {
         let rest = &bytes[*place..];
         let mut length = 1;
+        self.at_command = false;
         match rest[0] {
             b'\'' => {
                 self.mode = Mode::Quoted {
@@ -193,8 +265,12 @@ impl Scanner {
                 self.words.clear();
                 return Some(*place + 1);
             }
+            b'\\' => {
+                self.at_command = true;
+                return Some(*place + 1);
+            }
             b'-' if rest.starts_with(b"--") => {
-                length = memchr::memchr(b'\n', rest).unwrap_or(rest.len())
+                length = line_comment_end(bytes, *place) - *place;
             }
             b'/' if rest.starts_with(b"/*") => {
                 self.mode = Mode::Comment { depth: 1 };
@@ -310,11 +386,9 @@ pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
             mode @ Mode::Comment { .. } => {
                 scanner.mode = mode;
                 while place < bytes.len() && !scanner.is_in_code() {
-                    // The scanner would go on with code: so it gets one comment's end at a time.
-                    let length = memchr::memmem::find(&bytes[place..], b"*/");
-                    let end = length.map_or(bytes.len(), |length| place + length + 2);
-                    scanner.scan(&bytes[..end], place, Stop::Statement);
-                    place = end;
+                    place = scanner
+                        .scan(bytes, place, Stop::Comment)
+                        .unwrap_or(bytes.len());
                 }
             }
             Mode::Name => {
@@ -323,77 +397,19 @@ pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
                 place = end;
             }
             mode => {
-                let (value, end) =
-                    unquote(bytes, place, b'\'', mode == Mode::Quoted { escapes: true });
+                let escapes = mode == Mode::Quoted { escapes: true };
+                let (mut value, mut end) = unquote(bytes, place, b'\'', escapes);
+                while let Some(next) = continued(bytes, end) {
+                    let (more, after) = unquote(bytes, next, b'\'', escapes);
+                    value.extend_from_slice(&more);
+                    end = after;
+                }
                 tokens.push(Token::Text(text(&value)));
                 place = end;
             }
         }
     }
     tokens
-}
-
-/// The value of a quoted thing whose content begins at `place`, and the position after its closing quote.
-pub(super) fn unquote(
-    bytes: &[u8],
-    mut place: usize,
-    quote: u8,
-    escapes: bool,
-) -> (Vec<u8>, usize) {
-    let mut value = Vec::new();
-    loop {
-        let found = match escapes {
-            true => memchr::memchr2(quote, b'\\', &bytes[place..]),
-            false => memchr::memchr(quote, &bytes[place..]),
-        };
-        let Some(found) = found else {
-            value.extend_from_slice(&bytes[place..]);
-            return (value, bytes.len());
-        };
-        value.extend_from_slice(&bytes[place..place + found]);
-        place += found + 1;
-        if bytes[place - 1] == b'\\' {
-            place += escape(&bytes[place..], &mut value);
-        } else if bytes.get(place) == Some(&quote) {
-            value.push(quote);
-            place += 1;
-        } else {
-            return (value, place);
-        }
-    }
-}
-
-/// Appends what an escape of `E'…'` stands for, and gives its length without the backslash.
-fn escape(bytes: &[u8], value: &mut Vec<u8>) -> usize {
-    let Some(&first) = bytes.first() else {
-        return 0;
-    };
-    let code_point = |length: usize| {
-        let digits = std::str::from_utf8(bytes.get(1..=length)?).ok()?;
-        char::from_u32(u32::from_str_radix(digits, 16).ok()?)
-    };
-    let letter = match first {
-        b'u' => code_point(4).map(|letter| (letter, 5)),
-        b'U' => code_point(8).map(|letter| (letter, 9)),
-        _ => None,
-    };
-    if let Some((letter, length)) = letter {
-        value.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-        return length;
-    }
-    let (byte, length) = match first {
-        b'b' => (0x08, 1),
-        b'f' => (0x0c, 1),
-        b'n' => (b'\n', 1),
-        b'r' => (b'\r', 1),
-        b't' => (b'\t', 1),
-        // `\v` is not known in strings, only in COPY.
-        b'x' => super::copy_text::number(&bytes[1..], 16, 2)
-            .map_or((b'x', 1), |(byte, length)| (byte, 1 + length)),
-        _ => super::copy_text::number(bytes, 8, 3).unwrap_or((first, 1)),
-    };
-    value.push(byte);
-    length
 }
 
 #[cfg(test)]
@@ -421,7 +437,7 @@ mod tests {
 
     #[test]
     fn statements_end_where_psql_ends_them() {
-        let cases: [(&str, &[&str]); 16] = [
+        let cases: [(&str, &[&str]); 21] = [
             ("a; b;\n", &["a;", "b;"]),
             ("a 'x;''y' b;\n", &["a 'x;''y' b;"]),
             ("a 'x\n;\n' b;\nc;", &["a 'x\n;\n' b;", "c;"]),
@@ -433,6 +449,14 @@ mod tests {
             ("a$b$c; d$b$;", &["a$b$c;", "d$b$;"]),
             ("a $1; b;", &["a $1;", "b;"]),
             ("a -- b; c'\n d; e;", &["a -- b; c'\n d;", "e;"]),
+            ("a -- b; c'\r d; e;", &["a -- b; c'\r d;", "e;"][..]),
+            (
+                "a E'x' -- y\n 'z\\'; b'; c;",
+                &["a E'x' -- y\n 'z\\'; b';", "c;"],
+            ),
+            ("a E'x' 'z\\'; c;", &["a E'x' 'z\\';", "c;"]),
+            ("a U&'x\\'; b;", &["a U&'x\\';", "b;"]),
+            ("a U&\"x;\\\"; b;", &["a U&\"x;\\\";", "b;"]),
             (
                 "a /* ; /* ' */ ; */ b; c;",
                 &["a /* ; /* ' */ ; */ b;", "c;"],
@@ -479,6 +503,37 @@ mod tests {
     }
 
     #[test]
+    fn a_command_of_psql_inside_of_a_statement_is_a_stop() {
+        for (text, at) in [("SELECT 1 \\g\n", 10), ("SELECT (1 \\; ", 11)] {
+            let mut scanner = Scanner::default();
+            assert_eq!(
+                scanner.scan(text.as_bytes(), 0, Stop::Statement),
+                Some(at),
+                "{text}"
+            );
+            assert!(scanner.at_command);
+        }
+        let mut scanner = Scanner::default();
+        let text = b"SELECT '\\', \"\\\" /* \\ */ -- \\\n;";
+        assert_eq!(scanner.scan(text, 0, Stop::Statement), Some(text.len()));
+        assert!(!scanner.at_command);
+    }
+
+    #[test]
+    fn blanks_are_white_space_and_comments() {
+        for (text, rest) in [
+            (" \t\r\n x", "x"),
+            ("-- a\n/* b /* c */ */x", "x"),
+            ("/**/-- a\r -b", "-b"),
+            ("/ * x", "/ * x"),
+            ("/* not closed", ""),
+            ("", ""),
+        ] {
+            assert_eq!(&text[skip_blank(text.as_bytes(), 0)..], rest, "{text}");
+        }
+    }
+
+    #[test]
     fn statements_have_tokens() {
         let word = |text: &str| Token::Word(text.into());
         let text = |text: &str| Token::Text(text.into());
@@ -505,6 +560,10 @@ mod tests {
             (
                 "a -- b\n/* c /* d */ e */ - /",
                 vec![word("a"), Token::Symbol(b'-'), Token::Symbol(b'/')],
+            ),
+            (
+                "'a' -- x\n 'b' E'\\''\n'\\'' 'c' 'd'",
+                vec![text("ab"), text("''"), text("c"), text("d")],
             ),
             ("'not closed", vec![text("not closed")]),
             ("a /* not closed", vec![word("a")]),

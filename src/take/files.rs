@@ -116,10 +116,23 @@ impl Files {
         let Some(table) = self.open.get_mut(name) else {
             return Ok(());
         };
-        let writer = CsvWriter::new(head, &table.columns)
-            .filter(|_| columns == table.columns)
-            .ok_or_else(|| fault("its data stand in several places with different columns"))?;
-        table.writer = Some(Arc::new(writer));
+        // A later part of the data may lack columns, which are NULL then.
+        if !columns.iter().all(|column| table.columns.contains(column)) {
+            return Err(fault(
+                "its data stand in several places, and the first lacks a column that another has",
+            ));
+        }
+        let mut lacking = table
+            .columns
+            .iter()
+            .filter(|column| !columns.contains(column));
+        if let Some(column) = lacking.find(|column| self.catalog.has_default(name, column)) {
+            return Err(fault(&format!(
+                "some of its data has no column {column}, and the database would fill in the column's default; \
+                 restore the dump into a server, and take the snapshot from that"
+            )));
+        }
+        table.writer = Some(Arc::new(CsvWriter::new(head, &table.columns)));
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use super::toc::{DataPlace, Entry, Toc};
 use crate::snapshot::compression::Compression;
 use crate::snapshot::ddl::Ddl;
 use crate::snapshot::encoding::Encoding;
-use crate::snapshot::plain::copy_block;
+use crate::snapshot::plain::copy_block::{self, Copy, CopyHead};
+use crate::snapshot::plain::copy_form::CopyForm;
 use crate::snapshot::{
     BlockHead, Catalog, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName,
 };
@@ -33,6 +34,8 @@ pub(super) struct TableData {
     pub(super) head: Arc<BlockHead>,
     /// True for `INSERT` statements, false for the rows of a `COPY`.
     pub(super) is_inserts: bool,
+    /// How the rows of a `COPY` are written.
+    pub(super) form: CopyForm,
     pub(super) place: DataPlace,
 }
 
@@ -163,18 +166,31 @@ fn table_data(
 ) -> Result<TableData, SnapshotError> {
     ddl.set_schema(&entry.namespace);
     let copy = entry.copy.trim_ascii();
-    let (table, columns) = if copy.is_empty() {
-        (
-            TableName::new(entry.namespace.clone(), entry.tag.clone()),
-            None,
-        )
+    let head = if copy.is_empty() {
+        CopyHead {
+            table: TableName::new(entry.namespace.clone(), entry.tag.clone()),
+            columns: None,
+            form: CopyForm::default(),
+        }
     } else {
-        let head = copy_block::head(copy, ddl).map_err(|reason| SnapshotError::Unsupported {
+        let unsupported = |reason: &str| SnapshotError::Unsupported {
             what: format!("the data of table {} ({})", entry.tag, shown(copy)),
             reason: reason.to_owned(),
-        })?;
-        (head.table, head.columns)
+        };
+        match copy_block::head(copy, ddl).map_err(unsupported)? {
+            Copy::Rows(head) => match head.form.unread {
+                Some(reason) => return Err(unsupported(reason)),
+                None => head,
+            },
+            Copy::Elsewhere(_, reason) => return Err(unsupported(reason)),
+            Copy::Out => return Err(unsupported("it writes rows and holds none")),
+        }
     };
+    let CopyHead {
+        table,
+        columns,
+        form,
+    } = head;
     let catalog = ddl.catalog();
     let head = |columns| {
         Arc::new(BlockHead {
@@ -197,6 +213,7 @@ fn table_data(
         table,
         namespace: entry.namespace.clone(),
         is_inserts: copy.is_empty(),
+        form,
         place: entry.place.clone(),
     })
 }

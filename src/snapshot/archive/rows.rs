@@ -6,8 +6,6 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 
-use memchr::memmem::Finder;
-
 use super::catalog::{Contents, TableData};
 use crate::snapshot::chunks::{CHUNK, Chunks, Origin};
 use crate::snapshot::encoding::Encoding;
@@ -109,15 +107,13 @@ fn read_copy(
     if sink(Event::Begin(data.head.clone())).is_break() {
         return Ok(());
     }
-    let mut block = CopyBlock {
-        table: data.table.clone(),
-        root: data.root().clone(),
-        head: Some(data.head.clone()),
-        columns: Some(data.head.columns.len()),
-        rows: 0,
-        bytes: 0,
-        end: Finder::new(b"\n\\.\n"),
-    };
+    let mut block = CopyBlock::new(
+        data.table.clone(),
+        data.root().clone(),
+        Some(data.head.clone()),
+        Some(data.head.columns.len()),
+        data.form.clone(),
+    );
     let mut ended = false;
     let mut offset = 0;
     for chunk in Chunks::new(reader, origin, CHUNK) {
@@ -130,8 +126,15 @@ fn read_copy(
                 Progress::More => continue,
                 Progress::Stopped => return Ok(()),
                 Progress::Ended(next) => (ended, rest) = (true, next),
-                // Rows that are handed out are looked at by whom they go to.
-                Progress::Cut | Progress::WrongRow(..) => break,
+                Progress::Cut => break,
+                Progress::WrongRow(row, at, reason) => {
+                    let place = Place {
+                        row: Some(row),
+                        offset: Some(chunk.offset_of(at)),
+                        ..place(data, member)
+                    };
+                    return Err(damaged(place, reason));
+                }
             }
         }
         if let Some(found) = chunk.bytes()[rest..]

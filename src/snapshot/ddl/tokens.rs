@@ -17,6 +17,11 @@ impl Tokens {
         self.tokens.get(self.place)
     }
 
+    /// The tokens that have not been taken.
+    pub(in crate::snapshot) fn rest(&self) -> &[Token] {
+        self.tokens.get(self.place..).unwrap_or_default()
+    }
+
     pub(in crate::snapshot) fn next(&mut self) -> Option<Token> {
         let token = self.tokens.get(self.place).cloned();
         self.place += 1;
@@ -38,6 +43,11 @@ impl Tokens {
         let found = self.peek() == Some(&Token::Symbol(symbol));
         self.place += usize::from(found);
         found
+    }
+
+    /// True before a name with a schema.
+    pub(in crate::snapshot) fn is_qualified(&self) -> bool {
+        self.tokens.get(self.place + 1) == Some(&Token::Symbol(b'.'))
     }
 
     /// Takes a name, quoted or not.
@@ -89,4 +99,12 @@ pub(in crate::snapshot) fn is_generated(element: &[Token]) -> bool {
     element
         .windows(4)
         .any(|four| four[0].is("generated") && four[2].is("as") && four[3] == Token::Symbol(b'('))
+}
+
+/// True if an element fills its column in without a value: by `DEFAULT` of something else than NULL, or as an identity.
+pub(in crate::snapshot) fn has_default(element: &[Token]) -> bool {
+    element.iter().any(|token| token.is("identity"))
+        || element
+            .windows(2)
+            .any(|two| two[0].is("default") && !two[1].is("null") && !two[1].is("as"))
 }

@@ -1,55 +1,79 @@
 //! One block of `COPY … FROM stdin`: its header, its rows and its end.
+//!
+//! Lines may end with CR LF: in COPY text no value holds either byte, so nothing is lost by that.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
 
+use super::copy_form::{CopyForm, OTHER_LINE_END};
 use crate::snapshot::chunks::Chunk;
 use crate::snapshot::ddl::{Ddl, Tokens};
 use crate::snapshot::inserts::column_list;
 use crate::snapshot::sql_text::{Token, tokens};
 use crate::snapshot::{Block, BlockHead, Event, Sink, TableEnd, TableName};
 
-/// What a `COPY` statement says.
+/// What a `COPY` statement does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::snapshot) enum Copy {
+    /// Rows of a table follow.
+    Rows(CopyHead),
+    /// Rows of a table come from somewhere else, for the reason that is given.
+    Elsewhere(TableName, &'static str),
+    /// It writes rows, and changes none.
+    Out,
+}
+
+/// What a `COPY` statement says of the rows that follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::snapshot) struct CopyHead {
     pub(in crate::snapshot) table: TableName,
     pub(in crate::snapshot) columns: Option<Vec<String>>,
+    pub(in crate::snapshot) form: CopyForm,
 }
 
-/// Reads `COPY table [(columns)] FROM stdin;`.
+/// Reads `COPY table [(columns)] FROM stdin [options];`.
 ///
 /// # Errors
-/// What cannot be read about any other form of `COPY`.
-pub(in crate::snapshot) fn head(statement: &[u8], ddl: &Ddl) -> Result<CopyHead, &'static str> {
+/// What cannot be understood.
+pub(in crate::snapshot) fn head(statement: &[u8], ddl: &Ddl) -> Result<Copy, &'static str> {
     const OTHER_FORM: &str = "only COPY of a table FROM stdin is known";
     let mut tokens = Tokens::new(tokens(statement));
     tokens.accept("copy");
-    let table = ddl.name(&mut tokens).ok_or(OTHER_FORM)?;
+    if tokens.peek() == Some(&Token::Symbol(b'(')) {
+        return Ok(Copy::Out);
+    }
+    let table = ddl.known_name(&mut tokens).ok_or(OTHER_FORM)?;
     let columns = match tokens.accept_symbol(b'(') {
         true => Some(column_list(&mut tokens).ok_or(OTHER_FORM)?),
         false => None,
     };
+    let mut form = CopyForm::default();
+    if tokens.accept("with") && tokens.accept("oids") {
+        form.oids = true;
+    }
+    if tokens.accept("to") {
+        return Ok(Copy::Out);
+    }
     if !tokens.accept("from") {
         return Err(OTHER_FORM);
     }
-    if let Some(Token::Text(_)) = tokens.peek() {
-        return Err(
+    if tokens.accept("program") {
+        return Ok(Copy::Elsewhere(table, "its rows come from a program"));
+    }
+    if !(tokens.accept("stdin") || tokens.accept("pstdin")) {
+        return Ok(Copy::Elsewhere(
+            table,
             "its rows stand in another file, as in restore.sql of a tar archive; give the archive itself",
-        );
+        ));
     }
-    if !tokens.accept("stdin") {
-        return Err(OTHER_FORM);
-    }
-    tokens.accept("with");
-    // FREEZE changes nothing in the rows. pg_dump writes no option at all.
-    let frozen =
-        tokens.accept_symbol(b'(') && tokens.accept("freeze") && tokens.accept_symbol(b')');
-    if frozen || tokens.accept("freeze") || tokens.peek() == Some(&Token::Symbol(b';')) {
-        return Ok(CopyHead { table, columns });
-    }
-    Err("only COPY's text format without options is read in SQL text; dump with pg_dump")
+    form.options(&mut tokens)?;
+    Ok(Copy::Rows(CopyHead {
+        table,
+        columns,
+        form,
+    }))
 }
 
 /// A block that is being read.
@@ -63,7 +87,12 @@ pub(in crate::snapshot) struct CopyBlock {
     pub(in crate::snapshot) columns: Option<usize>,
     pub(in crate::snapshot) rows: u64,
     pub(in crate::snapshot) bytes: u64,
-    pub(in crate::snapshot) end: Finder<'static>,
+    form: CopyForm,
+    /// A row with the columns' names is still to come.
+    header_comes: bool,
+    /// Lines end with CR LF, as after a terminal or a program of Windows. Known from the first line on.
+    crlf: Option<bool>,
+    end: Finder<'static>,
 }
 
 /// What came of a chunk.
@@ -74,13 +103,72 @@ pub(in crate::snapshot) enum Progress {
     Ended(usize),
     /// The stream ends inside the block.
     Cut,
-    /// A row has too few or too many columns: its number from 1, and where in the chunk it begins.
-    WrongRow(u64, usize),
+    /// A row is not what it should be: its number from 1, where in the chunk it begins, and why.
+    WrongRow(u64, usize, &'static str),
     /// The sink wants no more.
     Stopped,
 }
 
+/// Where the rows in a chunk are, and where the text goes on where they end in it.
+type Found = (Range<usize>, Option<usize>);
+
 impl CopyBlock {
+    /// A block of which nothing has been read. `head` is there where its rows are wanted, `columns` says how many its
+    /// rows have, where that is known.
+    pub(in crate::snapshot) fn new(
+        table: TableName,
+        root: TableName,
+        head: Option<Arc<BlockHead>>,
+        columns: Option<usize>,
+        form: CopyForm,
+    ) -> Self {
+        CopyBlock {
+            table,
+            root,
+            head,
+            columns,
+            rows: 0,
+            bytes: 0,
+            header_comes: form.header,
+            form,
+            crlf: None,
+            end: Finder::new(b"\n\\.\n"),
+        }
+    }
+
+    /// Looks for the rows from `start` on, which is a line's start. `None` where the stream ends inside of one.
+    fn find(&mut self, bytes: &[u8], start: usize) -> Option<Found> {
+        let rest = &bytes[start..];
+        if self.crlf.is_none() && !rest.is_empty() {
+            let first = memchr::memchr(b'\n', rest).map_or(rest, |end| &rest[..end]);
+            let crlf = first.ends_with(b"\r");
+            if crlf {
+                self.end = Finder::new(b"\n\\.\r\n");
+            }
+            self.crlf = Some(crlf);
+        }
+        // The line that ends the rows, without its own beginning.
+        let line = &self.end.needle()[1..];
+        if rest.starts_with(line) {
+            Some((start..start, Some(start + line.len())))
+        } else if let Some(found) = self.end.find(rest) {
+            Some((
+                start..start + found + 1,
+                Some(start + found + 1 + line.len()),
+            ))
+        } else if let Some(last) = [&b"\\."[..], b"\\.\r"]
+            .into_iter()
+            .find(|last| rest.strip_suffix(*last).is_some_and(ends_a_line))
+        {
+            // The stream's last line, which lacks its end.
+            Some((start..bytes.len() - last.len(), Some(bytes.len())))
+        } else if ends_a_line(rest) {
+            Some((start..bytes.len(), None))
+        } else {
+            None
+        }
+    }
+
     /// Takes rows from `start` on, which is a line's start.
     pub(in crate::snapshot) fn rows(
         &mut self,
@@ -89,38 +177,56 @@ impl CopyBlock {
         sink: Sink<'_>,
     ) -> Progress {
         let bytes = chunk.bytes();
-        let rest = &bytes[start..];
-        let (range, next) = if rest.starts_with(b"\\.\n") {
-            (start..start, Some(start + 3))
-        } else if let Some(found) = self.end.find(rest) {
-            (start..start + found + 1, Some(start + found + 4))
-        } else if rest == b"\\." || rest.ends_with(b"\n\\.") {
-            // The stream's last line, which lacks its end.
-            (start..bytes.len() - 2, Some(bytes.len()))
-        } else if rest.is_empty() || rest.ends_with(b"\n") {
-            (start..bytes.len(), None)
-        } else {
-            self.rows += memchr::memchr_iter(b'\n', rest).count() as u64;
+        let Some((mut range, next)) = self.find(bytes, start) else {
+            self.rows += memchr::memchr_iter(b'\n', &bytes[start..]).count() as u64;
             return Progress::Cut;
         };
+        if self.header_comes
+            && let Some(length) = memchr::memchr(b'\n', &bytes[range.clone()])
+        {
+            self.header_comes = false;
+            range.start += length + 1;
+        }
+        let crlf = self.crlf == Some(true);
+        if !crlf && bytes[range.clone()].ends_with(b"\r\n") {
+            let last = bytes[range.start..range.end - 1]
+                .iter()
+                .rposition(|&byte| byte == b'\n');
+            let place = range.start + last.map_or(0, |last| last + 1);
+            let before = memchr::memchr_iter(b'\n', &bytes[range.start..place]).count() as u64;
+            return Progress::WrongRow(self.rows + before + 1, place, OTHER_LINE_END);
+        }
         let rows = memchr::memchr_iter(b'\n', &bytes[range.clone()]).count() as u64;
-        let block_offset = chunk.offset_of(range.start);
         if let Some(head) = &self.head {
             if !range.is_empty() {
+                let (buffer, part, converted) = if crlf || !self.form.is_plain() {
+                    let mut plain = Vec::with_capacity(range.len());
+                    let rewritten = self.form.rewrite(&bytes[range.clone()], crlf, &mut plain);
+                    if let Err((row, place, reason)) = rewritten {
+                        let row = self.rows + row + 1;
+                        return Progress::WrongRow(row, range.start + place, reason);
+                    }
+                    let part = 0..plain.len();
+                    (Arc::new(plain), part, None)
+                } else {
+                    let converted = chunk.converted.clone();
+                    (chunk.buffer.clone(), range.clone(), converted)
+                };
                 let block = Block {
                     head: head.clone(),
-                    buffer: chunk.buffer.clone(),
-                    range: range.clone(),
-                    offset: block_offset,
+                    buffer,
+                    range: part,
+                    offset: chunk.offset_of(range.start),
                     first_row: self.rows,
-                    converted: chunk.converted.clone(),
+                    converted,
                 };
                 if sink(Event::Rows(block)) == ControlFlow::Break(()) {
                     return Progress::Stopped;
                 }
             }
         } else if let Some((row, place)) = self.wrong_row(bytes, range.clone(), rows) {
-            return Progress::WrongRow(self.rows + row, place);
+            let reason = "the row has too few or too many columns";
+            return Progress::WrongRow(self.rows + row, place, reason);
         }
         self.rows += rows;
         self.bytes += range.len() as u64;
@@ -142,7 +248,13 @@ impl CopyBlock {
 
     /// Looks whether rows that nobody else will look at have as many columns as they should.
     fn wrong_row(&self, bytes: &[u8], range: Range<usize>, rows: u64) -> Option<(u64, usize)> {
-        let tabs = self.columns?.saturating_sub(1) as u64;
+        if self.form.unread.is_some() || self.form.delimiter != b'\t' {
+            return None;
+        }
+        let tabs = match (self.columns?, self.form.oids) {
+            (columns, true) => columns,
+            (columns, false) => columns.saturating_sub(1),
+        } as u64;
         let found = memchr::memchr_iter(b'\t', &bytes[range.clone()]).count() as u64;
         if found == rows * tabs {
             return None;
@@ -159,4 +271,9 @@ impl CopyBlock {
         }
         None
     }
+}
+
+/// True for whole lines, none among them.
+fn ends_a_line(text: &[u8]) -> bool {
+    text.is_empty() || text.ends_with(b"\n")
 }

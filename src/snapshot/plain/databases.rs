@@ -16,11 +16,22 @@ impl Databases {
             .trim()
             .trim_start_matches("-reuse-previous=on")
             .trim();
-        let name = name
-            .trim_matches('"')
-            .trim_start_matches("dbname=")
-            .trim_matches('\'');
-        self.current = Some(name.to_owned());
+        let name = match name.split_once("dbname=") {
+            Some((_, name)) => name.trim_matches('"').trim_matches('\''),
+            // User, host and port may follow; `-` and nothing at all are the database as before.
+            None => match name.strip_prefix('"') {
+                Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+                None => name.split_whitespace().next().unwrap_or("-"),
+            },
+        };
+        if !name.is_empty() && name != "-" {
+            self.current = Some(name.to_owned());
+        }
+    }
+
+    /// The database whose tables have been seen, where it was named.
+    pub(super) fn with_tables(&self) -> Option<&str> {
+        self.with_tables.as_ref()?.as_deref()
     }
 
     /// # Errors

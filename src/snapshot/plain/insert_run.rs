@@ -8,6 +8,9 @@ use crate::snapshot::{Block, BlockHead, Event, Sink, TableEnd, TableName, insert
 /// Bytes of COPY text that make a block.
 const BLOCK: usize = 1024 * 1024;
 
+const CHANGED_LINE_ENDS: &str = "a value holds a line end, and the line ends of the dump were changed to CR LF: \
+     what the value held cannot be told; let pg_dump write the file itself, with -f";
+
 /// A run that is being read.
 pub(super) struct InsertRun {
     /// The text from `INSERT` to `VALUES`, by which most statements are known to belong to the run.
@@ -28,7 +31,8 @@ pub(super) struct InsertRun {
 }
 
 impl InsertRun {
-    /// Takes a row of a wanted table. `offset` is where its text begins in the stream.
+    /// Takes a row of a wanted table. `offset` is where its text begins in the stream, `crlf` tells that the stream's
+    /// lines end with CR LF.
     ///
     /// # Errors
     /// What is wrong with the row.
@@ -37,6 +41,7 @@ impl InsertRun {
         text: &[u8],
         offset: u64,
         escapes_everywhere: bool,
+        crlf: bool,
         sink: Sink<'_>,
     ) -> Result<ControlFlow<()>, &'static str> {
         if self.buffer.is_empty() {
@@ -44,7 +49,14 @@ impl InsertRun {
             self.buffer_offset = offset;
             self.buffer_first_row = self.rows;
         }
+        let start = self.buffer.len();
         inserts::row(text, &self.generated, escapes_everywhere, &mut self.buffer)?;
+        if crlf
+            && memchr::memmem::find(text, b"\r\n").is_some()
+            && memchr::memmem::find(&self.buffer[start..], b"\\r\\n").is_some()
+        {
+            return Err(CHANGED_LINE_ENDS);
+        }
         self.count(text.len());
         Ok(if self.buffer.len() >= BLOCK {
             self.hand_out(sink)

@@ -1,21 +1,24 @@
 //! The state machine that goes through a plain dump, chunk by chunk.
 
+mod copy_statements;
 mod insert_statements;
+mod psql_lines;
+mod statements;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use memchr::memmem::Finder;
-
-use super::copy_block::{self, CopyBlock, Progress};
+use super::changes::Changes;
+use super::copy_block::{CopyBlock, Progress};
 use super::databases::Databases;
 use super::insert_run::InsertRun;
 use crate::snapshot::chunks::{Chunk, LONGEST_LINE, Origin};
-use crate::snapshot::ddl::{Ddl, first_words};
+use crate::snapshot::ddl::Ddl;
 use crate::snapshot::dump_frame::DumpFrame;
+use crate::snapshot::sql_start::begins_like_sql;
 use crate::snapshot::sql_text::{Scanner, Stop};
 use crate::snapshot::{
-    BlockHead, Catalog, Event, Place, RowForm, Sink, SnapshotError, TableName, Wanted, inserts,
+    BlockHead, Catalog, Event, Place, RowForm, Sink, SnapshotError, TableName, Wanted,
 };
 
 /// Bytes before the first line of SQL that may be something else: messages of psql, ssh or docker.
@@ -31,10 +34,31 @@ enum State {
     Statement,
     /// In an `INSERT`, before its rows.
     InsertHead,
-    /// In the rows of an `INSERT`. Tells what the part of the statement that is being read begins with, once
-    /// that is seen.
-    InsertRows(Option<u8>),
+    /// In the rows of an `INSERT`, where this is expected next.
+    InsertRows(Expected),
+    /// Behind the rows of an `INSERT`, in what is no comma and no semicolon.
+    InsertTail,
+    /// In a comment `/* … */`; what it stands in goes on behind it.
+    Comment(Within),
     Copy(Box<CopyBlock>),
+}
+
+/// What comes next in the rows of an `INSERT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// A row, in parentheses.
+    Row,
+    /// The rest of a row that has begun.
+    RowEnd,
+    /// A comma, the statement's end, or what may follow the rows.
+    Comma,
+}
+
+/// What a comment stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Text,
+    Rows(Expected),
 }
 
 /// What a step came to.
@@ -56,6 +80,9 @@ pub(in crate::snapshot) struct Reader<'a> {
     ddl: Ddl,
     frame: DumpFrame,
     databases: Databases,
+    changes: Changes,
+    /// The last line end between statements was CR LF.
+    crlf: bool,
     /// The part of a statement that earlier chunks held, and where it begins in the stream.
     pending: Vec<u8>,
     pending_offset: u64,
@@ -95,6 +122,8 @@ impl<'a> Reader<'a> {
             ddl: Ddl::default(),
             frame: DumpFrame::default(),
             databases: Databases::default(),
+            changes: Changes::default(),
+            crlf: false,
             pending: Vec::new(),
             pending_offset: 0,
             run: None,
@@ -152,16 +181,30 @@ impl<'a> Reader<'a> {
                         let offset = chunk.offset_of(chunk.len);
                         Err(self.cut_off(Some(table), Some(rows + 1), offset))
                     }
-                    Progress::WrongRow(row, place) => {
+                    Progress::WrongRow(row, place, reason) => {
                         let offset = chunk.offset_of(place);
-                        let reason = "the row has too few or too many columns";
                         Err(self.damaged(Some(table), Some(row), offset, reason))
                     }
                 }
             }
             State::Statement => self.statement(chunk, place),
             State::InsertHead => self.insert_head(chunk, place),
-            State::InsertRows(_) => self.insert_rows(chunk, place),
+            State::InsertRows(expected) => {
+                let expected = *expected;
+                self.insert_rows(chunk, place, expected)
+            }
+            State::InsertTail => self.insert_tail(chunk, place),
+            State::Comment(within) => {
+                let within = *within;
+                let end = self.scanner.scan(chunk.bytes(), place, Stop::Comment);
+                Ok(end.map_or(Step::NextChunk, |end| {
+                    self.state = match within {
+                        Within::Text => State::Between,
+                        Within::Rows(expected) => State::InsertRows(expected),
+                    };
+                    Step::At(end)
+                }))
+            }
         }
     }
 
@@ -182,7 +225,7 @@ impl<'a> Reader<'a> {
             }
         }
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-        if looks_like_sql(&rest[..end]) {
+        if begins_like_sql(&rest[..end]) {
             self.state = State::Between;
             return Ok(Step::At(place));
         }
@@ -196,25 +239,29 @@ impl<'a> Reader<'a> {
     fn between(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
         let bytes = chunk.bytes();
         let rest = &bytes[place..];
-        let Some(space) = rest.iter().position(|byte| !byte.is_ascii_whitespace()) else {
-            return Ok(Step::NextChunk);
-        };
-        if space > 0 {
-            return Ok(Step::At(place + space));
+        let space = rest.iter().position(|byte| !byte.is_ascii_whitespace());
+        let before = &rest[..space.unwrap_or(rest.len())];
+        if let Some(end) = memchr::memchr(b'\n', before) {
+            self.crlf = before[..end].ends_with(b"\r");
         }
-        if rest[0] == b'\\' || rest.starts_with(b"--") {
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        match space {
+            None => return Ok(Step::NextChunk),
+            Some(0) => {}
+            Some(space) => return Ok(Step::At(place + space)),
+        }
+        if rest.starts_with(b"--") {
+            // For PostgreSQL a CR ends a comment, too.
+            let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
             self.frame.comment(&rest[..end]);
-            if let Some(arguments) = rest[..end].strip_prefix(b"\\connect ") {
-                self.databases.connect(arguments);
-            }
-            if let Some(name) = rest[..end].strip_prefix(b"\\encoding ") {
-                let offset = chunk.offset_of(place);
-                self.ddl
-                    .set_encoding(String::from_utf8_lossy(name).trim().trim_matches('\''))
-                    .map_err(|fault| fault.at(self.origin.member.clone(), offset))?;
-            }
             return Ok(Step::At(place + end));
+        }
+        if rest.starts_with(b"/*") {
+            self.scanner.open_comment();
+            self.state = State::Comment(Within::Text);
+            return Ok(Step::At(place + 2));
+        }
+        if rest[0] == b'\\' {
+            return self.psql_line(chunk, place);
         }
         self.pending.clear();
         self.pending_offset = chunk.offset_of(place);
@@ -230,7 +277,7 @@ impl<'a> Reader<'a> {
                 .filter(|run| !run.text.is_empty() && rest.starts_with(&run.text))
             {
                 let next = place + run.text.len();
-                self.state = State::InsertRows(None);
+                self.state = State::InsertRows(Expected::Row);
                 return Ok(Step::At(next));
             }
             return Ok(Step::At(place));
@@ -261,6 +308,9 @@ impl<'a> Reader<'a> {
             self.keep(&bytes[place..])?;
             return Ok(None);
         };
+        if self.scanner.at_command {
+            return self.psql_end(chunk, place, end).map(Some);
+        }
         if self.pending.is_empty() {
             return Ok(Some((Text::Chunk(&bytes[place..end]), end)));
         }
@@ -278,77 +328,6 @@ impl<'a> Reader<'a> {
         }
         self.pending.extend_from_slice(part);
         Ok(())
-    }
-
-    fn statement(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
-        let Some((text, end)) = self.scan(chunk, place, Stop::Statement)? else {
-            return Ok(Step::NextChunk);
-        };
-        let text = text.bytes();
-        self.state = State::Between;
-        let words = first_words(text);
-        match words.first().map(String::as_str) {
-            Some("copy") => return self.begin_copy(chunk, text, end),
-            Some("create") if words.iter().any(|word| word == "table") => self.table_seen()?,
-            _ => {}
-        }
-        let fault = |fault: crate::snapshot::ddl::Fault| {
-            fault.at(self.origin.member.clone(), self.pending_offset)
-        };
-        self.ddl.statement(text).map_err(fault)?;
-        self.scanner.escapes_everywhere = self.ddl.escapes_everywhere();
-        Ok(Step::At(end))
-    }
-
-    fn begin_copy(
-        &mut self,
-        chunk: &Chunk,
-        text: &[u8],
-        end: usize,
-    ) -> Result<Step, SnapshotError> {
-        self.table_seen()?;
-        let shown = || String::from_utf8_lossy(&text[..text.len().min(80)]).into_owned();
-        let head =
-            copy_block::head(text, &self.ddl).map_err(|reason| SnapshotError::Unsupported {
-                what: shown(),
-                reason: reason.into(),
-            })?;
-        let rest = &chunk.bytes()[end..];
-        let line_end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        if rest[..line_end].ends_with(b"\r") {
-            return Err(SnapshotError::Unsupported {
-                what: "a dump with CR LF line ends".into(),
-                reason:
-                    "they may also have changed values: let pg_dump write the file itself, with -f"
-                        .into(),
-            });
-        }
-        let columns = head.columns.or_else(|| self.columns_of(&head.table, false));
-        let root = self.ddl.catalog().root(&head.table).clone();
-        if self.tell_catalog().is_break() {
-            return Ok(Step::Stopped);
-        }
-        let count = columns.as_ref().map(Vec::len);
-        let head_of_rows = match (self.wanted)(&root) {
-            true => Some(self.block_head(&head.table, &root, columns)?),
-            false => None,
-        };
-        if let Some(head) = &head_of_rows
-            && (self.sink)(Event::Begin(head.clone())).is_break()
-        {
-            return Ok(Step::Stopped);
-        }
-        self.state = State::Copy(Box::new(CopyBlock {
-            table: head.table,
-            root,
-            head: head_of_rows,
-            columns: count,
-            rows: 0,
-            bytes: 0,
-            end: Finder::new(b"\n\\.\n"),
-        }));
-        // Rows begin with the next line.
-        Ok(Step::At((end + line_end + 1).min(chunk.len)))
     }
 
     /// Columns in the order of a table's definition.
@@ -387,15 +366,18 @@ impl<'a> Reader<'a> {
             .as_ref()
             .is_some_and(|told| told.table(root).is_none());
         if told_too_early && self.ddl.catalog().table(root).is_some() {
-            return Err(unsupported(
-                "the table is defined after the data of another; dump with pg_dump",
-            ));
+            return Err(self.defined_too_late(table));
         }
         Ok(Arc::new(BlockHead {
             table: root.clone(),
             columns,
             form: RowForm::CopyText,
         }))
+    }
+
+    fn defined_too_late(&self, table: &TableName) -> SnapshotError {
+        let reason = "the table is defined after the data of another; dump with pg_dump";
+        self.unsupported(&format!("the data of table {table}"), reason)
     }
 
     /// Notes that a table or its data comes.
@@ -438,7 +420,9 @@ impl<'a> Reader<'a> {
     fn table_and_row(&self) -> (Option<String>, Option<u64>) {
         match (&self.state, &self.run) {
             (State::Copy(block), _) => (Some(block.table.to_string()), Some(block.rows + 1)),
-            (State::InsertRows(_), Some(run)) => (Some(run.table.to_string()), Some(run.rows + 1)),
+            (State::InsertRows(_) | State::InsertTail, Some(run)) => {
+                (Some(run.table.to_string()), Some(run.rows + 1))
+            }
             _ => (None, None),
         }
     }
@@ -449,12 +433,25 @@ impl<'a> Reader<'a> {
             State::Noise if self.offset == 0 => return Err(self.not_a_snapshot("it is empty")),
             State::Noise => return Err(self.not_a_snapshot("it does not begin like a dump")),
             State::Between => self.frame.is_open().then_some((None, None)),
-            State::Copy(_) | State::InsertRows(_) | State::Statement | State::InsertHead => {
-                Some(self.table_and_row())
-            }
+            State::Copy(_)
+            | State::InsertRows(_)
+            | State::InsertTail
+            | State::Statement
+            | State::InsertHead
+            | State::Comment(_) => Some(self.table_and_row()),
         };
         if let Some((table, row)) = open {
             return Err(self.cut_off(table, row, self.offset));
+        }
+        if self.changes.transaction.is_pending() {
+            let error = self.cut_off(None, None, self.offset);
+            return Err(match error {
+                SnapshotError::CutOff { place, .. } => SnapshotError::CutOff {
+                    place,
+                    reason: NOT_COMMITTED.into(),
+                },
+                other => other,
+            });
         }
         if !self.any_table && self.frame.facts.dump_version.is_none() {
             return Err(self.not_a_snapshot("it has no table, and nothing that pg_dump writes"));
@@ -518,6 +515,9 @@ impl<'a> Reader<'a> {
 
 const ENDS_EARLY: &str = "the dump ends early: it is cut off, copy or dump it again";
 
+const NOT_COMMITTED: &str = "the dump ends early, before the COMMIT of a transaction that holds rows: \
+     it is cut off, copy or dump it again";
+
 /// A statement's text, in the chunk or put together from several.
 enum Text<'c> {
     Chunk(&'c [u8]),
@@ -531,27 +531,4 @@ impl Text<'_> {
             Text::Pending(bytes) => bytes,
         }
     }
-}
-
-/// True for a line that dumps and hand-made SQL begin with.
-fn looks_like_sql(line: &[u8]) -> bool {
-    const WORDS: [&str; 14] = [
-        "alter", "analyze", "begin", "comment", "copy", "create", "drop", "grant", "insert",
-        "revoke", "select", "set", "start", "truncate",
-    ];
-    let line = line.trim_ascii_start();
-    if line.starts_with(b"--") || line.starts_with(b"/*") || line.starts_with(b"\\") {
-        return true;
-    }
-    let letters = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphabetic())
-        .count();
-    let ended = line
-        .get(letters)
-        .is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b';');
-    ended
-        && WORDS
-            .iter()
-            .any(|word| word.as_bytes().eq_ignore_ascii_case(&line[..letters]))
 }

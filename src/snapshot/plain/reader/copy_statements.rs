@@ -1,0 +1,88 @@
+//! `COPY` statements: whose rows follow, and whether anybody needs them.
+
+use super::super::copy_block::{self, Copy, CopyHead};
+use super::*;
+use crate::snapshot::sql_text::skip_blank;
+
+impl Reader<'_> {
+    /// Begins to read the rows behind a `COPY`, whose text ends at `end`.
+    pub(super) fn begin_copy(
+        &mut self,
+        chunk: &Chunk,
+        text: &[u8],
+        end: usize,
+    ) -> Result<Step, SnapshotError> {
+        let copy = copy_block::head(text, &self.ddl)
+            .map_err(|reason| self.unsupported(&self.at("a COPY"), reason))?;
+        let head = match copy {
+            Copy::Rows(head) => head,
+            Copy::Elsewhere(table, reason) => {
+                self.table_seen()?;
+                return match self.is_needed(&table) {
+                    true => Err(self.unsupported(&format!("the data of table {table}"), reason)),
+                    false => Ok(Step::At(end)),
+                };
+            }
+            Copy::Out => {
+                self.judge(text)?;
+                return Ok(Step::At(end));
+            }
+        };
+        self.table_seen()?;
+        let line_end = self.rest_of_line(chunk, end, &head.table)?;
+        let CopyHead {
+            table,
+            columns,
+            form,
+        } = head;
+        let columns = columns.or_else(|| self.columns_of(&table, false));
+        let root = self.ddl.catalog().root(&table).clone();
+        if self.tell_catalog().is_break() {
+            return Ok(Step::Stopped);
+        }
+        let count = columns.as_ref().map(Vec::len);
+        let needed = (self.wanted)(&root);
+        self.rows_begin(&table, &root, needed)?;
+        let head_of_rows = match needed {
+            true => {
+                if let Some(reason) = form.unread {
+                    return Err(self.unsupported(&format!("the data of table {table}"), reason));
+                }
+                Some(self.block_head(&table, &root, columns)?)
+            }
+            false => None,
+        };
+        if let Some(head) = &head_of_rows
+            && (self.sink)(Event::Begin(head.clone())).is_break()
+        {
+            return Ok(Step::Stopped);
+        }
+        let block = CopyBlock::new(table, root, head_of_rows, count, form);
+        self.state = State::Copy(Box::new(block));
+        // Rows begin with the next line.
+        Ok(Step::At((line_end + 1).min(chunk.len)))
+    }
+
+    /// The end of the line on which a `COPY` ends. psql reads what is left of it after the rows.
+    fn rest_of_line(
+        &self,
+        chunk: &Chunk,
+        end: usize,
+        table: &TableName,
+    ) -> Result<usize, SnapshotError> {
+        let rest = &chunk.bytes()[end..];
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        match skip_blank(&rest[..length], 0) == length && !ends_in_comment(&rest[..length]) {
+            true => Ok(end + length),
+            false => Err(self.unsupported(
+                &format!("the data of table {table}"),
+                "more follows COPY on its line, which psql reads after the rows; write it on a line behind them",
+            )),
+        }
+    }
+}
+
+/// True for a line that ends inside of a comment `/* … */`.
+fn ends_in_comment(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b"/*").is_some() && !line.trim_ascii_end().ends_with(b"*/")
+}

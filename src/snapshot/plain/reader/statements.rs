@@ -1,0 +1,109 @@
+//! Statements without rows: what they define, and what they do to rows that were read.
+
+use super::super::changes::{Context, Judged, Refusal};
+use super::*;
+use crate::snapshot::ddl::{Fault, first_words};
+
+impl Reader<'_> {
+    pub(super) fn statement(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
+        let Some((text, end)) = self.scan(chunk, place, Stop::Statement)? else {
+            return Ok(Step::NextChunk);
+        };
+        let text = text.bytes();
+        self.state = State::Between;
+        if first_words(text).first().is_some_and(|word| word == "copy") {
+            return self.begin_copy(chunk, text, end);
+        }
+        let defined = self.judge(text)?;
+        let fault = |fault: Fault| fault.at(self.origin.member.clone(), self.pending_offset);
+        self.ddl.statement(text).map_err(fault)?;
+        self.scanner.escapes_everywhere = self.ddl.escapes_everywhere();
+        for table in defined {
+            self.defined(&table)?;
+        }
+        Ok(Step::At(end))
+    }
+
+    /// Looks whether a statement touches rows that were read. Gives the tables that it defines.
+    pub(super) fn judge(&mut self, text: &[u8]) -> Result<Vec<TableName>, SnapshotError> {
+        let words = first_words(text);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if matches!(words[..], ["create", ref rest @ ..] if rest.contains(&"table")) {
+            self.table_seen()?;
+        }
+        let context = Context {
+            ddl: &self.ddl,
+            wanted: self.wanted,
+            database: self.databases.with_tables(),
+        };
+        match self.changes.judge(text, &words, context) {
+            Ok(Judged::Harmless) => Ok(Vec::new()),
+            Ok(Judged::Runs(_)) => Ok(Vec::new()),
+            Ok(Judged::Defines(tables)) => Ok(tables),
+            Ok(Judged::Unknown) => Err(self.damaged(
+                None,
+                None,
+                self.pending_offset,
+                "what stands here is no statement of SQL; another program may have written between the dump's lines",
+            )),
+            Err(Refusal { what, reason }) => Err(self.unsupported(&self.at(&what), reason)),
+        }
+    }
+
+    /// A table's definition was made or changed. After the catalog was told, that comes too late for a table that is needed.
+    fn defined(&mut self, table: &TableName) -> Result<(), SnapshotError> {
+        let needed = self.is_needed(table);
+        let touched = self.changes.touch(needed);
+        touched.map_err(|reason| {
+            self.unsupported(
+                &self.at(&format!("the definition of table {table}")),
+                reason,
+            )
+        })?;
+        let Some(told) = self.told.as_ref().filter(|_| needed) else {
+            return Ok(());
+        };
+        let catalog = self.ddl.catalog();
+        let root = catalog.root(table);
+        let columns = |catalog: &Catalog| catalog.table(root).map(|table| table.columns.clone());
+        match (columns(told), columns(catalog)) {
+            (before, now) if before == now => Ok(()),
+            (None, _) => Err(self.defined_too_late(table)),
+            _ => Err(self.unsupported(
+                &self.at(&format!("a change of the definition of table {table}")),
+                "it comes after rows of the dump; restore the dump into a server, and export from that",
+            )),
+        }
+    }
+
+    /// Rows of a table begin.
+    pub(super) fn rows_begin(
+        &mut self,
+        table: &TableName,
+        root: &TableName,
+        needed: bool,
+    ) -> Result<(), SnapshotError> {
+        self.changes.rows_begin(table, root);
+        let touched = self.changes.touch(needed);
+        touched.map_err(|reason| {
+            self.unsupported(&self.at(&format!("the data of table {table}")), reason)
+        })
+    }
+
+    /// True for a table whose rows somebody wants, or that is a part of one.
+    pub(super) fn is_needed(&self, table: &TableName) -> bool {
+        (self.wanted)(table) || (self.wanted)(self.ddl.catalog().root(table))
+    }
+
+    /// Names the place of the statement that is being read.
+    pub(super) fn at(&self, what: &str) -> String {
+        format!("{what} (byte {})", self.pending_offset)
+    }
+
+    pub(super) fn unsupported(&self, what: &str, reason: &str) -> SnapshotError {
+        SnapshotError::Unsupported {
+            what: what.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
