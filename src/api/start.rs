@@ -18,8 +18,10 @@ use super::tls::{self, TlsError};
 use super::tokens::{TokenError, Tokens};
 use super::{App, AppState, ServeOptions, routes};
 use crate::civil::utc_millis_to_iso;
+use crate::fault::caught;
 use crate::output::now;
 use crate::pipeline::Edition;
+use crate::snapshot::SnapshotError;
 
 /// Threads that answer requests. They compute little; what blocks is elsewhere.
 const THREADS: usize = 2;
@@ -198,14 +200,17 @@ fn read_directory(
                 pool: Arc::clone(&engine.pool),
                 interrupted: stop,
             };
-            let directory = match directory::read(&source, &app.queue.store().directory()) {
-                Ok(directory) => directory,
-                Err(error) => {
-                    // Where nobody receives it any more, the server is ending anyway.
-                    let _ = ended.blocking_send(Ending::Directory(error));
-                    return None;
-                }
-            };
+            // A server whose thread just died would wait for its groups for ever.
+            let read = caught(|| directory::read(&source, &app.queue.store().directory()));
+            let directory =
+                match read.unwrap_or_else(|fault| Err(SnapshotError::from(fault).into())) {
+                    Ok(directory) => directory,
+                    Err(error) => {
+                        // Where nobody receives it any more, the server is ending anyway.
+                        let _ = ended.blocking_send(Ending::Directory(error));
+                        return None;
+                    }
+                };
             tracing::info!(groups = directory.groups().len(), "the groups are known");
             for warning in &directory.instance.warnings {
                 tracing::warn!("{warning}");

@@ -202,6 +202,10 @@ impl Block {
 
 /// What a reader tells while it reads.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one comes once, the others once for a mebibyte of rows"
+)]
 pub enum Event {
     /// The catalog is complete as far as data can need it. Comes once, before any row.
     Catalog(Arc<Catalog>, SnapshotFacts),

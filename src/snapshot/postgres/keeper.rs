@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use super::connection::Connection;
+use crate::fault::caught;
 
 /// The longest silence of the coordinator.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,12 @@ impl Keeper {
         let silence = idle.map_or(SILENCE, |idle| (idle / 3).min(SILENCE));
         let thread = std::thread::spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(silence) {
-                if let Err(failure) = coordinator.query("SELECT 1") {
+                let asked = caught(|| {
+                    coordinator
+                        .query("SELECT 1")
+                        .map_err(|failure| failure.to_string())
+                });
+                if let Err(failure) = asked.unwrap_or_else(|fault| Err(fault.to_string())) {
                     tracing::info!("the coordinator is lost: {failure}");
                     // Set once, here.
                     let _ = noted.set(format!("the session that held it has ended: {failure}"));
