@@ -1,5 +1,5 @@
 # make demo   builds, exports a group from the bundled GitLab backup, shows its status and the first lines
-# make test   runs all tests; installs what they need where it is missing and the user may
+# make test   runs all tests; says what they need and is missing, and installs it where the user may
 # make bench  makes the generated instance (once) and measures the README's numbers: whole runs against other programs,
 #             then batch sizes, threads and gzip levels against each other, into target/bench
 # make picture  makes README's picture again from what make bench measured
@@ -16,17 +16,17 @@ INSTANCE := target/bench-instance
 FUZZ_SECONDS := 60
 
 demo:
-	cargo build --release
-	target/release/relexport export --snapshot $(BACKUP) --group acme/platform --out demo --force
-	target/release/relexport status demo
+	cargo build --profile quick
+	target/quick/relexport export --snapshot $(BACKUP) --group acme/platform --out demo --force
+	target/quick/relexport status demo
 	gzip -dc demo/group_4351/labels.ndjson.gz | head -n 3
 
 tools:
 	fixtures/install-tools
 
 test: tools
-	cargo test --all-targets
-	cargo test --doc
+	cargo test --profile quick --all-targets
+	cargo test --profile quick --doc
 
 bench:
 	cargo build --release
