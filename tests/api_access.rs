@@ -420,8 +420,11 @@ fn a_server_that_cannot_be_right_does_not_start() {
     let address = server.address.to_string();
     let output = relexport(&["serve", "--data", data, "-s", backup]);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(4));
-    assert!(stderr.contains("in use by another server"), "{stderr}");
+    assert_eq!(output.status.code(), Some(11));
+    assert!(
+        stderr.contains("in use by another server: pid "),
+        "{stderr}"
+    );
     let other = folder.path().join("other");
     let output = relexport(&[
         "serve",

@@ -108,3 +108,73 @@ fn a_relation_or_an_export_that_is_not_there_is_told() {
          is this the folder of an export?\n"
     );
 }
+
+/// The fixture's dump with a label whose time cannot be read, and an export of it.
+fn with_a_bad_label(more: &str, status: i32) -> (tempfile::TempDir, String) {
+    let temp = tempfile::tempdir().unwrap();
+    let dump = std::fs::read_to_string(project().join(DUMP)).unwrap();
+    let row = dump
+        .lines()
+        .find(|line| line.starts_with("801\t"))
+        .expect("label 801");
+    let time = row
+        .split('\t')
+        .find(|field| field.starts_with("20"))
+        .unwrap();
+    let path = temp.path().join("dump.sql");
+    std::fs::write(
+        &path,
+        dump.replace(row, &row.replacen(time, "yesterday", 1)),
+    )
+    .unwrap();
+    let out = temp.path().join("out").display().to_string();
+    relexport(&format!(
+        "export -q -s {} -g 4351 --relation labels --relation badges --out {out} {more}",
+        path.display()
+    ))
+    .err(status);
+    (temp, out)
+}
+
+#[test]
+fn a_failed_export_or_relation_ends_with_1() {
+    let (_temp, out) = with_a_bad_label("", 1);
+    for (arguments, status) in [
+        ("", 1),
+        ("--json", 1),
+        ("--relation labels", 1),
+        ("--relation labels --json", 1),
+        ("--relation badges", 0),
+    ] {
+        let ran = relexport(&format!("status {out} {arguments}"));
+        assert_eq!(ran.status, Some(status), "{arguments}: {}", ran.stderr);
+        assert!(!ran.stdout.is_empty(), "{arguments}");
+    }
+}
+
+#[test]
+fn rows_that_were_left_out_are_told() {
+    let (_temp, out) = with_a_bad_label("--keep-going", 1);
+    let text = relexport(&format!("status {out}")).ok();
+    let says = "labels: 1 row was left out (--keep-going)";
+    assert!(text.contains(says), "{text}");
+    for arguments in ["--json", "--relation labels --json", "--relation labels"] {
+        let ran = relexport(&format!("status {out} {arguments}"));
+        assert!(
+            ran.stderr.contains("1 row was left out (--keep-going)"),
+            "{}",
+            ran.stderr
+        );
+        // What is printed stays GitLab's answer.
+        assert!(!ran.ok().contains("left out"), "{arguments}");
+    }
+    let badges = relexport(&format!("status {out} --relation badges"));
+    assert_eq!(badges.stderr, "");
+    let verified = relexport(&format!("verify {out}")).ok();
+    assert!(
+        verified.contains("1 row was left out (--keep-going)"),
+        "{verified}"
+    );
+    let json = relexport(&format!("verify {out} --json")).json();
+    assert_eq!(json["skipped_rows"], 1);
+}

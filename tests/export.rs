@@ -467,6 +467,16 @@ fn an_older_export_stays_when_the_new_one_fails() {
         .args(["--force"])
         .fails(3, &["no/such/group"]);
     assert_eq!(run.files(), older);
+    let failed = || -> Value {
+        serde_json::from_slice(&fs::read(dir.join("out.failed/manifest.json")).unwrap()).unwrap()
+    };
+    assert_eq!(failed()["status"], -1);
+    assert!(
+        failed()["error"]
+            .as_str()
+            .unwrap()
+            .contains("no/such/group")
+    );
     let broken = edit_field(&dump(), "labels", "id", "801", "created_at", "yesterday");
     let run = dir
         .export(dir.write("dump.sql", broken))
@@ -475,9 +485,49 @@ fn an_older_export_stays_when_the_new_one_fails() {
         .fails(1, &[]);
     assert_same_files("older", &run.contents(), &expected_files(&[4351]));
     assert_eq!(run.manifest()["status"], 1);
-    let failed: Value =
-        serde_json::from_slice(&fs::read(dir.join("out.failed/manifest.json")).unwrap()).unwrap();
-    assert_eq!(failed["status"], -1);
+    assert_eq!(failed()["status"], -1);
+    assert_eq!(failed()["error"], Value::Null);
+    assert!(failed()["entities"][0]["relations"].is_array());
+    // The next success takes it away.
+    dir.export(project("fixtures/gitlab.sql"))
+        .group(4351)
+        .args(["--force"])
+        .ok();
+    assert!(!dir.join("out.failed").exists());
+}
+
+#[test]
+fn a_first_export_that_fails_under_force_says_why_too() {
+    let dir = Dir::new();
+    for (snapshot, says) in [
+        (dir.join("missing.sql"), "missing.sql"),
+        (dir.write("letter.txt", "Dear Sir"), "is not a snapshot"),
+    ] {
+        let run = dir
+            .export(&snapshot)
+            .group(4351)
+            .args(["--force"])
+            .fails(3, &[says]);
+        run.left_nothing();
+        let manifest = fs::read_to_string(dir.join("out.failed/manifest.json")).unwrap();
+        assert!(manifest.contains(says), "{manifest}");
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .arg("status")
+            .arg(dir.join("out.failed"))
+            .output()
+            .unwrap();
+        assert_eq!(status.status.code(), Some(1));
+    }
+    // What is no failed export is not touched.
+    dir.write("other.failed/thesis.txt", "years of work");
+    dir.export_to(dir.join("missing.sql"), dir.join("other"))
+        .group(4351)
+        .args(["--force"])
+        .fails(
+            3,
+            &["other.failed holds something other than a failed export"],
+        );
+    assert!(dir.join("other.failed/thesis.txt").exists());
 }
 
 #[test]

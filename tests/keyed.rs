@@ -418,9 +418,7 @@ fn a_missing_index_is_a_warning() {
     .unwrap();
     assert_eq!(
         report.manifest.warnings,
-        [
-            "table badges has no index for column group_id: the server reads all of it for every batch"
-        ]
+        ["there is no index for badges.group_id: the server reads the whole table for every batch"]
     );
     assert_eq!(report.manifest.snapshot.kind, "postgres");
     assert_eq!(

@@ -431,7 +431,10 @@ fn a_folder_that_another_run_writes_into_is_left_alone() {
     let before = run.packed();
     let folder = fs::File::open(&run.out).unwrap();
     folder.lock().unwrap();
-    resumed(&dir).fails(2, &["is being written by another run"]);
+    resumed(&dir).fails(
+        11,
+        &["is being written by another run", "wait until it has ended"],
+    );
     assert_eq!(run.packed(), before);
     folder.unlock().unwrap();
     resumed(&dir).run();

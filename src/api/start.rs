@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use tokio::sync::{mpsc, watch};
 
 use super::directory::{self, Directory, DirectoryError, Source};
-use super::exports::{Queue, Store, StoreError, Workers};
+use super::exports::{DataFolder, Queue, Store, StoreError, Workers};
 use super::fingerprint::fingerprint;
 use super::listen;
 use super::metrics::Metrics;
@@ -69,6 +69,7 @@ pub fn serve(
     listening: impl FnOnce(std::net::SocketAddr),
 ) -> Result<(), ServeError> {
     check(&options)?;
+    let data = DataFolder::take(&options.data)?;
     let snapshot = options.engine.snapshot.clone();
     let edition = match options.engine.edition {
         Edition::Ce => "ce",
@@ -86,7 +87,7 @@ pub fn serve(
         .map(Tokens::open)
         .transpose()?;
     let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
-    let store = Store::open(&options.data, &fingerprint)?;
+    let store = Store::open(data, &fingerprint)?;
     let queue = Queue::open(store, options.queue).map_err(|source| StoreError::Io {
         path: options.data.display().to_string(),
         source,

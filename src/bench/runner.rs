@@ -18,6 +18,7 @@ use crate::memory;
 use crate::output::{GzipLevel, Manifest, Status, manifest, now};
 use crate::pipeline::Edition;
 use crate::resolve::{Choice, Relations};
+use crate::temp_folder::TempFolder;
 
 use super::content::{self, RelationContent};
 use super::machine::{Machine, fingerprint};
@@ -40,7 +41,7 @@ pub struct BenchRequest {
     /// Runs of each point before those, which do not count.
     pub warmup: u32,
     pub from: From,
-    /// A folder in which exports are written and taken away again. It is made and removed.
+    /// The folder below which exports are written and taken away again.
     pub work: PathBuf,
     /// This program.
     pub program: PathBuf,
@@ -179,23 +180,31 @@ fn options(request: &BenchRequest) -> BenchOptions {
     }
 }
 
+/// How the names of work folders begin.
+const WORK: &str = ".relexport-bench-";
+
 /// A folder that is gone with its content when this is.
-struct WorkFolder(PathBuf);
+struct WorkFolder(TempFolder);
 
 impl WorkFolder {
-    fn create(path: &Path) -> Result<WorkFolder, BenchError> {
-        fs::create_dir(path).map_err(|source| BenchError::Work {
-            path: path.display().to_string(),
-            source,
-        })?;
-        Ok(WorkFolder(path.to_owned()))
+    fn create(parent: &Path) -> Result<WorkFolder, BenchError> {
+        TempFolder::create(parent, WORK)
+            .map(WorkFolder)
+            .map_err(|source| BenchError::Work {
+                path: parent.display().to_string(),
+                source,
+            })
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!("cannot take away {}: {error}", self.0.display());
+        if let Err(error) = fs::remove_dir_all(self.path()) {
+            tracing::warn!("cannot take away {}: {error}", self.path().display());
         }
     }
 }
@@ -283,7 +292,7 @@ impl<'a> Runner<'a> {
     /// One run of a point.
     fn turn(&mut self, index: usize) -> Result<Run, BenchError> {
         let point = self.measured[index].point;
-        let out = self.work.0.join("out");
+        let out = self.work.path().join("out");
         let (manifest, peak_memory_bytes) = match self.request.from {
             From::Resolved => self.write(&point, &out)?,
             From::Snapshot => whole::export(&self.request, &point, &out)?,

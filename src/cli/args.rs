@@ -16,7 +16,7 @@ use crate::export::DEFAULT_BATCH_SIZE;
 use super::examples;
 use super::exit::STATUS_HELP;
 use group::group_name;
-use parse::{at_least_one, batch_size, memory, time, version, web_address};
+use parse::{at_least_one, batch_size, local_path, memory, time, version, web_address};
 
 pub use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
 
@@ -187,7 +187,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub snapshot: SnapshotArgs,
     /// The folder for exports; made where it is missing
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", value_parser = local_path())]
     pub data: PathBuf,
     /// Address and port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
@@ -289,7 +289,7 @@ pub struct SnapshotTakeArgs {
     #[arg(long, short, value_name = "URL|PATH")]
     pub from: String,
     /// The folder to make
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", value_parser = local_path())]
     pub out: PathBuf,
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
@@ -371,7 +371,7 @@ pub struct CompletionsArgs {
 #[command(after_long_help = examples::MAN)]
 pub struct ManArgs {
     /// A folder that gets a page for each command [default: print the main page]
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = local_path())]
     pub dir: Option<PathBuf>,
 }
 
@@ -425,7 +425,7 @@ pub struct ServerArgs {
     #[arg(help_heading = DATA_FOLDER)]
     pub pg_start_timeout: Duration,
     /// Folder for temp files and copies of data folders [default: the system's]
-    #[arg(long, value_name = "DIR", help_heading = LIMITS)]
+    #[arg(long, value_name = "DIR", help_heading = LIMITS, value_parser = local_path())]
     pub temp_dir: Option<PathBuf>,
 }
 
@@ -467,7 +467,7 @@ pub struct ExportArgs {
     #[arg(long, conflicts_with_all = ["group", "subgroups"])]
     pub all_groups: bool,
     /// The folder to make
-    #[arg(long, short, value_name = "DIR", required_unless_present = "dry_run")]
+    #[arg(long, short, value_name = "DIR", required_unless_present = "dry_run", value_parser = local_path())]
     pub out: Option<PathBuf>,
     /// Replace an export that is there already, once the new one is complete
     #[arg(long)]

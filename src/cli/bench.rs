@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::bench::compare::Comparison;
 use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, From, Point, Sweep};
 use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
-use crate::output::atomic;
+use crate::output::{Claim, atomic};
 use crate::snapshot::{self, Access};
 
 use super::args::{
@@ -38,7 +38,28 @@ pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
     }
 }
 
+/// The files of a bench.
+const REPORTS: [&str; 3] = ["bench.json", "bench.csv", "bench.html"];
+
+/// Claims the folder for the reports before anything is read.
+fn claim(args: &BenchArgs) -> Result<Option<Claim>, Failure> {
+    let Some(out) = &args.out else {
+        return Ok(None);
+    };
+    let claim = Claim::take(out)?;
+    let older = REPORTS.iter().find(|name| out.join(name).exists());
+    match older {
+        Some(older) if !args.force => Err(Failure::usage(format!(
+            "cannot put a bench into {}: {older} is there already\n  \
+             name another folder, or replace the bench in it with --force",
+            out.display()
+        ))),
+        _ => Ok(Some(claim)),
+    }
+}
+
 fn measure(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
+    let _claim = claim(args)?;
     let is_new = args.out.as_ref().filter(|out| !out.exists());
     let request = request(args, console)?;
     tell_plan(&request, console);
@@ -131,17 +152,14 @@ fn write_reports(
         .map_err(|error| Failure::new(Exit::Output, error))?;
     let csv = bench::csv::write(result).map_err(|error| Failure::new(Exit::Output, error))?;
     let html = bench::html::write(result).into_bytes();
-    for (name, content) in [
-        ("bench.json", json),
-        ("bench.csv", csv),
-        ("bench.html", html),
-    ] {
+    for (name, content) in REPORTS.into_iter().zip([json, csv, html]) {
         let path = out.join(name);
         atomic::replace(&path, &content).map_err(|error| {
-            let shown = path.display();
             Failure::new(
                 Exit::Output,
-                anyhow::anyhow!("cannot write {shown}: {error}"),
+                anyhow::anyhow!(
+                    "cannot write the report {error}\n  name another folder with --out"
+                ),
             )
         })?;
     }
@@ -209,7 +227,7 @@ fn request(args: &BenchArgs, console: &Console) -> Result<BenchRequest, Failure>
         runs: args.runs,
         warmup: args.warmup,
         from,
-        work: folder.join(format!(".relexport-bench-{}", std::process::id())),
+        work: folder,
         program,
         arguments: arguments(args, &snapshot),
     })

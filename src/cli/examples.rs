@@ -13,6 +13,8 @@ macro_rules! with_status {
             "  2    wrong usage\n",
             "  3    the snapshot, the group or the export to look at cannot be read\n",
             "  4    the output cannot be written\n",
+            "  11   another run writes to the same place\n",
+            "  70   a fault in this program; please report it\n",
             "  130  interrupted; no unfinished file has its final name",
         )
     };

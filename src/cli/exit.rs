@@ -24,6 +24,8 @@ pub enum Exit {
     Snapshot = 3,
     /// The output cannot be written.
     Output = 4,
+    /// Another run writes there.
+    InUse = 11,
     /// This program has a fault.
     Fault = 70,
     /// Interrupted by a signal.
@@ -44,6 +46,7 @@ Exit status:
   2    wrong usage
   3    the snapshot, the group or the export to look at cannot be read
   4    the output cannot be written
+  11   another run writes to the same place
   70   a fault in this program; please report it
   130  interrupted; no unfinished file has its final name";
 
@@ -88,9 +91,12 @@ impl Failure {
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         let exit = match &error {
+            ExportError::Folder(FolderError::InUse { .. }) => Exit::InUse,
             ExportError::Folder(folder) if folder.is_usage() => Exit::Usage,
             ExportError::Resume { .. } => Exit::Usage,
             ExportError::Folder(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
+            ExportError::Open(error) if error.is_of_machine() => Exit::Output,
+            ExportError::Resolve { source, .. } if source.is_of_machine() => Exit::Output,
             ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
                 Exit::Snapshot
             }
@@ -104,8 +110,11 @@ impl From<ExportError> for Failure {
 impl From<TakeError> for Failure {
     fn from(error: TakeError) -> Self {
         let exit = match &error {
+            TakeError::Folder(FolderError::InUse { .. }) => Exit::InUse,
             TakeError::Folder(folder) if folder.is_usage() => Exit::Usage,
             TakeError::Folder(_) | TakeError::Write(_) | TakeError::Temp(_) => Exit::Output,
+            TakeError::Open(error) if error.is_of_machine() => Exit::Output,
+            TakeError::Read { source, .. } if source.is_of_machine() => Exit::Output,
             TakeError::Open(_) | TakeError::Read { .. } | TakeError::Plan(_) => Exit::Snapshot,
             TakeError::Interrupted => Exit::Interrupted,
         };
@@ -128,7 +137,7 @@ impl From<FolderError> for Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         let exit = match &error {
-            ResolveError::Temp(_) => Exit::Output,
+            error if error.is_of_machine() => Exit::Output,
             ResolveError::Interrupted => Exit::Interrupted,
             _ => Exit::Snapshot,
         };
@@ -138,7 +147,11 @@ impl From<ResolveError> for Failure {
 
 impl From<SnapshotError> for Failure {
     fn from(error: SnapshotError) -> Self {
-        Failure::new(Exit::Snapshot, error)
+        let exit = match error.is_of_machine() {
+            true => Exit::Output,
+            false => Exit::Snapshot,
+        };
+        Failure::new(exit, error)
     }
 }
 

@@ -63,6 +63,9 @@ pub fn main() -> ExitCode {
     };
     logging::start(&cli.global, &console, usual);
     panic_hook::install(console.format());
+    if let Err(error) = interrupt::survive_large_files() {
+        tracing::debug!("a limit on the size of files ends the program: {error}");
+    }
     match caught(|| effects::tell(&cli, &matches).and_then(|()| run(&cli, &console))) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {

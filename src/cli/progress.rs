@@ -219,7 +219,8 @@ impl ExportObserver for Progress {
         if let Some(phase) = &self.phase {
             let (bar, read) = (phase.bar.downgrade(), Arc::clone(&read));
             // The bar follows the reader's own count; the thread ends with the bar.
-            std::thread::spawn(move || {
+            // Without a thread it stands still.
+            let _ = std::thread::Builder::new().spawn(move || {
                 while let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
                     bar.set_position(read.load(Ordering::Relaxed));
                     drop(bar);

@@ -193,9 +193,21 @@ pub fn pool(args: &LimitArgs) -> Result<Arc<rayon::ThreadPool>, Failure> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("worker-{index}"));
-    pool.build()
-        .map(Arc::new)
-        .map_err(|error| Failure::new(Exit::Output, error))
+    pool.build().map(Arc::new).map_err(no_threads)
+}
+
+fn no_threads(error: rayon::ThreadPoolBuildError) -> Failure {
+    let text = format!(
+        "cannot start the threads: {error}\n  raise the limit of processes (ulimit -u), or lower --threads"
+    );
+    Failure::new(Exit::Output, anyhow::anyhow!(text))
+}
+
+/// Starts the threads that verifications share.
+pub fn start_shared_pool() -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new()
+        .build_global()
+        .map_err(no_threads)
 }
 
 /// The limits of commands that keep next to nothing.
@@ -208,5 +220,5 @@ pub fn default_pool() -> Result<Arc<rayon::ThreadPool>, Failure> {
     rayon::ThreadPoolBuilder::new()
         .build()
         .map(Arc::new)
-        .map_err(|error| Failure::new(Exit::Output, error))
+        .map_err(no_threads)
 }

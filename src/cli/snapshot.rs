@@ -94,6 +94,7 @@ struct Answer<'a> {
 
 fn run_verify(args: &SnapshotVerifyArgs, console: &Console) -> Result<Exit, Failure> {
     let taken = read_manifest(&args.dir)?;
+    setup::start_shared_pool()?;
     let mut progress = Progress::new(console);
     let read: Arc<AtomicU64> = Arc::default();
     let tables = taken.described.tables.iter();

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use indicatif::HumanCount;
+
 use crate::output::manifest;
 use crate::output::{BatchStatus, EntityEntry, Manifest, RelationEntry, Status};
 
@@ -15,23 +17,46 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let manifest = manifest::read(&args.dir)?;
     let entity = entity(&manifest, args.group.as_deref())?;
     let relations = entity.map_or(&[][..], |entity| &entity.relations);
+    let mut failed = manifest.status == Status::Failed;
     match &args.relation {
         Some(name) => {
             let relation = relation(relations, name)?;
+            failed = relation.status == Status::Failed;
             if args.json {
                 print_compact(&relation.without_files())?;
             } else {
                 stdout::print(&batches_text(relation))?;
             }
+            tell_left_out(relation.skipped_count);
         }
         None if args.json => {
             let answer: Vec<RelationEntry> =
                 relations.iter().map(RelationEntry::without_files).collect();
             print_compact(&answer)?;
+            let skipped = relations.iter().map(|relation| relation.skipped_count);
+            tell_left_out(skipped.sum());
         }
         None => stdout::print(&text(&manifest, entity))?,
     }
-    Ok(Exit::Success)
+    Ok(match failed {
+        true => Exit::Failed,
+        false => Exit::Success,
+    })
+}
+
+/// Says beside an answer that has no place for it that rows were left out.
+fn tell_left_out(rows: u64) {
+    if rows > 0 {
+        tracing::warn!("{}; the manifest lists them", left_out(rows));
+    }
+}
+
+/// How many rows an export lacks.
+pub(super) fn left_out(rows: u64) -> String {
+    match rows {
+        1 => "1 row was left out (--keep-going)".to_owned(),
+        rows => format!("{} rows were left out (--keep-going)", HumanCount(rows)),
+    }
 }
 
 /// Prints JSON in one line, as the endpoint does.
@@ -160,6 +185,16 @@ fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
             table.row(row(relation));
         }
         text.push_str(&table.text());
+        let mut lacking = entity.relations.iter();
+        if lacking.any(|relation| relation.skipped_count > 0) {
+            text.push('\n');
+        }
+        for relation in &entity.relations {
+            if relation.skipped_count > 0 {
+                let rows = left_out(relation.skipped_count);
+                let _ = writeln!(text, "{}: {rows}", relation.relation);
+            }
+        }
     }
     text
 }

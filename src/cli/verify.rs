@@ -17,6 +17,7 @@ use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
+use super::status::left_out;
 use super::stdout;
 use super::table::visible;
 
@@ -32,6 +33,7 @@ struct Answer<'a> {
 pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
     let manifest = manifest::read(&args.dir)?;
+    setup::start_shared_pool()?;
     let is_known = manifest.pipeline.sha256 == pipeline.sha256;
     if args.pipeline.is_some() && !is_known {
         return Err(Failure::usage(format!(
@@ -84,6 +86,10 @@ pub(super) fn text(verified: &Verified, objects: &str, list: &str) -> String {
     for problem in &verified.problems {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", visible(&problem.to_string()));
+    }
+    if verified.skipped_rows > 0 {
+        let rows = left_out(verified.skipped_rows);
+        let _ = writeln!(text, "{rows}; the manifest lists them by relation");
     }
     let result = match verified.problems.len() {
         0 => format!("everything is as {list} says"),

@@ -254,7 +254,8 @@ impl<'a> Batches<'a> {
                 wanted.push(Wanted { relation, of });
             }
         }
-        let mut fetch = live.fetch(wanted, self.interrupted);
+        let fetch = live.fetch(wanted, self.interrupted);
+        let mut fetch = fetch.map_err(BatchError::Resolve)?;
         while let Some(fetched) = fetch.take().map_err(BatchError::Resolve)? {
             match fetched {
                 Fetched::Refused {

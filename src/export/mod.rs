@@ -6,6 +6,7 @@
 
 mod batches;
 mod dry_run;
+mod failed;
 mod metadata;
 mod prepared;
 mod records;

@@ -9,7 +9,7 @@ use rayon::ThreadPool;
 
 use crate::fault::{Fault, caught};
 use crate::output::{
-    EntityEntry, Folder, FolderError, Holding, Known, Manifest, OptionsEntry, PipelineEntry,
+    Claim, EntityEntry, Folder, FolderError, Holding, Known, Manifest, OptionsEntry, PipelineEntry,
     RelationEntry, SnapshotEntry, Status, Writer, manifest, now,
 };
 use crate::pipeline::{Edition, Pipeline, doubtful_keys};
@@ -24,6 +24,7 @@ use crate::timings::{Phase, Timings};
 
 use super::ExportOptions;
 use super::batches::{BatchError, BatchObserver, Batches};
+use super::failed;
 use super::metadata::{self, Instance};
 use super::resume;
 
@@ -107,7 +108,10 @@ pub enum ExportError {
         snapshot: String,
         source: Box<ResolveError>,
     },
-    #[error("cannot write the export: {0}")]
+    #[error(
+        "cannot write the export: {0}\n  see that the folder stays and can be written, and that there is room; \
+         --resume goes on with files that are finished"
+    )]
     Write(io::Error),
     #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
     Temp(io::Error),
@@ -145,9 +149,15 @@ pub fn run(
 ) -> Result<ExportReport, ExportError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Resolve);
-    // A place that can never be right is told before anything is read.
-    let unfinished = resume_from(request)?;
-    run_in_folder(request, open(request)?, unfinished, observer)
+    // A place that can never be right, or is another run's, is told before anything is read.
+    let place = claim(request)?;
+    match open(request) {
+        Ok(snapshot) => run_in_folder(request, snapshot, place, observer),
+        Err(error) => {
+            failed::note_unread(request, &place.claim, &error);
+            Err(error)
+        }
+    }
 }
 
 /// Runs an export from a snapshot that is open already; the request's own name of one serves for messages.
@@ -159,41 +169,47 @@ pub fn run_from(
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
-    let unfinished = resume_from(request)?;
-    run_in_folder(request, snapshot, unfinished, observer)
+    let place = claim(request)?;
+    run_in_folder(request, snapshot, place, observer)
 }
 
-/// The unfinished export that is to be gone on with, if there is one; else the folder is checked.
-fn resume_from(request: &ExportRequest) -> Result<Option<Manifest>, ExportError> {
-    if request.resume
-        && let Some(unfinished) = resume::unfinished(request)?
-    {
-        return Ok(Some(unfinished));
+/// Where an export is written, held for this run.
+struct Place {
+    claim: Claim,
+    /// What is there already, to be gone on with.
+    unfinished: Option<Manifest>,
+}
+
+/// Claims the folder; only then it is looked at.
+fn claim(request: &ExportRequest) -> Result<Place, ExportError> {
+    let claim = Claim::take(&request.out)?;
+    let unfinished = match request.resume {
+        true => resume::unfinished(request)?,
+        false => None,
+    };
+    if unfinished.is_none() {
+        claim.check(request.force, Holding::EXPORT)?;
     }
-    Folder::check(&request.out, request.force, Holding::EXPORT)?;
-    Ok(None)
+    Ok(Place { claim, unfinished })
 }
 
 fn run_in_folder(
     request: &ExportRequest,
     snapshot: Snapshot,
-    unfinished: Option<Manifest>,
+    place: Place,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
     let mut first = first_manifest(request, &snapshot);
-    let folder = match unfinished {
-        Some(_) => {
-            let folder = Folder::of_unfinished(&request.out)?;
-            // Until it was locked, another run may have gone on with it.
-            if let Some(earlier) = resume::unfinished(request)? {
-                first = resume::go_on(&request.out, earlier, first)?;
-            }
+    let folder = match place.unfinished {
+        Some(earlier) => {
+            let folder = place.claim.go_on()?;
+            first = resume::go_on(folder.work(), earlier, first)?;
             folder
         }
-        None => Folder::create(&request.out, request.force)?,
+        None => place.claim.create(request.force)?,
     };
     // A fault leaves what a full disk leaves: a folder to be gone on with.
-    let exported = caught(|| run_in(request, snapshot, &folder, first, observer))
+    let exported = caught(|| run_in(request, snapshot, &folder, first.clone(), observer))
         .unwrap_or_else(|fault| Err(fault.into()));
     // An interrupted run does not wait for queries that still have the snapshot.
     request.open.pgdata.servers.end();
@@ -201,10 +217,14 @@ fn run_in_folder(
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
             let older_stays = !complete && folder.replaces();
-            let place = if complete {
-                folder.commit()?
-            } else {
-                folder.set_aside()?
+            let place = match complete {
+                true => {
+                    let place = folder.commit();
+                    let place = place.inspect_err(|_| failed::reopen(&folder, &first))?;
+                    folder.clear_failed();
+                    place
+                }
+                false => failed::set_aside(&folder)?,
             };
             Ok(ExportReport {
                 manifest,
@@ -214,30 +234,9 @@ fn run_in_folder(
             })
         }
         Err(error) => {
-            leave(folder);
+            failed::leave(request, &folder, first, &error);
             Err(error)
         }
-    }
-}
-
-/// The run ended with an error: what is finished stays, to be gone on with; a folder without a finished file goes.
-fn leave(folder: Folder) {
-    let shown = folder.work().display().to_string();
-    let left = match resume::finished_files(folder.work()) {
-        0 => folder.discard(),
-        files => match folder.set_aside() {
-            Ok(place) => {
-                tracing::warn!(
-                    "{} has {files} finished files; --resume with this folder goes on from there",
-                    place.display()
-                );
-                Ok(())
-            }
-            Err(error) => Err(std::io::Error::other(error)),
-        },
-    };
-    if let Err(error) = left {
-        tracing::warn!("cannot clear {shown}: {error}");
     }
 }
 
@@ -426,6 +425,14 @@ pub(super) const GENERATOR: &str = concat!("relexport ", env!("CARGO_PKG_VERSION
 
 pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Manifest {
     Manifest {
+        resume: resume::terms(request),
+        ..manifest_of(request, snapshot.kind.name(), &snapshot.source)
+    }
+}
+
+/// The manifest of an export of which nothing is known yet, and that cannot be gone on with.
+pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> Manifest {
+    Manifest {
         manifest_version: manifest::VERSION,
         generator: GENERATOR.to_owned(),
         status: Status::Started,
@@ -433,8 +440,8 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
         finished_at: None,
         error: None,
         snapshot: SnapshotEntry {
-            kind: snapshot.kind.name().to_owned(),
-            source: snapshot.source.clone(),
+            kind: kind.to_owned(),
+            source: source.to_owned(),
             server_version: None,
             gitlab_version: None,
             taken_at: None,
@@ -442,7 +449,7 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
         },
         pipeline: pipeline_entry(request),
         options: options_entry(request),
-        resume: resume::terms(request),
+        resume: None,
         warnings: Vec::new(),
         timings: None,
         entities: Vec::new(),

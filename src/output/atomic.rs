@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::io_error::at;
 use crate::timings;
 
 /// Stands at the end of names that are not final.
@@ -25,19 +26,13 @@ pub struct PartFile {
 }
 
 impl PartFile {
-    /// Begins the file, and makes its folder if need be.
+    /// Begins the file. Its folder must be there: one that is made anew would hide that the right one was removed.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system. As all errors of this module, they name the path.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let folder = folder_of(path);
-        if !folder.exists() {
-            fs::create_dir_all(folder)?;
-            // The new folder's own name must last, too.
-            sync_folder(folder_of(folder))?;
-        }
         let part = part_of(path);
-        let file = File::create(&part)?;
+        let file = File::create(&part).map_err(at(&part))?;
         Ok(PartFile {
             file,
             part,
@@ -53,7 +48,7 @@ impl PartFile {
     /// # Errors
     /// Those of the file system, a full disk among them.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        timings::waiting(|| self.file.write_all(bytes))?;
+        timings::waiting(|| self.file.write_all(bytes)).map_err(at(&self.part))?;
         self.sha256.update(bytes);
         self.length += bytes.len() as u64;
         Ok(())
@@ -64,8 +59,8 @@ impl PartFile {
     /// # Errors
     /// Those of the file system; the file is then not there under its final name, or cannot be relied on to stay.
     pub fn commit(mut self) -> io::Result<(u64, String)> {
-        timings::waiting(|| self.file.sync_all())?;
-        fs::rename(&self.part, &self.path)?;
+        timings::waiting(|| self.file.sync_all()).map_err(at(&self.part))?;
+        fs::rename(&self.part, &self.path).map_err(at(&self.path))?;
         self.committed = true;
         sync_folder(folder_of(&self.path))?;
         let digest = std::mem::take(&mut self.sha256).finalize();
@@ -104,7 +99,25 @@ pub fn part_of(path: &Path) -> PathBuf {
 /// # Errors
 /// Those of the file system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    timings::waiting(|| File::open(folder)?.sync_all())
+    timings::waiting(|| File::open(folder)?.sync_all()).map_err(at(folder))
+}
+
+/// Makes those folders of `path` that are missing below `root`, which must be there, and makes their names last.
+///
+/// # Errors
+/// Those of the file system.
+pub fn make_folders(root: &Path, path: &Path) -> io::Result<()> {
+    let mut folder = root.to_owned();
+    for name in path.components() {
+        let above = folder.clone();
+        folder.push(name);
+        match fs::create_dir(&folder) {
+            Ok(()) => sync_folder(&above)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(at(&folder)(error)),
+        }
+    }
+    Ok(())
 }
 
 /// The folder that a path lies in; the current one for a bare name.
@@ -127,11 +140,32 @@ mod tests {
     #[test]
     fn a_file_that_was_not_committed_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/b.gz");
+        let path = folder.path().join("b.gz");
         let mut file = PartFile::create(&path).unwrap();
         file.write(b"half").unwrap();
         drop(file);
-        assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_not_made_again_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("out");
+        make_folders(folder.path(), Path::new("out/group_1/labels")).unwrap();
+        make_folders(folder.path(), Path::new("out/group_1/labels")).unwrap();
+        assert!(root.join("group_1/labels").is_dir());
+        fs::remove_dir_all(&root).unwrap();
+        let error = make_folders(&root, Path::new("group_1")).unwrap_err();
+        assert!(error.to_string().contains("out/group_1: "), "{error}");
+        let Err(error) = PartFile::create(&root.join("manifest.json")) else {
+            panic!("its folder is not there");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(
+            error.to_string().contains("out/manifest.json.part: "),
+            "{error}"
+        );
+        assert!(!root.exists());
     }
 
     #[test]

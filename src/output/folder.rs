@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::atomic::{folder_of, part_of, sync_folder};
+use super::anchor::Anchor;
+use super::atomic::part_of;
+use super::claim::{Claim, LOCK};
+use super::exchange;
 use super::manifest;
 
 /// Why the output folder cannot be used.
@@ -21,20 +24,90 @@ pub enum FolderError {
         "{path} holds something other than {one}, so --force does not replace it\n  name another folder"
     )]
     HoldsSomethingElse { path: String, one: &'static str },
-    #[error("{0} is being written by another run")]
-    InUse(String),
+    #[error(
+        "{path} is being written by another run{holder}\n  wait until it has ended, or name another folder"
+    )]
+    InUse {
+        path: String,
+        /// Who that is, behind a colon; empty where it does not say so.
+        holder: String,
+    },
     #[error("{0} is a file\n  name a folder with --out")]
     IsAFile(String),
     #[error("{0} lies below a file\n  name another folder with --out")]
     BelowAFile(String),
-    #[error("cannot use the folder {path}: {source}")]
+    #[error(
+        "{0} is a link to a folder that is not there\n  make that folder, or name another one with --out"
+    )]
+    LeadsNowhere(String),
+    #[error(
+        "{0} is a mount point, so no other folder can take its place when it is complete\n  \
+         name a folder below it with --out"
+    )]
+    MountPoint(String),
+    #[error(
+        "cannot use the folder {path}: {source}\n  see that it can be written, or name another one"
+    )]
     Io { path: String, source: io::Error },
 }
 
 impl FolderError {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        FolderError::Io {
+            path: path.display().to_string(),
+            source,
+        }
+    }
+
     /// True where the user named a place that can never be right, whatever the disk's state.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, FolderError::Io { .. })
+        !matches!(self, FolderError::Io { .. } | FolderError::InUse { .. })
+    }
+
+    /// Says what is wrong with the name of a place.
+    pub(super) fn check_place(path: &Path) -> Result<(), FolderError> {
+        let shown = path.display().to_string();
+        match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => Err(FolderError::IsAFile(shown)),
+            Ok(_) => Ok(()),
+            Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
+                Err(FolderError::LeadsNowhere(shown))
+            }
+            Err(_) => {
+                let above = path
+                    .ancestors()
+                    .skip(1)
+                    .find(|above| fs::symlink_metadata(above).is_ok());
+                match above {
+                    Some(above) if !above.is_dir() => Err(FolderError::BelowAFile(shown)),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Says what is wrong with what lies at a place already.
+    pub(super) fn check_content(
+        path: &Path,
+        force: bool,
+        holding: Holding,
+    ) -> Result<(), FolderError> {
+        let shown = path.display().to_string();
+        if !path.exists() || is_empty(path) {
+            Ok(())
+        } else if !force {
+            Err(FolderError::Exists {
+                path: shown,
+                what: holding.what,
+            })
+        } else if !(holding.is_one)(path) {
+            Err(FolderError::HoldsSomethingElse {
+                path: shown,
+                one: holding.one,
+            })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -60,13 +133,15 @@ impl Holding {
 /// An output folder that is being filled.
 #[derive(Debug)]
 pub struct Folder {
-    /// Where the export will be.
-    path: PathBuf,
-    /// Where files are written: `path` itself, or a folder beside it that takes its place in the end.
+    /// Where files are written: the place itself, or a folder beside it that takes its place in the end.
     work: PathBuf,
+    is_staged: bool,
     created: bool,
-    /// Keeps other runs away from `work` while this value lives; `None` on a file system without locks.
-    _lock: Option<File>,
+    /// Of `work`; locked, so that it is told by a lock, too, that a run fills it.
+    anchor: Anchor,
+    /// What is to be replaced.
+    old: Option<Anchor>,
+    claim: Claim,
 }
 
 impl Folder {
@@ -75,103 +150,33 @@ impl Folder {
     /// # Errors
     /// Where the place cannot become an output folder.
     pub fn check(path: &Path, force: bool, holding: Holding) -> Result<(), FolderError> {
-        let shown = path.display().to_string();
-        match fs::metadata(path) {
-            Ok(found) if !found.is_dir() => Err(FolderError::IsAFile(shown)),
-            Ok(_) if is_empty(path) => Ok(()),
-            Ok(_) if !force => Err(FolderError::Exists {
-                path: shown,
-                what: holding.what,
-            }),
-            Ok(_) if !(holding.is_one)(path) => Err(FolderError::HoldsSomethingElse {
-                path: shown,
-                one: holding.one,
-            }),
-            Ok(_) => Ok(()),
-            Err(_) => {
-                let above = path
-                    .ancestors()
-                    .skip(1)
-                    .find(|above| fs::symlink_metadata(above).is_ok());
-                match above {
-                    Some(above) if !above.is_dir() => Err(FolderError::BelowAFile(shown)),
-                    _ => Ok(()),
-                }
-            }
-        }
+        FolderError::check_place(path)?;
+        FolderError::check_content(path, force, holding)
     }
 
-    /// Makes the folder. Where an export is to be replaced, makes one beside it.
+    /// Claims a place and makes the folder of an export.
     ///
     /// # Errors
-    /// As [`Folder::check`], and those of the file system.
+    /// As [`Claim::take`] and [`Claim::create`].
     pub fn create(path: &Path, force: bool) -> Result<Folder, FolderError> {
-        Self::check(path, force, Holding::EXPORT)?;
-        let io = |source| FolderError::Io {
-            path: path.display().to_string(),
-            source,
-        };
-        let existed = path.exists();
-        let replaces = existed && !is_empty(path);
-        let work = if replaces {
-            beside(path, "new").map_err(io)?
-        } else {
-            path.to_owned()
-        };
-        fs::create_dir_all(&work).map_err(io)?;
-        let _lock = lock(&work)?;
-        let path = if replaces {
-            path.to_owned()
-        } else {
-            work.clone()
-        };
-        Ok(Folder {
-            path,
-            work,
-            created: replaces || !existed,
-            _lock,
-        })
+        Claim::take(path)?.create(force)
     }
 
-    /// Makes a folder beside the place, which nothing is seen at before everything is complete.
-    ///
-    /// # Errors
-    /// As [`Folder::create`].
-    pub fn create_beside(
-        path: &Path,
-        force: bool,
-        holding: Holding,
-    ) -> Result<Folder, FolderError> {
-        Self::check(path, force, holding)?;
-        let io = |source| FolderError::Io {
-            path: path.display().to_string(),
-            source,
-        };
-        if !path.exists() {
-            fs::create_dir_all(folder_of(path)).map_err(io)?;
+    pub(super) fn new(
+        claim: Claim,
+        staged: Option<PathBuf>,
+        created: bool,
+        anchor: Anchor,
+        old: Option<Anchor>,
+    ) -> Folder {
+        Folder {
+            is_staged: staged.is_some(),
+            work: staged.unwrap_or_else(|| claim.place.clone()),
+            created,
+            anchor,
+            old,
+            claim,
         }
-        let work = beside(path, "new").map_err(io)?;
-        fs::create_dir(&work).map_err(io)?;
-        Ok(Folder {
-            _lock: lock(&work)?,
-            // Where a link leads is replaced, not the link.
-            path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
-            work,
-            created: true,
-        })
-    }
-
-    /// The folder of an unfinished export, to go on in.
-    ///
-    /// # Errors
-    /// Where another run is writing into it, or it cannot be opened.
-    pub fn of_unfinished(path: &Path) -> Result<Folder, FolderError> {
-        Ok(Folder {
-            path: path.to_owned(),
-            work: path.to_owned(),
-            created: true,
-            _lock: lock(path)?,
-        })
     }
 
     /// Where files are to be written.
@@ -179,34 +184,45 @@ impl Folder {
         &self.work
     }
 
+    /// The claim that the folder was made by.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
     /// The name of the export's folder.
     pub fn name(&self) -> String {
-        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        path.file_name()
-            .map(|name| name.to_string_lossy().into_owned())
+        let name = self.claim.place.file_name();
+        name.map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default()
+    }
+
+    /// Makes sure that files are still written into the folder that was made.
+    ///
+    /// # Errors
+    /// Where it was removed or replaced.
+    pub fn check_identity(&self) -> Result<(), FolderError> {
+        self.anchor.check().map_err(|error| self.io(error))
     }
 
     /// The export is complete: it takes the place of the one that it replaces. Returns that place.
     ///
     /// # Errors
-    /// Those of the file system; the old export is then still there, under its name or beside it.
-    pub fn commit(self) -> Result<PathBuf, FolderError> {
-        if self.replaces() && (!self.path.exists() || is_empty(&self.path)) {
-            fs::rename(&self.work, &self.path).map_err(|error| self.io(error))?;
-            sync_folder(folder_of(&self.path)).map_err(|error| self.io(error))?;
-        } else if self.replaces() {
-            let old = beside(&self.path, "old").map_err(|error| self.io(error))?;
-            fs::rename(&self.path, &old).map_err(|error| self.io(error))?;
-            if let Err(error) = fs::rename(&self.work, &self.path) {
-                // Put the old one back; where that fails, too, the first error says more.
-                let _ = fs::rename(&old, &self.path);
-                return Err(self.io(error));
-            }
-            sync_folder(folder_of(&self.path)).map_err(|error| self.io(error))?;
-            fs::remove_dir_all(&old).map_err(|error| self.io(error))?;
+    /// Those of the file system, and where somebody else has changed what lies there; the old export is then still
+    /// there, and the new one where it was written.
+    pub fn commit(&self) -> Result<PathBuf, FolderError> {
+        self.check_identity()?;
+        if self.is_staged {
+            exchange::put(&self.work, &self.claim.place, self.old.as_ref())
+                .map_err(|error| self.io(error))?;
         }
-        Ok(self.path)
+        Ok(self.claim.shown.clone())
+    }
+
+    /// Takes away what an earlier run that failed left in `<name>.failed`: this one has replaced it.
+    pub fn clear_failed(&self) {
+        if let Err(error) = self.claim.clear_failed() {
+            tracing::warn!("cannot take away what an earlier run left: {error}");
+        }
     }
 
     /// The export is not complete. Where it would have replaced another, it goes to `<name>.failed` beside that
@@ -214,41 +230,32 @@ impl Folder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn set_aside(self) -> Result<PathBuf, FolderError> {
-        if !self.replaces() {
-            return Ok(self.path);
+    pub fn set_aside(&self) -> Result<PathBuf, FolderError> {
+        match self.is_staged {
+            true => self.claim.put_failed(&self.work),
+            false => Ok(self.claim.shown.clone()),
         }
-        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
-        name.push(".failed");
-        let place = self.path.with_file_name(name);
-        if manifest::read(&place).is_ok() {
-            fs::remove_dir_all(&place).map_err(|error| self.io(error))?;
-        }
-        fs::rename(&self.work, &place).map_err(|error| self.io(error))?;
-        Ok(place)
     }
 
     fn io(&self, source: io::Error) -> FolderError {
-        FolderError::Io {
-            path: self.path.display().to_string(),
-            source,
-        }
+        FolderError::io(&self.claim.shown, source)
     }
 
-    /// The export came to nothing: takes away what was made.
+    /// The export came to nothing: takes away what was made. What somebody else put in its place stays.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn discard(self) -> io::Result<()> {
+    pub fn discard(&self) -> io::Result<()> {
+        self.anchor.check()?;
         if self.created {
             return fs::remove_dir_all(&self.work);
         }
         for entry in fs::read_dir(&self.work)? {
-            let entry = entry?.path();
-            if entry.is_dir() {
-                fs::remove_dir_all(entry)?
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?
             } else {
-                fs::remove_file(entry)?
+                fs::remove_file(entry.path())?
             }
         }
         Ok(())
@@ -256,45 +263,24 @@ impl Folder {
 
     /// True where what is in its place stays there until this is complete.
     pub fn replaces(&self) -> bool {
-        self.work != self.path
+        self.is_staged
     }
 }
 
 /// True for a folder without anything but what a run leaves that was killed before its manifest was there.
-fn is_empty(folder: &Path) -> bool {
+pub(super) fn is_empty(folder: &Path) -> bool {
     let part = part_of(&folder.join(manifest::FILE_NAME));
-    let is_part = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.path() == part);
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_part))
-}
-
-/// Locks a folder for this process, as long as the file that is returned is open.
-fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
-    let opened = File::open(folder).map_err(|source| FolderError::Io {
-        path: folder.display().to_string(),
-        source,
-    })?;
-    match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(opened)),
-        Err(Errno::WOULDBLOCK) => Err(FolderError::InUse(folder.display().to_string())),
-        Err(_) => Ok(None),
-    }
-}
-
-/// A free name in the same folder, so that a rename is enough to move it.
-fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
-    // The real place: `out` may be written as `.`, or be a link.
-    let path = match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let name = path.file_name().ok_or(error)?;
-            fs::canonicalize(folder_of(path))?.join(name)
-        }
-        found => found?,
+    let lock = folder.join(LOCK);
+    let is_nothing = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path() == part || entry.path() == lock)
     };
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::other("the root folder cannot be replaced"))?;
-    let name = name.to_string_lossy();
-    Ok(path.with_file_name(format!(".{name}.{what}-{}", std::process::id())))
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_nothing))
+}
+
+/// Locks an open folder for as long as it is open; false where another run has. A file system without locks has
+/// nothing to say.
+pub(super) fn lock_folder(folder: &File) -> bool {
+    flock(folder, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
 }
 
 #[cfg(test)]
@@ -304,6 +290,10 @@ mod tests {
     const EXPORT: &str = r#"{"manifest_version":1,"generator":"relexport","status":1,"started_at":"","finished_at":null,
         "snapshot":{"kind":"plain","source":"-","server_version":null,"gitlab_version":null},
         "pipeline":{"name":"group","sha256":""},"options":{"batched":false,"batch_size":1,"edition":"ee"},"entities":[]}"#;
+
+    fn beside(out: &Path, force: bool) -> Result<Folder, FolderError> {
+        Claim::take(out)?.create_beside(force, Holding::EXPORT)
+    }
 
     #[test]
     fn an_older_export_stays_until_the_new_one_is_complete() {
@@ -320,6 +310,7 @@ mod tests {
         fs::write(folder.work().join("new.gz"), "new").unwrap();
         assert!(out.join("old.gz").exists());
         folder.commit().unwrap();
+        drop(folder);
         assert!(out.join("new.gz").exists() && !out.join("old.gz").exists());
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
     }
@@ -340,15 +331,17 @@ mod tests {
         let empty = temp.path().join("empty");
         fs::create_dir(&empty).unwrap();
         for out in [temp.path().join("a/new"), empty] {
-            let folder = Folder::create_beside(&out, false, Holding::EXPORT).unwrap();
+            let folder = beside(&out, false).unwrap();
             fs::write(folder.work().join("manifest.json"), EXPORT).unwrap();
             assert!(!out.join("manifest.json").exists());
             folder.commit().unwrap();
+            drop(folder);
             assert!(out.join("manifest.json").exists());
-            assert!(Folder::create_beside(&out, false, Holding::EXPORT).is_err());
-            let folder = Folder::create_beside(&out, true, Holding::EXPORT).unwrap();
+            assert!(beside(&out, false).is_err());
+            let folder = beside(&out, true).unwrap();
             fs::write(folder.work().join("new"), "").unwrap();
             folder.commit().unwrap();
+            drop(folder);
             assert!(out.join("new").exists() && !out.join("manifest.json").exists());
             assert_eq!(
                 fs::read_dir(out.parent().unwrap())
@@ -376,5 +369,42 @@ mod tests {
             Folder::create(&file.join("a/b"), true),
             Err(FolderError::BelowAFile(_))
         ));
+    }
+
+    #[test]
+    fn a_link_stays_and_where_it_leads_is_replaced() {
+        let temp = tempfile::tempdir().unwrap();
+        let (real, link) = (temp.path().join("disk/out"), temp.path().join("out"));
+        fs::create_dir_all(&real).unwrap();
+        fs::write(real.join("manifest.json"), EXPORT).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let folder = Folder::create(&link, true).unwrap();
+        assert_eq!(
+            folder.work().parent(),
+            Some(real.canonicalize().unwrap().parent().unwrap())
+        );
+        fs::write(folder.work().join("new.gz"), "new").unwrap();
+        assert_eq!(folder.commit().unwrap(), link);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(real.join("new.gz").exists());
+        let lost = temp.path().join("lost");
+        std::os::unix::fs::symlink(temp.path().join("nowhere"), &lost).unwrap();
+        assert!(matches!(
+            Folder::create(&lost, false),
+            Err(FolderError::LeadsNowhere(_))
+        ));
+    }
+
+    #[test]
+    fn what_somebody_else_put_in_its_place_is_not_taken_away() {
+        let temp = tempfile::tempdir().unwrap();
+        let out = temp.path().join("out");
+        let folder = Folder::create(&out, false).unwrap();
+        fs::remove_dir(&out).unwrap();
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("thesis.txt"), "years of work").unwrap();
+        assert!(folder.commit().is_err());
+        assert!(folder.discard().is_err());
+        assert!(out.join("thesis.txt").exists());
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::atomic;
 use crate::timings::Times;
 
 /// Name of the file in the output folder.
@@ -224,6 +225,21 @@ impl TryFrom<i8> for BatchStatus {
     }
 }
 
+impl Manifest {
+    /// How many rows were left out under `--keep-going`, of each relation of all entities that lacks some.
+    pub fn skipped_rows(&self) -> Vec<(String, u64)> {
+        let mut rows: Vec<(String, u64)> = Vec::new();
+        let relations = self.entities.iter().flat_map(|entity| &entity.relations);
+        for relation in relations.filter(|relation| relation.skipped_count > 0) {
+            match rows.iter_mut().find(|(name, _)| *name == relation.relation) {
+                Some((_, count)) => *count += relation.skipped_count,
+                None => rows.push((relation.relation.clone(), relation.skipped_count)),
+            }
+        }
+        rows
+    }
+}
+
 impl RelationEntry {
     /// The complete files of the relation.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
@@ -269,6 +285,16 @@ pub enum ManifestError {
     },
     #[error("{path} has manifest version {found}, but this program reads version {VERSION}")]
     Version { path: String, found: u32 },
+}
+
+/// Replaces the manifest of an output folder.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn write(folder: &Path, manifest: &Manifest) -> std::io::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(manifest)?;
+    bytes.push(b'\n');
+    atomic::replace(&folder.join(FILE_NAME), &bytes)
 }
 
 /// Reads the manifest of an output folder.

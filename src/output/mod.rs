@@ -2,17 +2,23 @@
 //!
 //! This floor knows nothing of databases: it gets compressed pieces in order and the names to put them under.
 
+mod anchor;
 pub mod atomic;
+mod claim;
+mod exchange;
 mod folder;
 mod gzip;
 pub mod layout;
+mod lock;
 pub mod manifest;
 mod resume;
 pub mod verify;
 mod writer;
 
+pub use claim::Claim;
 pub use folder::{Folder, FolderError, Holding};
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
+pub use lock::{Lock, LockError};
 pub use manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,
     PipelineEntry, RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status,

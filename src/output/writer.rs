@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::anchor::Anchor;
 use super::atomic::{self, PartFile};
 use super::gzip::{self, Piece};
 use super::layout;
 use super::manifest::{
-    self, BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, SkippedRow,
-    Status,
+    self, BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, ResumeEntry,
+    SkippedRow, Status,
 };
 use super::now;
+use crate::io_error::at;
 use crate::timings::{self, Phase, Timings};
 
 /// Pieces on their way to the disk.
@@ -103,6 +105,8 @@ impl Writer {
         let (messages, received) = bounded(PIECES);
         let mut state = State {
             folder: folder.to_owned(),
+            anchor: Anchor::new(folder).map_err(at(folder))?,
+            resume: manifest.resume.clone(),
             manifest,
             is_whole: false,
             open: None,
@@ -112,7 +116,10 @@ impl Writer {
         state.write_manifest()?;
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || state.run(&received))?;
+            .spawn(move || state.run(&received))
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot start a thread: {error}"))
+            })?;
         Ok(Writer {
             messages: Some(messages),
             thread: Some(thread),
@@ -175,6 +182,10 @@ struct Open {
 
 struct State {
     folder: PathBuf,
+    /// Of `folder`.
+    anchor: Anchor,
+    /// What another run needs to go on, should this one not end well.
+    resume: Option<ResumeEntry>,
     manifest: Manifest,
     open: Option<Open>,
     written: Instant,
@@ -198,16 +209,58 @@ impl State {
         });
         // The file that did not get its end is removed, which may be the room that the manifest needs.
         self.open = None;
+        let checked = match self.is_whole {
+            true => self.check_files(),
+            false => Ok(()),
+        };
+        self.is_whole &= checked.is_ok();
         self.end();
         let written = self.write_manifest();
-        taken.and(written)?;
+        if written.is_err() {
+            self.take_back();
+        }
+        taken.and(checked).and(written)?;
         Ok(self.manifest)
+    }
+
+    /// Makes sure, before anything is called finished, that what was written is still there.
+    fn check_files(&self) -> io::Result<()> {
+        let entities = self.manifest.entities.iter();
+        for file in entities
+            .flat_map(|entity| &entity.relations)
+            .flat_map(RelationEntry::files)
+        {
+            let path = self.folder.join(&file.file);
+            let found = std::fs::symlink_metadata(&path).map_err(at(&path))?;
+            if !found.is_file() || found.len() != file.bytes {
+                return Err(io::Error::other(format!(
+                    "{}: the file was changed after it was written",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The last manifest may not last, though it may be seen: it must not call finished what another run has to go
+    /// on with.
+    fn take_back(&mut self) {
+        self.manifest.finished_at = None;
+        if self.manifest.status == Status::Finished {
+            self.manifest.status = Status::Failed;
+            self.manifest.resume = self.resume.take();
+        }
+        if let Err(error) = self.write_manifest() {
+            // The first error is the one to tell.
+            tracing::debug!("the manifest cannot be taken back: {error}");
+        }
     }
 
     /// Takes a message; true where it changed the manifest.
     fn take(&mut self, message: Message) -> io::Result<bool> {
         match message {
             Message::Known(known) => {
+                self.anchor.check()?;
                 let metadata = gzip::compress(&known.metadata, gzip::GzipLevel::default());
                 atomic::replace(&self.folder.join(layout::METADATA), &metadata)?;
                 self.manifest.entities = known.entities;
@@ -291,6 +344,10 @@ impl State {
                     id.json,
                     id.batch,
                 );
+                self.anchor.check()?;
+                if let Some(folder) = Path::new(&name).parent() {
+                    atomic::make_folders(&self.folder, folder)?;
+                }
                 let mut file = PartFile::create(&self.folder.join(&name))?;
                 file.write(&gzip::HEADER)?;
                 if let Some(batch) = self.batch(id) {
@@ -319,6 +376,7 @@ impl State {
         };
         open.file
             .write(&gzip::trailer(open.crc.finalize(), open.length))?;
+        self.anchor.check()?;
         let (bytes, sha256) = open.file.commit()?;
         let file = FileEntry {
             file: open.name,
@@ -411,9 +469,8 @@ impl State {
     }
 
     fn write_manifest(&mut self) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(&self.manifest)?;
-        bytes.push(b'\n');
-        atomic::replace(&self.folder.join(manifest::FILE_NAME), &bytes)?;
+        self.anchor.check()?;
+        manifest::write(&self.folder, &self.manifest)?;
         self.written = Instant::now();
         Ok(())
     }

@@ -36,6 +36,17 @@ pub enum ResolveError {
     Interrupted,
 }
 
+impl ResolveError {
+    /// True where the snapshot is not at fault, but this machine.
+    pub(crate) fn is_of_machine(&self) -> bool {
+        match self {
+            ResolveError::Snapshot(error) => error.is_of_machine(),
+            ResolveError::Temp(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<SnapshotError> for ResolveError {
     fn from(error: SnapshotError) -> Self {
         ResolveError::Snapshot(Box::new(error))

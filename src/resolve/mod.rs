@@ -196,11 +196,14 @@ fn resolve_stream(
     let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
     let (events, received) = bounded(EVENTS);
     let timings = timings::current();
-    let reader = std::thread::spawn(move || {
-        let _work = timings::work(timings.as_ref(), Phase::Scan);
-        let mut sink = |event| forward(&events, event);
-        source.read(&wanted, &mut sink)
-    });
+    let reader = std::thread::Builder::new()
+        .name("reader".to_owned())
+        .spawn(move || {
+            let _work = timings::work(timings.as_ref(), Phase::Scan);
+            let mut sink = |event| forward(&events, event);
+            source.read(&wanted, &mut sink)
+        })
+        .map_err(SnapshotError::Threads)?;
     // Where this fails nobody waits for the reader: it may be waiting itself, for a pipe into which nothing comes. It
     // stops at its next event, now that nobody listens.
     let driven = drive_stream(&received, request, observer)?;
@@ -353,10 +356,15 @@ fn resolve_tables(
     std::thread::scope(|scope| {
         let (reports, received) = bounded(EVENTS * readers);
         let (work, parts) = crossbeam_channel::unbounded::<(TableId, TablePart)>();
-        for _ in 0..readers {
+        for reader in 0..readers {
             let (reports, parts) = (reports.clone(), parts.clone());
             let timings = timings::current();
-            scope.spawn(move || read_parts(source, &parts, &reports, timings.as_ref()));
+            std::thread::Builder::new()
+                .name(format!("reader-{reader}"))
+                .spawn_scoped(scope, move || {
+                    read_parts(source, &parts, &reports, timings.as_ref());
+                })
+                .map_err(SnapshotError::Threads)?;
         }
         drop((reports, parts));
         loop {

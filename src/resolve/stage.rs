@@ -5,7 +5,9 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::io_error::at;
 
 /// A block's length on disk stands before it, as four bytes.
 const LENGTH: usize = 4;
@@ -13,6 +15,8 @@ const LENGTH: usize = 4;
 /// Rows of one table that wait, in the order in which they went by.
 pub struct Stage {
     file: BufWriter<File>,
+    /// The folder that the file lies in, for messages.
+    folder: PathBuf,
     /// Bytes on disk.
     size: u64,
 }
@@ -24,7 +28,8 @@ impl Stage {
     /// When the folder cannot be written.
     pub fn new(temp_dir: &Path) -> io::Result<Self> {
         Ok(Stage {
-            file: BufWriter::new(tempfile::tempfile_in(temp_dir)?),
+            file: BufWriter::new(tempfile::tempfile_in(temp_dir).map_err(at(temp_dir))?),
+            folder: temp_dir.to_owned(),
             size: 0,
         })
     }
@@ -36,8 +41,9 @@ impl Stage {
     pub fn push(&mut self, packed: &[u8]) -> io::Result<()> {
         let length = u32::try_from(packed.len())
             .map_err(|_| io::Error::other("a staged block of 4 GiB or more"))?;
-        self.file.write_all(&length.to_le_bytes())?;
-        self.file.write_all(packed)?;
+        let mut write = |bytes: &[u8]| self.file.write_all(bytes).map_err(at(&self.folder));
+        write(&length.to_le_bytes())?;
+        write(packed)?;
         self.size += (LENGTH + packed.len()) as u64;
         Ok(())
     }
@@ -47,9 +53,10 @@ impl Stage {
     /// # Errors
     /// When the file cannot be written or read.
     pub fn blocks(&mut self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + '_> {
-        self.file.flush()?;
+        let named = at(&self.folder);
+        self.file.flush().map_err(&named)?;
         let mut file = self.file.get_ref();
-        file.rewind()?;
+        file.rewind().map_err(&named)?;
         let mut reader = BufReader::with_capacity(1 << 18, file);
         let mut left = self.size;
         Ok(std::iter::from_fn(move || {
@@ -65,7 +72,7 @@ impl Stage {
                 Ok(block) => left.saturating_sub((LENGTH + block.len()) as u64),
                 Err(_) => 0,
             };
-            Some(block)
+            Some(block.map_err(&named))
         }))
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::plan::HopId;
+use crate::io_error;
 
 /// Segments are closed when they reach this many bytes.
 const SEGMENT: usize = 1 << 20;
@@ -198,9 +199,15 @@ impl RowStore {
             };
             let spill = match &mut self.spill {
                 Some(file) => file,
-                empty => empty.insert(tempfile::tempfile_in(&self.temp_dir)?),
+                empty => {
+                    let file = tempfile::tempfile_in(&self.temp_dir)
+                        .map_err(io_error::at(&self.temp_dir))?;
+                    empty.insert(file)
+                }
             };
-            spill.write_all(bytes)?;
+            spill
+                .write_all(bytes)
+                .map_err(io_error::at(&self.temp_dir))?;
             let (length, capacity) = (bytes.len(), bytes.capacity());
             self.segments[self.moved_out] = Segment::File(self.spilled);
             self.moved_out += 1;
@@ -284,10 +291,12 @@ impl RowStore {
         };
         let start = start + at.offset() as u64;
         let mut length = [0; LENGTH];
-        file.read_exact_at(&mut length, start)?;
+        let named = io_error::at(&self.temp_dir);
+        file.read_exact_at(&mut length, start).map_err(&named)?;
         let from = out.len();
         out.resize(from + u32::from_le_bytes(length) as usize, 0);
         file.read_exact_at(&mut out[from..], start + LENGTH as u64)
+            .map_err(named)
     }
 }
 

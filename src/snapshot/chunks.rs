@@ -75,7 +75,6 @@ pub fn spawn(
     size: usize,
 ) -> Result<Receiver<Result<Chunk, SnapshotError>>, SnapshotError> {
     let (sender, receiver) = bounded(DEPTH);
-    let path = origin.source.clone();
     let chunks = Chunks::new(reader, origin, size);
     let timings = timings::current();
     thread::Builder::new()
@@ -87,7 +86,7 @@ pub fn spawn(
                 let _ = sender.send(Err(fault.into()));
             }
         })
-        .map_err(|source| SnapshotError::Io { path, source })?;
+        .map_err(SnapshotError::Threads)?;
     Ok(receiver)
 }
 

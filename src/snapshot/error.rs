@@ -80,12 +80,22 @@ pub enum SnapshotError {
     /// A thread that read it has panicked.
     #[error("{0}")]
     Fault(#[from] crate::fault::Fault),
+    /// The system has no thread left.
+    #[error(
+        "cannot start a thread: {0}\n  raise the limit of processes (ulimit -u), or lower --threads or --connections"
+    )]
+    Threads(io::Error),
     /// It was asked for that the opening ends early.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl SnapshotError {
+    /// True where the snapshot is not at fault, but this machine.
+    pub(crate) fn is_of_machine(&self) -> bool {
+        matches!(self, SnapshotError::Threads(_))
+    }
+
     /// Says of which snapshot an error is, where it does not say it yet.
     pub(super) fn of(mut self, source: &str) -> Self {
         if let SnapshotError::Damaged { place, .. } | SnapshotError::CutOff { place, .. } =

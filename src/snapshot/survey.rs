@@ -109,9 +109,10 @@ fn survey_tables(
         }
         drop(work);
         let (reports, received) = crossbeam_channel::unbounded();
-        for _ in 0..readers.max(1) {
+        for reader in 0..readers.max(1) {
             let (taken, reports) = (taken.clone(), reports.clone());
-            scope.spawn(move || {
+            let thread = std::thread::Builder::new().name(format!("reader-{reader}"));
+            let started = thread.spawn_scoped(scope, move || {
                 for part in taken {
                     let mut end = None;
                     let read = source.read(&part, &mut |event| {
@@ -125,6 +126,7 @@ fn survey_tables(
                     }
                 }
             });
+            started.map_err(SnapshotError::Threads)?;
         }
         drop((taken, reports));
         let mut first = Ok(());

@@ -20,7 +20,9 @@ pub enum TakeError {
         from: String,
         source: Box<ResolveError>,
     },
-    #[error("cannot write the snapshot: {0}")]
+    #[error(
+        "cannot write the snapshot: {0}\n  see that the folder stays and can be written, and that there is room"
+    )]
     Write(io::Error),
     #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
     Temp(io::Error),

@@ -12,13 +12,13 @@ mod manifest;
 pub mod verify;
 mod whole;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::ThreadPool;
 
-use crate::output::{Folder, Holding, atomic, now};
+use crate::output::{Claim, Folder, Holding, atomic, now};
 use crate::pipeline::{Pipeline, doubtful_keys};
 use crate::resolve::{Choice, Limits, Selection};
 use crate::snapshot::{
@@ -81,16 +81,16 @@ struct TakenTables {
 pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Taken, TakeError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Scan);
-    // A place that can never be right is told before anything is read.
-    Folder::check(&request.out, request.force, SNAPSHOT)?;
+    // A place that can never be right, or is another run's, is told before anything is read.
+    let claim = Claim::take(&request.out)?;
+    claim.check_beside(request.force, SNAPSHOT)?;
     let source = snapshot::open_with(&request.from, &request.open)
         .map_err(|error| TakeError::Open(Box::new(error)))?;
-    let folder = Folder::create_beside(&request.out, request.force, SNAPSHOT)?;
-    match take_into(request, source, folder.work(), observer) {
-        Ok(taken) => {
-            folder.commit()?;
-            Ok(taken)
-        }
+    let folder = claim.create_beside(request.force, SNAPSHOT)?;
+    let taken = take_into(request, source, &folder, observer)
+        .and_then(|taken| Ok(folder.commit().map(|_| taken)?));
+    match taken {
+        Ok(taken) => Ok(taken),
         Err(error) => {
             let shown = folder.work().display().to_string();
             if let Err(error) = folder.discard() {
@@ -104,7 +104,7 @@ pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Ta
 fn take_into(
     request: &TakeRequest,
     source: Snapshot,
-    folder: &Path,
+    folder: &Folder,
     observer: &mut dyn TakeObserver,
 ) -> Result<Taken, TakeError> {
     let from = SourceEntry {
@@ -124,8 +124,8 @@ fn take_into(
     }
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
     let found = match &request.choice {
-        None => whole::tables(request, source, folder, observer)?,
-        Some(choice) => groups::rows(request, choice, source, folder, observer)?,
+        None => whole::tables(request, source, folder.work(), observer)?,
+        Some(choice) => groups::rows(request, choice, source, folder.work(), observer)?,
     };
     check(&request.interrupted)?;
     if found.tables.is_empty() {
@@ -141,7 +141,8 @@ fn take_into(
         tracing::warn!("{warning}");
     }
     let schema = schema_sql(&found.catalog);
-    let mut file = atomic::PartFile::create(&folder.join(SCHEMA)).map_err(TakeError::Write)?;
+    let mut file =
+        atomic::PartFile::create(&folder.work().join(SCHEMA)).map_err(TakeError::Write)?;
     let written = file.write(schema.as_bytes()).and_then(|()| file.commit());
     let (bytes, sha256) = written.map_err(TakeError::Write)?;
     let taken = Taken {
@@ -157,7 +158,8 @@ fn take_into(
         described: described(found, &request.pipeline),
     };
     check(&request.interrupted)?;
-    manifest::write(folder, &taken).map_err(TakeError::Write)?;
+    folder.check_identity()?;
+    manifest::write(folder.work(), &taken).map_err(TakeError::Write)?;
     Ok(taken)
 }
 

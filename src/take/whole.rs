@@ -3,10 +3,12 @@
 //! No thread that reads is waited for without an end where the run is interrupted: one may be waiting for a pipe or a
 //! server itself.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
@@ -209,29 +211,45 @@ fn parallel(
     }
     drop(work);
     let (reports, received) = unbounded();
-    for _ in 0..threads.max(1) {
-        let (shared, taken, reports) = (Arc::clone(&shared), taken.clone(), reports.clone());
+    let mut missing = None;
+    for reader in 0..threads.max(1) {
+        let (state, taken, reports) = (Arc::clone(&shared), taken.clone(), reports.clone());
         let timings = timings::current();
-        std::thread::spawn(move || {
+        let read = move || {
             let _work = timings::work(timings.as_ref(), Phase::Scan);
             for table in taken {
-                if shared.ended() {
+                if state.ended() {
                     return;
                 }
                 // The receiver is gone only where the run was given up.
                 let _ = reports.send(Report::Begun(table.clone()));
                 // A table whose thread just died would be missing without a word.
-                let result = caught(|| shared.table(&table))
+                let result = caught(|| state.table(&table))
                     .unwrap_or_else(|fault| Err(SnapshotError::from(fault).into()));
                 if result.is_err() {
-                    shared.failed.store(true, Ordering::Relaxed);
+                    state.failed.store(true, Ordering::Relaxed);
                 }
                 let _ = reports.send(Report::Done(result));
             }
-        });
+        };
+        let thread = thread::Builder::new().name(format!("reader-{reader}"));
+        if let Err(error) = thread.spawn(read) {
+            // Those that run already end after their table.
+            shared.failed.store(true, Ordering::Relaxed);
+            missing = Some(no_thread(error));
+            break;
+        }
     }
     drop((taken, reports));
-    collect(request, &received, observer)
+    let described = collect(request, &received, observer);
+    match missing {
+        Some(error) => Err(error),
+        None => described,
+    }
+}
+
+fn no_thread(error: io::Error) -> TakeError {
+    TakeError::Open(Box::new(SnapshotError::Threads(error)))
 }
 
 fn collect(
@@ -273,7 +291,7 @@ fn stream(
     let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
     let (events, received) = bounded(EVENTS);
     let timings = timings::current();
-    let reader = std::thread::spawn(move || {
+    let read = move || {
         let _work = timings::work(timings.as_ref(), Phase::Scan);
         source.read(
             &wanted,
@@ -282,7 +300,11 @@ fn stream(
                 false => ControlFlow::Break(()),
             },
         )
-    });
+    };
+    let reader = thread::Builder::new()
+        .name("reader".to_owned())
+        .spawn(read)
+        .map_err(no_thread)?;
     let error = |stop: Stop| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
     let mut known: Option<(Arc<Catalog>, SnapshotFacts, Files)> = None;

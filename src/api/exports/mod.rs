@@ -14,5 +14,5 @@ mod worker;
 pub use progress::GroupProgress;
 pub use queue::{Queue, QueueFull};
 pub use run::{Run, State, entity};
-pub use store::{Store, StoreError};
+pub use store::{DataFolder, Store, StoreError};
 pub use worker::{Engine, Workers};

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::progress::{Progress, Timing};
@@ -261,7 +262,11 @@ impl Drop for Run {
         if self.doomed.load(Ordering::Relaxed) {
             // Whoever was the last to use it, a request perhaps, does not wait for the disk.
             let folder = std::mem::take(&mut self.folder);
-            std::thread::spawn(move || remove(&folder));
+            let elsewhere = folder.clone();
+            let started = thread::Builder::new().spawn(move || remove(&elsewhere));
+            if started.is_err() {
+                remove(&folder);
+            }
         }
     }
 }

@@ -10,19 +10,26 @@
 //! Exports of another snapshot, pipeline or edition lie in a folder of their own and are left alone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::output::atomic::{replace, sync_folder};
+use crate::output::{Lock, LockError};
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the data folder {0} is in use by another server\n  name another one with --data")]
-    InUse(String),
+    #[error(
+        "the data folder {path} is in use by another server{holder}\n  name another one with --data"
+    )]
+    InUse {
+        path: String,
+        /// Who that is, behind a colon; empty where it does not say so.
+        holder: String,
+    },
     #[error("cannot use the data folder {path}: {source}\n  name another one with --data")]
     Io { path: String, source: io::Error },
 }
@@ -45,31 +52,55 @@ pub struct RunRequest {
 /// The part of the data folder that belongs to what is served.
 pub struct Store {
     root: PathBuf,
-    /// Held as long as the server runs.
-    _lock: File,
+    _data: DataFolder,
 }
 
-impl Store {
-    /// Opens the data folder and makes what is missing.
+/// The data folder, held as long as the server runs.
+pub struct DataFolder {
+    path: PathBuf,
+    /// `None` on a file system without locks.
+    _lock: Option<Lock>,
+}
+
+impl DataFolder {
+    /// Takes the data folder, before anything else is read or made.
     ///
     /// # Errors
     /// Where another server uses it, and those of the file system.
-    pub fn open(data: &Path, fingerprint: &str) -> Result<Store, StoreError> {
+    pub fn take(path: &Path) -> Result<DataFolder, StoreError> {
         let io = |source| StoreError::Io {
-            path: data.display().to_string(),
+            path: path.display().to_string(),
             source,
         };
-        let root = data.join(fingerprint);
-        fs::create_dir_all(root.join("exports")).map_err(io)?;
-        let lock = File::create(data.join("lock")).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse(data.display().to_string()));
-            }
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        }
-        Ok(Store { root, _lock: lock })
+        fs::create_dir_all(path).map_err(io)?;
+        let lock = Lock::take_lasting(&path.join("lock")).map_err(|error| match error {
+            LockError::Held(holder) => StoreError::InUse {
+                path: path.display().to_string(),
+                holder: holder
+                    .map(|holder| format!(": {holder}"))
+                    .unwrap_or_default(),
+            },
+            LockError::Io(source) => io(source),
+        })?;
+        Ok(DataFolder {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+}
+
+impl Store {
+    /// Makes what is missing in the data folder.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(data: DataFolder, fingerprint: &str) -> Result<Store, StoreError> {
+        let root = data.path.join(fingerprint);
+        fs::create_dir_all(root.join("exports")).map_err(|source| StoreError::Io {
+            path: data.path.display().to_string(),
+            source,
+        })?;
+        Ok(Store { root, _data: data })
     }
 
     /// The file with the groups of the snapshot.

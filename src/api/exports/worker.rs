@@ -218,8 +218,12 @@ impl Engine {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let reason = message.lines().next().unwrap_or_default();
+        let mut reason = reason.replace(&self.snapshot, &name);
+        // Files are named by where the path that was given leads.
+        let data = [fs::canonicalize(&self.data).ok(), Some(self.data.clone())];
+        for path in data.into_iter().flatten() {
+            reason = reason.replace(&*path.to_string_lossy(), "the data folder");
+        }
         reason
-            .replace(&self.snapshot, &name)
-            .replace(&*self.data.to_string_lossy(), "the data folder")
     }
 }

@@ -39,14 +39,23 @@ pub fn export(
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(BenchError::System)?;
     let mut stderr = child.stderr.take();
-    let log = std::thread::spawn(move || {
+    let read = move || {
         let mut log = String::new();
         if let Some(stderr) = &mut stderr {
             // What cannot be read of the log is missing in a message, no more.
             let _ = stderr.read_to_string(&mut log);
         }
         log
-    });
+    };
+    let log = match std::thread::Builder::new().spawn(read) {
+        Ok(log) => log,
+        Err(error) => {
+            // Nobody would read what it says, so that it would wait for ever.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(BenchError::System(error));
+        }
+    };
     let status = wait(&mut child, request)?;
     let log = log
         .join()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::group::group_name;
-use super::parse::{batch_size, memory, percent};
+use super::parse::{batch_size, local_path, memory, percent};
 use super::{EditionArg, LIMITS, ServerArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
@@ -90,8 +90,11 @@ pub struct BenchArgs {
     #[arg(long, value_enum, help_heading = MEASURED)]
     pub from: Option<FromArg>,
     /// A folder for bench.json, bench.csv and bench.html
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", value_parser = local_path())]
     pub out: Option<PathBuf>,
+    /// Replace a bench that is in that folder already
+    #[arg(long, requires = "out")]
+    pub force: bool,
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,

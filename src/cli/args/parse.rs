@@ -1,7 +1,29 @@
 //! Values of options: what a user writes, and what it stands for.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+/// A path on this machine. The address of something else would be taken for one, and a folder called `s3:` be made.
+pub fn local_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let scheme = path.to_str().and_then(|text| text.split_once("://"));
+        match scheme {
+            Some((scheme, _)) if is_scheme(scheme) => Err(format!(
+                "{scheme}:// is no place that can be written to; name a folder of this machine"
+            )),
+            _ => Ok(path),
+        }
+    })
+}
+
+/// True for what can stand before `://` (RFC 3986, section 3.1).
+fn is_scheme(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|letter: char| letter.is_ascii_alphabetic()) && text.bytes().all(is_part)
+}
 
 /// A time such as `500ms`, `30s`, `10min` or `1h`; `0` is none.
 pub fn time(text: &str) -> Result<Duration, String> {

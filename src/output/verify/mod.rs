@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::claim::LOCK;
 use super::layout;
 use super::manifest::{self, BatchStatus, FileEntry, Manifest, RelationEntry, Status};
 use crate::pipeline::Form;
@@ -29,6 +30,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Objects in the relations' files.
     pub objects: u64,
+    /// Rows that were left out when the files were made (`--keep-going`), by the manifest.
+    pub skipped_rows: u64,
     pub problems: Vec<Problem>,
 }
 
@@ -76,7 +79,10 @@ pub fn verify(
         mut problems,
         ..
     } = checker;
-    let mut verified = Verified::default();
+    let mut verified = Verified {
+        skipped_rows: manifest.skipped_rows().iter().map(|(_, rows)| rows).sum(),
+        ..Verified::default()
+    };
     let results: Vec<(Found, Vec<Problem>)> = files
         .par_iter()
         .map(|(name, expected)| file(folder, name, expected, read))
@@ -370,7 +376,8 @@ impl<'a> Known<'a> {
             files: files
                 .keys()
                 .copied()
-                .chain([manifest::FILE_NAME, layout::METADATA])
+                // A run that was killed may have left its lock.
+                .chain([manifest::FILE_NAME, layout::METADATA, LOCK])
                 .collect(),
             folders,
         }

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use crate::resolve::plan::{PlanNode, PlanRelation, PlanSource};
 use crate::resolve::store::{Entry, RowStore};
 use crate::resolve::{LOOK_EVERY, ResolveError, check};
+use crate::snapshot::SnapshotError;
 use crate::timings::{self, Phase};
 
 use super::Live;
@@ -132,7 +133,14 @@ pub struct Fetch {
 
 impl Live {
     /// Starts to fetch these relations, in this order.
-    pub fn fetch(&self, wanted: Vec<Wanted>, interrupted: &Arc<AtomicBool>) -> Fetch {
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn fetch(
+        &self,
+        wanted: Vec<Wanted>,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Fetch, ResolveError> {
         let connections = self.source.connections().max(1);
         let (given, jobs) = bounded(connections + READY);
         let (work, taken) = unbounded();
@@ -148,15 +156,18 @@ impl Live {
             interrupted: Arc::clone(interrupted),
         });
         // None of these threads is waited for: where the run ends early, one may be waiting for the network.
-        for _ in 0..connections {
+        for loader in 0..connections {
             let (shared, taken) = (Arc::clone(&shared), taken.clone());
             let timings = timings::current();
-            std::thread::spawn(move || {
-                let _work = timings::work(timings.as_ref(), Phase::Resolve);
-                while let Ok((job, replies)) = timings::waiting(|| taken.recv()) {
-                    shared.load(job, &replies);
-                }
-            });
+            thread::Builder::new()
+                .name(format!("loader-{loader}"))
+                .spawn(move || {
+                    let _work = timings::work(timings.as_ref(), Phase::Resolve);
+                    while let Ok((job, replies)) = timings::waiting(|| taken.recv()) {
+                        shared.load(job, &replies);
+                    }
+                })
+                .map_err(SnapshotError::Threads)?;
         }
         let planner = Planner {
             shared,
@@ -164,19 +175,23 @@ impl Live {
             work,
         };
         let timings = timings::current();
-        Fetch {
-            jobs,
-            current: None,
-            planner: Some(std::thread::spawn(move || {
+        let planning = thread::Builder::new()
+            .name("planner".to_owned())
+            .spawn(move || {
                 let _work = timings::work(timings.as_ref(), Phase::Resolve);
                 for wanted in wanted {
                     if planner.plan(wanted).is_none() {
                         return;
                     }
                 }
-            })),
+            })
+            .map_err(SnapshotError::Threads)?;
+        Ok(Fetch {
+            jobs,
+            current: None,
+            planner: Some(planning),
             interrupted: Arc::clone(interrupted),
-        }
+        })
     }
 }
 

@@ -79,8 +79,7 @@ pub(super) fn resolve_live(
     let (catalog, facts) = (source.catalog(), source.facts());
     let mut plan =
         plan(request.pipeline, request.selection, &catalog).map_err(ResolveError::Plan)?;
-    let warnings = not_indexed(&plan, source.as_ref());
-    plan.warnings.extend(warnings);
+    plan.warnings.extend(not_indexed(&plan, source.as_ref()));
     observer.planned(&plan, &facts);
     let entities = search::entities(source.as_ref(), &catalog, request, observer)?;
     let absent = absent(&plan, &catalog);
@@ -122,17 +121,19 @@ fn absent(plan: &Plan, catalog: &Catalog) -> BTreeMap<TableId, BTreeSet<usize>> 
     absent
 }
 
-/// A warning for each column that rows are found by without an index.
-fn not_indexed(plan: &Plan, source: &dyn KeyedSource) -> Vec<String> {
-    let warning = |(table, column)| {
+/// One warning for all columns that rows are found by without an index.
+fn not_indexed(plan: &Plan, source: &dyn KeyedSource) -> Option<String> {
+    let missing = missing_indexes(plan, source);
+    let columns: Vec<String> = missing
+        .iter()
+        .map(|(table, column)| format!("{table}.{column}"))
+        .collect();
+    (!columns.is_empty()).then(|| {
         format!(
-            "table {table} has no index for column {column}: the server reads all of it for every batch"
+            "there is no index for {}: the server reads the whole table for every batch",
+            columns.join(", ")
         )
-    };
-    missing_indexes(plan, source)
-        .into_iter()
-        .map(warning)
-        .collect()
+    })
 }
 
 /// The columns that a plan finds rows by, and by which the source can find none without reading the whole table.

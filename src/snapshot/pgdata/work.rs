@@ -7,11 +7,16 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::temp_folder::TempFolder;
+
 /// Removes folders once nobody holds the other end of its standard input.
 const SWEEPER: &str = "trap '' HUP INT QUIT TERM; cat >/dev/null; rm -rf -- \"$@\"";
 
 /// Bytes that a socket's path may have; the systems' own limits are 104 and 108 with the name.
 const LONGEST_SOCKET_FOLDER: usize = 80;
+
+/// How the names of such folders begin.
+const PREFIX: &str = "relexport-pgdata-";
 
 /// Whom the server runs as. PostgreSQL refuses to run as root.
 #[derive(Clone)]
@@ -100,6 +105,8 @@ pub(super) struct Work {
     path: PathBuf,
     /// The folder of the server's socket.
     pub(super) sockets: PathBuf,
+    /// Both of them, so that no other run takes them for a dead one's.
+    _held: (TempFolder, Option<TempFolder>),
     /// Held open as long as the folder is needed; `None` at the end.
     hold: Option<PipeWriter>,
     sweeper: Child,
@@ -110,11 +117,13 @@ impl Work {
     pub(super) fn create(temp_dir: &Path, user: &ServerUser) -> io::Result<Work> {
         let temp_dir = temp_dir.canonicalize()?;
         let new_folder = |parent: &Path| {
-            let folder = tempfile::Builder::new()
-                .prefix("relexport-pgdata-")
-                .tempdir_in(parent)?;
-            user.give(folder.path())?;
-            Ok::<_, io::Error>(folder)
+            let folder = TempFolder::create(parent, PREFIX)?;
+            if let Err(error) = user.give(folder.path()) {
+                // It is empty, and nobody's.
+                let _ = fs::remove_dir(folder.path());
+                return Err(error);
+            }
+            Ok(folder)
         };
         let folder = new_folder(&temp_dir)?;
         let elsewhere = match folder.path().as_os_str().len() > LONGEST_SOCKET_FOLDER {
@@ -133,12 +142,16 @@ impl Work {
             .stderr(Stdio::null())
             // Ctrl-C at a terminal is not meant for it.
             .process_group(0)
-            .spawn()?;
-        // From here on the sweeper removes them.
-        drop(elsewhere.map(tempfile::TempDir::keep));
+            .spawn()
+            .inspect_err(|_| {
+                for folder in [folder.path(), &sockets] {
+                    let _ = fs::remove_dir(folder);
+                }
+            })?;
         Ok(Work {
-            path: folder.keep(),
+            path: folder.path().to_owned(),
             sockets,
+            _held: (folder, elsewhere),
             hold: Some(hold),
             sweeper,
         })

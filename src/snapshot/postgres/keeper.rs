@@ -1,7 +1,8 @@
 //! Holding the instant: the coordinator's transaction is kept open, and alive, by a thread of its own.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -22,12 +23,15 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Takes the coordinator. `idle` is the time after which the server ends a session that is silent.
-    pub(super) fn start(mut coordinator: Connection, idle: Option<Duration>) -> Self {
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub(super) fn start(mut coordinator: Connection, idle: Option<Duration>) -> io::Result<Self> {
         let (end, ended) = bounded::<()>(0);
         let failure = Arc::new(OnceLock::new());
         let noted = Arc::clone(&failure);
         let silence = idle.map_or(SILENCE, |idle| (idle / 3).min(SILENCE));
-        let thread = std::thread::spawn(move || {
+        let keep = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(silence) {
                 let asked = caught(|| {
                     coordinator
@@ -41,12 +45,15 @@ impl Keeper {
                     return;
                 }
             }
-        });
-        Keeper {
+        };
+        let thread = thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(keep)?;
+        Ok(Keeper {
             end: Some(end),
             thread: Some(thread),
             failure,
-        }
+        })
     }
 
     /// Why the instant is held no more, where that was noticed.

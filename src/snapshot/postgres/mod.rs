@@ -170,6 +170,8 @@ impl PostgresSource {
             // The channel has room for all of them.
             let _ = free.0.send(Worker::default());
         }
+        let keeper = Keeper::start(coordinator, timeouts.idle)
+            .map_err(|error| Failure::Setup(format!("cannot start a thread: {error}")))?;
         Ok(PostgresSource {
             shared,
             facts,
@@ -177,7 +179,7 @@ impl PostgresSource {
             workers: AtomicUsize::new(connections),
             free,
             progress: Arc::default(),
-            keeper: Keeper::start(coordinator, timeouts.idle),
+            keeper,
         })
     }
 
