@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 
 use crate::fan_out::FanOut;
 use crate::pipeline::Entity;
-use crate::snapshot::{Block, BlockHead, Catalog, TableName};
+use crate::snapshot::{Block, BlockHead, Catalog, RowForm, TableName};
 use crate::timings::Phase;
 
 use super::entities::{Choice, Directory, EntityError, EntityInfo};
@@ -289,6 +289,11 @@ impl Resolver {
                 let absent: BTreeSet<usize> = scanner.absent().collect();
                 let state = &mut self.tables[table];
                 match &mut state.absent {
+                    // Of a file nobody knows why it lacks a column.
+                    Some(columns) if head.form == RowForm::Csv && *columns != absent => {
+                        state.trouble.broken =
+                            Some("parts of the table's data have different columns".to_owned());
+                    }
                     Some(columns) => columns.retain(|column| absent.contains(column)),
                     first => *first = Some(absent),
                 }

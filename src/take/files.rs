@@ -13,7 +13,7 @@ use crate::output::atomic::PartFile;
 use crate::output::layout;
 use crate::resolve::ResolveError;
 use crate::snapshot::{
-    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Place, SnapshotError, TableName,
+    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Place, RowForm, SnapshotError, TableName,
 };
 use crate::timings::Phase;
 
@@ -117,6 +117,12 @@ impl Files {
             return Ok(());
         };
         // A later part of the data may lack columns, which are NULL then.
+        if head.form == RowForm::Csv && columns != table.columns {
+            // Of a file nobody knows why it lacks a column.
+            return Err(fault(
+                "its data stand in several places with different columns",
+            ));
+        }
         if !columns.iter().all(|column| table.columns.contains(column)) {
             return Err(fault(
                 "its data stand in several places, and the first lacks a column that another has",
