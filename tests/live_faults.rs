@@ -323,11 +323,15 @@ fn tables_that_are_not_what_they_were_are_refused() {
          CREATE TABLE p1 PARTITION OF parted FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF parted FOR VALUES IN (2);
          INSERT INTO parted VALUES (1), (2); CREATE TABLE ready (id integer); INSERT INTO ready VALUES (3);
          CREATE TABLE grown (id integer) PARTITION BY LIST (id); CREATE TABLE column_gone (id integer, v text);
+         CREATE TABLE bereft (id integer); CREATE TABLE child () INHERITS (bereft); INSERT INTO child VALUES (1);
+         CREATE TABLE faithful (id integer); CREATE TABLE heir () INHERITS (faithful); INSERT INTO heir VALUES (1);
+         CREATE TABLE loser (id integer); CREATE TABLE lost () INHERITS (loser); INSERT INTO lost VALUES (1);
          CREATE TABLE same (id integer); INSERT INTO same VALUES (1);",
     );
     let live = source(&database);
     database.run(
-        "DROP TABLE dropped; TRUNCATE emptied; ALTER TABLE rewritten ALTER id TYPE bigint USING id * 2;
+        "ALTER TABLE child NO INHERIT bereft; TRUNCATE lost; INSERT INTO heir VALUES (2);
+         DROP TABLE dropped; TRUNCATE emptied; ALTER TABLE rewritten ALTER id TYPE bigint USING id * 2;
          ALTER TABLE swapped RENAME TO old; CREATE TABLE swapped (id integer); INSERT INTO swapped VALUES (2);
          ALTER TABLE parted DETACH PARTITION p2; ALTER TABLE grown ATTACH PARTITION ready FOR VALUES IN (3);
          ALTER TABLE column_gone DROP COLUMN v; INSERT INTO same VALUES (2);",
@@ -337,7 +341,16 @@ fn tables_that_are_not_what_they_were_are_refused() {
         refused(read(live, "dropped", "id")),
         "dropped: 42P01 relation \"public.dropped\" does not exist"
     );
-    for table in ["emptied", "rewritten", "swapped", "parted", "grown"] {
+    let changed_ones = [
+        "emptied",
+        "rewritten",
+        "swapped",
+        "parted",
+        "grown",
+        "bereft",
+        "loser",
+    ];
+    for table in changed_ones {
         let reason = changed(read(live, table, "id"));
         assert!(reason.starts_with(&format!("{table}: ")), "{reason}");
     }
@@ -346,6 +359,7 @@ fn tables_that_are_not_what_they_were_are_refused() {
         "column_gone: 42703 column \"v\" does not exist"
     );
     assert_eq!(read(live, "same", "id").unwrap(), ["1"]);
+    assert_eq!(read(live, "faithful", "id").unwrap(), ["1"]);
     // What was read once is held as it is.
     let attempt = database
         .server
@@ -372,6 +386,7 @@ fn what_one_may_not_read_is_refused_with_the_servers_words() {
          CREATE TABLE guarded (id integer); INSERT INTO guarded VALUES (1), (2); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
          CREATE POLICY first ON guarded USING (id = 1);
          CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER nobody FOREIGN DATA WRAPPER nowhere; CREATE FOREIGN TABLE far (id integer) SERVER nobody;
+         CREATE TABLE near (id integer); CREATE FOREIGN TABLE afar () INHERITS (near) SERVER nobody;
          CREATE ROLE {role} LOGIN; GRANT SELECT (id) ON open TO {role}; GRANT SELECT ON guarded TO {role};"
     ));
     let address = database.address().replace("postgres@", &format!("{role}@"));
@@ -390,6 +405,7 @@ fn what_one_may_not_read_is_refused_with_the_servers_words() {
         "guarded: 42501 query would be affected by row-level security policy for table \"guarded\""
     );
     assert!(changed(read(live, "far", "id")).contains("foreign table"));
+    assert!(changed(read(live, "near", "id")).contains("foreign table"));
     assert_eq!(read(live, "open", "id").unwrap(), ["1"]);
 }
 

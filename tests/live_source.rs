@@ -114,7 +114,7 @@ fn shown(catalog: &Catalog) -> BTreeMap<TableName, String> {
                     format!("{} {:?} {generated}", column.name, column.sql_type)
                 })
                 .collect();
-            let root = catalog.root(&table.name);
+            let holders = catalog.holders(&table.name);
             let mut keys: Vec<(bool, &[String])> = catalog
                 .keys()
                 .of(&table.name)
@@ -122,7 +122,7 @@ fn shown(catalog: &Catalog) -> BTreeMap<TableName, String> {
                 .map(|key| (key.primary, &key.columns[..]))
                 .collect();
             keys.sort();
-            let text = format!("{} {root} {columns:?} {keys:?}", table.partitioned);
+            let text = format!("{} {holders:?} {columns:?} {keys:?}", table.partitioned);
             (table.name.clone(), text)
         })
         .collect()
@@ -149,7 +149,8 @@ CREATE TABLE parted (id bigint, at date, kind text) PARTITION BY RANGE (at);
 CREATE TABLE other.parted_1 PARTITION OF parted FOR VALUES FROM ('2020-01-01') TO ('2021-01-01') PARTITION BY LIST (kind);
 CREATE TABLE other.parted_1_a PARTITION OF other.parted_1 FOR VALUES IN ('a');
 CREATE TABLE parted_2 (kind text, id bigint, at date); ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
-CREATE TABLE parent (id integer, a text); CREATE TABLE child (b integer) INHERITS (parent); CREATE TABLE no_columns ();
+CREATE TABLE parent (id integer, a text); CREATE TABLE child (b integer) INHERITS (parent); CREATE TABLE other.second (c integer, a text);
+CREATE TABLE grandchild (d integer) INHERITS (child, other.second); CREATE TABLE late (id integer, a text, e date); ALTER TABLE late INHERIT parent; CREATE TABLE no_columns ();
 CREATE TABLE keyed (id integer, a integer, "B c" text, PRIMARY KEY (a, id) INCLUDE ("B c"), UNIQUE ("B c"), UNIQUE (id) DEFERRABLE);
 CREATE UNIQUE INDEX ON keyed (a DESC NULLS LAST) INCLUDE (id); CREATE UNIQUE INDEX ON keyed (id, a) WHERE a > 1; CREATE UNIQUE INDEX ON keyed (lower("B c"));
 CREATE INDEX ON keyed (a); CREATE UNIQUE INDEX ON parted (id, at, kind);
@@ -392,7 +393,8 @@ fn names_and_trees_of_tables_are_read_as_a_dump_writes_them() {
     assert_eq!(odd, "one\t1");
     assert_eq!(ids(live, "parted", Vec::new()), [1, 2]);
     assert_eq!(ids(live, "p2", Vec::new()), [2]);
-    assert_eq!(ids(live, "parent", Vec::new()), [1]);
+    assert_eq!(ids(live, "parent", Vec::new()), [1, 2]);
+    assert_eq!(ids(live, "child", Vec::new()), [2]);
     let indexed = |table: &str, column: &str, known: &[&str]| {
         live.is_indexed(&TableName::public(table), column, known)
     };

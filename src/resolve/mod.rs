@@ -31,7 +31,7 @@ use rayon::ThreadPool;
 use crate::fault::caught;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{
-    Access, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
+    Access, BlockHead, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
     StreamSource, TableName, TableSource,
 };
 use crate::timings::{self, Phase, Timings};
@@ -253,18 +253,50 @@ struct StreamState {
     resolver: Resolver,
     facts: SnapshotFacts,
     catalog: Arc<Catalog>,
-    /// The table whose data goes by, and whether its data has ended so far.
-    current: Option<TableId>,
+    /// The tables whose data goes by, and whether the data has ended so far.
+    current: Vec<TableId>,
     ended: bool,
+    /// The heads of data that begins; each of its tables has one.
+    beginning: Vec<Arc<BlockHead>>,
 }
 
 impl StreamState {
-    /// The current table is left behind: another one begins, or the snapshot has ended.
+    /// The current tables are left behind: the snapshot has ended, or goes on with tables that are none of them.
     fn leave(&mut self) -> Result<(), ResolveError> {
-        match self.current.take() {
-            Some(table) => self.resolver.table_left(table),
-            None => Ok(()),
+        let tables = std::mem::take(&mut self.current);
+        tables
+            .into_iter()
+            .try_for_each(|table| self.resolver.table_left(table))
+    }
+
+    /// All tables are told that the data belongs to whose beginning was told last.
+    fn begin(&mut self, observer: &mut dyn Observer) -> Result<(), ResolveError> {
+        if self.beginning.is_empty() {
+            return Ok(());
         }
+        let heads = std::mem::take(&mut self.beginning);
+        let begun: Vec<(TableId, &Arc<BlockHead>)> = heads
+            .iter()
+            .filter_map(|head| Some((self.resolver.table(&head.table)?, head)))
+            .collect();
+        let tables: Vec<TableId> = begun.iter().map(|(table, _)| *table).collect();
+        if self.current != tables {
+            let (stay, left) = std::mem::take(&mut self.current)
+                .into_iter()
+                .partition(|table| tables.contains(table));
+            self.current = left;
+            self.leave()?;
+            self.current = stay;
+            if let Some(head) = heads.first() {
+                observer.table(&head.table);
+            }
+        }
+        for (table, head) in begun {
+            self.resolver.begin_table(table, head)?;
+        }
+        self.current = tables;
+        self.ended = false;
+        Ok(())
     }
 }
 
@@ -289,33 +321,25 @@ fn drive_stream(
                     resolver,
                     facts,
                     catalog,
-                    current: None,
+                    current: Vec::new(),
                     ended: true,
+                    beginning: Vec::new(),
                 });
             }
-            (Event::Begin(head), Some(stream)) => {
-                let table = stream.resolver.table(&head.table);
-                if stream.current != table {
-                    stream.leave()?;
-                    observer.table(&head.table);
-                }
-                if let Some(table) = table {
-                    stream.resolver.begin_table(table, &head)?;
-                }
-                stream.current = table;
-                stream.ended = false;
-            }
+            (Event::Begin(head), Some(stream)) => stream.beginning.push(head),
             (Event::Rows(block), Some(stream)) => {
-                if let Some(table) = stream.current {
+                stream.begin(observer)?;
+                if let Some(table) = stream.resolver.table(&block.head.table) {
                     stream.resolver.rows(table, block)?;
                 }
             }
             (Event::End(end), Some(stream)) => {
+                stream.begin(observer)?;
                 let table = stream.resolver.table(&end.table);
-                if table == stream.current {
+                if table.is_some_and(|table| stream.current.contains(&table)) {
                     stream.ended = true;
                 } else if request.stop_early && stream.ended {
-                    // Another table's data: the current one's is over.
+                    // Another table's data: that of the current ones is over.
                     stream.leave()?;
                     if stream.resolver.is_through() {
                         break;
@@ -331,6 +355,9 @@ fn drive_stream(
                 ));
             }
         }
+    }
+    if let Some(stream) = &mut stream {
+        stream.begin(observer)?;
     }
     Ok(stream)
 }

@@ -160,8 +160,8 @@ pub struct PlanTable {
     pub key: usize,
     /// True where rows go to the entity directory, too.
     pub observed: bool,
-    /// The catalog says that rows stand in partitions.
-    pub partitioned: bool,
+    /// Rows may stand in several tables: partitions, or tables that inherit.
+    pub in_parts: bool,
 }
 
 impl PlanTable {

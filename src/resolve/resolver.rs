@@ -334,10 +334,10 @@ impl Resolver {
             .collect();
         let definition = self
             .catalog
-            .table(&plan.tables[table].name)
+            .with_columns_below(&plan.tables[table].name)
             .ok_or_else(|| "the snapshot has no definition of the table".to_owned())?;
         let observed = plan.tables[table].observed && pass == Pass::Snapshot;
-        Scanner::new(&plan.tables[table], definition, head, hops, observed)
+        Scanner::new(&plan.tables[table], &definition, head, hops, observed)
     }
 
     /// Takes rows of a table whose data has begun. Returns soon; the pool does the work.
@@ -434,12 +434,12 @@ impl Resolver {
     }
 
     /// The data of a table has gone by in a stream: what depends on it may be decided, unless more of it may
-    /// come, as it may for a partitioned table.
+    /// come, as it may for a table with partitions or children.
     ///
     /// # Errors
     /// As [`Resolver::rows`]; also where a wanted entity turns out not to exist.
     pub fn table_left(&mut self, table: TableId) -> Result<(), ResolveError> {
-        match self.seal_early && !self.plan.tables[table].partitioned {
+        match self.seal_early && !self.plan.tables[table].in_parts {
             true => self.table_gone(table),
             false => self.drain(),
         }

@@ -1,5 +1,7 @@
-//! The catalog: which tables a snapshot has, their columns and types, and how partitions hang together.
+//! The catalog: which tables a snapshot has, their columns and types, and how partitions and tables that inherit hang
+//! together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -65,15 +67,25 @@ impl Table {
     }
 }
 
-/// Levels of partitions that are followed. Real trees have two or three; a hostile dump might make one so deep
-/// that finding every table's root would take hours.
-const DEEPEST: usize = 64;
+/// Tables above a table that are followed. Real ones have two or three; a hostile dump might make so many that
+/// finding those of every table would take hours.
+const MOST_ABOVE: usize = 64;
+
+/// Why the rows of a table are those of another one, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Belonging {
+    Partition,
+    Inheritance,
+}
 
 /// The tables of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     tables: HashMap<TableName, Table>,
-    parents: HashMap<TableName, TableName>,
+    /// The tables right above a table. Only tables that inherit have several.
+    parents: HashMap<TableName, Vec<(TableName, Belonging)>>,
+    /// The tables right below a table.
+    children: HashMap<TableName, Vec<TableName>>,
     generated: HashMap<TableName, HashSet<String>>,
     /// Columns that the database fills in where a row has no value of them.
     defaults: HashMap<TableName, HashSet<String>>,
@@ -90,9 +102,23 @@ impl Catalog {
         self.tables.insert(table.name.clone(), table);
     }
 
-    /// Notes that `leaf` is a partition of `parent`.
-    pub fn attach(&mut self, leaf: TableName, parent: TableName) {
-        self.parents.insert(leaf, parent);
+    /// Notes that the rows of `child` are rows of `parent`, too.
+    pub(super) fn attach(&mut self, child: TableName, parent: TableName, belonging: Belonging) {
+        let parents = self.parents.entry(child.clone()).or_default();
+        if !parents.iter().any(|(other, _)| *other == parent) {
+            parents.push((parent.clone(), belonging));
+            self.children.entry(parent).or_default().push(child);
+        }
+    }
+
+    /// Notes that the rows of `child` are not those of `parent` any more.
+    pub(super) fn detach(&mut self, child: &TableName, parent: &TableName) {
+        if let Some(parents) = self.parents.get_mut(child) {
+            parents.retain(|(other, _)| other != parent);
+        }
+        if let Some(children) = self.children.get_mut(parent) {
+            children.retain(|other| other != child);
+        }
     }
 
     /// Notes that a column is computed from others, so that dumps hold no values of it.
@@ -134,7 +160,15 @@ impl Catalog {
     /// Forgets a table.
     pub(super) fn remove(&mut self, name: &TableName) {
         self.tables.remove(name);
-        self.parents.remove(name);
+        for (parent, _) in self.parents.remove(name).unwrap_or_default() {
+            self.children
+                .entry(parent)
+                .or_default()
+                .retain(|child| child != name);
+        }
+        for child in self.children.remove(name).unwrap_or_default() {
+            self.detach(&child, name);
+        }
         self.generated.remove(name);
         self.defaults.remove(name);
         self.written_types.remove(name);
@@ -150,11 +184,23 @@ impl Catalog {
             table.name = new.clone();
             self.tables.insert(new.clone(), table);
         }
-        if let Some(parent) = self.parents.remove(old) {
-            self.parents.insert(new.clone(), parent);
+        for (parent, belonging) in self.parents.remove(old).unwrap_or_default() {
+            self.children
+                .entry(parent.clone())
+                .or_default()
+                .retain(|child| child != old);
+            self.attach(new.clone(), parent, belonging);
         }
-        for parent in self.parents.values_mut().filter(|parent| *parent == old) {
-            *parent = new.clone();
+        for child in self.children.remove(old).unwrap_or_default() {
+            for (parent, _) in self.parents.entry(child.clone()).or_default() {
+                if parent == old {
+                    parent.clone_from(&new);
+                }
+            }
+            self.children.entry(new.clone()).or_default().push(child);
+        }
+        for key in self.keys.take(old) {
+            self.keys.add(new.clone(), key);
         }
         if let Some(columns) = self.generated.remove(old) {
             self.generated.insert(new.clone(), columns);
@@ -167,9 +213,9 @@ impl Catalog {
         }
     }
 
-    /// Forgets a column of a table and of its partitions.
+    /// Forgets a column of a table and of those below it.
     pub(super) fn drop_column(&mut self, name: &TableName, column: &str) {
-        for table in self.with_partitions(name) {
+        for table in self.with_those_below(name) {
             if let Some(found) = self.tables.get_mut(&table) {
                 found.columns.retain(|other| other.name != column);
             }
@@ -187,9 +233,9 @@ impl Catalog {
         }
     }
 
-    /// Gives a column of a table and of its partitions another name.
+    /// Gives a column of a table and of those below it another name.
     pub(super) fn rename_column(&mut self, name: &TableName, old: &str, new: &str) {
-        for table in self.with_partitions(name) {
+        for table in self.with_those_below(name) {
             let Some(found) = self.tables.get_mut(&table) else {
                 continue;
             };
@@ -217,7 +263,7 @@ impl Catalog {
         }
     }
 
-    /// Gives a column of a table and of its partitions another type.
+    /// Gives a column of a table and of those below it another type.
     pub(super) fn set_type(
         &mut self,
         name: &TableName,
@@ -225,7 +271,7 @@ impl Catalog {
         sql_type: SqlType,
         written: Option<Arc<str>>,
     ) {
-        for table in self.with_partitions(name) {
+        for table in self.with_those_below(name) {
             if let Some(found) = self.tables.get_mut(&table) {
                 for other in found
                     .columns
@@ -243,22 +289,10 @@ impl Catalog {
         }
     }
 
-    /// A table, and the partitions whose columns are its own.
-    fn with_partitions(&self, name: &TableName) -> Vec<TableName> {
+    /// A table, and those below it, whose columns are its own.
+    fn with_those_below(&self, name: &TableName) -> Vec<TableName> {
         let mut tables = vec![name.clone()];
-        let mut level: HashSet<&TableName> = HashSet::from([name]);
-        for _ in 0..DEEPEST {
-            let parts = self.parents.iter();
-            let next: HashSet<&TableName> = parts
-                .filter(|(_, parent)| level.contains(parent))
-                .map(|(part, _)| part)
-                .collect();
-            if next.is_empty() || tables.len() > self.parents.len() {
-                break;
-            }
-            tables.extend(next.iter().map(|part| (*part).clone()));
-            level = next;
-        }
+        tables.extend(self.descendants(name));
         tables
     }
 
@@ -272,6 +306,17 @@ impl Catalog {
     /// Adds an enum's labels.
     pub(super) fn add_enum(&mut self, name: TableName, labels: Vec<String>) {
         self.enums.insert(name, labels);
+    }
+
+    /// An enum's labels.
+    pub(super) fn enum_mut(&mut self, name: &TableName) -> Option<&mut Vec<String>> {
+        self.enums.get_mut(name)
+    }
+
+    pub(super) fn rename_enum(&mut self, name: &TableName, new: TableName) {
+        if let Some(labels) = self.enums.remove(name) {
+            self.enums.insert(new, labels);
+        }
     }
 
     /// The enums and their labels, by name.
@@ -324,40 +369,107 @@ impl Catalog {
         self.tables.values()
     }
 
-    /// A catalog of nothing but this table and the tables that it is a partition of.
+    /// A catalog of nothing but this table and the tables that its rows belong to.
     pub(super) fn only(&self, name: &TableName) -> Catalog {
         let mut catalog = Catalog::default();
-        let mut current = name;
-        for _ in 0..=DEEPEST {
-            if let Some(table) = self.tables.get(current) {
+        for name in self.holders(name) {
+            if let Some(table) = self.tables.get(&name) {
                 catalog.add(table.clone());
             }
-            if let Some(defaults) = self.defaults.get(current) {
-                catalog.defaults.insert(current.clone(), defaults.clone());
+            if let Some(defaults) = self.defaults.get(&name) {
+                catalog.defaults.insert(name.clone(), defaults.clone());
             }
-            if let Some(generated) = self.generated.get(current) {
-                catalog.generated.insert(current.clone(), generated.clone());
+            if let Some(generated) = self.generated.get(&name) {
+                catalog.generated.insert(name.clone(), generated.clone());
             }
-            let Some(parent) = self.parents.get(current) else {
-                break;
-            };
-            catalog.attach(current.clone(), parent.clone());
-            current = parent;
+            for (parent, belonging) in self.parents_of(&name) {
+                catalog.attach(name.clone(), parent.clone(), *belonging);
+            }
         }
         catalog
     }
 
-    /// The table that a table's rows belong to: the root of its partition tree, or itself.
-    pub fn root<'a>(&'a self, name: &'a TableName) -> &'a TableName {
-        let mut current = name;
-        // A hostile dump may attach tables in a circle.
-        for _ in 0..=DEEPEST {
-            match self.parents.get(current) {
-                Some(parent) => current = parent,
-                None => return current,
+    fn parents_of(&self, name: &TableName) -> &[(TableName, Belonging)] {
+        self.parents.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tables of which the rows that stand in a table are rows, as `SELECT` has it: the table itself, then those that it is
+    /// a partition of or inherits from, near ones first.
+    pub fn holders(&self, name: &TableName) -> Vec<TableName> {
+        let mut holders = vec![name.clone()];
+        let mut next = 0;
+        // Tables may have several ways up to one, and a hostile dump may attach them in a circle.
+        while next < holders.len() && holders.len() < MOST_ABOVE {
+            for (parent, _) in self.parents_of(&holders[next]) {
+                if !holders.contains(parent) {
+                    holders.push(parent.clone());
+                }
+            }
+            next += 1;
+        }
+        holders
+    }
+
+    /// True for a partition, whose rows one thinks of as its root's.
+    pub fn is_partition(&self, name: &TableName) -> bool {
+        let mut parents = self.parents_of(name).iter();
+        parents.any(|(_, belonging)| *belonging == Belonging::Partition)
+    }
+
+    /// True where rows of a table may stand in other tables: its partitions, or those that inherit from it.
+    pub fn has_children(&self, name: &TableName) -> bool {
+        self.children
+            .get(name)
+            .is_some_and(|children| !children.is_empty())
+    }
+
+    /// The tables below a table, those right below first.
+    pub fn descendants(&self, name: &TableName) -> Vec<TableName> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::from([name]);
+        let mut next = self
+            .children
+            .get(name)
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
+        while !next.is_empty() {
+            next.retain(|child| seen.insert(child));
+            found.extend(next.iter().map(|child| (*child).clone()));
+            next = next
+                .into_iter()
+                .filter_map(|child| self.children.get(child))
+                .flatten()
+                .collect();
+        }
+        found
+    }
+
+    /// A table with all columns that the data of its rows may have: behind its own those that only tables below it have.
+    pub fn with_columns_below(&self, name: &TableName) -> Option<Cow<'_, Table>> {
+        let table = self.tables.get(name)?;
+        let below = self.descendants(name);
+        if below.is_empty() {
+            return Some(Cow::Borrowed(table));
+        }
+        let mut table = table.clone();
+        let mut names: HashSet<&str> = HashSet::new();
+        names.extend(
+            self.tables[name]
+                .columns
+                .iter()
+                .map(|column| column.name.as_str()),
+        );
+        let columns = below
+            .iter()
+            .filter_map(|child| self.tables.get(child))
+            .flat_map(|child| &child.columns);
+        for column in columns {
+            if names.insert(&column.name) {
+                table.columns.push(column.clone());
             }
         }
-        name
+        Some(Cow::Owned(table))
     }
 }
 
@@ -365,34 +477,69 @@ impl Catalog {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rows_belong_to_the_root_of_a_partition_tree() {
+    fn tree(links: &[(&str, &str)]) -> Catalog {
         let mut catalog = Catalog::default();
-        let [leaf, middle, root] = ["leaf", "middle", "root"].map(TableName::public);
-        catalog.attach(leaf.clone(), middle.clone());
-        catalog.attach(middle.clone(), root.clone());
-        for name in [&leaf, &middle, &root] {
-            assert_eq!(catalog.root(name), &root);
+        for (child, parent) in links {
+            let (child, parent) = (TableName::public(*child), TableName::public(*parent));
+            catalog.attach(child, parent, Belonging::Inheritance);
         }
+        catalog
+    }
+
+    fn holders(catalog: &Catalog, name: &str) -> String {
+        let holders = catalog.holders(&TableName::public(name));
+        let names: Vec<String> = holders.iter().map(TableName::to_string).collect();
+        names.join(" ")
     }
 
     #[test]
-    fn a_chain_of_partitions_that_is_too_long_is_not_followed() {
+    fn rows_belong_to_all_tables_above() {
+        let catalog = tree(&[("leaf", "middle"), ("middle", "root")]);
+        assert_eq!(holders(&catalog, "leaf"), "leaf middle root");
+        assert_eq!(holders(&catalog, "root"), "root");
+        assert_eq!(
+            catalog.descendants(&TableName::public("root")),
+            ["middle", "leaf"].map(TableName::public)
+        );
+    }
+
+    #[test]
+    fn a_table_above_by_two_ways_holds_rows_once() {
+        let catalog = tree(&[("d", "b"), ("d", "c"), ("b", "a"), ("c", "a")]);
+        assert_eq!(holders(&catalog, "d"), "d b c a");
+        assert_eq!(
+            catalog.descendants(&TableName::public("a")),
+            ["b", "c", "d"].map(TableName::public)
+        );
+    }
+
+    #[test]
+    fn rows_of_a_detached_table_are_its_own() {
+        let mut catalog = tree(&[("b", "a"), ("b", "c")]);
+        let [a, b] = ["a", "b"].map(TableName::public);
+        catalog.detach(&b, &a);
+        assert_eq!(holders(&catalog, "b"), "b c");
+        assert!(!catalog.has_children(&a));
+    }
+
+    #[test]
+    fn a_chain_that_is_too_long_is_not_followed() {
         let mut catalog = Catalog::default();
         let name = |level: usize| TableName::public(format!("t{level}"));
         for level in 0..200 {
-            catalog.attach(name(level), name(level + 1));
+            catalog.attach(name(level), name(level + 1), Belonging::Partition);
         }
-        assert_eq!(catalog.root(&name(0)), &name(0));
-        assert_eq!(catalog.root(&name(140)), &name(200));
+        assert_eq!(catalog.holders(&name(0)).len(), MOST_ABOVE);
+        assert_eq!(catalog.holders(&name(140)).len(), 61);
     }
 
     #[test]
-    fn tables_attached_in_a_circle_have_no_root_but_themselves() {
-        let mut catalog = Catalog::default();
-        let [one, two] = ["one", "two"].map(TableName::public);
-        catalog.attach(one.clone(), two.clone());
-        catalog.attach(two.clone(), one.clone());
-        assert_eq!(catalog.root(&one), &one);
+    fn tables_attached_in_a_circle_hold_each_other_s_rows() {
+        let catalog = tree(&[("a", "b"), ("b", "a")]);
+        assert_eq!(holders(&catalog, "a"), "a b");
+        assert_eq!(
+            catalog.descendants(&TableName::public("a")),
+            [TableName::public("b")]
+        );
     }
 }

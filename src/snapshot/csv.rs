@@ -122,8 +122,13 @@ impl CsvFolder {
         self.files.iter().map(|file| file.size).sum()
     }
 
-    /// The table that a file's rows belong to, and the file's columns by its header row.
-    fn head(&self, file: &DataFile, header: &[u8]) -> Result<BlockHead, SnapshotError> {
+    /// The head of a file's rows as those of `holder`, with the file's columns by its header row.
+    fn head(
+        &self,
+        file: &DataFile,
+        holder: &TableName,
+        header: &[u8],
+    ) -> Result<BlockHead, SnapshotError> {
         let wrong = |reason: String| damaged(file.place(Some(1)), reason);
         let table = self.table(file)?;
         let mut fields = Vec::new();
@@ -150,7 +155,7 @@ impl CsvFolder {
             columns.push(name);
         }
         Ok(BlockHead {
-            table: file.table.clone(),
+            table: holder.clone(),
             columns,
             form: RowForm::Csv,
         })
@@ -175,11 +180,11 @@ impl TableSource for CsvFolder {
         self.facts.clone()
     }
 
-    /// One part for each file: the table's own, or those of its partitions.
+    /// One part for each file: the table's own, those of its partitions and of tables that inherit from it.
     fn parts(&self, table: &TableName) -> Vec<Part> {
         let files = self.files.iter().enumerate();
         files
-            .filter(|(_, file)| file.table == *table)
+            .filter(|(_, file)| file.holders.contains(table))
             .map(|(index, file)| Part {
                 table: table.clone(),
                 index,
@@ -206,7 +211,9 @@ impl TableSource for CsvFolder {
         let reader = decoder(Box::new(opened), Arc::clone(&self.progress))
             .map_err(|error| read_error(file.place(None), error))?;
         let mut blocks = Blocks::new(reader, file.place(None));
-        let head = Arc::new(self.head(file, &self.encoding.text(&blocks.header()?))?);
+        let header = blocks.header()?;
+        let head = self.head(file, &part.table, &self.encoding.text(&header))?;
+        let head = Arc::new(head);
         if sink(Event::Begin(Arc::clone(&head))).is_break() {
             return Ok(());
         }
@@ -217,7 +224,7 @@ impl TableSource for CsvFolder {
         }
         // The last event: whether the sink breaks makes no difference.
         let _ = sink(Event::End(TableEnd {
-            table: file.table.clone(),
+            table: part.table.clone(),
             rows: blocks.rows(),
             bytes: blocks.bytes(),
         }));

@@ -6,17 +6,19 @@
 
 mod keys;
 mod tokens;
+mod types;
 
 use std::collections::{HashMap, HashSet};
 
 use super::dump_frame::DumpFrame;
 use super::encoding::Encoding;
-use super::sql_names;
 use super::sql_text::{Scanner, Stop, Token, skip_blank, tokens};
 pub(super) use tokens::Tokens;
 use tokens::{has_default, is_generated};
+use types::UserType;
 
-use super::{Catalog, Column, Place, SnapshotError, SqlType, Table, TableName};
+use super::catalog::Belonging;
+use super::{Catalog, Column, Place, SnapshotError, Table, TableName};
 
 /// The most columns that PostgreSQL lets a table have.
 const MOST_COLUMNS: usize = 1600;
@@ -170,16 +172,17 @@ pub(super) fn first_words(statement: &[u8]) -> Vec<String> {
 #[derive(Debug, Default)]
 pub(super) struct Ddl {
     catalog: Catalog,
-    /// Base types of domains, by the name that [`SqlType::parse`] gives them.
-    domains: HashMap<String, SqlType>,
-    /// Enums, by the name that [`SqlType::parse`] gives them.
-    enums: HashMap<String, TableName>,
+    types: HashMap<TableName, UserType>,
+    /// Tables that were made from a composite type, and the type.
+    typed: HashMap<TableName, TableName>,
     /// How many columns tables took from others.
     taken: usize,
     /// First schema of the search path, if it is another than `public`.
     schema: Option<String>,
     /// The other schemas of the search path.
     further_schemas: Vec<String>,
+    /// The search path names `pg_catalog` behind other schemas, so that their types come before PostgreSQL's own.
+    catalog_last: bool,
     escapes_everywhere: bool,
     encoding: Encoding,
 }
@@ -212,13 +215,17 @@ impl Ddl {
             encoding: self.encoding,
             ..Ddl::default()
         };
-        ddl.set_schema(schema);
+        ddl.set_schema(schema, false);
         ddl
     }
 
-    /// Names without a schema are in this one from now on.
-    pub(super) fn set_schema(&mut self, schema: &str) {
-        self.search_path(&[schema]);
+    /// Names without a schema are in this one from now on. `before_catalog` tells whether its types come before PostgreSQL's
+    /// own.
+    pub(super) fn set_schema(&mut self, schema: &str, before_catalog: bool) {
+        match before_catalog {
+            true => self.search_path(&[schema, "pg_catalog"]),
+            false => self.search_path(&[schema]),
+        }
     }
 
     /// Takes note of the statements of a text that holds no rows.
@@ -267,6 +274,10 @@ impl Ddl {
             }
             ["create", ref rest @ ..] if rest.contains(&"table") => {
                 self.create_table(&mut Tokens::new(tokens(statement)))
+            }
+            ["alter", "type", ..] => {
+                self.alter_type(&mut Tokens::new(tokens(statement)));
+                Ok(())
             }
             ["alter", "table", ..] | ["alter", "foreign", "table", ..] => {
                 self.alter_table(&mut Tokens::new(tokens(statement)));
@@ -369,43 +380,14 @@ impl Ddl {
     }
 
     fn search_path(&mut self, schemas: &[&str]) {
-        let mut schemas = schemas
-            .iter()
-            .filter(|name| !matches!(**name, "" | "$user" | "pg_catalog" | "pg_temp"))
-            .map(|name| (*name).to_owned());
+        let own = |name: &&str| !matches!(*name, "" | "$user" | "pg_catalog" | "pg_temp");
+        let first = schemas.iter().position(own);
+        let catalog = schemas.iter().position(|name| *name == "pg_catalog");
+        self.catalog_last =
+            matches!((first, catalog), (Some(first), Some(catalog)) if first < catalog);
+        let mut schemas = schemas.iter().copied().filter(own).map(str::to_owned);
         self.schema = schemas.next().filter(|name| name != "public");
         self.further_schemas = schemas.collect();
-    }
-
-    fn create_domain(&mut self, tokens: &mut Tokens) {
-        tokens.skip(2);
-        let Some(name) = self.name(tokens) else {
-            return;
-        };
-        tokens.accept("as");
-        let base = self.type_of(tokens);
-        self.domains.insert(type_key(&name), base);
-    }
-
-    /// Takes note of an enum. Other types are told by their names alone.
-    fn create_type(&mut self, tokens: &mut Tokens) {
-        tokens.skip(2);
-        let Some(name) = self.name(tokens) else {
-            return;
-        };
-        if !(tokens.accept("as") && tokens.accept("enum") && tokens.accept_symbol(b'(')) {
-            return;
-        }
-        let mut labels = Vec::new();
-        while let Some(token) = tokens.next() {
-            match token {
-                Token::Text(label) => labels.push(label),
-                Token::Symbol(b',') => {}
-                _ => break,
-            }
-        }
-        self.enums.insert(type_key(&name), name.clone());
-        self.catalog.add_enum(name, labels);
     }
 
     fn create_table(&mut self, tokens: &mut Tokens) -> Result<(), Fault> {
@@ -424,6 +406,7 @@ impl Ddl {
             // The server refuses a second table of that name, and goes on with the first.
             return Ok(());
         }
+        self.typed.remove(&name);
         let fault = || Fault::Definition {
             table: Some(name.clone()),
         };
@@ -437,11 +420,20 @@ impl Ddl {
             let parent = self.name(tokens).ok_or_else(fault)?;
             self.take_columns(&parent, &mut table);
             self.take_keys(&parent, &name);
-            self.catalog.attach(name.clone(), parent);
+            self.catalog
+                .attach(name.clone(), parent, Belonging::Partition);
         } else if tokens.accept_symbol(b'(') {
             self.elements(tokens, &mut table).ok_or_else(fault)?;
+        } else if tokens.accept("of") {
+            let of_type = self.name(tokens).ok_or_else(fault)?;
+            // Without its type (`pg_dump --table`) nothing is known of the table.
+            if !self.take_attributes(&of_type, &mut table) {
+                return Ok(());
+            }
+            self.typed.insert(name.clone(), of_type);
+            self.options(tokens, &table).ok_or_else(fault)?;
         } else {
-            // `CREATE TABLE … AS` and `… OF type`: pg_dump writes neither.
+            // `CREATE TABLE … AS`: pg_dump does not write it.
             return Ok(());
         }
         while let Some(token) = tokens.next() {
@@ -453,6 +445,8 @@ impl Ddl {
                 };
                 while let Some(parent) = self.name(tokens) {
                     self.take_columns(&parent, &mut inherited);
+                    self.catalog
+                        .attach(name.clone(), parent, Belonging::Inheritance);
                     tokens.accept_symbol(b',');
                 }
                 let own = std::mem::replace(&mut table.columns, inherited.columns);
@@ -571,7 +565,7 @@ impl Ddl {
         if tokens.accept("if") {
             tokens.skip(1);
         }
-        tokens.accept("only");
+        let only = tokens.accept("only");
         let Some(name) = self.known_name(tokens) else {
             return;
         };
@@ -589,12 +583,26 @@ impl Ddl {
                 self.alter_column(tokens, &name);
             } else if tokens.accept("attach") && tokens.accept("partition") {
                 if let Some(leaf) = self.name(tokens) {
-                    self.catalog.attach(leaf, name.clone());
+                    self.catalog
+                        .attach(leaf, name.clone(), Belonging::Partition);
+                }
+            } else if tokens.accept("detach") && tokens.accept("partition") {
+                if let Some(leaf) = self.name(tokens) {
+                    self.catalog.detach(&leaf, &name);
+                }
+            } else if tokens.accept("inherit") {
+                if let Some(parent) = self.name(tokens) {
+                    self.catalog
+                        .attach(name.clone(), parent, Belonging::Inheritance);
+                }
+            } else if tokens.accept("no") && tokens.accept("inherit") {
+                if let Some(parent) = self.name(tokens) {
+                    self.catalog.detach(&name, &parent);
                 }
             } else if tokens.accept("add") {
                 match tokens.at_constraint() {
                     true => self.constraint(tokens, &name),
-                    false => self.add_column(tokens, &name),
+                    false => self.add_column(tokens, &name, only),
                 }
             }
             tokens.skip_to_element_end();
@@ -604,7 +612,7 @@ impl Ddl {
         }
     }
 
-    fn add_column(&mut self, tokens: &mut Tokens, name: &TableName) {
+    fn add_column(&mut self, tokens: &mut Tokens, name: &TableName, only: bool) {
         tokens.accept("column");
         if tokens.accept("if") {
             tokens.skip(2);
@@ -613,8 +621,17 @@ impl Ddl {
             return;
         };
         // A column too many would be refused by any server: nobody will miss it.
-        if self.column(tokens, &mut table).is_some() && table.columns.len() <= MOST_COLUMNS {
-            self.catalog.add(table);
+        if self.column(tokens, &mut table).is_none() || table.columns.len() > MOST_COLUMNS {
+            return;
+        }
+        self.catalog.add(table);
+        if !only {
+            for child in self.catalog.descendants(name) {
+                if let Some(mut table) = self.catalog.table(&child).cloned() {
+                    self.take_columns(name, &mut table);
+                    self.catalog.add(table);
+                }
+            }
         }
     }
 
@@ -713,102 +730,6 @@ impl Ddl {
             .map(|schema| TableName::new(schema.clone(), name.name.clone()))
             .find(|other| self.catalog.table(other).is_some());
         Some(found.unwrap_or(name))
-    }
-
-    /// Reads a type, up to the first word that cannot belong to it.
-    fn type_of(&self, tokens: &mut Tokens) -> SqlType {
-        self.written_type_of(tokens).0
-    }
-
-    /// As [`Ddl::type_of`], and the type in SQL: as it is written where it is one of PostgreSQL's own or an enum.
-    fn written_type_of(&self, tokens: &mut Tokens) -> (SqlType, String) {
-        const AFTER: [&str; 17] = [
-            "collate",
-            "default",
-            "not",
-            "null",
-            "constraint",
-            "check",
-            "generated",
-            "unique",
-            "primary",
-            "references",
-            "options",
-            "storage",
-            "compression",
-            "deferrable",
-            "initially",
-            "using",
-            "no",
-        ];
-        let mut text = String::new();
-        let mut depth = 0u32;
-        while let Some(token) = tokens.peek() {
-            match token {
-                Token::Symbol(b',' | b')' | b';') if depth == 0 => break,
-                Token::Word(word) if depth == 0 && AFTER.contains(&word.as_str()) => break,
-                Token::Symbol(symbol) => {
-                    depth += u32::from(*symbol == b'(');
-                    depth = depth.saturating_sub(u32::from(*symbol == b')'));
-                    text.push(char::from(*symbol));
-                }
-                Token::Word(word) => {
-                    if !text.is_empty() && !text.ends_with(['.', '(', '[', ',']) {
-                        text.push(' ');
-                    }
-                    text.push_str(word);
-                }
-                Token::Name(name) => text.push_str(&format!("\"{}\"", name.replace('"', "\"\""))),
-                Token::Text(_) => {}
-            }
-            tokens.skip(1);
-        }
-        let parsed = SqlType::parse(&text);
-        let written = self
-            .enum_sql(&parsed)
-            .or_else(|| SqlType::built_in_sql(&text));
-        let resolved = self.resolve(parsed);
-        let written = written.unwrap_or_else(|| resolved.sql());
-        (resolved, written)
-    }
-
-    /// An enum, or an array of one, in SQL. Those of other schemas than `public` count as any other type.
-    fn enum_sql(&self, sql_type: &SqlType) -> Option<String> {
-        match sql_type {
-            SqlType::Array(element) => Some(format!("{}[]", self.enum_sql(element)?)),
-            SqlType::Other(name) => {
-                let name = self.enums.get(name)?;
-                (name.schema == "public").then(|| sql_names::table(name))
-            }
-            _ => None,
-        }
-    }
-
-    /// Puts the base type in a domain's place.
-    fn resolve(&self, sql_type: SqlType) -> SqlType {
-        match sql_type {
-            SqlType::Array(element) => SqlType::Array(Box::new(self.resolve(*element))),
-            SqlType::Other(name) => {
-                let qualified = self
-                    .schema
-                    .as_ref()
-                    .map(|schema| format!("{schema}.{name}"));
-                let domain = qualified
-                    .and_then(|name| self.domains.get(&name))
-                    .or_else(|| self.domains.get(&name));
-                domain.cloned().unwrap_or(SqlType::Other(name))
-            }
-            known => known,
-        }
-    }
-}
-
-/// The name that [`SqlType::parse`] gives a type of this name.
-fn type_key(name: &TableName) -> String {
-    let quoted = format!("\"{}\".\"{}\"", name.schema, name.name);
-    match SqlType::parse(&quoted) {
-        SqlType::Other(key) => key,
-        _ => name.to_string(),
     }
 }
 

@@ -29,6 +29,7 @@ mod fingerprint;
 mod inserts;
 mod keyed;
 mod open;
+mod owners;
 mod pgdata;
 mod plain;
 mod postgres;
@@ -163,7 +164,8 @@ pub enum RowForm {
 /// The head of a run of rows: whose they are and what their fields mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockHead {
-    /// The table that the rows belong to. Rows of a partition's leaf belong to the root table.
+    /// The table that the rows belong to. Rows that stand in a partition or in a table that inherits belong to the tables
+    /// above it, too: they are told of for each table that is wanted. The columns are then those of the data.
     pub table: TableName,
     /// Column names in the order of the fields.
     pub columns: Vec<String>,
@@ -212,7 +214,8 @@ pub enum Event {
     /// The keys of all tables, where constraints are stated behind rows, as in plain dumps. Comes at the end, if more are
     /// stated than the catalog has.
     Keys(StatedKeys),
-    /// Data of a table begins.
+    /// Data of a table begins. Data that belongs to several wanted tables begins for each of them, one after the other; so
+    /// do its rows come, and its end.
     Begin(Arc<BlockHead>),
     /// Some of its rows.
     Rows(Block),
@@ -224,7 +227,7 @@ pub enum Event {
 /// What went by of one table, or of one partition of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableEnd {
-    /// The table the rows belong to (the root of its partition tree).
+    /// The table the rows belong to. Data ends for each of its tables, for partitions only where they are wanted.
     pub table: TableName,
     pub rows: u64,
     /// Bytes of row text, before compression.
@@ -234,7 +237,7 @@ pub struct TableEnd {
 /// Takes a reader's events; `Break` makes the reader stop early and return `Ok`.
 pub type Sink<'a> = &'a mut dyn FnMut(Event) -> ControlFlow<()>;
 
-/// Tells whether a reader should hand out the rows of a table (its root table, for partitions).
+/// Tells whether a reader should hand out the rows of a table, wherever they stand.
 pub type Wanted<'a> = &'a (dyn Fn(&TableName) -> bool + Sync);
 
 /// A snapshot that goes by once, in the order in which it was written.
@@ -250,7 +253,7 @@ pub trait StreamSource: Send {
 pub trait TableSource: Send + Sync {
     fn catalog(&self) -> Arc<Catalog>;
     fn facts(&self) -> SnapshotFacts;
-    /// The separately readable parts of a table's data (partitions' files), none where the snapshot has no data for it.
+    /// The separately readable parts of a table's data (those of its partitions and children, too), none where the snapshot has no data for it.
     fn parts(&self, table: &TableName) -> Vec<Part>;
     /// Reads one part: `Begin`, `Rows`…, `End`.
     ///

@@ -1,7 +1,7 @@
 //! Writes a catalog as SQL: the `schema.sql` of a folder of CSV files.
 //!
 //! Our own reader understands it, and any PostgreSQL makes tables of it that take the files' rows by COPY. A table of
-//! partitions is written as one table. Types that only an extension or another schema has are written as `text`, which
+//! partitions is written as one table, and so is one that others inherit from. Types that only an extension or another schema has are written as `text`, which
 //! holds the same values; defaults, and constraints other than keys, are left out.
 
 use std::fmt::Write;
@@ -9,8 +9,9 @@ use std::fmt::Write;
 use super::sql_names::{identifier, string, table as quoted};
 use super::{Catalog, Table, TableName};
 
-/// The definitions of the tables of schema `public`, and of its enums.
-pub fn schema_sql(catalog: &Catalog) -> String {
+/// The definitions of the tables of schema `public`, and of its enums. Partitions are left out but for those `with_files`, whose
+/// rows stand in files of their own.
+pub fn schema_sql(catalog: &Catalog, with_files: &[&str]) -> String {
     let mut sql =
         "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n".to_owned();
     for (name, labels) in catalog.enums().filter(|(name, _)| is_public(name)) {
@@ -25,7 +26,10 @@ pub fn schema_sql(catalog: &Catalog) -> String {
     }
     let mut tables: Vec<&Table> = catalog
         .tables()
-        .filter(|table| is_public(&table.name) && *catalog.root(&table.name) == table.name)
+        .filter(|table| is_public(&table.name))
+        .filter(|table| {
+            !catalog.is_partition(&table.name) || with_files.contains(&table.name.name.as_str())
+        })
         .collect();
     tables.sort_by(|one, other| one.name.cmp(&other.name));
     for table in tables {
@@ -42,7 +46,12 @@ pub fn schema_sql(catalog: &Catalog) -> String {
                 format!("{} {sql_type}{computed}", identifier(&column.name))
             })
             .collect();
-        for key in catalog.keys().of(&table.name) {
+        // With the rows of tables below it, a table that others inherit from may have one key twice.
+        let keys = match table.partitioned || !catalog.has_children(&table.name) {
+            true => catalog.keys().of(&table.name),
+            false => &[],
+        };
+        for key in keys {
             let kind = match key.primary {
                 true => "PRIMARY KEY",
                 false => "UNIQUE",
@@ -130,13 +139,13 @@ CREATE TABLE "public"."people" (
     #[test]
     fn a_dump_s_tables_are_written_with_types_that_every_server_has() {
         let catalog = read_schema(DUMP.as_bytes()).unwrap();
-        assert_eq!(schema_sql(&catalog), WRITTEN);
+        assert_eq!(schema_sql(&catalog, &[]), WRITTEN);
     }
 
     #[test]
     fn what_is_written_is_read_as_the_same_types() {
         let catalog = read_schema(WRITTEN.as_bytes()).unwrap();
-        assert_eq!(schema_sql(&catalog), WRITTEN);
+        assert_eq!(schema_sql(&catalog, &[]), WRITTEN);
         let people = TableName::public("people");
         let table = catalog.table(&people).unwrap();
         let other = SqlType::Other("mood".into());
@@ -157,9 +166,9 @@ CREATE TABLE "public"."people" (
             let Ok(catalog) = read_schema(dump.as_bytes()) else {
                 continue;
             };
-            let sql = schema_sql(&catalog);
+            let sql = schema_sql(&catalog, &[]);
             let again = read_schema(sql.as_bytes()).unwrap();
-            assert_eq!(schema_sql(&again), sql, "{text}");
+            assert_eq!(schema_sql(&again, &[]), sql, "{text}");
             assert!(!sql.contains("DROP") && !sql.contains("select"), "{sql}");
         }
     }

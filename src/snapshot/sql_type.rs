@@ -1,5 +1,7 @@
 //! Column types, as far as rendering needs to tell them apart.
 
+use super::{TableName, sql_names};
+
 /// A PostgreSQL type, without its modifiers (lengths, precisions).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SqlType {
@@ -99,7 +101,8 @@ impl SqlType {
 
     /// Reads a type as SQL writes it: any of its names, with or without schema, modifiers and array bounds.
     ///
-    /// Types are told by name alone, so a `public.citext` is text wherever it is from. Arrays have
+    /// Types are told by name alone, so a `public.citext` is text wherever it is from; a `public.date` is none of PostgreSQL's
+    /// own. Arrays have
     /// no fixed number of dimensions in PostgreSQL: `integer[][]` is the array type of `integer`.
     ///
     /// ```
@@ -168,11 +171,25 @@ impl SqlType {
             .then(|| text.to_owned())
     }
 
+    /// True for the name of one of PostgreSQL's own types, without a schema.
+    pub(super) fn is_built_in(name: &str) -> bool {
+        BUILT_IN.contains(&name) || !matches!(SqlType::named(name, ""), SqlType::Other(_))
+    }
+
+    /// A type that a snapshot defines, and of which no more is known.
+    pub(super) fn of_name(name: &TableName) -> SqlType {
+        SqlType::parse(&sql_names::table(name))
+    }
+
     fn named(name: &str, modifier: &str) -> SqlType {
-        let name = name
-            .strip_prefix("pg_catalog.")
-            .or_else(|| name.strip_prefix("public."))
-            .unwrap_or(name);
+        let name = match name.strip_prefix("public.") {
+            // A type of that name that is none of PostgreSQL's own.
+            Some(rest) if SqlType::is_built_in(rest) && rest != "citext" => {
+                return SqlType::Other(name.into());
+            }
+            Some(rest) => rest,
+            None => name.strip_prefix("pg_catalog.").unwrap_or(name),
+        };
         match name.rsplit_once('.').map_or(name, |(_, last)| last) {
             "citext" => return SqlType::Text,
             last if last.len() < name.len() => return SqlType::Other(name.into()),
@@ -228,7 +245,7 @@ fn plain_name(text: &str) -> (String, String) {
         }
     }
     // `"char"`, a type of one byte, is another than `char`.
-    if name != "\"char\"" && !name.contains(char::is_uppercase) && !name.contains(' ') {
+    if !name.ends_with("\"char\"") && !name.contains(char::is_uppercase) && !name.contains(' ') {
         name.retain(|letter| letter != '"');
     }
     (name.trim_end().to_owned(), modifier)
@@ -275,6 +292,11 @@ mod tests {
             ("public.mood", other("mood")),
             ("public.\"Mood\"", other("\"Mood\"")),
             ("audit.integer", other("audit.integer")),
+            ("public.date", other("public.date")),
+            ("public.\"json\"", other("public.json")),
+            ("public.uuid[]", array(other("public.uuid"))),
+            ("pg_catalog.\"char\"", other("\"char\"")),
+            ("public.\"char\"", other("public.\"char\"")),
             ("text[]", array(SqlType::Text)),
             ("integer[3][]", array(SqlType::Integer)),
             ("bigint ARRAY", array(SqlType::BigInt)),

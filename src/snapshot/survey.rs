@@ -14,7 +14,7 @@ use super::{
 pub struct Survey {
     pub facts: SnapshotFacts,
     pub catalog: Arc<Catalog>,
-    /// Every table of the catalog, partitions counted with their root; `None` where there is no data for it. Of a live
+    /// Every table of the catalog but partitions, each with the rows that stand below it; `None` where there is no data for it. Of a live
     /// server sizes are estimates, and bytes are those of its files; `None` is what it has no statistics of.
     pub tables: BTreeMap<TableName, Option<TableSize>>,
     /// Why the rest could not be read.
@@ -52,9 +52,9 @@ impl Survey {
 
     fn know(&mut self, catalog: Arc<Catalog>) {
         for table in catalog.tables() {
-            self.tables
-                .entry(catalog.root(&table.name).clone())
-                .or_default();
+            if !catalog.is_partition(&table.name) {
+                self.tables.entry(table.name.clone()).or_default();
+            }
         }
         self.catalog = catalog;
     }

@@ -89,8 +89,9 @@ impl Files {
         if !layout::is_name(&name.name) {
             return Err(fault("its name cannot be the name of a file"));
         }
-        let definition = self.catalog.table(name);
+        let definition = self.catalog.with_columns_below(name);
         let is_defined = |column: &String| {
+            let definition = definition.as_ref();
             definition.is_some_and(|definition| definition.column(column).is_some())
         };
         if !columns.iter().all(is_defined) {
@@ -142,13 +143,17 @@ impl Files {
         Ok(())
     }
 
-    /// The columns of some data, in the order of the table's definition, as COPY of the whole table writes them.
+    /// The columns of some data, in the order of the table's definition, as COPY of the whole table writes them. Those that
+    /// only a table below it has are left out, as `SELECT` leaves them out.
     fn columns(&self, head: &BlockHead) -> Vec<String> {
         let place = |column: &String| {
             let table = self.catalog.table(&head.table)?;
             table.column(column).map(|(place, _)| place)
         };
         let mut columns = head.columns.clone();
+        if self.catalog.has_children(&head.table) {
+            columns.retain(|column| place(column).is_some());
+        }
         columns.sort_by_key(|column| place(column).unwrap_or(usize::MAX));
         columns
     }

@@ -140,7 +140,8 @@ fn take_into(
     for warning in doubtful_keys(&request.pipeline, &found.catalog, &tables) {
         tracing::warn!("{warning}");
     }
-    let schema = schema_sql(&found.catalog);
+    let files = found.tables.iter().map(|file| file.table.as_str());
+    let schema = schema_sql(&found.catalog, &files.collect::<Vec<_>>());
     let mut file =
         atomic::PartFile::create(&folder.work().join(SCHEMA)).map_err(TakeError::Write)?;
     let written = file.write(schema.as_bytes()).and_then(|()| file.commit());

@@ -83,6 +83,7 @@ pub(super) struct DraftTable<'c> {
     pub(super) key: String,
     pub(super) needs: BTreeSet<String>,
     pub(super) observed: bool,
+    pub(super) in_parts: bool,
 }
 
 pub(super) struct DraftRelation<'p> {
@@ -172,6 +173,7 @@ impl<'p> Planner<'p> {
             needs: BTreeSet::from([key.clone()]),
             key,
             observed: false,
+            in_parts: table.partitioned || self.catalog.has_children(&table.name),
         });
         Ok(self.drafts.len() - 1)
     }

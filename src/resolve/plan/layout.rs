@@ -77,7 +77,7 @@ fn table(draft: &DraftTable<'_>) -> Result<PlanTable, String> {
         key: position(&layout, &draft.key)?,
         layout,
         observed: draft.observed,
-        partitioned: draft.table.partitioned,
+        in_parts: draft.in_parts,
     })
 }
 

@@ -1,16 +1,18 @@
 //! What a TOC says of tables: their definitions, and whose rows the entries with data hold.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::toc::{DataPlace, Entry, Toc};
 use crate::snapshot::compression::Compression;
 use crate::snapshot::ddl::Ddl;
 use crate::snapshot::encoding::Encoding;
+use crate::snapshot::owners::Owners;
 use crate::snapshot::plain::copy_block::{self, Copy, CopyHead};
 use crate::snapshot::plain::copy_form::CopyForm;
 use crate::snapshot::{
-    BlockHead, Catalog, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName,
+    BlockHead, Catalog, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName, Wanted,
 };
 
 /// What an archive holds.
@@ -21,6 +23,8 @@ pub(super) struct Contents {
     pub(super) data: Vec<TableData>,
     /// The entries by their dump ids.
     by_id: HashMap<i64, usize>,
+    /// The entries whose rows belong to a table.
+    of_table: HashMap<TableName, Vec<usize>>,
     ddl: Ddl,
 }
 
@@ -31,7 +35,8 @@ pub(super) struct TableData {
     pub(super) table: TableName,
     /// The schema that names without one are in.
     namespace: String,
-    pub(super) head: Arc<BlockHead>,
+    /// The rows' head, with the table that they stand in.
+    head: Arc<BlockHead>,
     /// True for `INSERT` statements, false for the rows of a `COPY`.
     pub(super) is_inserts: bool,
     /// How the rows of a `COPY` are written.
@@ -40,9 +45,15 @@ pub(super) struct TableData {
 }
 
 impl TableData {
-    /// The table that the rows belong to: the root of the partition tree.
-    pub(super) fn root(&self) -> &TableName {
-        &self.head.table
+    /// The head of the rows as those of a table that they belong to.
+    pub(super) fn head_for(&self, holder: &TableName) -> Arc<BlockHead> {
+        match *holder == self.head.table {
+            true => Arc::clone(&self.head),
+            false => Arc::new(BlockHead {
+                table: holder.clone(),
+                ..(*self.head).clone()
+            }),
+        }
     }
 }
 
@@ -62,10 +73,13 @@ impl Contents {
             ..SnapshotFacts::default()
         };
         let mut ddl = Ddl::default();
+        // pg_dump up to 10.2 sets the search path before each definition, to the entry's schema and then `pg_catalog`. Newer
+        // ones write names with their schemas.
+        let mut entries = toc.entries.iter();
+        let is_older = !entries.any(|entry| entry.description == "SEARCHPATH");
         for entry in &toc.entries {
             if entry.description != "TABLE DATA" {
-                // pg_dump up to 10.2 writes names without their schema, and sets the search path before each.
-                ddl.set_schema(&entry.namespace);
+                ddl.set_schema(&entry.namespace, is_older);
                 ddl.statements(&entry.definition)
                     .map_err(|fault| fault.at(member.map(str::to_owned), entry.offset))?;
             }
@@ -86,6 +100,12 @@ impl Contents {
             }
             data.push(table_data(entry, &mut ddl, &mut heads)?);
         }
+        let mut of_table: HashMap<TableName, Vec<usize>> = HashMap::new();
+        for (index, data) in data.iter().enumerate() {
+            for holder in ddl.catalog().holders(&data.table) {
+                of_table.entry(holder).or_default().push(index);
+            }
+        }
         if !data.is_empty() && ddl.catalog().tables().next().is_none() {
             return Err(SnapshotError::Unsupported {
                 what: "an archive without definitions of tables".to_owned(),
@@ -98,6 +118,7 @@ impl Contents {
             facts,
             data,
             by_id,
+            of_table,
             ddl,
         })
     }
@@ -108,20 +129,27 @@ impl Contents {
         Some((index, &self.data[index]))
     }
 
-    /// The parts of a table: its own data, or that of its partitions.
+    /// The parts of a table: its own data, and that of its partitions and of tables that inherit from it.
     pub(super) fn parts(
         &self,
         table: &TableName,
         size: impl Fn(usize, &TableData) -> u64,
     ) -> Vec<Part> {
-        let data = self.data.iter().enumerate();
-        data.filter(|(_, data)| data.root() == table)
-            .map(|(index, data)| Part {
+        let indices = self.of_table.get(table).into_iter().flatten();
+        indices
+            .map(|index| Part {
                 table: table.clone(),
-                index,
-                size: size(index, data),
+                index: *index,
+                size: size(*index, &self.data[*index]),
             })
             .collect()
+    }
+
+    /// The tables that some data belongs to, if anything of it is wanted.
+    pub(super) fn owners(&self, data: &TableData, wanted: Wanted<'_>) -> Option<Owners> {
+        let head = |holder| -> Result<_, Infallible> { Ok(data.head_for(&holder)) };
+        let owners = Owners::new(&self.catalog, &data.table, wanted, head);
+        owners.ok().filter(Owners::are_wanted)
     }
 
     /// The data that a part stands for.
@@ -164,7 +192,7 @@ fn table_data(
     ddl: &mut Ddl,
     heads: &mut HashMap<TableName, Arc<BlockHead>>,
 ) -> Result<TableData, SnapshotError> {
-    ddl.set_schema(&entry.namespace);
+    ddl.set_schema(&entry.namespace, false);
     let copy = entry.copy.trim_ascii();
     let head = if copy.is_empty() {
         CopyHead {
@@ -194,7 +222,7 @@ fn table_data(
     let catalog = ddl.catalog();
     let head = |columns| {
         Arc::new(BlockHead {
-            table: catalog.root(&table).clone(),
+            table: table.clone(),
             columns,
             form: RowForm::CopyText,
         })

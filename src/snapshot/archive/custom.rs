@@ -15,6 +15,7 @@ use super::rows::read_rows;
 use super::toc::{DataPlace, Format, Header, Toc, read_int};
 use crate::snapshot::chunks::Origin;
 use crate::snapshot::compression::{Compression, Counted, INPUT_BUFFER, decoder_of};
+use crate::snapshot::owners::Owners;
 use crate::snapshot::read_errors::{cut_off, damaged, io_error, read_error};
 use crate::snapshot::{
     Catalog, Event, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource, TableName,
@@ -263,13 +264,15 @@ impl StreamSource for CustomStream {
                     };
                     return Err(damaged(place, "the archive holds the table's data twice"));
                 }
-                if wanted(data.root()) {
+                if let Some(owners) = contents.owners(data, wanted) {
                     let mut chunks = Chunked::new(&mut reader, layout.int_size);
                     let origin = Origin {
                         source: self.source.clone(),
                         member: None,
                     };
-                    if read_block(&contents, data, &mut chunks, layout, origin, sink)?.is_break() {
+                    let read =
+                        read_block(&contents, data, &owners, &mut chunks, layout, origin, sink)?;
+                    if read.is_break() {
                         return Ok(());
                     }
                     continue;
@@ -300,6 +303,7 @@ impl StreamSource for CustomStream {
 fn read_block(
     contents: &Contents,
     data: &TableData,
+    owners: &Owners,
     chunks: &mut Chunked<impl BufRead + Send>,
     layout: Layout,
     origin: Origin,
@@ -312,7 +316,7 @@ fn read_block(
     let input = BufReader::with_capacity(INPUT_BUFFER, &mut *chunks);
     let decoder =
         decoder_of(layout.compression, input).map_err(|error| read_error(place(), error))?;
-    let flow = read_rows(contents, data, decoder, origin, sink)?;
+    let flow = read_rows(contents, data, owners, decoder, origin, sink)?;
     if flow.is_break() {
         return Ok(flow);
     }
@@ -517,7 +521,9 @@ impl TableSource for CustomArchive {
         };
         let mut chunks = Chunked::new(reader, self.layout.int_size);
         // Whether the sink breaks makes no difference: this was the last thing to do.
-        read_block(&self.contents, data, &mut chunks, self.layout, origin, sink).map(|_| ())
+        let owners = Owners::only(data.head_for(&part.table));
+        let (contents, layout) = (&self.contents, self.layout);
+        read_block(contents, data, &owners, &mut chunks, layout, origin, sink).map(|_| ())
     }
 }
 

@@ -13,6 +13,7 @@ use super::rows::read_rows;
 use super::toc::{DataPlace, Format, Toc};
 use crate::snapshot::chunks::Origin;
 use crate::snapshot::compression::{Compression, Counted, INPUT_BUFFER, decoder, decoder_of};
+use crate::snapshot::owners::Owners;
 use crate::snapshot::read_errors::{damaged, io_error, read_error};
 use crate::snapshot::{
     Catalog, Part, Place, Sink, SnapshotError, SnapshotFacts, TableName, TableSource,
@@ -254,7 +255,8 @@ impl TableSource for DirectoryArchive {
             member: Some(file.name.clone()),
         };
         // Whether the sink breaks makes no difference: this was the last thing to do.
-        read_rows(&self.contents, data, reader, origin, sink).map(|_| ())
+        let owners = Owners::only(data.head_for(&part.table));
+        read_rows(&self.contents, data, &owners, reader, origin, sink).map(|_| ())
     }
 }
 

@@ -9,41 +9,44 @@ use std::ops::ControlFlow;
 use super::catalog::{Contents, TableData};
 use crate::snapshot::chunks::{CHUNK, Chunks, Origin};
 use crate::snapshot::encoding::Encoding;
+use crate::snapshot::owners::Owners;
 use crate::snapshot::plain::copy_block::{CopyBlock, Progress};
 use crate::snapshot::plain::reader::Reader;
 use crate::snapshot::read_errors::{cut_off, damaged};
-use crate::snapshot::{Event, Place, Sink, SnapshotError, TableEnd, TableName};
+use crate::snapshot::{Event, Place, Sink, SnapshotError, TableName};
 
-/// Reads the rows of `data`: `Begin`, `Rows`…, `End`. `Break` where `sink` wants no more.
+/// Reads the rows of `data` for their owners: `Begin`, `Rows`…, `End`. `Break` where `sink` wants no more.
 ///
 /// # Errors
 /// The data is damaged, ends early, or holds something else than this table's rows.
 pub(super) fn read_rows(
     contents: &Contents,
     data: &TableData,
+    owners: &Owners,
     reader: impl Read,
     origin: Origin,
     sink: Sink<'_>,
 ) -> Result<ControlFlow<()>, SnapshotError> {
-    let mut end = TableEnd {
-        table: data.root().clone(),
-        rows: 0,
-        bytes: 0,
-    };
+    let (mut rows, mut bytes) = (0, 0);
     let mut stopped = false;
     let mut begun = false;
     let mut stray = None;
+    let holders = contents.catalog.holders(&data.table);
+    // Each run of statements ends for all its tables alike.
+    let counted = owners.ends().first().cloned();
     // The end waits until it is sure; what is not this table's rows goes nowhere.
     let mut held = |event: Event| {
         let flow = match event {
             // Statements that name their columns otherwise make a run of their own.
-            Event::End(run) if run.table == end.table => {
-                end.rows += run.rows;
-                end.bytes += run.bytes;
+            Event::End(run) if Some(&run.table) == counted.as_ref() => {
+                rows += run.rows;
+                bytes += run.bytes;
                 ControlFlow::Continue(())
             }
             Event::End(run) => {
-                stray = Some(run.table);
+                if !holders.contains(&run.table) {
+                    stray = Some(run.table);
+                }
                 ControlFlow::Continue(())
             }
             event => {
@@ -56,8 +59,8 @@ pub(super) fn read_rows(
     };
     let member = origin.member.clone();
     let result = match data.is_inserts {
-        true => read_inserts(contents, data, reader, origin, &mut held),
-        false => read_copy(contents.encoding(), data, reader, origin, &mut held),
+        true => read_inserts(contents, data, owners, reader, origin, &mut held),
+        false => read_copy(contents.encoding(), data, owners, reader, origin, &mut held),
     };
     if stopped {
         return Ok(ControlFlow::Break(()));
@@ -68,10 +71,10 @@ pub(super) fn read_rows(
         return Err(damaged(place(data, member), reason));
     }
     // An empty table has no INSERT at all.
-    if !begun && sink(Event::Begin(data.head.clone())).is_break() {
+    if !begun && owners.begin(sink).is_break() {
         return Ok(ControlFlow::Break(()));
     }
-    Ok(sink(Event::End(end)))
+    Ok(owners.end(rows, bytes, sink))
 }
 
 fn place(data: &TableData, member: Option<String>) -> Place {
@@ -99,21 +102,16 @@ fn in_table(error: SnapshotError, data: &TableData, row: Option<u64>) -> Snapsho
 fn read_copy(
     encoding: Encoding,
     data: &TableData,
+    owners: &Owners,
     reader: impl Read,
     origin: Origin,
     sink: Sink<'_>,
 ) -> Result<(), SnapshotError> {
     let member = origin.member.clone();
-    if sink(Event::Begin(data.head.clone())).is_break() {
+    if owners.begin(sink).is_break() {
         return Ok(());
     }
-    let mut block = CopyBlock::new(
-        data.table.clone(),
-        data.root().clone(),
-        Some(data.head.clone()),
-        Some(data.head.columns.len()),
-        data.form.clone(),
-    );
+    let mut block = CopyBlock::new(data.table.clone(), owners.clone(), None, data.form.clone());
     let mut ended = false;
     let mut offset = 0;
     for chunk in Chunks::new(reader, origin, CHUNK) {
@@ -168,11 +166,12 @@ fn read_copy(
 fn read_inserts(
     contents: &Contents,
     data: &TableData,
+    owners: &Owners,
     reader: impl Read,
     origin: Origin,
     sink: Sink<'_>,
 ) -> Result<(), SnapshotError> {
-    let wanted = |table: &TableName| table == data.root();
+    let wanted = |table: &TableName| owners.contain(table);
     let ddl = contents.ddl_for(data);
     let mut statements = Reader::of_rows(origin.clone(), ddl, &wanted, sink);
     for chunk in Chunks::new(reader, origin, CHUNK) {

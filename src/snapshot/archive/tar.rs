@@ -17,6 +17,7 @@ use super::toc::{DataPlace, Format, Toc};
 use crate::snapshot::backup::Whole;
 use crate::snapshot::chunks::Origin;
 use crate::snapshot::compression::{Compression, Counted, INPUT_BUFFER, decoder, decoder_of};
+use crate::snapshot::owners::Owners;
 use crate::snapshot::read_errors::{cut_off, damaged, io_error, read_error};
 use crate::snapshot::tar_members::{Member, Members};
 use crate::snapshot::{
@@ -294,9 +295,9 @@ impl StreamSource for TarStream {
             if !member.is_file {
                 return Err(damaged(place(&member.name, Some(data)), NO_FILE));
             }
-            if !wanted(data.root()) {
+            let Some(owners) = contents.owners(data, wanted) else {
                 continue;
-            }
+            };
             let body = BufReader::with_capacity(INPUT_BUFFER, members.body(member.size));
             let reader = decoder_of(compression, body)
                 .map_err(|error| read_error(place(&member.name, Some(data)), error))?;
@@ -304,7 +305,7 @@ impl StreamSource for TarStream {
                 source: self.source.clone(),
                 member: Some(member.name),
             };
-            if read_rows(&contents, data, reader, origin, sink)?.is_break() {
+            if read_rows(&contents, data, &owners, reader, origin, sink)?.is_break() {
                 return Ok(());
             }
         }
@@ -452,7 +453,8 @@ impl TableSource for TarArchive {
         let reader = decoder_of(*compression, body)
             .map_err(|error| read_error(place(&member.name, Some(data)), error))?;
         // Whether the sink breaks makes no difference: this was the last thing to do.
-        read_rows(&self.contents, data, reader, origin, sink).map(|_| ())
+        let owners = Owners::only(data.head_for(&part.table));
+        read_rows(&self.contents, data, &owners, reader, origin, sink).map(|_| ())
     }
 }
 

@@ -22,14 +22,18 @@ const TOC_LIMIT: u64 = 256 << 20;
 const MINORS: std::ops::RangeInclusive<u8> = 12..=16;
 
 /// Descriptions of the entries that are kept. All others are stepped over.
-const KEPT: [&str; 7] = [
+const KEPT: [&str; 11] = [
     "ENCODING",
     "STDSTRINGS",
+    "SEARCHPATH",
+    "TYPE",
     "DOMAIN",
     "TABLE",
     "FOREIGN TABLE",
     "TABLE ATTACH",
     "TABLE DATA",
+    "CONSTRAINT",
+    "INDEX",
 ];
 
 /// How an archive's data is laid out, by the header's format byte.

@@ -22,8 +22,10 @@ const NAMED: usize = 20;
 /// A file with rows.
 pub(super) struct DataFile {
     pub(super) name: String,
-    /// The table that the rows belong to, the root of a partition tree.
+    /// The table that the rows stand in.
     pub(super) table: TableName,
+    /// The tables that the rows belong to.
+    pub(super) holders: Vec<TableName>,
     pub(super) size: u64,
     /// Why it cannot be read. That is an error only for those who want its rows.
     pub(super) unusable: Option<String>,
@@ -131,11 +133,16 @@ impl Listing {
         let whole: Vec<TableName> = claims.keys().cloned().collect();
         let mut files = Vec::new();
         for (own, of) in claims {
-            let root = catalog.root(&own).clone();
-            // The files of a table's partitions would repeat the rows of its own file.
-            let is_partition = catalog.table(&root).is_some_and(|root| root.partitioned);
-            if root != own && is_partition && whole.contains(&root) {
-                continue;
+            // The files of a table's partitions would repeat the rows of its own file. The file of a table that others inherit
+            // from has its own rows alone, as COPY writes it.
+            let mut holders = catalog.holders(&own);
+            let is_whole = |holder: &&TableName| {
+                let is_partitioned = catalog.table(holder).is_some_and(|it| it.partitioned);
+                **holder != own && is_partitioned && whole.contains(holder)
+            };
+            if let Some(above) = holders.iter().find(is_whole) {
+                let covered = catalog.holders(above);
+                holders.retain(|holder| !covered.contains(holder));
             }
             let mut of = of.into_iter();
             // Every table here has a file.
@@ -163,7 +170,8 @@ impl Listing {
             };
             files.push(DataFile {
                 name: file.name,
-                table: root,
+                table: own,
+                holders,
                 size: file.size,
                 unusable,
             });
@@ -262,16 +270,20 @@ fn uncompressed(mut name: &str) -> &str {
 }
 
 /// The table or partition that `<stem>.csv` is named like, and whether its schema stands before it. GitLab keeps
-/// partitions in schemas of their own (`gitlab_partitions_static`), but of names without a schema only those
-/// count whose root is in `public`.
+/// partitions in schemas of their own (`gitlab_partitions_static`), as TimescaleDB keeps tables that inherit, but of names
+/// without a schema only those count whose rows belong to a table in `public`.
 fn claimed(catalog: &Catalog, stem: &str) -> Option<(TableName, bool)> {
     let public = TableName::public(stem);
     if catalog.table(&public).is_some() {
         return Some((public, false));
     }
-    let mut partitions = catalog.tables().filter(|table| {
-        table.name.name == stem && catalog.root(&table.name).schema == public.schema
-    });
+    let is_below_public = |name: &TableName| {
+        let holders = catalog.holders(name);
+        holders.iter().any(|holder| holder.schema == public.schema)
+    };
+    let mut partitions = catalog
+        .tables()
+        .filter(|table| table.name.name == stem && is_below_public(&table.name));
     if let Some(partition) = partitions.next() {
         // Two partitions of one name: nobody can tell whose file it is.
         return match partitions.next() {

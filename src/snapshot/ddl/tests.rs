@@ -118,6 +118,51 @@ fn tables_are_read_in_all_their_forms() {
             "a Text, b Array(Text), c Text",
         ),
         (
+            "types with the names of PostgreSQL's own",
+            "CREATE TYPE public.date AS ENUM ('a'); CREATE DOMAIN public.text AS integer; CREATE DOMAIN other.uuid AS bigint;\n\
+             CREATE TYPE public.\"json\" AS (x integer); CREATE DOMAIN public.\"boolean\" AS public.text; CREATE TYPE public.box;\n\
+             CREATE TABLE t (a public.date, b date, c public.text[], d text[], e other.uuid, f uuid, g public.\"json\", h json, \
+             i public.\"boolean\", j boolean, k pg_catalog.text, l \"boolean\", m public.box[], n public.interval, o public.date ARRAY);",
+            "a Other(\"public.date\"), b Date, c Array(Integer), d Array(Text), e BigInt, f Other(\"uuid\"), \
+             g Other(\"public.json\"), h Json, i Integer, j Boolean, k Text, l Integer, m Array(Other(\"public.box\")), \
+             n Other(\"public.interval\"), o Array(Other(\"public.date\"))",
+        ),
+        (
+            "types that the search path puts before PostgreSQL's own",
+            "SET search_path = public, pg_catalog;\nCREATE DOMAIN date AS integer; CREATE DOMAIN \"timestamp\" AS text;\n\
+             CREATE TABLE t (a date, b pg_catalog.date, c timestamp without time zone, d \"timestamp\", e bigint);",
+            "a Integer, b Date, c Timestamp, d Text, e BigInt",
+        ),
+        (
+            "types that it does not put there",
+            "CREATE DOMAIN public.date AS integer; SET search_path = public;\nCREATE TABLE t (a date, b public.date);",
+            "a Date, b Integer",
+        ),
+        (
+            "of a type",
+            "CREATE TYPE public.i AS (\n\tid bigint,\n\tprice numeric(10,2),\n\t\"A b\" text COLLATE pg_catalog.\"C\"\n);\n\
+             CREATE TABLE public.t OF public.i (\n    id NOT NULL,\n    price WITH OPTIONS DEFAULT 1,\n    CONSTRAINT c CHECK ((id > 0))\n);",
+            "id BigInt, price Numeric, A b Text",
+        ),
+        (
+            "of a type, without a list, partitioned",
+            "CREATE TYPE i AS (id bigint, at date); CREATE TABLE t OF i PARTITION BY RANGE (at);",
+            "id BigInt, at Date",
+        ),
+        (
+            "of a type that changes",
+            "CREATE TYPE i AS (id bigint, a date, b int, c text); CREATE TABLE t OF i (PRIMARY KEY (id));\n\
+             ALTER TYPE i ADD ATTRIBUTE d public.x CASCADE, DROP ATTRIBUTE IF EXISTS a CASCADE, ALTER ATTRIBUTE b SET DATA TYPE json, \
+             ALTER ATTRIBUTE c TYPE date;\nALTER TYPE i RENAME ATTRIBUTE b TO \"B\" CASCADE; ALTER TYPE i RENAME TO j;\n\
+             ALTER TYPE j SET SCHEMA other; ALTER TYPE other.j ADD ATTRIBUTE e bool CASCADE; ALTER TYPE other.j OWNER TO x;",
+            "id BigInt, B Json, c Date, d Other(\"x\"), e Boolean",
+        ),
+        (
+            "columns that come to a parent",
+            "CREATE TABLE o (id int); CREATE TABLE t (a int) INHERITS (o); ALTER TABLE o ADD COLUMN b date; ALTER TABLE ONLY o ADD c date;",
+            "id Integer, a Integer, b Date",
+        ),
+        (
             "an enum",
             "CREATE TYPE public.mood AS ENUM ('a', 'b;');\nCREATE TABLE t (a public.mood DEFAULT 'a'::public.mood);",
             "a Other(\"mood\")",
@@ -173,7 +218,8 @@ fn partitions_hang_together() {
     let events = TableName::public("events");
     for leaf in ["events_1", "events_2", "events_3"] {
         let leaf = TableName::new("parts", leaf);
-        assert_eq!(catalog.root(&leaf), &events);
+        assert!(catalog.holders(&leaf).contains(&events));
+        assert!(catalog.is_partition(&leaf));
         assert_eq!(columns(&catalog, leaf), "id BigInt, at Date");
     }
     let partitioned = |name| catalog.table(&name).map(|table| table.partitioned);
@@ -525,4 +571,65 @@ fn the_search_path_is_set_in_every_way() {
             );
         }
     }
+}
+
+#[test]
+fn keys_and_partitions_of_typed_tables_are_read() {
+    let catalog = read(
+        "CREATE TYPE i AS (id bigint, at date);\nCREATE TABLE t OF i (id WITH OPTIONS PRIMARY KEY, UNIQUE (at, id)) PARTITION BY RANGE (at);",
+    );
+    assert_eq!(keys(&catalog, "t"), "*(id) (at, id)");
+    assert_eq!(
+        catalog
+            .table(&TableName::public("t"))
+            .map(|table| table.partitioned),
+        Some(true)
+    );
+}
+
+#[test]
+fn a_table_of_a_type_that_is_not_there_is_not_known() {
+    let catalog = read("CREATE TABLE t OF public.i (id NOT NULL);\nCREATE TABLE u (id int);");
+    assert!(catalog.table(&TableName::public("t")).is_none());
+    assert!(catalog.table(&TableName::public("u")).is_some());
+}
+
+#[test]
+fn labels_of_enums_come_and_change() {
+    let catalog = read(
+        "CREATE TYPE public.m AS ENUM ('a', 'b');\nALTER TYPE public.m ADD VALUE IF NOT EXISTS 'x' BEFORE 'b';\n\
+         ALTER TYPE m ADD VALUE 'y' AFTER 'b';\nALTER TYPE m ADD VALUE 'z';\nALTER TYPE m ADD VALUE IF NOT EXISTS 'a';\n\
+         ALTER TYPE m RENAME VALUE 'a' TO 'A';\nALTER TYPE m RENAME TO n;",
+    );
+    let enums: Vec<(&TableName, &[String])> = catalog.enums().collect();
+    let labels = ["A", "x", "b", "y", "z"].map(str::to_owned);
+    assert_eq!(enums, [(&TableName::public("n"), &labels[..])]);
+}
+
+#[test]
+fn tables_that_inherit_hang_together() {
+    let catalog = read(
+        "CREATE TABLE public.a (id int);\nCREATE TABLE public.b (at date);\nCREATE TABLE chunks.c (x int) INHERITS (public.a, public.b);\n\
+         CREATE TABLE public.d (id int);\nALTER TABLE ONLY public.d INHERIT public.a;\nCREATE TABLE public.e () INHERITS (public.a);\n\
+         ALTER TABLE public.e NO INHERIT public.a;",
+    );
+    let holders = |schema: &str, name: &str| {
+        let holders = catalog.holders(&TableName::new(schema, name));
+        holders
+            .iter()
+            .map(TableName::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(holders("chunks", "c"), "chunks.c a b");
+    assert_eq!(holders("public", "d"), "d a");
+    assert_eq!(holders("public", "e"), "e");
+    assert!(!catalog.is_partition(&TableName::new("chunks", "c")));
+    let rows_of_a = catalog.with_columns_below(&TableName::public("a")).unwrap();
+    let names: Vec<&str> = rows_of_a
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(names, ["id", "at", "x"]);
 }

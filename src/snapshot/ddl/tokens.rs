@@ -22,6 +22,18 @@ impl Tokens {
         self.tokens.get(self.place..).unwrap_or_default()
     }
 
+    /// The next tokens, so many, to be looked at.
+    pub(super) fn ahead(&self, count: usize) -> Tokens {
+        let start = self.place.min(self.tokens.len());
+        let end = (start + count).min(self.tokens.len());
+        Tokens::new(self.tokens[start..end].to_vec())
+    }
+
+    /// How many tokens were taken.
+    pub(super) fn taken(&self) -> usize {
+        self.place
+    }
+
     pub(in crate::snapshot) fn next(&mut self) -> Option<Token> {
         let token = self.tokens.get(self.place).cloned();
         self.place += 1;

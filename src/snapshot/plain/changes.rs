@@ -43,7 +43,7 @@ pub(super) enum Judged {
 #[derive(Default)]
 pub(super) struct Changes {
     /// With the tables that their rows belong to.
-    begun: HashMap<TableName, TableName>,
+    begun: HashMap<TableName, Vec<TableName>>,
     pub(super) transaction: Transaction,
     /// How many `\if` are open.
     pub(super) conditions: u32,
@@ -62,7 +62,8 @@ pub(super) struct Context<'c> {
 
 impl Context<'_> {
     fn is_needed(&self, table: &TableName) -> bool {
-        (self.wanted)(table) || (self.wanted)(self.ddl.catalog().root(table))
+        let holders = self.ddl.catalog().holders(table);
+        holders.iter().any(|holder| (self.wanted)(holder))
     }
 }
 
@@ -89,17 +90,18 @@ impl Changes {
         Ok(())
     }
 
-    /// Rows of `table`, which belong to `root`, begin.
-    pub(super) fn rows_begin(&mut self, table: &TableName, root: &TableName) {
+    /// Rows that stand in `table`, and belong to `holders`, begin.
+    pub(super) fn rows_begin(&mut self, table: &TableName, holders: Vec<TableName>) {
         if !self.begun.contains_key(table) {
-            self.begun.insert(table.clone(), root.clone());
+            self.begun.insert(table.clone(), holders);
         }
     }
 
-    /// True where rows of the table, or of a partition beside it, went by.
+    /// True where rows of the table went by, or of one that shares a table above it.
     fn has_rows(&self, table: &TableName, context: Context<'_>) -> bool {
-        let root = context.ddl.catalog().root(table);
-        self.begun.contains_key(table) || self.begun.values().any(|other| other == root)
+        let holders = context.ddl.catalog().holders(table);
+        let mut begun = self.begun.values().flatten();
+        self.begun.contains_key(table) || begun.any(|other| holders.contains(other))
     }
 
     fn refuse_change(
@@ -122,8 +124,9 @@ impl Changes {
         schema: Option<&str>,
         context: Context<'_>,
     ) -> Result<(), Refusal> {
-        let mut needed = self.begun.iter().filter(|(table, root)| {
-            (context.wanted)(root) && schema.is_none_or(|schema| table.schema == schema)
+        let mut needed = self.begun.iter().filter(|(table, holders)| {
+            holders.iter().any(|holder| (context.wanted)(holder))
+                && schema.is_none_or(|schema| table.schema == schema)
         });
         match needed.next() {
             Some(_) => Err(Refusal {
@@ -293,7 +296,8 @@ impl Changes {
         name: &TableName,
         context: Context<'_>,
     ) -> Result<(), Refusal> {
-        let begun = |table: &TableName| self.begun.contains_key(table);
+        // A table's own rows, or those of a table below it.
+        let begun = |table: &TableName| self.begun.values().flatten().any(|it| it == table);
         let needs = |table: &TableName| context.is_needed(table);
         loop {
             let no = statement.accept("no");

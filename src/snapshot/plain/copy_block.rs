@@ -11,8 +11,9 @@ use super::copy_form::{CopyForm, OTHER_LINE_END};
 use crate::snapshot::chunks::Chunk;
 use crate::snapshot::ddl::{Ddl, Tokens};
 use crate::snapshot::inserts::column_list;
+use crate::snapshot::owners::Owners;
 use crate::snapshot::sql_text::{Token, tokens};
-use crate::snapshot::{Block, BlockHead, Event, Sink, TableEnd, TableName};
+use crate::snapshot::{Block, Sink, TableName};
 
 /// What a `COPY` statement does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,11 +79,9 @@ pub(in crate::snapshot) fn head(statement: &[u8], ddl: &Ddl) -> Result<Copy, &'s
 
 /// A block that is being read.
 pub(in crate::snapshot) struct CopyBlock {
-    /// The table that the block names, and the root of its tree.
+    /// The table that the block names.
     pub(in crate::snapshot) table: TableName,
-    pub(in crate::snapshot) root: TableName,
-    /// Where rows are wanted, their head.
-    pub(in crate::snapshot) head: Option<Arc<BlockHead>>,
+    pub(in crate::snapshot) owners: Owners,
     /// How many columns the rows have, where that is known.
     pub(in crate::snapshot) columns: Option<usize>,
     pub(in crate::snapshot) rows: u64,
@@ -113,19 +112,16 @@ pub(in crate::snapshot) enum Progress {
 type Found = (Range<usize>, Option<usize>);
 
 impl CopyBlock {
-    /// A block of which nothing has been read. `head` is there where its rows are wanted, `columns` says how many its
-    /// rows have, where that is known.
+    /// A block of which nothing has been read. `columns` says how many its rows have, where that is known.
     pub(in crate::snapshot) fn new(
         table: TableName,
-        root: TableName,
-        head: Option<Arc<BlockHead>>,
+        owners: Owners,
         columns: Option<usize>,
         form: CopyForm,
     ) -> Self {
         CopyBlock {
             table,
-            root,
-            head,
+            owners,
             columns,
             rows: 0,
             bytes: 0,
@@ -197,7 +193,7 @@ impl CopyBlock {
             return Progress::WrongRow(self.rows + before + 1, place, OTHER_LINE_END);
         }
         let rows = memchr::memchr_iter(b'\n', &bytes[range.clone()]).count() as u64;
-        if let Some(head) = &self.head {
+        if self.owners.are_wanted() {
             if !range.is_empty() {
                 let (buffer, part, converted) = if crlf || !self.form.is_plain() {
                     let mut plain = Vec::with_capacity(range.len());
@@ -212,15 +208,15 @@ impl CopyBlock {
                     let converted = chunk.converted.clone();
                     (chunk.buffer.clone(), range.clone(), converted)
                 };
-                let block = Block {
-                    head: head.clone(),
-                    buffer,
-                    range: part,
+                let block = |head| Block {
+                    head,
+                    buffer: buffer.clone(),
+                    range: part.clone(),
                     offset: chunk.offset_of(range.start),
                     first_row: self.rows,
-                    converted,
+                    converted: converted.clone(),
                 };
-                if sink(Event::Rows(block)) == ControlFlow::Break(()) {
+                if self.owners.rows(block, sink).is_break() {
                     return Progress::Stopped;
                 }
             }
@@ -232,17 +228,10 @@ impl CopyBlock {
         self.bytes += range.len() as u64;
         match next {
             None => Progress::More,
-            Some(next) => {
-                let end = TableEnd {
-                    table: self.root.clone(),
-                    rows: self.rows,
-                    bytes: self.bytes,
-                };
-                match sink(Event::End(end)) {
-                    ControlFlow::Continue(()) => Progress::Ended(next),
-                    ControlFlow::Break(()) => Progress::Stopped,
-                }
-            }
+            Some(next) => match self.owners.end(self.rows, self.bytes, sink) {
+                ControlFlow::Continue(()) => Progress::Ended(next),
+                ControlFlow::Break(()) => Progress::Stopped,
+            },
         }
     }
 

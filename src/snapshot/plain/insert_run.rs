@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::snapshot::{Block, BlockHead, Event, Sink, TableEnd, TableName, inserts};
+use crate::snapshot::owners::Owners;
+use crate::snapshot::{Block, Sink, TableName, inserts};
 
 /// Bytes of COPY text that make a block.
 const BLOCK: usize = 1024 * 1024;
@@ -16,10 +17,8 @@ pub(super) struct InsertRun {
     /// The text from `INSERT` to `VALUES`, by which most statements are known to belong to the run.
     pub(super) text: Vec<u8>,
     pub(super) table: TableName,
-    pub(super) root: TableName,
     pub(super) columns: Option<Vec<String>>,
-    /// `None` where rows are not wanted.
-    pub(super) head: Option<Arc<BlockHead>>,
+    pub(super) owners: Owners,
     /// For every field of a row, whether its column is generated.
     pub(super) generated: Vec<bool>,
     pub(super) rows: u64,
@@ -67,7 +66,7 @@ impl InsertRun {
 
     /// Takes the row of a statement with `DEFAULT VALUES`, whose table has no columns.
     pub(super) fn empty_row(&mut self, offset: u64) {
-        if self.head.is_some() {
+        if self.owners.are_wanted() {
             if self.buffer.is_empty() {
                 self.buffer_offset = offset;
                 self.buffer_first_row = self.rows;
@@ -84,27 +83,24 @@ impl InsertRun {
     }
 
     fn hand_out(&mut self, sink: Sink<'_>) -> ControlFlow<()> {
-        let Some(head) = self.head.as_ref().filter(|_| !self.buffer.is_empty()) else {
+        if self.buffer.is_empty() {
             return ControlFlow::Continue(());
-        };
-        let buffer = std::mem::take(&mut self.buffer);
-        sink(Event::Rows(Block {
-            head: head.clone(),
+        }
+        let buffer = Arc::new(std::mem::take(&mut self.buffer));
+        let block = |head| Block {
+            head,
             range: 0..buffer.len(),
-            buffer: Arc::new(buffer),
+            buffer: buffer.clone(),
             offset: self.buffer_offset,
             first_row: self.buffer_first_row,
             converted: None,
-        }))
+        };
+        self.owners.rows(block, sink)
     }
 
     /// Hands out what waits, and the end.
     pub(super) fn end(mut self, sink: Sink<'_>) -> ControlFlow<()> {
         self.hand_out(sink)?;
-        sink(Event::End(TableEnd {
-            table: self.root,
-            rows: self.rows,
-            bytes: self.bytes,
-        }))
+        self.owners.end(self.rows, self.bytes, sink)
     }
 }

@@ -15,10 +15,11 @@ use super::insert_run::InsertRun;
 use crate::snapshot::chunks::{Chunk, LONGEST_LINE, Origin};
 use crate::snapshot::ddl::Ddl;
 use crate::snapshot::dump_frame::DumpFrame;
+use crate::snapshot::owners::Owners;
 use crate::snapshot::sql_start::begins_like_sql;
 use crate::snapshot::sql_text::{Scanner, Stop};
 use crate::snapshot::{
-    BlockHead, Catalog, Event, Place, RowForm, Sink, SnapshotError, TableName, Wanted,
+    BlockHead, Catalog, Event, Place, RowForm, Sink, SnapshotError, Table, TableName, Wanted,
 };
 
 /// Bytes before the first line of SQL that may be something else: messages of psql, ssh or docker.
@@ -345,34 +346,40 @@ impl<'a> Reader<'a> {
         )
     }
 
-    fn block_head(
+    /// The tables that data of `table` belongs to, with these columns.
+    fn owners(
         &self,
         table: &TableName,
-        root: &TableName,
         columns: Option<Vec<String>>,
-    ) -> Result<Arc<BlockHead>, SnapshotError> {
+    ) -> Result<Owners, SnapshotError> {
         let unsupported = |reason: &str| SnapshotError::Unsupported {
             what: format!("the data of table {table}"),
             reason: reason.into(),
         };
-        let columns = columns.ok_or_else(|| {
-            unsupported(
-                "its columns are not named, and the dump has no definition of the table before it",
-            )
+        let catalog = self.ddl.catalog();
+        let owners = Owners::new(catalog, table, self.wanted, |holder| {
+            let columns = columns.clone().ok_or_else(|| {
+                unsupported(
+                    "its columns are not named, and the dump has no definition of the table before it",
+                )
+            })?;
+            // Whoever has the catalog that was told would take the table for one without types, or without these rows.
+            if let Some(told) = &self.told
+                && catalog.table(&holder).is_some()
+            {
+                let in_parts = |known: &Table| known.partitioned || told.has_children(&holder);
+                match told.table(&holder) {
+                    Some(known) if holder == *table || in_parts(known) => {}
+                    _ => return Err(self.defined_too_late(table)),
+                }
+            }
+            Ok(Arc::new(BlockHead {
+                table: holder,
+                columns,
+                form: RowForm::CopyText,
+            }))
         })?;
-        // Whoever has the catalog that was told would take the table for one without types.
-        let told_too_early = self
-            .told
-            .as_ref()
-            .is_some_and(|told| told.table(root).is_none());
-        if told_too_early && self.ddl.catalog().table(root).is_some() {
-            return Err(self.defined_too_late(table));
-        }
-        Ok(Arc::new(BlockHead {
-            table: root.clone(),
-            columns,
-            form: RowForm::CopyText,
-        }))
+        Ok(owners)
     }
 
     fn defined_too_late(&self, table: &TableName) -> SnapshotError {

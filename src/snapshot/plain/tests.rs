@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -10,11 +11,11 @@ mod changes;
 mod hand_made;
 
 /// What a dump gives, as text: rows of a block stand as they are, whatever the chunks they came in.
-/// Tables whose names begin with `no` are not wanted.
+/// Tables whose names begin with `no`, and partitions (`_1`), are not wanted.
 fn read(text: &str, chunk: usize) -> Result<String, String> {
     let mut log = String::new();
-    let mut rows = 0;
-    let wanted = |table: &TableName| !table.name.starts_with("no");
+    let mut rows: BTreeMap<TableName, u64> = BTreeMap::new();
+    let wanted = |table: &TableName| !table.name.starts_with("no") && !table.name.ends_with("_1");
     let dump = Box::new(PlainDump::with_chunks_of(text.as_bytes(), chunk));
     let result = dump.read(&wanted, &mut |event| {
         match event {
@@ -30,14 +31,15 @@ fn read(text: &str, chunk: usize) -> Result<String, String> {
                 }
             }
             Event::Begin(head) => {
-                rows = 0;
+                rows.insert(head.table.clone(), 0);
                 writeln!(log, "begin {} ({})", head.table, head.columns.join(", ")).unwrap();
             }
             Event::Rows(block) => {
                 let bytes = block.bytes();
                 assert!(bytes.ends_with(b"\n"));
-                assert_eq!(block.first_row, rows);
-                rows += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+                let rows = rows.get_mut(&block.head.table).unwrap();
+                assert_eq!(block.first_row, *rows);
+                *rows += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
                 let at = &text.as_bytes()[block.offset as usize..];
                 // Rows of another form than COPY's own are written anew.
                 let is_anew = ["\r\n", "OIDS", "DELIMITER", "NULL ''"]
@@ -622,4 +624,45 @@ fn keys_that_are_stated_behind_the_rows_are_told_at_the_end() {
     );
     let before = text.split("ALTER").next().unwrap();
     assert!(!read_in_all_chunks(before).unwrap().contains("key"));
+}
+
+#[test]
+fn rows_of_a_child_are_told_for_every_table_that_is_wanted() {
+    let text = "CREATE TABLE public.t (id int);\nCREATE TABLE public.no_t (id int);\n\
+        CREATE TABLE public.c (a int) INHERITS (public.t, public.no_t);\nCREATE TABLE public.no_c () INHERITS (public.c);\n\
+        COPY public.c (id, a) FROM stdin;\n1\t2\n\\.\nINSERT INTO public.no_c VALUES (3, 4);\n";
+    assert_eq!(
+        read_in_all_chunks(text).unwrap(),
+        "catalog [c no_c no_t t]\nbegin c (id, a)\nbegin t (id, a)\n1\t2\n1\t2\n\
+         end c: 1 rows, 4 bytes\nend t: 1 rows, 4 bytes\nend no_t: 1 rows, 4 bytes\n\
+         begin c (id, a)\nbegin t (id, a)\n3\t4\n3\t4\n\
+         end no_c: 1 rows, 6 bytes\nend c: 1 rows, 6 bytes\nend t: 1 rows, 6 bytes\nend no_t: 1 rows, 6 bytes\n"
+    );
+}
+
+#[test]
+fn a_table_that_becomes_a_child_behind_its_rows_is_refused() {
+    let text = "CREATE TABLE public.t (id int);\nCREATE TABLE public.c (id int);\nCOPY public.c (id) FROM stdin;\n1\n\\.\n";
+    let cases = [
+        (
+            "ALTER TABLE public.c INHERIT public.t;",
+            "ALTER TABLE … INHERIT of table c",
+        ),
+        (
+            "ALTER TABLE public.t ATTACH PARTITION public.c DEFAULT;",
+            "ALTER TABLE … PARTITION of table c",
+        ),
+    ];
+    for (statement, what) in cases {
+        let error = read_in_all_chunks(&format!("{text}{statement}\n")).unwrap_err();
+        assert!(error.starts_with(what), "{statement}: {error}");
+        assert!(
+            error.contains("it changes rows that stand before it"),
+            "{error}"
+        );
+    }
+    // Of tables that nobody wants nothing is lost.
+    assert!(read_in_all_chunks(&text.replace("public.t ", "public.no ")).is_ok());
+    let other = text.replace(".t ", ".no ") + "ALTER TABLE public.c INHERIT public.no;\n";
+    assert!(read_in_all_chunks(&other).is_ok());
 }

@@ -34,10 +34,11 @@ pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, loose: &Loose
     sql
 }
 
-/// The table in a FROM clause: a partitioned one with its partitions, any other without tables that inherit from it,
-/// whose rows are their own.
+/// The table in a FROM clause, with its partitions and the tables that inherit from it, whose rows are its own, too. If there
+/// are none, none that come later are read.
 pub(super) fn rows_of(name: &TableName, catalog: &Catalog) -> String {
-    match catalog.table(name).is_some_and(|table| table.partitioned) {
+    let is_partitioned = catalog.table(name).is_some_and(|table| table.partitioned);
+    match is_partitioned || catalog.has_children(name) {
         true => table(name),
         false => format!("ONLY {}", table(name)),
     }

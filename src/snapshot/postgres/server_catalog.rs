@@ -30,12 +30,12 @@ pub(super) struct ServerCatalog {
     /// Definitions of the tables, as SQL.
     pub(super) definitions: String,
     pub(super) loose_texts: LooseTexts,
-    /// Tables whose rows are on other servers.
+    /// Tables with rows that are on other servers.
     pub(super) foreign: HashSet<TableName>,
-    /// By the roots of partition trees.
+    /// With what stands in partitions and in tables that inherit.
     pub(super) estimates: HashMap<TableName, TableSize>,
     pub(super) indexes: HashMap<TableName, Vec<Index>>,
-    /// The partitions of each tree that hold rows, or the table itself.
+    /// The tables in which rows of a table may stand: itself, its partitions, tables that inherit from it.
     pub(super) leaves: HashMap<TableName, Vec<TableName>>,
 }
 
@@ -49,6 +49,10 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     keys(connection, version, &mut found)?;
     found.catalog = read_schema(found.definitions.as_bytes())
         .map_err(|_| Failure::Protocol("its tables' definitions cannot be understood"))?;
+    let foreign: Vec<TableName> = found.foreign.drain().collect();
+    for table in foreign {
+        found.foreign.extend(found.catalog.holders(&table));
+    }
     statistics(connection, version, &mut found)?;
     indexes(connection, &mut found)?;
     Ok(found)
@@ -174,22 +178,28 @@ fn tables(
         );
     }
     let attached = connection.query(&format!(
-        "SELECT pn.nspname, p.relname, n.nspname, c.relname
+        "SELECT pn.nspname, p.relname, n.nspname, c.relname, c.relispartition
          FROM pg_catalog.pg_inherits i
          JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
          JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relispartition AND c.oid IN (SELECT c.oid {TABLES}) ORDER BY 1, 2, 3, 4"
+         WHERE c.oid IN (SELECT c.oid {TABLES}) ORDER BY 3, 4, i.inhseqno"
     ))?;
     for row in texts(attached) {
-        let [parent_schema, parent, schema, name] = &row[..] else {
+        let [parent_schema, parent, schema, name, is_partition] = &row[..] else {
             continue;
         };
-        let _ = writeln!(
-            found.definitions,
-            "ALTER TABLE ONLY {} ATTACH PARTITION {} DEFAULT;",
-            quoted(&TableName::new(parent_schema, parent)),
-            quoted(&TableName::new(schema, name))
-        );
+        let parent = quoted(&TableName::new(parent_schema, parent));
+        let child = quoted(&TableName::new(schema, name));
+        let _ = match is_partition.as_str() {
+            "t" => writeln!(
+                found.definitions,
+                "ALTER TABLE ONLY {parent} ATTACH PARTITION {child} DEFAULT;"
+            ),
+            _ => writeln!(
+                found.definitions,
+                "ALTER TABLE ONLY {child} INHERIT {parent};"
+            ),
+        };
     }
     Ok(())
 }
@@ -268,14 +278,15 @@ fn statistics(
             continue;
         };
         let leaf = TableName::new(schema, name);
-        let root = found.catalog.root(&leaf).clone();
-        found.leaves.entry(root.clone()).or_default().push(leaf);
-        if known != "t" {
-            continue;
+        for holder in found.catalog.holders(&leaf) {
+            let leaves = found.leaves.entry(holder.clone()).or_default();
+            leaves.push(leaf.clone());
+            if known == "t" {
+                let size = found.estimates.entry(holder).or_default();
+                size.rows += tuples.parse::<u64>().unwrap_or_default();
+                size.bytes += pages.parse::<u64>().unwrap_or_default() * block;
+            }
         }
-        let size = found.estimates.entry(root).or_default();
-        size.rows += tuples.parse::<u64>().unwrap_or_default();
-        size.bytes += pages.parse::<u64>().unwrap_or_default() * block;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ impl Worker {
     ) -> Result<(), Trouble> {
         if shared.known.foreign.contains(query.table) {
             return Err(Trouble::Changed(
-                "it is a foreign table, whose rows are on another server and of no instant of this one",
+                "it is a foreign table or has one below it, whose rows are on another server and of no instant of this one",
             ));
         }
         // Taken out: whatever goes wrong below, the transaction cannot be used any more.
@@ -129,12 +129,18 @@ impl Session {
             .catalog
             .table(table)
             .is_some_and(|table| table.partitioned);
-        let partitions = match is_partitioned && self.connection.major_version() >= 12 {
-            true => {
+        let has_children = is_partitioned || shared.catalog.has_children(table);
+        let below = match (is_partitioned, has_children) {
+            (true, _) if self.connection.major_version() >= 12 => {
                 "EXISTS (SELECT FROM pg_catalog.pg_partition_tree((SELECT oid FROM root)) now \
                    FULL JOIN tree ON tree.oid = now.relid WHERE now.relid IS NULL OR tree.oid IS NULL)"
             }
-            false => "false",
+            // The first statement has locked the tables that inherit now. One that was taken away is not among them.
+            (false, true) => {
+                "EXISTS (SELECT FROM tree WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_locks l \
+                   WHERE l.pid = pg_catalog.pg_backend_pid() AND l.relation = tree.oid))"
+            }
+            _ => "false",
         };
         let sql = format!(
             "SELECT FROM {} {};
@@ -143,15 +149,15 @@ impl Session {
                WHERE n.nspname = {} AND c.relname = {}),
              tree AS (
                SELECT oid FROM root
-               UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent
-               WHERE {is_partitioned})
+               UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent
+               WHERE {has_children})
              SELECT (SELECT oid FROM root) IS DISTINCT FROM {}::pg_catalog.regclass::pg_catalog.oid
                OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid WHERE c.relfilenode <> 0
                  AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode)
-               OR {partitions}",
+               OR {below}",
             rows_of(table, &shared.catalog),
-            // What is false for every row needs no look at the partitions, and so would not lock them.
-            match is_partitioned {
+            // What is false for every row needs no look at the tables below, and so would not lock them.
+            match has_children {
                 true => "LIMIT 0",
                 false => "WHERE false",
             },

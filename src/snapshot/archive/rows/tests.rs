@@ -14,6 +14,7 @@ fn told(copy: &str, data: &str) -> Result<String, String> {
     let flow = read_rows(
         &contents,
         &contents.data[0],
+        &Owners::only(contents.data[0].head_for(&TableName::public("t"))),
         data.as_bytes(),
         Origin::default(),
         &mut sink,

@@ -16,8 +16,8 @@ fn gzip(minor: u8) -> Vec<u8> {
 fn archive(minor: u8) -> Vec<u8> {
     let extra = offset(2, 4711);
     let other = Sample {
-        description: "INDEX",
-        definition: "CREATE INDEX i ON public.notes (id);\n",
+        description: "COMMENT",
+        definition: "COMMENT ON TABLE public.notes IS 'x';\n",
         extra: &offset(3, 0),
         ..Sample::default()
     };

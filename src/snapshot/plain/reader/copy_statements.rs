@@ -36,28 +36,19 @@ impl Reader<'_> {
             form,
         } = head;
         let columns = columns.or_else(|| self.columns_of(&table, false));
-        let root = self.ddl.catalog().root(&table).clone();
         if self.tell_catalog().is_break() {
             return Ok(Step::Stopped);
         }
         let count = columns.as_ref().map(Vec::len);
-        let needed = (self.wanted)(&root);
-        self.rows_begin(&table, &root, needed)?;
-        let head_of_rows = match needed {
-            true => {
-                if let Some(reason) = form.unread {
-                    return Err(self.unsupported(&format!("the data of table {table}"), reason));
-                }
-                Some(self.block_head(&table, &root, columns)?)
-            }
-            false => None,
-        };
-        if let Some(head) = &head_of_rows
-            && (self.sink)(Event::Begin(head.clone())).is_break()
-        {
+        self.rows_begin(&table)?;
+        if let Some(reason) = form.unread.filter(|_| self.is_needed(&table)) {
+            return Err(self.unsupported(&format!("the data of table {table}"), reason));
+        }
+        let owners = self.owners(&table, columns)?;
+        if owners.begin(self.sink).is_break() {
             return Ok(Step::Stopped);
         }
-        let block = CopyBlock::new(table, root, head_of_rows, count, form);
+        let block = CopyBlock::new(table, owners, count, form);
         self.state = State::Copy(Box::new(block));
         // Rows begin with the next line.
         Ok(Step::At((line_end + 1).min(chunk.len)))

@@ -58,9 +58,7 @@ impl Reader<'_> {
                 return Ok(Step::Stopped);
             }
             let run = self.new_run(head.table, head.columns, default_values)?;
-            if let Some(head) = &run.head
-                && (self.sink)(Event::Begin(head.clone())).is_break()
-            {
+            if run.owners.begin(self.sink).is_break() {
                 return Ok(Step::Stopped);
             }
             self.run = Some(run);
@@ -84,34 +82,25 @@ impl Reader<'_> {
         columns: Option<Vec<String>>,
         default_values: bool,
     ) -> Result<InsertRun, SnapshotError> {
-        let root = self.ddl.catalog().root(&table).clone();
-        let needed = (self.wanted)(&root);
-        self.rows_begin(&table, &root, needed)?;
+        self.rows_begin(&table)?;
         let catalog = self.ddl.catalog();
         let all = match (&columns, default_values) {
             (Some(columns), _) => Some(columns.clone()),
             (None, true) => Some(Vec::new()),
             (None, false) => self.columns_of(&table, true),
         };
-        let (mut generated, mut head) = (Vec::new(), None);
-        if needed {
-            let with_values = all.map(|all| {
-                generated = all
-                    .iter()
-                    .map(|column| catalog.is_generated(&table, column))
-                    .collect();
-                all.into_iter()
-                    .filter(|column| !catalog.is_generated(&table, column))
-                    .collect()
-            });
-            head = Some(self.block_head(&table, &root, with_values)?);
-        }
+        let is_generated = |column: &String| catalog.is_generated(&table, column);
+        let generated = all.iter().flatten().map(is_generated).collect();
+        let with_values = all.map(|all| {
+            let columns = all.into_iter();
+            columns.filter(|column| !is_generated(column)).collect()
+        });
+        let owners = self.owners(&table, with_values)?;
         Ok(InsertRun {
             text: Vec::new(),
             table,
-            root,
             columns,
-            head,
+            owners,
             generated,
             rows: 0,
             bytes: 0,
@@ -187,7 +176,7 @@ impl Reader<'_> {
 
     /// What stands where a row should begin is none.
     fn no_row(&mut self, place: usize) -> Result<Step, SnapshotError> {
-        if let Some(run) = self.run.as_ref().filter(|run| run.head.is_some()) {
+        if let Some(run) = self.run.as_ref().filter(|run| run.owners.are_wanted()) {
             let (table, row) = (run.table.to_string(), run.rows + 1);
             let reason = "what stands here is no row in parentheses";
             return Err(self.damaged(Some(table), Some(row), self.pending_offset, reason));
@@ -199,7 +188,7 @@ impl Reader<'_> {
     /// Takes a row, which begins in this chunk or began in an earlier one.
     fn row(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
         let bytes = chunk.bytes();
-        let wanted = self.run.as_ref().is_some_and(|run| run.head.is_some());
+        let wanted = self.run.as_ref().is_some_and(|run| run.owners.are_wanted());
         if !wanted {
             let Some(end) = self.scanner.scan(bytes, place, Stop::Tuple) else {
                 return Ok(Step::NextChunk);
@@ -242,7 +231,7 @@ impl Reader<'_> {
             return Ok(Step::NextChunk);
         };
         self.state = State::Between;
-        if let Some(run) = self.run.as_ref().filter(|run| run.head.is_some())
+        if let Some(run) = self.run.as_ref().filter(|run| run.owners.are_wanted())
             && let Err(reason) = inserts::tail(text.bytes())
         {
             let what = self.at(&format!("an INSERT of rows of table {}", run.table));

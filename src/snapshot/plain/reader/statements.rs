@@ -64,26 +64,31 @@ impl Reader<'_> {
             return Ok(());
         };
         let catalog = self.ddl.catalog();
-        let root = catalog.root(table);
-        let columns = |catalog: &Catalog| catalog.table(root).map(|table| table.columns.clone());
-        match (columns(told), columns(catalog)) {
-            (before, now) if before == now => Ok(()),
-            (None, _) => Err(self.defined_too_late(table)),
-            _ => Err(self.unsupported(
-                &self.at(&format!("a change of the definition of table {table}")),
-                "it comes after rows of the dump; restore the dump into a server, and export from that",
-            )),
+        for holder in catalog.holders(table) {
+            if holder != *table && !(self.wanted)(&holder) {
+                continue;
+            }
+            let columns =
+                |catalog: &Catalog| catalog.table(&holder).map(|table| table.columns.clone());
+            match (columns(told), columns(catalog)) {
+                (before, now) if before == now => {}
+                // One that comes below a table that is needed: its data are looked at when they come.
+                (None, _) if !(self.wanted)(&holder) => {}
+                (None, _) => return Err(self.defined_too_late(table)),
+                _ => return Err(self.unsupported(
+                    &self.at(&format!("a change of the definition of table {table}")),
+                    "it comes after rows of the dump; restore the dump into a server, and export from that",
+                )),
+            }
         }
+        Ok(())
     }
 
     /// Rows of a table begin.
-    pub(super) fn rows_begin(
-        &mut self,
-        table: &TableName,
-        root: &TableName,
-        needed: bool,
-    ) -> Result<(), SnapshotError> {
-        self.changes.rows_begin(table, root);
+    pub(super) fn rows_begin(&mut self, table: &TableName) -> Result<(), SnapshotError> {
+        let holders = self.ddl.catalog().holders(table);
+        let needed = holders.iter().any(|holder| (self.wanted)(holder));
+        self.changes.rows_begin(table, holders);
         let touched = self.changes.touch(needed);
         touched.map_err(|reason| {
             self.unsupported(&self.at(&format!("the data of table {table}")), reason)
@@ -92,7 +97,8 @@ impl Reader<'_> {
 
     /// True for a table whose rows somebody wants, or that is a part of one.
     pub(super) fn is_needed(&self, table: &TableName) -> bool {
-        (self.wanted)(table) || (self.wanted)(self.ddl.catalog().root(table))
+        let holders = self.ddl.catalog().holders(table);
+        holders.iter().any(|holder| (self.wanted)(holder))
     }
 
     /// Names the place of the statement that is being read.
