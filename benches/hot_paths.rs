@@ -194,6 +194,8 @@ fn epic_with_notes(count: usize) -> Resolved {
         pool: Arc::new(pool),
         interrupted: Arc::default(),
         seal_late: false,
+        allow_missing: false,
+        strict: false,
         stop_early: false,
     };
     let outcome = resolve(snapshot, &request, &mut Silent).expect("the fixture's rows");
@@ -324,6 +326,7 @@ fn manifest(batches: u32) -> Manifest {
             edition: "ee".to_owned(),
         },
         warnings: Vec::new(),
+        missing_tables: 0,
         timings: None,
         entities: vec![EntityEntry {
             id: 4351,

@@ -59,7 +59,7 @@ fn read(
                 rows.extend_from_slice(block.bytes());
             }
             Event::End(end) => ended = Some(end),
-            Event::Catalog(..) | Event::Keys(_) => panic!("a catalog"),
+            other => panic!("{other:?}"),
         }
         ControlFlow::Continue(())
     })?;

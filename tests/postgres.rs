@@ -63,17 +63,43 @@ fn every_way_to_dump_gives_the_same_files() {
 }
 
 #[test]
-fn a_table_without_its_data_is_empty_and_said() {
+fn a_table_without_its_data_is_empty_only_where_that_is_allowed() {
     let dir = Dir::new();
-    with_fixture(&dir, "pg_dump --exclude-table-data=public.events >dump.sql");
-    let run = dir.export(dir.join("dump.sql")).group(4351).ok();
-    let warnings = run.manifest()["warnings"].to_string();
-    assert!(
-        warnings.contains("events") && warnings.contains("no data"),
-        "{warnings}"
+    with_fixture(
+        &dir,
+        "pg_dump --exclude-table-data=public.events >copy.sql
+         pg_dump --inserts --exclude-table-data=public.events >inserts.sql
+         pg_dump -Fc --exclude-table-data=public.events >custom
+         pg_dump -Fd --exclude-table-data=public.events -f directory
+         pg_dump -Ft --exclude-table-data=public.events >tar",
     );
-    for epic in run.records(4351, "epics") {
-        assert_eq!(epic["events"], Value::Array(Vec::new()));
+    for kind in ["copy.sql", "inserts.sql", "custom", "directory", "tar"] {
+        let out = |name: &str| dir.join("out").join(format!("{kind}-{name}"));
+        let run = dir
+            .export_to(dir.join(kind), out("fails"))
+            .group(4351)
+            .fails(1, &["table events", "--allow-missing"]);
+        for (relation, status) in [("epics", -1), ("boards", -1), ("labels", 1), ("self", 1)] {
+            assert_eq!(
+                run.relation(relation)["status"],
+                status,
+                "{kind} {relation}"
+            );
+        }
+        let run = dir
+            .export_to(dir.join(kind), out("allowed"))
+            .group(4351)
+            .args(["--allow-missing"])
+            .ok();
+        assert_eq!(run.manifest()["missing_tables"], 1, "{kind}");
+        let warnings = run.manifest()["warnings"].to_string();
+        assert!(
+            warnings.contains("events") && warnings.contains("no data"),
+            "{warnings}"
+        );
+        for epic in run.records(4351, "epics") {
+            assert_eq!(epic["events"], Value::Array(Vec::new()));
+        }
     }
 }
 

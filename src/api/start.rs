@@ -197,6 +197,7 @@ fn read_directory(
                 snapshot: &engine.snapshot,
                 pipeline: &engine.pipeline,
                 edition: engine.edition,
+                allow_missing: engine.allow_missing,
                 limits: &engine.limits,
                 pool: Arc::clone(&engine.pool),
                 interrupted: stop,

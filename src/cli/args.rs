@@ -385,6 +385,9 @@ pub struct SnapshotArgs {
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
+    /// Take tables whose data the snapshot does not hold as empty ones; else what needs them fails
+    #[arg(long)]
+    pub allow_missing: bool,
     #[command(flatten)]
     pub server: ServerArgs,
 }
@@ -493,6 +496,9 @@ pub struct ExportArgs {
     /// Leave out rows that cannot be read, and list them in the manifest
     #[arg(long)]
     pub keep_going: bool,
+    /// Refuse a snapshot that lacks a table or column that the pipeline names
+    #[arg(long)]
+    pub strict: bool,
     /// Say what would be written, and write nothing but temp files
     #[arg(long)]
     pub dry_run: bool,

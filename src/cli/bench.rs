@@ -281,6 +281,7 @@ fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
         snapshot: SnapshotArgs {
             snapshot: snapshot.to_owned(),
             pipeline: args.pipeline.clone(),
+            allow_missing: false,
             server: args.server.clone(),
         },
         group: args.group.clone(),
@@ -295,6 +296,7 @@ fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
         edition: args.edition,
         gzip_level: 6,
         keep_going: false,
+        strict: false,
         dry_run: false,
         gitlab_version: None,
         source_url: None,

@@ -29,6 +29,7 @@ pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
         &pipeline,
         &options,
         &limits,
+        args.snapshot.allow_missing,
         console,
     )?;
     match (args.tree, args.json) {
@@ -47,6 +48,7 @@ pub(super) fn read(
     pipeline: &Pipeline,
     options: &OpenOptions,
     limits: &Limits,
+    allow_missing: bool,
     console: &Console,
 ) -> Result<Vec<EntityInfo>, Failure> {
     let snapshot = snapshot::open_with(name, options)?;
@@ -64,6 +66,8 @@ pub(super) fn read(
         // No file is written that a signal could leave unfinished, so its default action will do.
         interrupted: Default::default(),
         seal_late: false,
+        allow_missing,
+        strict: false,
         stop_early: true,
     };
     let outcome = resolve(snapshot, &request, &mut Tables(&mut progress));

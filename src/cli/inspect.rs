@@ -94,8 +94,13 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
         facts,
         catalog,
         tables,
+        damage,
         error,
     } = found;
+    // Rows are counted, not read: damage in one is told, and keeps nothing from being said.
+    for damage in &damage {
+        tracing::warn!("{damage}");
+    }
     let inspection = Inspection {
         kind: kind.name(),
         source,

@@ -44,6 +44,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
             data: args.data.clone(),
             pipeline: setup::load_pipeline(args.snapshot.pipeline.as_deref())?,
             edition: setup::edition(args.edition),
+            allow_missing: args.snapshot.allow_missing,
             // clap has checked the range.
             gzip_level: GzipLevel::new(args.gzip_level).unwrap_or_default(),
             limits: setup::limits(args.limits.memory_limit, &args.snapshot.server),

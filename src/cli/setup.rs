@@ -77,6 +77,8 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
             gzip_level: GzipLevel::new(args.gzip_level).unwrap_or_default(),
             edition,
             keep_going: args.keep_going,
+            allow_missing: args.snapshot.allow_missing,
+            strict: args.strict,
         },
         limits: limits(args.limits.memory_limit, server),
         pool: pool(&args.limits)?,

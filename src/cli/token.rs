@@ -25,6 +25,8 @@ pub fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Failure> {
             &Pipeline::builtin(),
             &OpenOptions::default(),
             &limits,
+            // Whether tables may be missing is for the server to say.
+            true,
             console,
         )?;
         for named in &args.groups {

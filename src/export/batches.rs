@@ -131,6 +131,8 @@ pub(super) struct Batches<'a> {
     referred: BTreeSet<i64>,
     /// Keys that records of complete files refer to, by entity.
     collected: HashMap<usize, BTreeSet<i64>>,
+    /// The first relation of an entity that failed and from whose records others are collected.
+    incomplete: HashMap<usize, String>,
 }
 
 impl<'a> Batches<'a> {
@@ -168,6 +170,7 @@ impl<'a> Batches<'a> {
             collects,
             referred: BTreeSet::new(),
             collected: HashMap::new(),
+            incomplete: HashMap::new(),
         })
     }
 
@@ -219,7 +222,9 @@ impl<'a> Batches<'a> {
                     }
                     Ok(PlanSource::Collected(_)) => {
                         let keys = self.collected_keys(entity);
-                        self.renderer.collected(store, relation, &keys)
+                        self.renderer
+                            .collected(store, relation, &keys)
+                            .map_err(BatchError::Temp)?
                     }
                     Ok(PlanSource::Rows(_)) | Err(_) => self
                         .renderer
@@ -227,7 +232,10 @@ impl<'a> Batches<'a> {
                         .map_err(BatchError::Temp)?,
                 };
                 self.begin(entity, relation, entries.len())?;
-                self.rows(store, &entries)?;
+                match self.renderer.more_than_one(relation, &entries) {
+                    Some(reason) => self.refused(&reason)?,
+                    None => self.rows(store, &entries)?,
+                }
             }
         }
         Ok(())
@@ -279,7 +287,11 @@ impl<'a> Batches<'a> {
                 (Err(error), _) => self.refused(error)?,
                 (Ok(store), Ok(PlanSource::Maxima(_))) => self.maxima(store)?,
                 (Ok(store), Ok(PlanSource::Rows(node) | PlanSource::Collected(node))) => {
-                    self.rows(store, &part.entries(node, store))?;
+                    let entries = part.entries(node, store);
+                    match self.renderer.more_than_one(round.relation, &entries) {
+                        Some(reason) => self.refused(&reason)?,
+                        None => self.rows(store, &entries)?,
+                    }
                 }
                 (Ok(_), Err(reason)) => self.refused(reason)?,
             }
@@ -303,7 +315,16 @@ impl<'a> Batches<'a> {
         let planned = &self.resolved.plan.relations[relation];
         let reason = match &planned.source {
             Err(reason) => Some(reason.clone()),
-            Ok(_) => trouble(self.resolved, &planned.tables, self.options.keep_going),
+            Ok(source) => {
+                let failed = self.incomplete.get(&entity);
+                let failed = failed.filter(|_| matches!(source, PlanSource::Collected(_)));
+                trouble(self.resolved, &planned.tables, self.options).or_else(|| {
+                    Some(format!(
+                        "it is collected from the records of relation {}, too, which failed, so that rows would be missing",
+                        failed?
+                    ))
+                })
+            }
         };
         match reason {
             Some(reason) => self.fail_relation(entity, relation, reason).map(|()| false),
@@ -482,11 +503,21 @@ impl<'a> Batches<'a> {
             relation = name,
             "{error}"
         );
+        self.note_failed(entity, relation);
         self.send(Message::RelationFailed {
             entity,
             relation,
             error,
         })
+    }
+
+    /// What is collected from the records of a relation that failed would lack rows.
+    fn note_failed(&mut self, entity: usize, relation: usize) {
+        let planned = &self.resolved.plan.relations[relation];
+        if planned.collected_from {
+            let first = self.incomplete.entry(entity);
+            first.or_insert_with(|| planned.name.clone());
+        }
     }
 
     /// A batch has been rendered; batches are taken in the order in which they were given.
@@ -536,6 +567,7 @@ impl<'a> Batches<'a> {
             }
             Err(error) => {
                 self.failed.insert(id);
+                self.note_failed(file.entity, file.relation);
                 self.partial.clear();
                 self.done = Done::default();
                 // None of its records is written, so none of them refers to anybody.

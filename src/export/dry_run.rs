@@ -136,12 +136,16 @@ fn count(
     )
     .and_then(Batches::run)
     .map_err(run::batch_error(&request.snapshot))?;
+    for warning in run::late_warnings(request, &outcome) {
+        tracing::warn!("{warning}");
+    }
     let entities = account.entities;
     let relations = || entities.iter().flat_map(|entity| &entity.relations);
     let nested = |relation: &RelationCount| -> u64 {
         relation.nested.iter().map(|nested| nested.rows).sum()
     };
     let warnings = run::warnings(request, &outcome);
+    let error = run::whole_error(request, &outcome);
     let (facts, plan) = (outcome.facts, &resolved.plan);
     Ok(DryRun {
         snapshot: SnapshotEntry {
@@ -152,7 +156,7 @@ fn count(
             ..manifest.snapshot
         },
         options: manifest.options,
-        error: outcome.cut_off.as_ref().map(ToString::to_string),
+        error,
         warnings,
         left_out: plan
             .left_out

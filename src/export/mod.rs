@@ -40,6 +40,10 @@ pub struct ExportOptions {
     pub edition: Edition,
     /// Leave out rows that cannot be rendered, and list them, rather than fail their relation.
     pub keep_going: bool,
+    /// Take tables whose data the snapshot does not hold as empty ones, rather than fail what needs them.
+    pub allow_missing: bool,
+    /// Refuse a snapshot that lacks a table or column that the pipeline names.
+    pub strict: bool,
 }
 
 /// The batch size that GitLab had for years, and ours unless told otherwise.

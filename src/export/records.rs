@@ -41,7 +41,12 @@ impl<'a> Records<'a> {
         };
         let renderer = &self.renderer;
         let mut records = Vec::new();
-        for entry in renderer.top_level(self.store, position, entity.id, entity.root)? {
+        let entries = renderer.top_level(self.store, position, entity.id, entity.root)?;
+        if let Some(reason) = renderer.more_than_one(position, &entries) {
+            tracing::warn!("left out: {reason}");
+            return Ok(records);
+        }
+        for entry in entries {
             let entries = [entry];
             let resident = renderer.load(self.store, position, &entries)?;
             match renderer.render(position, &entries, &resident, false) {

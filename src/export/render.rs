@@ -10,7 +10,8 @@ mod resident;
 
 use std::sync::Arc;
 
-use crate::resolve::{Entry, Plan, PlanSource, Resolved, RowStore, parse_integer};
+use crate::pipeline::Form;
+use crate::resolve::{Entry, Plan, PlanSource, Resolved, RowAt, RowStore, parse_integer};
 
 use super::values;
 use compile::{Compiler, Node, prefix};
@@ -136,14 +137,49 @@ impl Renderer {
             resident.load(&entries)?;
             entries = resident.joined(through, &entries);
         }
-        by_id(&mut entries, node.reach.len() > 1 || node.through.is_some());
+        by_id(
+            &mut entries,
+            node.reach.len() > 1 || node.through.is_some(),
+            |at| row_of(store, at),
+        )?;
         Ok(entries)
     }
 
+    /// Why these top-level rows are not the one row that a relation of another form than lines is made of.
+    pub fn more_than_one(&self, relation: usize, entries: &[Entry]) -> Option<String> {
+        let (planned, node) = (
+            &self.plan.relations[relation],
+            self.nodes[relation].as_ref()?,
+        );
+        let [first, second, ..] = entries else {
+            return None;
+        };
+        let table = &self.plan.tables[node.table];
+        let key = &table.layout[table.key].name;
+        let what = match first.id == second.id {
+            true => format!("two rows have the same {key}"),
+            false => format!("there are {} rows", entries.len()),
+        };
+        (planned.form != Form::Lines).then(|| {
+            format!(
+                "table {}: {what}, but {} is one object: repair the table, and dump it again",
+                table.name, planned.name
+            )
+        })
+    }
+
     /// The rows of a collected relation for these keys, which must be sorted.
-    pub fn collected(&self, store: &RowStore, relation: usize, keys: &[i64]) -> Vec<Entry> {
+    ///
+    /// # Errors
+    /// Where rows were moved out of memory and cannot be read back.
+    pub fn collected(
+        &self,
+        store: &RowStore,
+        relation: usize,
+        keys: &[i64],
+    ) -> std::io::Result<Vec<Entry>> {
         let Some(node) = &self.nodes[relation] else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let mut entries = Vec::new();
         for reach in &node.reach {
@@ -151,8 +187,8 @@ impl Renderer {
                 entries.extend_from_slice(store.found(reach.hop, *key));
             }
         }
-        by_id(&mut entries, true);
-        entries
+        by_id(&mut entries, true, |at| row_of(store, at))?;
+        Ok(entries)
     }
 
     /// Renders top-level rows, a line each; without line ends where `lines` is false.
@@ -265,10 +301,40 @@ fn nth_field(row: &[u8], column: usize) -> &[u8] {
         .unwrap_or(b"\\N")
 }
 
-/// Orders entries by primary key; each row once, where several hops may have found it.
-fn by_id(entries: &mut Vec<Entry>, may_repeat: bool) {
+/// The bytes of a row, in memory or not.
+fn row_of(store: &RowStore, at: RowAt) -> std::io::Result<Vec<u8>> {
+    match store.get(at) {
+        Some(row) => Ok(row.to_vec()),
+        None => {
+            let mut row = Vec::new();
+            store.read(at, &mut row)?;
+            Ok(row)
+        }
+    }
+}
+
+/// Orders entries by primary key; each row once, where several hops may have found it. A key that is not unique has all
+/// its rows, by their bytes: in which order they were kept is chance.
+fn by_id<R: AsRef<[u8]>, E>(
+    entries: &mut Vec<Entry>,
+    may_repeat: bool,
+    row: impl Fn(RowAt) -> Result<R, E>,
+) -> Result<(), E> {
     if may_repeat {
         entries.sort_unstable_by_key(|entry| (entry.id, entry.at));
-        entries.dedup_by_key(|entry| entry.id);
+        entries.dedup_by_key(|entry| entry.at);
     }
+    for same in entries.chunk_by_mut(|one, other| one.id == other.id) {
+        if same.len() > 1 {
+            let mut rows = Vec::with_capacity(same.len());
+            for entry in same.iter() {
+                rows.push((row(entry.at)?, *entry));
+            }
+            rows.sort_by(|one, other| one.0.as_ref().cmp(other.0.as_ref()));
+            for (entry, (_, sorted)) in same.iter_mut().zip(rows) {
+                *entry = sorted;
+            }
+        }
+    }
+    Ok(())
 }

@@ -36,6 +36,7 @@ pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
         },
         gzip_level: request.options.gzip_level.into(),
         keep_going: request.options.keep_going,
+        allow_missing: request.options.allow_missing,
     })
 }
 
@@ -156,6 +157,11 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     // What was finished without leaving anything out is the same with --keep-going.
     if before.keep_going && !now.keep_going {
         return Some("it was begun with --keep-going, so rows may be missing from it".to_owned());
+    }
+    if before.allow_missing && !now.allow_missing {
+        return Some(
+            "it was begun with --allow-missing, so rows may be missing from it".to_owned(),
+        );
     }
     None
 }

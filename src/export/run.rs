@@ -1,5 +1,6 @@
 //! A whole export: from a snapshot's name to a complete folder.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -298,8 +299,7 @@ pub(super) fn write_rows(
 ) -> Result<Manifest, ExportError> {
     let mut known = known(request, folder, outcome);
     let finished = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
-    // The snapshot's own were told when it was opened.
-    for warning in known.warnings.iter().skip(outcome.facts.warnings.len()) {
+    for warning in late_warnings(request, outcome) {
         tracing::warn!("{warning}");
     }
     if let Some(error) = &known.error {
@@ -340,18 +340,42 @@ pub(super) fn find_rows(
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
 ) -> Result<Outcome, ExportError> {
-    let outcome = match read_once(request, snapshot, observer, false) {
-        // A table in two places, with others between that were decided by its first part: read once more, deciding
-        // nothing before the end.
-        Err(ResolveError::Reappeared { table }) if lasts(&request.snapshot) => {
-            tracing::warn!(
-                "table {table} stands in two places of the snapshot; reading it once more"
-            );
-            read_once(request, open(request)?, observer, true)
-        }
-        outcome => outcome,
+    let mut snapshot = snapshot;
+    let mut reading = Reading {
+        choice: request.choice.clone(),
+        seal_late: false,
+        again: false,
     };
-    outcome.map_err(resolve_error(&request.snapshot))
+    loop {
+        match read_once(request, snapshot, observer, &reading) {
+            // A table in two places, with others between that were decided by its first part: read once more, deciding
+            // nothing before the end.
+            Err(ResolveError::Reappeared { table }) if lasts(&request.snapshot) => {
+                tracing::warn!(
+                    "table {table} stands in two places of the snapshot; reading it once more"
+                );
+                reading.seal_late = true;
+            }
+            // A name of digits was looked for as an id, and is a path.
+            Err(ResolveError::FoundByPath { ids }) if lasts(&request.snapshot) => {
+                reading.choice = Choice::Named {
+                    names: ids.iter().map(i64::to_string).collect(),
+                    descendants: false,
+                };
+            }
+            outcome => return outcome.map_err(resolve_error(&request.snapshot)),
+        }
+        reading.again = true;
+        snapshot = open(request)?;
+    }
+}
+
+/// How a snapshot is read, which may have to be read again.
+struct Reading {
+    choice: Choice,
+    seal_late: bool,
+    /// Not for the first time.
+    again: bool,
 }
 
 /// Bytes on disk of what an export will read.
@@ -370,21 +394,27 @@ fn read_once(
     request: &ExportRequest,
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
-    seal_late: bool,
+    reading: &Reading,
 ) -> Result<Outcome, ResolveError> {
     let size = size_to_read(request, &snapshot);
     observer.reading(size, Arc::clone(&snapshot.progress));
     let resolve_request = Request {
         pipeline: &request.pipeline,
         selection: &request.selection,
-        choice: &request.choice,
+        choice: &reading.choice,
         limits: &request.limits,
         pool: Arc::clone(&request.pool),
         interrupted: Arc::clone(&request.interrupted),
-        seal_late,
+        seal_late: reading.seal_late,
+        allow_missing: request.options.allow_missing,
+        strict: request.options.strict,
         stop_early: false,
     };
-    let outcome = resolve(snapshot, &resolve_request, &mut Tables(observer));
+    let mut tables = Tables {
+        observer,
+        again: reading.again,
+    };
+    let outcome = resolve(snapshot, &resolve_request, &mut tables);
     // A signal may have ended what writes into a pipe, too: then that its end was missing is no news.
     match request.interrupted.load(Ordering::Relaxed) {
         true => Err(ResolveError::Interrupted),
@@ -393,17 +423,21 @@ fn read_once(
 }
 
 /// Passes on what the resolver tells.
-struct Tables<'a>(&'a mut dyn ExportObserver);
+struct Tables<'a> {
+    observer: &'a mut dyn ExportObserver,
+    /// The snapshot is read once more, and its plan has been told.
+    again: bool,
+}
 
 impl resolve::Observer for Tables<'_> {
     fn planned(&mut self, plan: &Plan, _facts: &SnapshotFacts) {
-        for (relation, table) in &plan.left_out {
-            tracing::warn!("the snapshot has no table {table}: relation {relation} is left out");
+        for warning in plan_warnings(plan).filter(|_| !self.again) {
+            tracing::warn!("{warning}");
         }
     }
 
     fn table(&mut self, name: &TableName) {
-        self.0.table(&name.to_string());
+        self.observer.table(&name.to_string());
     }
 }
 
@@ -451,6 +485,7 @@ pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> 
         options: options_entry(request),
         resume: None,
         warnings: Vec::new(),
+        missing_tables: 0,
         timings: None,
         entities: Vec::new(),
     }
@@ -474,21 +509,67 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
     }
 }
 
-/// What the snapshot could not give, though no relation failed for it. First comes what was told when it was opened.
-pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
-    let resolved = &outcome.resolved;
-    let mut warnings = outcome.facts.warnings.clone();
-    warnings.extend(resolved.plan.warnings.iter().cloned());
-    let is_read = |table: &usize| resolved.plan.hops.iter().any(|hop| hop.table == *table);
-    for table in resolved.without_data.iter().filter(|table| is_read(table)) {
+/// What of the pipeline the snapshot cannot give.
+fn plan_warnings(plan: &Plan) -> impl Iterator<Item = String> + '_ {
+    let left_out = plan.left_out.iter();
+    let left_out = left_out.map(|(relation, table)| resolve::no_table(relation, table));
+    left_out.chain(plan.warnings.iter().cloned())
+}
+
+/// Tables without data that were taken as empty ones, because the request allows it.
+fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+    let is_read = |table: usize| resolved.plan.hops.iter().any(|hop| hop.table == table);
+    let missing = resolved.without_data.iter();
+    let missing = missing.filter(|(table, _)| request.options.allow_missing && is_read(**table));
+    let warning = |(table, names): (&usize, &BTreeSet<TableName>)| {
         let name = &resolved.plan.tables[*table].name;
-        warnings.push(format!(
-            "table {name} is defined, but the snapshot holds no data for it: taken as empty"
-        ));
-    }
+        let partitions: Vec<String> = names
+            .iter()
+            .filter(|it| *it != name)
+            .map(ToString::to_string)
+            .collect();
+        match partitions.is_empty() {
+            true => format!(
+                "table {name} is defined, but the snapshot holds no data for it: taken as empty"
+            ),
+            false => format!(
+                "table {name}: the snapshot holds no data for its partitions {}: taken as empty",
+                partitions.join(", ")
+            ),
+        }
+    };
+    missing.map(warning).collect()
+}
+
+/// What showed only when the snapshot had been read.
+pub(super) fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+    let mut warnings = taken_as_empty(request, &outcome.resolved);
     let tables = request.selection.tables(&request.pipeline);
     warnings.extend(doubtful_keys(&request.pipeline, &outcome.catalog, &tables));
     warnings
+}
+
+/// What the snapshot could not give, though no relation failed for it.
+pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+    // What was told when the snapshot was opened comes first.
+    let told = outcome.facts.warnings.iter().cloned();
+    told.chain(plan_warnings(&outcome.resolved.plan))
+        .chain(late_warnings(request, outcome))
+        .collect()
+}
+
+/// Why the whole export is not to be relied on.
+pub(super) fn whole_error(request: &ExportRequest, outcome: &Outcome) -> Option<String> {
+    if let Some(cut_off) = &outcome.cut_off {
+        return Some(cut_off.to_string());
+    }
+    let entity = &request.pipeline.entity;
+    outcome.resolved.entities.is_empty().then(|| {
+        format!(
+            "there is no {} to export: table {} of the snapshot has no row of one; `relexport inspect` tells what it holds",
+            entity.kind, entity.table
+        )
+    })
 }
 
 fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
@@ -528,8 +609,9 @@ fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
         gitlab_version: stated,
         taken_at: instant.and_then(|facts| facts.taken_at.clone()),
         lsn: instant.and_then(|facts| facts.lsn.clone()),
+        missing_tables: taken_as_empty(request, resolved).len() as u64,
         warnings: warnings(request, outcome),
-        error: outcome.cut_off.as_ref().map(ToString::to_string),
+        error: whole_error(request, outcome),
     }
 }
 

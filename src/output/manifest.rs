@@ -36,6 +36,9 @@ pub struct Manifest {
     /// What the snapshot could not give, though no relation failed for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Tables whose data the snapshot does not hold, and which were taken as empty (`--allow-missing`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing_tables: u64,
     /// Where the time went, up to the end of the last file; once the run is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Times>,
@@ -84,6 +87,8 @@ pub struct ResumeEntry {
     pub relations: Option<Vec<String>>,
     pub gzip_level: u32,
     pub keep_going: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_missing: bool,
 }
 
 /// One exported entity.

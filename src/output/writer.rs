@@ -76,6 +76,8 @@ pub struct Known {
     pub taken_at: Option<String>,
     pub lsn: Option<String>,
     pub warnings: Vec<String>,
+    /// Tables without data that were taken as empty.
+    pub missing_tables: u64,
     /// Name and content of the file that describes the whole export.
     pub metadata: Vec<u8>,
     /// Why the whole export is not to be relied on, though single relations are.
@@ -269,6 +271,7 @@ impl State {
                 self.manifest.snapshot.taken_at = known.taken_at;
                 self.manifest.snapshot.lsn = known.lsn;
                 self.manifest.warnings = known.warnings;
+                self.manifest.missing_tables = known.missing_tables;
                 self.manifest.error = known.error;
                 self.write_manifest()?;
             }

@@ -141,12 +141,13 @@ impl<'a> Checker<'a> {
         place: &str,
         table: &'a Table,
         column: &str,
+        severity: Severity,
         consequence: &str,
     ) -> Option<&'a Column> {
         let found = table.column(column).map(|(_, column)| column);
         if found.is_none() {
             let message = format!("table {} has no column {column}: {consequence}", table.name);
-            self.report(Severity::Note, place, message);
+            self.report(severity, place, message);
         }
         found
     }
@@ -204,7 +205,8 @@ impl<'a> Checker<'a> {
         ];
         for (column, need, consequence) in optional {
             let Some(column) = column else { continue };
-            if self.wanted("entity", table, column, consequence).is_some() {
+            let found = self.wanted("entity", table, column, Severity::Note, consequence);
+            if found.is_some() {
                 self.needed("entity", table, column, need, "the family of an entity");
             }
         }
@@ -235,7 +237,8 @@ impl<'a> Checker<'a> {
             self.needed(&place, table, &rules.key, Need::Integer, "the key");
             for (column, rule) in &rules.values {
                 let consequence = "the rule has nothing to hold for";
-                if self.wanted(&place, table, column, consequence).is_some() {
+                let found = self.wanted(&place, table, column, Severity::Note, consequence);
+                if found.is_some() {
                     self.value_rule(&place, table, column, rule);
                 }
             }
@@ -390,7 +393,7 @@ relations:
             (
                 "no top-level table",
                 ("orders id", "other id"),
-                "note: relations > orders: the snapshot has no table orders: the relation is left out",
+                "warning: relations > orders: the snapshot has no table orders: the relation is left out",
             ),
             (
                 "no nested table",
@@ -415,7 +418,7 @@ relations:
             (
                 "no excepted column",
                 ("secret", ""),
-                "note: relations > orders: table orders has no column secret: there is nothing to leave out",
+                "warning: relations > orders: table orders has no column secret: there is nothing to leave out",
             ),
             (
                 "a condition that cannot hold",

@@ -134,9 +134,9 @@ pub struct RelationFile {
     pub r#where: Option<WhereFile>,
     /// A join table between the rows and the entity.
     pub through: Option<Located<ThroughFile>>,
-    /// Only these columns are written.
+    /// Only these columns are written; a `?` behind one says that a snapshot may lack it.
     pub only: Option<Located<Vec<Located<String>>>>,
-    /// All columns but these are written.
+    /// All columns but these are written; a `?` behind one says that a snapshot may lack it.
     pub except: Option<Located<Vec<Located<String>>>>,
     /// Keys after the columns.
     pub computed: Option<Entries<Located<ComputedFile>>>,
@@ -166,9 +166,9 @@ pub struct NodeFile {
     /// Columns by which the rows are ordered before their primary key, each with ` nulls first` or
     /// ` nulls last` (which goes without saying) behind it.
     pub order: Option<Vec<Located<String>>>,
-    /// Only these columns are written.
+    /// Only these columns are written; a `?` behind one says that a snapshot may lack it.
     pub only: Option<Located<Vec<Located<String>>>>,
-    /// All columns but these are written.
+    /// All columns but these are written; a `?` behind one says that a snapshot may lack it.
     pub except: Option<Located<Vec<Located<String>>>>,
     /// Keys after the columns.
     pub computed: Option<Entries<Located<ComputedFile>>>,
@@ -196,7 +196,7 @@ pub struct ThroughFile {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Computed")]
 pub struct ComputedFile {
-    /// The column whose value it is.
+    /// The column whose value it is; a `?` behind it says that a snapshot may lack it.
     pub column: Option<Located<String>>,
     /// The names of the column's integers.
     pub names: Option<Located<NamesFile>>,

@@ -225,6 +225,8 @@ pub struct Node {
     /// Order of the rows, before the primary key, which always comes last.
     pub order: Vec<OrderBy>,
     pub columns: Columns,
+    /// Columns, of those that `columns` and `computed` name, which a snapshot may lack without a word.
+    pub optional: BTreeSet<String>,
     /// Keys after the columns, in this order.
     pub computed: Vec<Computed>,
     /// Constant objects written in place of a row, by the value of a column of the row above.

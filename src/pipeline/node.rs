@@ -141,7 +141,8 @@ impl<'a> Validator<'a> {
         let through = view
             .through
             .map(|through| self.through(&through.value, &table));
-        let columns = self.columns(view);
+        let mut optional = BTreeSet::new();
+        let columns = self.columns(view, &mut optional);
         self.spend(name.value.len() + 256);
         self.clashes(view, &columns);
         Node {
@@ -158,7 +159,8 @@ impl<'a> Validator<'a> {
                 .map(|order| self.order(order))
                 .collect(),
             columns,
-            computed: self.computed(view.computed),
+            computed: self.computed(view.computed, &mut optional),
+            optional,
             instead: view.instead.map(|instead| self.instead(instead)),
             nested: self.nested(view, depth),
         }
@@ -263,12 +265,24 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn columns(&mut self, view: &NodeView<'a>) -> Columns {
+    /// The name of a column, which a `?` behind it says a snapshot may lack.
+    fn column(&mut self, name: &Located<String>, optional: &mut BTreeSet<String>) -> String {
+        let text = self.text(name);
+        match text.strip_suffix('?') {
+            Some("") | None => text,
+            Some(column) => {
+                optional.insert(column.to_owned());
+                column.to_owned()
+            }
+        }
+    }
+
+    fn columns(&mut self, view: &NodeView<'a>, optional: &mut BTreeSet<String>) -> Columns {
         let mut list = |columns: &ColumnList| {
             columns
                 .value
                 .iter()
-                .map(|column| self.text(column))
+                .map(|column| self.column(column, optional))
                 .collect()
         };
         match (view.only, view.except) {
@@ -336,10 +350,14 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn computed(&mut self, computed: Option<&'a Entries<Located<ComputedFile>>>) -> Vec<Computed> {
+    fn computed(
+        &mut self,
+        computed: Option<&'a Entries<Located<ComputedFile>>>,
+        optional: &mut BTreeSet<String>,
+    ) -> Vec<Computed> {
         let mut keys = Vec::new();
         for (name, key) in computed.into_iter().flat_map(|computed| computed.iter()) {
-            if let Some(value) = self.computed_value(key) {
+            if let Some(value) = self.computed_value(key, optional) {
                 self.spend(name.value.len() + 64);
                 keys.push(Computed {
                     name: name.value.clone(),
@@ -350,7 +368,11 @@ impl<'a> Validator<'a> {
         keys
     }
 
-    fn computed_value(&mut self, key: &'a Located<ComputedFile>) -> Option<ComputedValue> {
+    fn computed_value(
+        &mut self,
+        key: &'a Located<ComputedFile>,
+        optional: &mut BTreeSet<String>,
+    ) -> Option<ComputedValue> {
         let ComputedFile {
             column,
             names,
@@ -361,21 +383,23 @@ impl<'a> Validator<'a> {
         } = &key.value;
         match (column, names, text_color, lookup, link, without_table) {
             (Some(column), None, None, None, None, None) => {
-                Some(ComputedValue::Column(self.text(column)))
+                Some(ComputedValue::Column(self.column(column, optional)))
             }
             (Some(column), Some(names), None, None, None, None) => Some(ComputedValue::Names {
-                column: self.text(column),
+                column: self.column(column, optional),
                 names: self.names(names),
             }),
             (None, None, Some(column), None, None, None) => Some(ComputedValue::TextColor {
-                column: self.text(column),
+                column: self.column(column, optional),
             }),
             (Some(column), None, None, Some(table), Some(link), without_table) => {
                 Some(ComputedValue::Lookup {
                     table: self.text(table),
                     link: self.link(&link.value, link.place),
-                    column: self.text(column),
-                    without_table: self.optional(without_table.as_ref()),
+                    column: self.column(column, optional),
+                    without_table: without_table
+                        .as_ref()
+                        .map(|column| self.column(column, optional)),
                 })
             }
             _ => {

@@ -1,6 +1,6 @@
 //! Finding the entities: by key or full path, with their root ancestors and descendants.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::FixedState;
 
@@ -8,7 +8,7 @@ use crate::pipeline::{Condition, Entity, PathLookup, Test};
 use crate::snapshot::copy_text;
 
 use super::plan::PlanTable;
-use super::scan::parse_integer;
+use super::scan::{RowPlace, parse_integer};
 
 /// Which entities to export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// The keys, where they are known before the snapshot is read.
+    /// The keys, where they are known before the snapshot is read. A name of digits is taken for one; it may turn out
+    /// to be a path.
     pub fn keys(&self) -> Option<Vec<i64>> {
         match self {
             Choice::Named {
@@ -63,6 +64,15 @@ pub enum EntityError {
         table: String,
         condition: String,
     },
+    #[error(
+        "{wanted} is the path of {count} {kind}s, which only damage can bring about\n  name one by its id: {ids}"
+    )]
+    Ambiguous {
+        kind: String,
+        wanted: String,
+        count: usize,
+        ids: String,
+    },
     #[error("{reason}")]
     BadRow { reason: String },
 }
@@ -85,8 +95,10 @@ pub struct Directory {
     others: std::collections::HashSet<i64, FixedState>,
     /// By lookup table of current paths: full path of keys.
     paths: Vec<Map<Box<str>>>,
-    /// By lookup table of former paths: every path that a key had.
-    former: Vec<Vec<(i64, Box<str>)>>,
+    /// By lookup table: former paths, every one that a key had; of current ones those that are not the only ones.
+    more_paths: Vec<Vec<(i64, Box<str>)>>,
+    /// Entities of which two rows say different things, with the reason why they cannot be chosen.
+    doubtful: BTreeMap<i64, String>,
 }
 
 impl Directory {
@@ -96,7 +108,8 @@ impl Directory {
             records: Map::default(),
             others: Default::default(),
             paths: entity.paths.iter().map(|_| Map::default()).collect(),
-            former: entity.paths.iter().map(|_| Vec::new()).collect(),
+            more_paths: entity.paths.iter().map(|_| Vec::new()).collect(),
+            doubtful: BTreeMap::new(),
         }
     }
 
@@ -104,15 +117,22 @@ impl Directory {
     ///
     /// # Errors
     /// Where a key is no integer or a text is not UTF-8.
-    pub fn observe(&mut self, table: &PlanTable, rows: &[u8]) -> Result<(), EntityError> {
+    pub fn observe(
+        &mut self,
+        table: &PlanTable,
+        rows: &[u8],
+        places: &[RowPlace],
+    ) -> Result<(), EntityError> {
         let mut fields = Vec::new();
         let mut at = 0;
+        let mut places = places.iter();
         while at < rows.len() {
             let next = copy_text::next_row(rows, at, &mut fields);
             let row = Observed {
                 table,
                 rows,
                 fields: &fields,
+                place: places.next().copied(),
             };
             if table.name.name == self.entity.table {
                 self.observe_entity(&row)?;
@@ -156,6 +176,15 @@ impl Directory {
             name: text(&entity.name)?,
             segment: text(&entity.segment)?,
         };
+        if let Some(other) = self.records.get(&id)
+            && (other.parent, &other.ancestors) != (record.parent, &record.ancestors)
+        {
+            let (table, key) = (&row.table.name, &entity.key);
+            let reason = format!(
+                "table {table}: two rows have the same {key}, and say different things of what is above them"
+            );
+            self.doubtful.insert(id, reason);
+        }
         self.records.insert(id, record);
         Ok(())
     }
@@ -167,8 +196,19 @@ impl Directory {
         }
         if let (Some(id), Some(path)) = (row.integer(&lookup.key)?, row.text(&lookup.path)?) {
             match lookup.former {
-                true => self.former[position].push((id, path.into())),
-                false => drop(self.paths[position].insert(id, path.into())),
+                true => self.more_paths[position].push((id, path.into())),
+                false => {
+                    let path: Box<str> = path.into();
+                    let other = self.paths[position].insert(id, path.clone());
+                    if let Some(other) = other.filter(|other| *other != path) {
+                        let (table, key) = (&row.table.name, &lookup.key);
+                        let reason = format!(
+                            "table {table}: two rows have the same {key}, with different paths"
+                        );
+                        self.doubtful.insert(id, reason);
+                        self.more_paths[position].push((id, other));
+                    }
+                }
             }
         }
         Ok(())
@@ -180,6 +220,9 @@ impl Directory {
     /// Where a name finds nothing, or something that is no entity.
     pub fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
         let mut keys = Vec::new();
+        let doubt = |reason: &String| EntityError::BadRow {
+            reason: format!("{reason}\n  repair the table, and dump it again"),
+        };
         match choice {
             Choice::All => keys.extend(self.records.keys().copied().collect::<BTreeSet<_>>()),
             Choice::Named { names, descendants } => {
@@ -194,6 +237,18 @@ impl Directory {
         }
         let mut seen = BTreeSet::new();
         keys.retain(|key| seen.insert(*key));
+        let by_family = matches!(
+            choice,
+            Choice::Named {
+                descendants: true,
+                ..
+            }
+        );
+        // Who is below whom is not sure where anybody's rows say different things.
+        let mut doubtful = self.doubtful.iter();
+        if let Some((_, reason)) = doubtful.find(|(key, _)| by_family || seen.contains(key)) {
+            return Err(doubt(reason));
+        }
         Ok(keys.into_iter().map(|key| self.info(key)).collect())
     }
 
@@ -217,18 +272,15 @@ impl Directory {
     /// Where there is none, or something that is no entity.
     pub fn find(&self, wanted: &str) -> Result<i64, EntityError> {
         let wanted = wanted.trim_matches('/');
-        if let Ok(id) = wanted.parse::<i64>() {
-            if self.records.contains_key(&id) {
-                return Ok(id);
-            }
-            // A number is always a key: rows may have been kept by it before paths were known.
-            return Err(if self.others.contains(&id) {
-                self.not_an_entity(wanted)
-            } else {
-                self.unknown(wanted)
-            });
+        if let Ok(id) = wanted.parse::<i64>()
+            && self.records.contains_key(&id)
+        {
+            return Ok(id);
         }
-        let mut other = false;
+        // A number that is no entity's key may be a path.
+        let mut other = wanted
+            .parse()
+            .is_ok_and(|id: i64| self.others.contains(&id));
         for (position, lookup) in self.entity.paths.iter().enumerate() {
             for fold in folds(lookup) {
                 let is_wanted = |path: &str| match fold {
@@ -237,17 +289,21 @@ impl Directory {
                 };
                 let current = self.paths[position].iter();
                 let current = current.map(|(id, path)| (*id, path));
-                let former = self.former[position].iter().map(|(id, path)| (*id, path));
+                let former = self.more_paths[position]
+                    .iter()
+                    .map(|(id, path)| (*id, path));
                 let mut ids: Vec<i64> = current
                     .chain(former)
                     .filter(|(_, path)| is_wanted(path))
                     .map(|(id, _)| id)
                     .collect();
                 ids.sort_unstable();
-                if let Some(id) = ids.iter().find(|id| self.records.contains_key(id)) {
-                    return Ok(*id);
-                }
+                ids.dedup();
                 other |= ids.iter().any(|id| self.others.contains(id));
+                ids.retain(|id| self.records.contains_key(id));
+                if let Some(id) = self.only(wanted, &ids)? {
+                    return Ok(id);
+                }
             }
         }
         // Entities without a path of their own are found by their ancestors' parts.
@@ -258,10 +314,31 @@ impl Directory {
             .filter(|id| self.full_path(*id) == wanted)
             .collect();
         by_parts.sort_unstable();
-        match by_parts.first() {
-            Some(id) => Ok(*id),
+        match self.only(wanted, &by_parts)? {
+            Some(id) => Ok(id),
             None if other => Err(self.not_an_entity(wanted)),
             None => Err(self.unknown(wanted)),
+        }
+    }
+
+    /// The one of these entities, if there is one.
+    ///
+    /// # Errors
+    /// Where there are several: one of them would be another's.
+    fn only(&self, wanted: &str, ids: &[i64]) -> Result<Option<i64>, EntityError> {
+        match ids {
+            [] => Ok(None),
+            [id] => Ok(Some(*id)),
+            several => Err(EntityError::Ambiguous {
+                kind: self.entity.kind.clone(),
+                wanted: wanted.to_owned(),
+                count: several.len(),
+                ids: several
+                    .iter()
+                    .map(i64::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
         }
     }
 
@@ -361,7 +438,7 @@ impl Directory {
     /// Keys that a path names, but whose rows have not been seen.
     pub fn strangers(&self) -> BTreeSet<i64> {
         let current = self.paths.iter().flat_map(|paths| paths.keys());
-        let former = self.former.iter().flatten().map(|(id, _)| id);
+        let former = self.more_paths.iter().flatten().map(|(id, _)| id);
         let known = |id: &i64| self.records.contains_key(id) || self.others.contains(id);
         current
             .chain(former)
@@ -427,6 +504,7 @@ struct Observed<'a> {
     table: &'a PlanTable,
     rows: &'a [u8],
     fields: &'a [std::ops::Range<usize>],
+    place: Option<RowPlace>,
 }
 
 impl<'a> Observed<'a> {
@@ -452,10 +530,15 @@ impl<'a> Observed<'a> {
     }
 
     fn bad(&self, column: &str, what: &str) -> EntityError {
+        let place = self.place.map(|place| {
+            let RowPlace { row, offset } = place;
+            format!(", row {row} (byte {offset})")
+        });
         EntityError::BadRow {
             reason: format!(
-                "a row of table {} has a {column} that is {what}",
-                self.table.name
+                "table {}{}: its {column} is {what}, so that it is not sure which ones there are\n  copy or dump it again",
+                self.table.name,
+                place.unwrap_or_default()
             ),
         }
     }

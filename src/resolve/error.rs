@@ -16,12 +16,20 @@ pub enum ResolveError {
     Entity(#[from] EntityError),
     #[error("{0}")]
     Plan(String),
+    /// Under `strict`.
+    #[error(
+        "the snapshot lacks what the pipeline names, and --strict allows none of it:\n  {0}\n  mend the names, or mark columns that may be missing with ?"
+    )]
+    Strict(String),
     #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
     Temp(#[from] io::Error),
     #[error(
         "table {table} stands in two places of the snapshot, with tables between that depend on it, so it must be read twice\n  save the snapshot to a file, and name that"
     )]
     Reappeared { table: String },
+    /// Names that were taken for keys are paths; these are their keys.
+    #[error("a name of digits alone turned out to be a path when rows had been looked for by it as an id\n  name it by its id: {}", list(.ids))]
+    FoundByPath { ids: Vec<i64> },
     /// The snapshot holds rows of other entities only.
     #[error(
         "{kind} {wanted} is not among those whose rows the snapshot was taken with\n  take one with it, or with whole tables"
@@ -51,4 +59,9 @@ impl From<SnapshotError> for ResolveError {
     fn from(error: SnapshotError) -> Self {
         ResolveError::Snapshot(Box::new(error))
     }
+}
+
+fn list(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    ids.join(", ")
 }

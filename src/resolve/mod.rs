@@ -20,6 +20,7 @@ mod stage;
 mod store;
 mod walk;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +32,8 @@ use rayon::ThreadPool;
 use crate::fault::caught;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{
-    Access, BlockHead, Catalog, Event, Part as TablePart, Snapshot, SnapshotError, SnapshotFacts,
-    StreamSource, TableName, TableSource,
+    Access, BlockHead, Catalog, Event, Holdings, Part as TablePart, Snapshot, SnapshotError,
+    SnapshotFacts, StreamSource, TableName, TableSource,
 };
 use crate::timings::{self, Phase, Timings};
 
@@ -43,10 +44,10 @@ pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted, missing_i
 pub use plan::{
     HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
     PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
-    entity_tables, plan,
+    entity_tables, no_table, plan, undefined,
 };
-pub use resolver::{Limits, Resolved, Rows, Trouble};
-pub use scan::{BadRow, Found, HopToScan, Scanned, Scanner, parse_integer};
+pub use resolver::{Limits, Resolved, Rows, Trouble, without_data};
+pub use scan::{BadRow, Found, HopToScan, RowPlace, Scanned, Scanner, parse_integer};
 pub use store::{Entry, RowAt, RowStore};
 pub use walk::{TakeRow, walk};
 
@@ -71,6 +72,11 @@ pub struct Request<'a> {
     /// Take no table as complete before the snapshot's end. Slower: more rows wait. Needed where
     /// [`ResolveError::Reappeared`] was the answer without it.
     pub seal_late: bool,
+    /// Take a table without data as an empty one. Else who needs it to find the entities gets an error; for the others
+    /// [`Resolved::without_data`] says it.
+    pub allow_missing: bool,
+    /// Refuse a snapshot that lacks a table or column that the pipeline names.
+    pub strict: bool,
     /// Read a stream only until the tables that are needed have gone by. What is damaged behind them is then not
     /// noticed, so this is for looking around and not for exports. All entities are then all that a snapshot knows of, also
     /// where it was taken without the rows of some: see [`SnapshotFacts::only`].
@@ -92,6 +98,8 @@ pub struct Outcome {
     pub catalog: Arc<Catalog>,
     /// The snapshot ended too early, but some tables were complete by then.
     pub cut_off: Option<SnapshotError>,
+    /// Tables of the pipeline whose data is there without their definition; the relations that need them fail.
+    pub undefined: BTreeSet<String>,
 }
 
 /// Finds all rows that the request needs, in one read of the snapshot. Of a snapshot that finds rows itself only the
@@ -109,9 +117,6 @@ pub fn resolve(
         Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
         Access::Keyed(source) => live::resolve_live(source, request, observer),
     }?;
-    if !request.stop_early {
-        check_taken(&outcome, request.pipeline)?;
-    }
     // What was taken for some entities looks whole for every other, too. Who only looks around sees whose rows are there.
     let is_list = request.stop_early && *request.choice == Choice::All;
     if !is_list
@@ -131,18 +136,27 @@ pub fn resolve(
 }
 
 /// Makes sure that a taken snapshot has what the pipeline needs: what was not taken would look empty.
-fn check_taken(outcome: &Outcome, pipeline: &Pipeline) -> Result<(), ResolveError> {
-    let Some(other) = &outcome.facts.taken_for else {
+fn check_taken(
+    facts: &SnapshotFacts,
+    plan: &Plan,
+    holdings: &Holdings,
+    pipeline: &Pipeline,
+) -> Result<(), ResolveError> {
+    let Some(other) = &facts.taken_for else {
         return Ok(());
     };
-    let plan = &outcome.resolved.plan;
-    let mut missing = outcome.resolved.without_data.iter();
-    let lacks = match &outcome.facts.only {
+    let is_needed = |name: &&TableName| {
+        let table = plan.tables.iter().position(|table| table.name == **name);
+        table.is_some_and(|id| {
+            plan.tables[id].observed || plan.hops.iter().any(|hop| hop.table == id)
+        })
+    };
+    let lacks = match &facts.only {
         _ if other.sha256 == pipeline.sha256 => return Ok(()),
         // Nor does it have other columns, or rows that other links lead to.
         Some(_) => "holds only the rows that it needs".to_owned(),
-        None => match missing.find(|table| plan.hops.iter().any(|hop| hop.table == **table)) {
-            Some(table) => format!("lacks table {}", plan.tables[*table].name),
+        None => match holdings.without_data.iter().find(is_needed) {
+            Some(table) => format!("lacks table {table}"),
             None => return Ok(()),
         },
     };
@@ -150,6 +164,17 @@ fn check_taken(outcome: &Outcome, pipeline: &Pipeline) -> Result<(), ResolveErro
         pipeline: other.name.clone(),
         lacks,
     })
+}
+
+/// Under `strict`, nothing that the pipeline names may be missing.
+fn check_strict(request: &Request<'_>, plan: &Plan) -> Result<(), ResolveError> {
+    let left_out = plan.left_out.iter();
+    let left_out = left_out.map(|(relation, table)| no_table(relation, table));
+    let lacks: Vec<String> = left_out.chain(plan.warnings.iter().cloned()).collect();
+    match lacks.is_empty() || !request.strict {
+        true => Ok(()),
+        false => Err(ResolveError::Strict(lacks.join("\n  "))),
+    }
 }
 
 fn check(interrupted: &AtomicBool) -> Result<(), ResolveError> {
@@ -168,6 +193,7 @@ fn start(
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
     let plan = plan(request.pipeline, request.selection, catalog).map_err(ResolveError::Plan)?;
+    check_strict(request, &plan)?;
     observer.planned(&plan, facts);
     let (choice, limits) = (request.choice.clone(), request.limits.clone());
     let pool = Arc::clone(&request.pool);
@@ -181,6 +207,9 @@ fn start(
     );
     if request.seal_late {
         resolver.seal_late();
+    }
+    if request.allow_missing {
+        resolver.allow_missing();
     }
     resolver.begin(candidates);
     Ok(resolver)
@@ -224,7 +253,11 @@ fn resolve_stream(
     if cut_off.is_none() || stream.ended {
         stream.leave()?;
     }
-    let finished = stream.resolver.finish(cut_off.is_some());
+    let mut finished = stream.resolver.finish(cut_off.is_some());
+    let mut undefined = BTreeSet::new();
+    if let Ok(resolved) = &mut finished {
+        undefined = fail_undefined(resolved, request, &stream.holdings)?;
+    }
     let (resolved, cut_off) = match (finished, cut_off) {
         (Err(ResolveError::Entity(_)), Some(cut_off)) => return Err(cut_off.into()),
         // Who the entities are, and below whom, is not known for sure.
@@ -238,6 +271,7 @@ fn resolve_stream(
         facts: stream.facts,
         catalog: stream.catalog,
         cut_off,
+        undefined,
     })
 }
 
@@ -258,6 +292,8 @@ struct StreamState {
     ended: bool,
     /// The heads of data that begins; each of its tables has one.
     beginning: Vec<Arc<BlockHead>>,
+    /// Known when the stream has ended.
+    holdings: Holdings,
 }
 
 impl StreamState {
@@ -300,6 +336,44 @@ impl StreamState {
     }
 }
 
+/// Notes which tables of the plan the snapshot holds no data of.
+fn note_without_data(resolver: &mut Resolver, catalog: &Catalog, holdings: &Holdings) {
+    for name in &holdings.without_data {
+        for holder in catalog.holders(name) {
+            if let Some(table) = resolver.table(&holder) {
+                resolver.table_without_data(table, name.clone());
+            }
+        }
+    }
+}
+
+/// Fails the relations that lack a table whose data is there without its definition: it is not a table that the
+/// snapshot does not have.
+///
+/// # Errors
+/// Where it is a table that says who the entities are.
+fn fail_undefined(
+    resolved: &mut Resolved,
+    request: &Request<'_>,
+    holdings: &Holdings,
+) -> Result<BTreeSet<String>, ResolveError> {
+    let needed = request.selection.tables(request.pipeline);
+    let found = holdings.undefined.iter();
+    let found = found.filter(|name| name.schema == "public" && needed.contains(&name.name));
+    let names: BTreeSet<String> = found.map(|name| name.name.clone()).collect();
+    let of_entities = entity_tables(&request.pipeline.entity);
+    if let Some(name) = of_entities.intersection(&names).next() {
+        return Err(ResolveError::Plan(undefined(name)));
+    }
+    if !names.is_empty() {
+        // Nothing else holds the plan any more: the rows have been found.
+        let plan = Arc::get_mut(&mut resolved.plan)
+            .ok_or_else(|| ResolveError::Plan("the plan is still being used".to_owned()))?;
+        plan.fail_undefined(request.pipeline, request.selection, &names);
+    }
+    Ok(names)
+}
+
 fn drive_stream(
     events: &Receiver<Event>,
     request: &Request<'_>,
@@ -324,6 +398,7 @@ fn drive_stream(
                     current: Vec::new(),
                     ended: true,
                     beginning: Vec::new(),
+                    holdings: Holdings::default(),
                 });
             }
             (Event::Begin(head), Some(stream)) => stream.beginning.push(head),
@@ -349,7 +424,22 @@ fn drive_stream(
             (Event::Keys(keys), Some(stream)) => {
                 stream.catalog = Arc::new(stream.catalog.with_keys(keys));
             }
-            (_, None) => {
+            (Event::Damage(damage), _) if request.stop_early => {
+                tracing::warn!("{damage}; no row of that table is needed here");
+            }
+            (Event::Damage(damage), _) => return Err(damage.into()),
+            (Event::Holdings(holdings), Some(stream)) => {
+                note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
+                stream.holdings = holdings;
+            }
+            (
+                Event::Begin(_)
+                | Event::Rows(_)
+                | Event::End(_)
+                | Event::Keys(_)
+                | Event::Holdings(_),
+                None,
+            ) => {
                 return Err(ResolveError::Plan(
                     "rows came before the catalog".to_owned(),
                 ));
@@ -376,7 +466,12 @@ fn resolve_tables(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
     let (catalog, facts) = (source.catalog(), source.facts());
+    let holdings = source.holdings();
     let mut resolver = start(request, &catalog, &facts, false, observer)?;
+    if !request.stop_early {
+        check_taken(&facts, &resolver.plan, &holdings, request.pipeline)?;
+    }
+    note_without_data(&mut resolver, &catalog, &holdings);
     let plan = Arc::clone(&resolver.plan);
     let readers = request.pool.current_num_threads().max(1);
     let mut schedule = Schedule::new(&plan, source, readers);
@@ -440,12 +535,15 @@ fn resolve_tables(
                 }
             }
         }
-        drop(work);
+        drop((work, schedule, plan));
+        let mut resolved = resolver.finish(false)?;
+        let undefined = fail_undefined(&mut resolved, request, &holdings)?;
         Ok(Outcome {
-            resolved: resolver.finish(false)?,
+            resolved,
             facts,
             catalog,
             cut_off: None,
+            undefined,
         })
     })
 }

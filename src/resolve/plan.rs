@@ -67,13 +67,20 @@ impl Selection {
     pub fn tables(&self, pipeline: &Pipeline) -> BTreeSet<String> {
         let mut names = entity_tables(&pipeline.entity);
         for relation in self.of(pipeline) {
-            match &relation.source {
-                Source::Rows(node) => self.node_tables(node, &mut names),
-                Source::Maxima(maxima) => {
-                    names.extend(maxima.iter().map(|maximum| maximum.table.clone()))
-                }
-                Source::Collected(collected) => self.node_tables(&collected.node, &mut names),
+            names.append(&mut self.relation_tables(relation));
+        }
+        names
+    }
+
+    /// The names of all tables that a relation reads.
+    fn relation_tables(&self, relation: &Relation) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        match &relation.source {
+            Source::Rows(node) => self.node_tables(node, &mut names),
+            Source::Maxima(maxima) => {
+                names.extend(maxima.iter().map(|maximum| maximum.table.clone()))
             }
+            Source::Collected(collected) => self.node_tables(&collected.node, &mut names),
         }
         names
     }
@@ -104,6 +111,18 @@ pub fn entity_tables(entity: &Entity) -> BTreeSet<String> {
         .map(|lookup| lookup.table.clone())
         .chain([entity.table.clone()])
         .collect()
+}
+
+/// Says that a relation is left out.
+pub fn no_table(relation: &str, table: &str) -> String {
+    format!("the snapshot has no table {table}: relation {relation} is left out")
+}
+
+/// Says that a table's data is there without its definition.
+pub fn undefined(table: &str) -> String {
+    format!(
+        "the snapshot holds data of table {table}, but not its definition (CREATE TABLE): copy or dump it again, whole"
+    )
 }
 
 /// A pipeline laid over a catalog.
@@ -142,6 +161,43 @@ impl Plan {
             }
         }
         feeds
+    }
+
+    /// Fails the relations that need one of these tables, whose data is there without its definition: also those that
+    /// were left out because the catalog does not have it.
+    pub(super) fn fail_undefined(
+        &mut self,
+        pipeline: &Pipeline,
+        selection: &Selection,
+        names: &BTreeSet<String>,
+    ) {
+        let mut relations = std::mem::take(&mut self.relations).into_iter().peekable();
+        for relation in selection.of(pipeline) {
+            let tables = selection.relation_tables(relation);
+            let undefined_table = tables.iter().find(|table| names.contains(*table));
+            let planned = relations.next_if(|planned| planned.name == relation.name);
+            let reason = undefined_table.map(|table| undefined(table));
+            let relation = match (planned, reason) {
+                (Some(planned), None) => planned,
+                (Some(planned), Some(reason)) => PlanRelation {
+                    source: Err(reason),
+                    ..planned
+                },
+                (None, Some(reason)) => PlanRelation {
+                    name: relation.name.clone(),
+                    form: relation.form,
+                    batched: relation.batched,
+                    source: Err(reason),
+                    tables: BTreeSet::new(),
+                    hops: 0..0,
+                    collected_from: draft::is_collected_from(pipeline, relation, None),
+                },
+                (None, None) => continue,
+            };
+            self.left_out
+                .retain(|(left_out, _)| *left_out != relation.name);
+            self.relations.push(relation);
+        }
     }
 
     /// True where a hop's keys are those of the root ancestors.
@@ -226,6 +282,8 @@ pub struct PlanRelation {
     pub tables: BTreeSet<TableId>,
     /// The hops that find its rows, each behind those that feed it.
     pub hops: Range<HopId>,
+    /// Other relations are collected from its records.
+    pub collected_from: bool,
 }
 
 /// What a relation is made of.

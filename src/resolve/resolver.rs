@@ -8,10 +8,11 @@
 
 mod settle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use rayon::ThreadPool;
 
 use crate::fan_out::FanOut;
@@ -26,7 +27,7 @@ use super::live::Live;
 use super::plan::{Hop, HopId, Plan, PlanTable, SlotId, SlotSource, TableId};
 use super::scan::{BadRow, HopToScan, Scanned, Scanner};
 use super::stage::{self, Stage};
-use super::store::{Entry, RowStore};
+use super::store::{Entry, RowAt, RowStore};
 
 /// Bad rows of a table that are described; the others are only counted.
 const DESCRIBED: usize = 100;
@@ -53,6 +54,21 @@ impl Trouble {
     fn is_none(&self) -> bool {
         self.broken.is_none() && self.bad_count == 0
     }
+
+    /// What is wrong, with the place of the first bad row.
+    fn says(&self, table: &TableName) -> Option<String> {
+        match (&self.broken, self.bad_rows.first()) {
+            (Some(reason), _) => Some(format!("table {table}: {reason}")),
+            (None, Some(bad)) => Some(format!(
+                "table {table}, row {} (byte {}): {}",
+                bad.row, bad.offset, bad.reason
+            )),
+            (None, None) if self.bad_count > 0 => {
+                Some(format!("table {table} has rows that cannot be read"))
+            }
+            (None, None) => None,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -63,6 +79,12 @@ struct TableState {
     /// Hops whose rows are staged; decided when the table's data begins, for all of it.
     staged_hops: Option<Vec<HopId>>,
     stage: Option<Stage>,
+    /// Blocks of the stage so far.
+    stage_blocks: usize,
+    /// Rows of the stage that were kept before, by block and place in it: a row that several passes find is kept once.
+    kept_of_stage: HashMap<(usize, usize), RowAt, FixedState>,
+    /// Tables of this one's tree whose data the snapshot does not hold.
+    without_data: BTreeSet<TableName>,
     /// Layout columns that no part of the data has.
     absent: Option<BTreeSet<usize>>,
     /// Layout columns that a part with rows lacks.
@@ -85,8 +107,23 @@ impl SlotState {
     }
 }
 
-/// What a job of the pool gives back: whose rows it scanned, and what it found.
-type Job = (TableId, Scanned, Vec<u8>);
+/// What a job of the pool gives back.
+struct Job {
+    /// Whose rows it scanned.
+    table: TableId,
+    scanned: Scanned,
+    packed: Vec<u8>,
+    /// The rows were a block of the stage.
+    stage: Option<StageBlock>,
+}
+
+/// A block of a table's stage.
+#[derive(Clone, Copy)]
+struct StageBlock {
+    number: usize,
+    /// Its rows stay staged, for hops that are decided later.
+    stays: bool,
+}
 
 /// The rows of one snapshot that a plan needs, while they are being found.
 pub(super) struct Resolver {
@@ -102,6 +139,8 @@ pub(super) struct Resolver {
     staged_bytes: u64,
     fan_out: FanOut<std::io::Result<Job>>,
     entities: Option<Vec<EntityInfo>>,
+    /// A table without data is taken as an empty one.
+    allow_missing: bool,
     /// Whether a table that went by may be taken as complete before the snapshot's end.
     seal_early: bool,
     at_end: bool,
@@ -126,8 +165,11 @@ pub struct Resolved {
     pub absent: BTreeMap<TableId, BTreeSet<usize>>,
     /// Tables of the plan that did not come to their end, because the snapshot was cut off before.
     pub incomplete: BTreeSet<TableId>,
-    /// Tables that the catalog has, but for which the snapshot holds no data at all.
-    pub without_data: BTreeSet<TableId>,
+    /// Tables of which no data went by: a snapshot that does not hold it, or a partitioned table without partitions.
+    pub unseen: BTreeSet<TableId>,
+    /// Tables that the catalog has, but whose data, or that of partitions of theirs, the snapshot does not hold, with the
+    /// names of what is missing.
+    pub without_data: BTreeMap<TableId, BTreeSet<TableName>>,
     /// Bytes of temp files: staged rows and rows moved out of memory.
     pub temp_bytes: u64,
 }
@@ -169,6 +211,7 @@ impl Resolver {
             store: RowStore::new(plan.hops.len(), rows_in_memory, &limits.temp_dir),
             fan_out: FanOut::new(pool, window, Phase::Scan),
             entities: None,
+            allow_missing: false,
             seal_early: true,
             at_end: false,
             staged_bytes: 0,
@@ -177,6 +220,11 @@ impl Resolver {
             choice,
             limits,
         }
+    }
+
+    /// Takes tables without data as empty ones.
+    pub fn allow_missing(&mut self) {
+        self.allow_missing = true;
     }
 
     /// Takes a table as complete only at the snapshot's end: for a snapshot whose tables stand in several places.
@@ -252,6 +300,8 @@ impl Resolver {
         head: &Arc<BlockHead>,
     ) -> Result<(), ResolveError> {
         if self.tables[table].gone {
+            // Who the entities are was decided without these rows.
+            let decided = self.plan.tables[table].observed && self.entities.is_some();
             let used = |(slot, source): (SlotId, &SlotSource)| {
                 self.slots[slot].sealed().is_some()
                     && source
@@ -259,7 +309,7 @@ impl Resolver {
                         .iter()
                         .any(|hop| self.plan.hops[*hop].table == table)
             };
-            if self.plan.slots.iter().enumerate().any(used) {
+            if decided || self.plan.slots.iter().enumerate().any(used) {
                 return Err(ResolveError::Reappeared {
                     table: self.plan.tables[table].name.to_string(),
                 });
@@ -364,7 +414,12 @@ impl Resolver {
         let oldest = self.fan_out.give(move || {
             let mut scanned = scanner.scan(&block);
             let packed = pack(&mut scanned);
-            Ok((table, scanned, packed))
+            Ok(Job {
+                table,
+                scanned,
+                packed,
+                stage: None,
+            })
         });
         self.take(oldest)?;
         while let Some(ready) = self.fan_out.take_ready() {
@@ -383,10 +438,25 @@ impl Resolver {
 
     fn take(&mut self, result: Option<std::io::Result<Job>>) -> Result<(), ResolveError> {
         let Some(result) = result else { return Ok(()) };
-        let (table, scanned, packed) = result?;
+        let Job {
+            table,
+            scanned,
+            packed,
+            stage,
+        } = result?;
+        let kept_before = &mut self.tables[table].kept_of_stage;
         let mut places = Vec::with_capacity(scanned.ranges.len());
-        for range in &scanned.ranges {
-            places.push(self.store.push(&scanned.kept[range.clone()])?);
+        for (range, start) in scanned.ranges.iter().zip(&scanned.starts) {
+            let staged = stage.map(|block| (block.number, *start));
+            let before = staged.and_then(|staged| kept_before.get(&staged).copied());
+            let at = match before {
+                Some(at) => at,
+                None => self.store.push(&scanned.kept[range.clone()])?,
+            };
+            if let (Some(staged), true) = (staged, stage.is_some_and(|block| block.stays)) {
+                kept_before.insert(staged, at);
+            }
+            places.push(at);
         }
         for found in &scanned.found {
             self.store.enter(
@@ -412,10 +482,18 @@ impl Resolver {
             };
             stage.push(&packed)?;
             self.staged_bytes += packed.len() as u64;
+            let number = state.stage_blocks;
+            state.stage_blocks += 1;
+            for (kept, start) in &scanned.kept_and_staged {
+                state.kept_of_stage.insert((number, *start), places[*kept]);
+            }
         }
         if !scanned.observed.is_empty() {
-            self.directory
-                .observe(&self.plan.tables[table], &scanned.observed)?;
+            self.directory.observe(
+                &self.plan.tables[table],
+                &scanned.observed,
+                &scanned.observed_places,
+            )?;
         }
         let described = &mut state.trouble.bad_rows;
         described.extend(
@@ -431,6 +509,11 @@ impl Resolver {
     /// The data of a table cannot be read: what is made of it fails.
     pub fn table_broken(&mut self, table: TableId, reason: String) {
         self.tables[table].trouble.broken.get_or_insert(reason);
+    }
+
+    /// The data of a table, or of a partition of it, is not in the snapshot.
+    pub fn table_without_data(&mut self, table: TableId, name: TableName) {
+        self.tables[table].without_data.insert(name);
     }
 
     /// The data of a table has gone by in a stream: what depends on it may be decided, unless more of it may
@@ -473,12 +556,15 @@ impl Resolver {
         }
         self.settle()?;
         let entities = self.entities()?;
-        let mut without_data = BTreeSet::new();
+        let (mut unseen, mut without_data) = (BTreeSet::new(), BTreeMap::new());
         let mut troubles = BTreeMap::new();
         let mut absent = BTreeMap::new();
         for (id, state) in self.tables.iter_mut().enumerate() {
             if !state.seen {
-                without_data.insert(id);
+                unseen.insert(id);
+            }
+            if !state.without_data.is_empty() {
+                without_data.insert(id, std::mem::take(&mut state.without_data));
             }
             let needed = self.plan.hops.iter().filter(|hop| hop.table == id);
             if let Some(reason) = unlinked(&self.plan.tables[id], state, needed) {
@@ -503,6 +589,7 @@ impl Resolver {
             troubles,
             absent,
             incomplete,
+            unseen,
             without_data,
         })
     }
@@ -515,10 +602,18 @@ impl Resolver {
         if let Some(entities) = &self.entities {
             return Ok(entities.clone());
         }
-        let entities = self
-            .directory
-            .choose(&self.choice)
-            .map_err(|error| self.lost_entity().unwrap_or(error))?;
+        // A row that cannot be read may be that of an entity that is wanted, or say that another one has its path.
+        if let Some(error) = self.doubtful_entities() {
+            return Err(error.into());
+        }
+        let entities = self.directory.choose(&self.choice)?;
+        if let Some(keys) = self.choice.keys() {
+            let ids: Vec<i64> = entities.iter().map(|entity| entity.id).collect();
+            if ids.iter().any(|id| !keys.contains(id)) {
+                // Rows have been kept by what was taken for a key.
+                return Err(ResolveError::FoundByPath { ids });
+            }
+        }
         Ok(self.entities.insert(entities).clone())
     }
 
@@ -527,23 +622,21 @@ impl Resolver {
         self.tables.iter().all(|table| table.gone)
     }
 
-    /// Why an entity may not have been found although it is there: rows of the tables that say so cannot be read.
-    fn lost_entity(&self) -> Option<EntityError> {
+    /// Why it is not sure who the entities are: something of the tables that say so cannot be read, or is not there.
+    fn doubtful_entities(&self) -> Option<EntityError> {
         let tables = self.plan.tables.iter().zip(&self.tables);
-        let (table, trouble) = tables
-            .filter(|(table, _)| table.observed)
-            .map(|(table, state)| (table, &state.trouble))
-            .find(|(_, trouble)| !trouble.is_none())?;
-        let name = &table.name;
-        let reason = match (&trouble.broken, trouble.bad_rows.first()) {
-            (Some(reason), _) => format!("table {name}: {reason}"),
-            (None, Some(bad)) => format!(
-                "table {name}, row {} (byte {}): {}; it may be the one that is looked for",
-                bad.row, bad.offset, bad.reason
-            ),
-            (None, None) => format!("table {name} has rows that cannot be read"),
-        };
-        Some(EntityError::BadRow { reason })
+        let mut observed = tables.filter(|(table, _)| table.observed);
+        observed.find_map(|(table, state)| {
+            let damage = state.trouble.says(&table.name).map(|reason| {
+                format!("{reason}; this table says which ones there are, so that none is sure\n  copy or dump it again")
+            });
+            let missing = || {
+                let missing = state.without_data.first().filter(|_| !self.allow_missing)?;
+                Some(without_data(&table.name, missing))
+            };
+            let reason = damage.or_else(missing)?;
+            Some(EntityError::BadRow { reason })
+        })
     }
 
     fn observed_gone(&self) -> bool {
@@ -592,6 +685,18 @@ fn filled_in(table: &PlanTable, state: &TableState, catalog: &Catalog) -> Option
         "some of its data has no column {column}, and the database would fill in the column's default; \
          restore the dump into a server, and export from that"
     ))
+}
+
+/// Says that the data of a table, or of its partition `missing`, is not there.
+pub fn without_data(table: &TableName, missing: &TableName) -> String {
+    let partition = match missing == table {
+        true => String::new(),
+        false => format!(" of its partition {missing}"),
+    };
+    format!(
+        "table {table} is defined, but the snapshot does not hold the data{partition}: dump it with its data, or take it \
+         as empty with --allow-missing"
+    )
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

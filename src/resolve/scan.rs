@@ -70,6 +70,15 @@ pub struct HopToScan<'a> {
     pub feeds: Vec<(SlotId, &'a str)>,
 }
 
+/// Where a row stands in its table's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Number of the row, from 1.
+    pub row: u64,
+    /// Where the row starts, in bytes of the decompressed source.
+    pub offset: u64,
+}
+
 /// A row that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
@@ -92,8 +101,14 @@ pub struct Scanned {
     pub fed: Vec<(SlotId, i64)>,
     /// Rows that must wait, each ended by LF.
     pub staged: Vec<u8>,
+    /// Of rows that were kept and wait, too: the position in `ranges`, and where the row begins in `staged`.
+    pub kept_and_staged: Vec<(usize, usize)>,
+    /// Where each kept row begins in the block.
+    pub starts: Vec<usize>,
     /// Rows for the entity directory, each ended by LF.
     pub observed: Vec<u8>,
+    /// Where the rows for the directory stand.
+    pub observed_places: Vec<RowPlace>,
     pub bad: Vec<BadRow>,
     pub bad_rows: u64,
 }
@@ -264,6 +279,7 @@ impl Scanner {
 
     fn row(&self, row: &impl Row, block: &Block, at: usize, scanned: &mut Scanned) {
         scanned.rows += 1;
+        let found_before = scanned.found.len();
         if row.len() != self.fields {
             let reason = format!(
                 "{} fields, but the table's data has {} columns",
@@ -281,6 +297,7 @@ impl Scanner {
                 continue;
             }
             let Some(key) = row.integer(hop.child) else {
+                scanned.found.truncate(found_before);
                 scanned.bad(block, at, self.no_integer(hop.child, "a key"));
                 return;
             };
@@ -295,6 +312,7 @@ impl Scanner {
                 let from = scanned.kept.len();
                 self.copy(row, &mut scanned.kept);
                 scanned.ranges.push(from..scanned.kept.len());
+                scanned.starts.push(at);
                 scanned.ranges.len() - 1
             });
             scanned.found.push(Found {
@@ -308,6 +326,8 @@ impl Scanner {
                     Some(value) => scanned.fed.push((*slot, value)),
                     None if row.is_null(*field) => {}
                     None => {
+                        // A row is used by all hops or by none.
+                        scanned.found.truncate(found_before);
                         scanned.bad(block, at, self.no_integer(*field, "a key"));
                         return;
                     }
@@ -323,8 +343,12 @@ impl Scanner {
                 .into_iter()
                 .find(|field| row.integer(*field).is_none())
             {
+                scanned.found.truncate(found_before);
                 scanned.bad(block, at, self.no_integer(field, "a key"));
                 return;
+            }
+            if let Some(kept) = kept {
+                scanned.kept_and_staged.push((kept, scanned.staged.len()));
             }
             self.copy(row, &mut scanned.staged);
             scanned.staged.push(b'\n');
@@ -332,6 +356,7 @@ impl Scanner {
         if self.observed {
             self.copy(row, &mut scanned.observed);
             scanned.observed.push(b'\n');
+            scanned.observed_places.push(scanned.place(block, at));
         }
     }
 
@@ -362,12 +387,20 @@ impl Scanned {
     fn bad(&mut self, block: &Block, at: usize, reason: String) {
         self.bad_rows += 1;
         if self.bad.len() < DESCRIBED {
-            let row = block.first_row + self.rows.max(1);
+            let RowPlace { row, offset } = self.place(block, at);
             self.bad.push(BadRow {
                 row,
-                offset: block.offset_of(at),
+                offset,
                 reason,
             });
+        }
+    }
+
+    /// The place of the row that is being scanned.
+    fn place(&self, block: &Block, at: usize) -> RowPlace {
+        RowPlace {
+            row: block.first_row + self.rows.max(1),
+            offset: block.offset_of(at),
         }
     }
 }

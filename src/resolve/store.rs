@@ -5,11 +5,14 @@
 //! are written to a temp file and read back when a batch needs rows of it. What always
 //! stays in memory is the index: 25 bytes for each row and hop.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use foldhash::fast::FixedState;
 
 use super::plan::HopId;
 use crate::io_error;
@@ -264,6 +267,28 @@ impl RowStore {
         }
     }
 
+    /// Makes rows that several hops found one row each, where each hop was asked for its rows anew. The rows must be in
+    /// memory. A hop finds a row once, and equal rows are found by the same hops; so a primary key that one hop found twice,
+    /// or that stands for different rows, is not the key of one row: then the answer is false.
+    pub fn unite(&mut self, hops: &[HopId]) -> bool {
+        let mut places: HashMap<i64, RowAt, FixedState> = HashMap::default();
+        for hop in hops {
+            let mut entries = std::mem::take(&mut self.hops[*hop]);
+            let mut of_hop: HashSet<i64, FixedState> = HashSet::default();
+            let united = entries.iter_mut().all(|entry| {
+                let first = *places.entry(entry.id).or_insert(entry.at);
+                let same = first == entry.at || self.get(first) == self.get(entry.at);
+                entry.at = first;
+                of_hop.insert(entry.id) && same
+            });
+            self.hops[*hop] = entries;
+            if !united {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Bytes of memory that rows and index take, as far as they are filled.
     pub fn in_use(&self) -> usize {
         let rows = |segment: &Segment| match segment {
@@ -359,6 +384,41 @@ mod tests {
         assert_eq!(ids, sorted);
         assert_eq!(ids.len(), 14);
         assert!(store.found(0, 99).is_empty());
+    }
+
+    #[test]
+    fn rows_of_several_hops_are_united_unless_a_key_stands_for_several() {
+        // By hop: keys and bytes of the rows that it found.
+        let united = |hops: [&[(i64, &str)]; 2]| {
+            let mut store = RowStore::new(2, 1 << 20, &std::env::temp_dir());
+            for (hop, rows) in hops.into_iter().enumerate() {
+                for (id, row) in rows {
+                    let at = store.push(row.as_bytes()).unwrap();
+                    store.enter(
+                        hop,
+                        Entry {
+                            key: 1,
+                            id: *id,
+                            at,
+                        },
+                    );
+                }
+            }
+            let is_united = store.unite(&[0, 1]);
+            let mut places: Vec<RowAt> = (0..2)
+                .flat_map(|hop| store.all(hop))
+                .map(|it| it.at)
+                .collect();
+            places.sort();
+            places.dedup();
+            (is_united, places.len())
+        };
+        assert_eq!(
+            united([&[(1, "a"), (2, "b")], &[(2, "b"), (3, "c")]]),
+            (true, 3)
+        );
+        assert!(!united([&[(1, "a")], &[(1, "b")]]).0);
+        assert!(!united([&[(1, "a"), (1, "a")], &[]]).0);
     }
 
     #[test]

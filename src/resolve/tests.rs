@@ -23,6 +23,10 @@ impl TableSource for Dying {
         self.tables.parts(table)
     }
 
+    fn holdings(&self) -> Holdings {
+        self.tables.holdings()
+    }
+
     fn read(&self, part: &TablePart, sink: Sink<'_>) -> Result<(), SnapshotError> {
         match part.table.name == self.table {
             true => panic!("a test's own panic"),
@@ -90,6 +94,8 @@ fn resolve_access(access: Access) -> Result<Outcome, ResolveError> {
         pool: Arc::new(pool.unwrap()),
         interrupted: Arc::default(),
         seal_late: false,
+        allow_missing: false,
+        strict: false,
         stop_early: false,
     };
     resolve(snapshot, &request, &mut Quiet)

@@ -3,12 +3,15 @@
 //! Nothing is nested and nothing is kept but keys. The rows come from where resolving left them: kept from a dump, or
 //! asked of a server.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::atomic::AtomicBool;
+
+use foldhash::fast::{FixedState, RandomState};
 
 use super::live::Live;
 use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
-use super::{ResolveError, Resolved, RowStore, Rows, check, parse_integer};
+use super::{ResolveError, Resolved, RowAt, RowStore, Rows, check, parse_integer};
 use crate::snapshot::copy_text;
 
 /// Takes a row: its table and its fields by the table's layout, in COPY text without a line end.
@@ -16,7 +19,7 @@ pub type TakeRow<'a> = &'a mut dyn FnMut(TableId, &[u8]) -> Result<(), ResolveEr
 
 /// Hands out the rows of all relations of the chosen entities, those that records refer to included.
 ///
-/// Memory holds the keys of the rows, 8 to 16 bytes for each.
+/// Memory holds where the rows are, some 16 bytes for each; of a server's rows their keys and hashes, some 60 bytes.
 ///
 /// # Errors
 /// `take`'s, those of reading, and the interruption of the run.
@@ -34,7 +37,8 @@ pub fn walk(
             .iter()
             .map(|source| first_keys(source, resolved))
             .collect(),
-        seen: plan.tables.iter().map(|_| HashSet::new()).collect(),
+        kept: HashSet::default(),
+        asked: plan.tables.iter().map(|_| HashMap::default()).collect(),
         take,
     };
     let mut open: Vec<HopId> = (0..plan.hops.len()).collect();
@@ -73,9 +77,21 @@ struct Walk<'a> {
     interrupted: &'a AtomicBool,
     /// By slot.
     keys: Vec<Vec<i64>>,
-    /// Primary keys of the rows that have been handed out, by table.
-    seen: Vec<HashSet<i64>>,
+    /// Where the kept rows are that have been handed out.
+    kept: HashSet<RowAt, FixedState>,
+    /// Rows of a server that have been handed out, by table: their primary keys and hashes.
+    asked: Vec<HashMap<(i64, u64), Copies, RandomState>>,
     take: TakeRow<'a>,
+}
+
+/// How often a row came by that looks the same. A hop finds a row once, and rows that are equal in all columns are found by
+/// the same hops: so there are as many of them as one hop has found.
+#[derive(Default)]
+struct Copies {
+    handed_out: u32,
+    /// The hop that found it last, and how often.
+    hop: HopId,
+    found: u32,
 }
 
 impl Walk<'_> {
@@ -103,7 +119,8 @@ impl Walk<'_> {
                         &moved
                     }
                 };
-                self.row(hop, &feeds, entry.id, row)?;
+                let is_new = self.kept.insert(entry.at);
+                self.row(hop, &feeds, is_new, row)?;
             }
         }
         Ok(())
@@ -111,8 +128,18 @@ impl Walk<'_> {
 
     fn live(&mut self, hop: HopId, keys: &[i64], live: &Live) -> Result<(), ResolveError> {
         let feeds = self.feeds(hop);
+        let table = self.plan.hops[hop].table;
         live.rows_of(hop, keys, self.interrupted, &mut |id, row| {
-            self.row(hop, &feeds, id, row)
+            let copies = &mut self.asked[table];
+            let hash = copies.hasher().hash_one(row);
+            let copies = copies.entry((id, hash)).or_default();
+            if copies.hop != hop {
+                (copies.hop, copies.found) = (hop, 0);
+            }
+            copies.found += 1;
+            let is_new = copies.found > copies.handed_out;
+            copies.handed_out += u32::from(is_new);
+            self.row(hop, &feeds, is_new, row)
         })
     }
 
@@ -129,7 +156,7 @@ impl Walk<'_> {
         &mut self,
         hop: HopId,
         feeds: &[(SlotId, usize)],
-        id: i64,
+        is_new: bool,
         row: &[u8],
     ) -> Result<(), ResolveError> {
         let table = self.plan.hops[hop].table;
@@ -142,7 +169,7 @@ impl Walk<'_> {
                 self.keys[*slot].push(key);
             }
         }
-        match self.seen[table].insert(id) {
+        match is_new {
             true => (self.take)(table, row),
             false => Ok(()),
         }

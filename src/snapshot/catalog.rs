@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::SqlType;
 use super::stated_keys::StatedKeys;
+use super::{Holdings, SqlType};
 
 /// A table's name with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -391,6 +391,37 @@ impl Catalog {
 
     fn parents_of(&self, name: &TableName) -> &[(TableName, Belonging)] {
         self.parents.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the catalog and the tables of which a snapshot has data do not match. `has_data` is about the tables that
+    /// the data itself names; data of a partitioned table is that of all its partitions.
+    pub(super) fn holdings<'t>(
+        &self,
+        with_data: impl Iterator<Item = &'t TableName>,
+        has_data: impl Fn(&TableName) -> bool,
+    ) -> Holdings {
+        let is_whole = |table: &TableName| {
+            has_data(table) && self.tables.get(table).is_some_and(|it| it.partitioned)
+        };
+        let is_there =
+            |table: &TableName| has_data(table) || self.holders(table).iter().any(is_whole);
+        let tables = self.tables.values().filter(|table| !table.partitioned);
+        let mut without_data: Vec<TableName> = tables
+            .map(|table| &table.name)
+            .filter(|name| !is_there(name))
+            .cloned()
+            .collect();
+        without_data.sort();
+        let mut undefined: Vec<TableName> = with_data
+            .filter(|name| !self.tables.contains_key(*name))
+            .cloned()
+            .collect();
+        undefined.sort();
+        undefined.dedup();
+        Holdings {
+            without_data,
+            undefined,
+        }
     }
 
     /// The tables of which the rows that stand in a table are rows, as `SELECT` has it: the table itself, then those that it is

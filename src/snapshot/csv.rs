@@ -10,6 +10,7 @@ mod blocks;
 mod files;
 mod stated;
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ use super::dump_frame::DumpFrame;
 use super::encoding::Encoding;
 use super::read_errors::{damaged, io_error, read_error};
 use super::{
-    BlockHead, Catalog, Event, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts, Table,
-    TableEnd, TableName, TableSource,
+    BlockHead, Catalog, Event, Holdings, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts,
+    Table, TableEnd, TableName, TableSource,
 };
 use blocks::Blocks;
 use files::{DataFile, Listing, is_schema, stem};
@@ -45,6 +46,7 @@ pub struct CsvFolder {
     encoding: Encoding,
     /// By name; the index is that of the [`Part`].
     files: Vec<DataFile>,
+    holdings: Holdings,
     progress: Arc<AtomicU64>,
 }
 
@@ -102,6 +104,8 @@ impl CsvFolder {
         let listed = is_listed
             .as_ref()
             .map(|listed| listed as &dyn Fn(&str) -> bool);
+        let named: HashSet<TableName> = listing.named(&catalog, listed).collect();
+        let holdings = catalog.holdings(named.iter(), |table| named.contains(table));
         let (files, warnings) = listing.assign(&catalog, listed);
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -110,6 +114,7 @@ impl CsvFolder {
         Ok(CsvFolder {
             path: path.to_owned(),
             files,
+            holdings,
             catalog: Arc::new(catalog),
             facts,
             encoding,
@@ -191,6 +196,10 @@ impl TableSource for CsvFolder {
                 size: file.size,
             })
             .collect()
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.holdings.clone()
     }
 
     fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {

@@ -204,10 +204,6 @@ impl Block {
 
 /// What a reader tells while it reads.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one comes once, the others once for a mebibyte of rows"
-)]
 pub enum Event {
     /// The catalog is complete as far as data can need it. Comes once, before any row.
     Catalog(Arc<Catalog>, SnapshotFacts),
@@ -222,6 +218,19 @@ pub enum Event {
     /// The data of a table, or of one partition of it, ended well. For tables that were not wanted this is
     /// the only event; a source that steps over their data without decoding it tells nothing of them.
     End(TableEnd),
+    /// Damage in the data of a table that is not wanted. Whoever does not need that table may go on.
+    Damage(SnapshotError),
+    /// A stream was read to its end: what it turned out to hold. The last event, of streams only.
+    Holdings(Holdings),
+}
+
+/// Where a snapshot's definitions and its data do not match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Tables and partitions that are defined, but whose data is not there.
+    pub without_data: Vec<TableName>,
+    /// Tables whose data is there, but not their definition.
+    pub undefined: Vec<TableName>,
 }
 
 /// What went by of one table, or of one partition of it.
@@ -255,6 +264,8 @@ pub trait TableSource: Send + Sync {
     fn facts(&self) -> SnapshotFacts;
     /// The separately readable parts of a table's data (those of its partitions and children, too), none where the snapshot has no data for it.
     fn parts(&self, table: &TableName) -> Vec<Part>;
+    /// Where definitions and data do not match, in the whole snapshot.
+    fn holdings(&self) -> Holdings;
     /// Reads one part: `Begin`, `Rows`…, `End`.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! A survey: what a snapshot says of itself, and how many rows and bytes each of its tables has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub struct Survey {
     /// Every table of the catalog but partitions, each with the rows that stand below it; `None` where there is no data for it. Of a live
     /// server sizes are estimates, and bytes are those of its files; `None` is what it has no statistics of.
     pub tables: BTreeMap<TableName, Option<TableSize>>,
+    /// Damaged rows that did not keep the rest from being read: the first of each table.
+    pub damage: Vec<SnapshotError>,
     /// Why the rest could not be read.
     pub error: Option<SnapshotError>,
 }
@@ -46,6 +48,21 @@ impl Survey {
                 size.bytes += end.bytes;
             }
             Event::Keys(keys) => self.catalog = Arc::new(self.catalog.with_keys(keys)),
+            Event::Damage(damage) => self.damage.push(damage),
+            Event::Holdings(holdings) => {
+                let catalog = Arc::clone(&self.catalog);
+                let missing: BTreeSet<TableName> = holdings
+                    .without_data
+                    .iter()
+                    .flat_map(|name| catalog.holders(name))
+                    .collect();
+                // A table that left no trace in the dump is an empty one.
+                for (table, size) in &mut self.tables {
+                    if !missing.contains(table) {
+                        size.get_or_insert_default();
+                    }
+                }
+            }
             Event::Begin(_) | Event::Rows(_) => {}
         }
     }
@@ -187,8 +204,11 @@ fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, S
             (Event::Keys(keys), Some(known)) => {
                 known.catalog = Arc::new(known.catalog.with_keys(keys));
             }
+            // Definitions are what they are, whatever a row is like.
+            (Event::Damage(damage), _) => tracing::warn!("{damage}"),
             // No rows are wanted.
-            (Event::Keys(_), None) | (Event::Begin(_) | Event::Rows(_) | Event::End(_), _) => {}
+            (Event::Keys(_), None)
+            | (Event::Begin(_) | Event::Rows(_) | Event::End(_) | Event::Holdings(_), _) => {}
         }
         ControlFlow::Continue(())
     });

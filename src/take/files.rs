@@ -73,6 +73,23 @@ impl Files {
         self.begin_with(head, self.columns(head))
     }
 
+    /// A table has no row: its file has its columns, unless data of it went by.
+    pub(super) fn begin_empty(&mut self, table: &TableName) -> Result<(), Stop> {
+        let definition = self.catalog.table(table);
+        let Some(definition) = definition.filter(|_| !self.open.contains_key(table)) else {
+            return Ok(());
+        };
+        let columns = definition.columns.iter().map(|column| column.name.clone());
+        let head = BlockHead {
+            table: table.clone(),
+            columns: columns
+                .filter(|column| !self.catalog.is_generated(table, column))
+                .collect(),
+            form: RowForm::CopyText,
+        };
+        self.begin(&Arc::new(head))
+    }
+
     /// As [`Files::begin`], where only some columns are written.
     pub(super) fn begin_with(
         &mut self,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::pipeline::{Columns, Entity, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
     self, Choice, Outcome, Plan, Request, ResolveError, Resolved, Selection, TableId,
-    parse_integer, resolve, walk,
+    parse_integer, resolve, undefined, walk, without_data,
 };
 use crate::snapshot::{
     self, Block, BlockHead, RowForm, Snapshot, SnapshotFacts, TableName, copy_text,
@@ -49,20 +49,31 @@ pub(super) fn rows(
             source: Box::new(source),
         },
     };
-    let outcome = match find(request, &pipeline, choice, source, false, observer) {
-        // A table in two places, with others between that were decided by its first part.
-        Err(ResolveError::Reappeared { .. }) if lasts(&request.from) => {
-            let again = snapshot::open_with(&request.from, &request.open)
-                .map_err(|error| TakeError::Open(Box::new(error)))?;
-            find(request, &pipeline, choice, again, true, observer)
-        }
-        outcome => outcome,
+    let again = || {
+        snapshot::open_with(&request.from, &request.open)
+            .map_err(|error| TakeError::Open(Box::new(error)))
     };
+    let mut outcome = find(request, &pipeline, choice, source, false, observer);
+    // A name of digits was looked for as an id, and is a path.
+    let by_id = match &outcome {
+        Err(ResolveError::FoundByPath { ids }) if lasts(&request.from) => Choice::Named {
+            names: ids.iter().map(i64::to_string).collect(),
+            descendants: false,
+        },
+        _ => choice.clone(),
+    };
+    if by_id != *choice {
+        outcome = find(request, &pipeline, &by_id, again()?, false, observer);
+    }
+    // A table in two places, with others between that were decided by its first part.
+    if matches!(outcome, Err(ResolveError::Reappeared { .. })) && lasts(&request.from) {
+        outcome = find(request, &pipeline, &by_id, again()?, true, observer);
+    }
     let outcome = outcome.map_err(failed)?;
     if let Some(cut_off) = outcome.cut_off {
         return Err(failed(cut_off.into()));
     }
-    complete(&outcome.resolved)
+    complete(&outcome)
         .map_err(ResolveError::Plan)
         .map_err(failed)?;
     let mut writing = Writing {
@@ -121,6 +132,9 @@ fn find(
         pool: Arc::clone(&request.pool),
         interrupted: Arc::clone(&request.interrupted),
         seal_late,
+        // What is not there is not taken, and missing from the snapshot that is made.
+        allow_missing: true,
+        strict: false,
         stop_early: false,
     };
     resolve(source, &resolve_request, &mut Tables(observer))
@@ -138,7 +152,22 @@ impl resolve::Observer for Tables<'_> {
 }
 
 /// Says why rows may be missing, where they may.
-fn complete(resolved: &Resolved) -> Result<(), String> {
+fn complete(outcome: &Outcome) -> Result<(), String> {
+    let resolved = &outcome.resolved;
+    if let Some(table) = outcome.undefined.first() {
+        return Err(undefined(table));
+    }
+    for (table, missing) in &resolved.without_data {
+        let of_table = &resolved.plan.tables[*table].name;
+        let Some(missing) = missing.first() else {
+            continue;
+        };
+        match resolved.unseen.contains(table) {
+            true => tracing::warn!("{}", without_data(of_table, missing)),
+            // The rest of its rows would look like all of them.
+            false => return Err(without_data(of_table, missing)),
+        }
+    }
     let name = |table: &TableId| &resolved.plan.tables[*table].name;
     if let Some((table, trouble)) = resolved.troubles.iter().next() {
         let row = trouble.bad_rows.first();
@@ -206,6 +235,7 @@ fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Option<Node
         through: None,
         order: Vec::new(),
         columns: Columns::Only(Vec::new()),
+        optional: Default::default(),
         computed: Vec::new(),
         instead: None,
         nested,
@@ -237,7 +267,7 @@ impl Writing<'_> {
     /// Begins the files of all tables for which the source has data.
     fn begin(&mut self, resolved: &Resolved) -> Result<(), Stop> {
         for (id, table) in self.plan.tables.iter().enumerate() {
-            if resolved.without_data.contains(&id) {
+            if resolved.unseen.contains(&id) && resolved.without_data.contains_key(&id) {
                 continue;
             }
             let columns = table.layout.iter().map(|column| column.name.clone());

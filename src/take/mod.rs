@@ -20,10 +20,10 @@ use rayon::ThreadPool;
 
 use crate::output::{Claim, Folder, Holding, atomic, now};
 use crate::pipeline::{Pipeline, doubtful_keys};
-use crate::resolve::{Choice, Limits, Selection};
+use crate::resolve::{Choice, Limits, Selection, undefined, without_data};
 use crate::snapshot::{
-    self, Access, Catalog, Described, DescribedPipeline, DescribedSchema, OpenOptions, Snapshot,
-    SnapshotFacts, TableName, schema_sql,
+    self, Access, Catalog, Described, DescribedPipeline, DescribedSchema, Holdings, OpenOptions,
+    Snapshot, SnapshotFacts, TableName, schema_sql,
 };
 use crate::timings::{Phase, Timings};
 
@@ -210,6 +210,33 @@ fn needed(pipeline: &Pipeline, catalog: &Catalog) -> Vec<TableName> {
         .map(TableName::public)
         .filter(|name| catalog.table(name).is_some())
         .collect()
+}
+
+/// Makes sure that what is missing from the source is missing from the snapshot, too, and does not look empty or whole
+/// there.
+fn check_holdings(
+    request: &TakeRequest,
+    catalog: &Catalog,
+    holdings: &Holdings,
+    taken: &[snapshot::DescribedTable],
+) -> Result<(), TakeError> {
+    let names = Selection::default().tables(&request.pipeline);
+    let failed =
+        |reason: String| TakeError::Plan(format!("{}: {reason}", snapshot::shown(&request.from)));
+    let is_needed = |name: &TableName| name.schema == "public" && names.contains(&name.name);
+    if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
+        return Err(failed(undefined(&table.name)));
+    }
+    for missing in &holdings.without_data {
+        for table in catalog.holders(missing).iter().filter(|it| is_needed(it)) {
+            match taken.iter().any(|taken| taken.table == table.name) {
+                // The rest of its rows would look like all of them.
+                true => return Err(failed(without_data(table, missing))),
+                false => tracing::warn!("{}", without_data(table, missing)),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check(interrupted: &AtomicBool) -> Result<(), TakeError> {

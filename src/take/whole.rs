@@ -17,13 +17,13 @@ use rayon::ThreadPool;
 use crate::fault::caught;
 use crate::resolve::Selection;
 use crate::snapshot::{
-    Access, Catalog, DescribedTable, Event, Fields, KeyedSource, Query, Snapshot, SnapshotError,
-    SnapshotFacts, StreamSource, TableName, TableSource,
+    Access, Catalog, DescribedTable, Event, Fields, Holdings, KeyedSource, Query, Snapshot,
+    SnapshotError, SnapshotFacts, StreamSource, TableName, TableSource,
 };
 use crate::timings::{self, Phase};
 
 use super::files::{Files, Stop};
-use super::{TakeError, TakeObserver, TakeRequest, TakenTables, check, needed};
+use super::{TakeError, TakeObserver, TakeRequest, TakenTables, check, check_holdings, needed};
 
 /// Blocks of one table on the pool, where several tables are read at a time.
 const WINDOW: usize = 3;
@@ -53,7 +53,9 @@ pub(super) fn tables(
         }
     };
     let (catalog, facts) = source.known();
+    let holdings = source.holdings();
     let tables = parallel(request, source, &catalog, folder, threads, observer)?;
+    check_holdings(request, &catalog, &holdings, &tables)?;
     Ok(TakenTables {
         catalog,
         only: facts.only.clone(),
@@ -68,6 +70,8 @@ type Sink<'a> = dyn FnMut(Event) -> ControlFlow<()> + 'a;
 /// Where any table can be read at any time.
 trait Tables: Send + Sync {
     fn known(&self) -> (Arc<Catalog>, SnapshotFacts);
+    /// Where definitions and data do not match.
+    fn holdings(&self) -> Holdings;
     /// A measure of how long a table takes.
     fn size(&self, table: &TableName) -> u64;
     /// Reads all of a table.
@@ -79,6 +83,10 @@ struct Opened(Box<dyn TableSource>);
 impl Tables for Opened {
     fn known(&self) -> (Arc<Catalog>, SnapshotFacts) {
         (self.0.catalog(), self.0.facts())
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.0.holdings()
     }
 
     fn size(&self, table: &TableName) -> u64 {
@@ -107,6 +115,10 @@ impl Tables for Asked {
         (self.0.catalog(), self.0.facts())
     }
 
+    fn holdings(&self) -> Holdings {
+        Holdings::default()
+    }
+
     fn size(&self, table: &TableName) -> u64 {
         self.0.estimate(table).map_or(0, |size| size.bytes)
     }
@@ -133,7 +145,8 @@ fn put(files: &mut Files, event: Event) -> Result<(), Stop> {
     match event {
         Event::Begin(head) => files.begin(&head),
         Event::Rows(block) => files.rows(block),
-        Event::Catalog(..) | Event::Keys(_) | Event::End(_) => Ok(()),
+        Event::Damage(damage) => Err(damage.into()),
+        Event::Catalog(..) | Event::Keys(_) | Event::End(_) | Event::Holdings(_) => Ok(()),
     }
 }
 
@@ -308,6 +321,7 @@ fn stream(
     let error = |stop: Stop| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
     let mut known: Option<(Arc<Catalog>, SnapshotFacts, Files)> = None;
+    let mut holdings = Holdings::default();
     loop {
         let event = match timings::waiting(|| received.recv_timeout(LOOK_EVERY)) {
             Ok(event) => Some(event),
@@ -323,6 +337,20 @@ fn stream(
             }
             (Some(Event::Keys(keys)), Some((catalog, ..))) => {
                 *catalog = Arc::new(catalog.with_keys(keys));
+            }
+            (Some(Event::Holdings(told)), Some((catalog, _, files))) => {
+                let missing = |table: &TableName| {
+                    told.without_data
+                        .iter()
+                        .any(|it| catalog.holders(it).contains(table))
+                };
+                // A table that left no trace in the dump is an empty one.
+                for table in needed(&request.pipeline, catalog) {
+                    if !missing(&table) {
+                        files.begin_empty(&table).map_err(error)?;
+                    }
+                }
+                holdings = told;
             }
             (Some(event), Some((_, _, files))) => {
                 if let Event::Begin(head) = &event {
@@ -342,6 +370,7 @@ fn stream(
         ));
     };
     let tables = files.finish().map_err(error)?;
+    check_holdings(request, &catalog, &holdings, &tables)?;
     Ok(TakenTables {
         catalog,
         only: facts.only.clone(),

@@ -74,7 +74,8 @@ impl Double {
                     let table = tables.get_mut(&block.head.table).unwrap();
                     table.rows.extend(rows.map(fields));
                 }
-                Event::End(_) | Event::Keys(_) => {}
+                Event::Damage(damage) => panic!("{damage}"),
+                Event::End(_) | Event::Keys(_) | Event::Holdings(_) => {}
             }
             ControlFlow::Continue(())
         };
@@ -290,6 +291,8 @@ pub fn request(out: &Path, choice: Choice) -> ExportRequest {
             gzip_level: GzipLevel::default(),
             edition: Edition::Ee,
             keep_going: false,
+            allow_missing: false,
+            strict: false,
         },
         limits: Limits {
             memory: 512 << 20,

@@ -50,6 +50,8 @@ pub fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, DirectoryErro
         pool: Arc::clone(&source.pool),
         interrupted: Arc::clone(&source.interrupted),
         seal_late: false,
+        allow_missing: source.allow_missing,
+        strict: false,
         stop_early: true,
     };
     let outcome = resolve(snapshot::open(source.snapshot)?, &request, &mut Quiet)?;

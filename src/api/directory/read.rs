@@ -16,7 +16,7 @@ use crate::output::atomic::{folder_of, sync_folder};
 use crate::pipeline::{Edition, Pipeline, PipelineError};
 use crate::resolve::{
     Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError,
-    Selection, plan, resolve,
+    Selection, plan, resolve, without_data,
 };
 use crate::snapshot::{self, SnapshotError, SnapshotFacts, TableName};
 
@@ -59,6 +59,8 @@ pub struct Source<'a> {
     /// The pipeline that is served.
     pub pipeline: &'a Pipeline,
     pub edition: Edition,
+    /// Take tables without data as empty ones.
+    pub allow_missing: bool,
     pub limits: &'a Limits,
     pub pool: Arc<ThreadPool>,
     pub interrupted: Arc<AtomicBool>,
@@ -111,6 +113,8 @@ fn find(source: &Source<'_>) -> Result<(Named, Outcome), DirectoryError> {
         pool: Arc::clone(&source.pool),
         interrupted: Arc::clone(&source.interrupted),
         seal_late: false,
+        allow_missing: source.allow_missing,
+        strict: false,
         stop_early: true,
     };
     Ok((named, resolve(snapshot, &request, &mut Quiet)?))
@@ -137,7 +141,13 @@ fn instance(
         return Err(DirectoryError::Incomplete(cut_off.to_string()));
     }
     let resolved = &outcome.resolved;
-    let mut warnings = Vec::new();
+    let missing = resolved.without_data.iter();
+    let mut warnings: Vec<String> = missing
+        .filter_map(|(table, missing)| {
+            let table = &resolved.plan.tables[*table].name;
+            Some(without_data(table, missing.first()?))
+        })
+        .collect();
     for (table, trouble) in &resolved.troubles {
         let table = &resolved.plan.tables[*table];
         let reason = match (&trouble.broken, trouble.bad_rows.first()) {

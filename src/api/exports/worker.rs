@@ -36,6 +36,8 @@ pub struct Engine {
     pub data: PathBuf,
     pub pipeline: Pipeline,
     pub edition: Edition,
+    /// Take tables without data as empty ones.
+    pub allow_missing: bool,
     pub gzip_level: GzipLevel,
     pub limits: Limits,
     pub pool: Arc<ThreadPool>,
@@ -179,6 +181,8 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
             gzip_level: engine.gzip_level,
             edition: engine.edition,
             keep_going: false,
+            allow_missing: engine.allow_missing,
+            strict: false,
         },
         limits: engine.limits.clone(),
         pool: Arc::clone(&engine.pool),

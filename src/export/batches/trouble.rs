@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::export::ExportOptions;
 use crate::export::render::BadValue;
-use crate::resolve::{Resolved, TableId};
+use crate::resolve::{Resolved, TableId, without_data};
 
 /// Why the tables of a relation cannot be relied on.
 pub(super) fn trouble(
     resolved: &Resolved,
     tables: &BTreeSet<TableId>,
-    keep_going: bool,
+    options: &ExportOptions,
 ) -> Option<String> {
     for id in tables {
         let table = &resolved.plan.tables[*id].name;
@@ -18,13 +19,17 @@ pub(super) fn trouble(
                 "the snapshot was cut off before table {table} had gone by whole"
             ));
         }
+        let missing = resolved.without_data.get(id).and_then(BTreeSet::first);
+        if let Some(missing) = missing.filter(|_| !options.allow_missing) {
+            return Some(without_data(table, missing));
+        }
         let Some(trouble) = resolved.troubles.get(id) else {
             continue;
         };
         if let Some(reason) = &trouble.broken {
             return Some(format!("table {table}: {reason}"));
         }
-        if let (Some(bad), false) = (trouble.bad_rows.first(), keep_going) {
+        if let (Some(bad), false) = (trouble.bad_rows.first(), options.keep_going) {
             let more = match trouble.bad_count {
                 1 => String::new(),
                 count => format!(" (and {} more bad rows)", count - 1),

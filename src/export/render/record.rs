@@ -1,6 +1,7 @@
 //! Rendering one record: a top-level row with everything below it.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::ops::Range;
 
 use crate::resolve::{Entry, RowAt, parse_integer};
@@ -130,8 +131,11 @@ impl<'a> Job<'a> {
         }
         let entries = self.gather(node, parent);
         if !node.many {
-            return match entries.first() {
-                Some(entry) => self.row(node, *entry),
+            return match entries.split_first() {
+                Some((entry, others)) if others.iter().any(|other| other.id == entry.id) => {
+                    self.two_of_one_key(node)
+                }
+                Some((entry, _)) => self.row(node, *entry),
                 None => Ok(false),
             };
         }
@@ -152,6 +156,23 @@ impl<'a> Job<'a> {
         Ok(true)
     }
 
+    /// The one row below a row is two with the same primary key: nobody knows which is the right one.
+    fn two_of_one_key(&mut self, node: &Node) -> Result<bool, BadValue> {
+        let table = &self.renderer.plan.tables[node.table];
+        let key = &table.layout[table.key].name;
+        let bad = BadValue {
+            table: table.name.to_string(),
+            key: None,
+            column: Some(key.clone()),
+            reason: format!("two rows have the same {key}, but one is nested"),
+        };
+        if !self.renderer.keep_going {
+            return Err(bad);
+        }
+        self.rendered.skipped.push(bad);
+        Ok(false)
+    }
+
     /// The rows of a node that belong to the row above, in order.
     fn gather(&self, node: &Node, parent: &RowFields<'_>) -> Vec<Entry> {
         let mut entries = Vec::new();
@@ -163,7 +184,11 @@ impl<'a> Job<'a> {
         if let Some(through) = &node.through {
             entries = self.resident.joined(through, &entries);
         }
-        by_id(&mut entries, node.reach.len() > 1 || node.through.is_some());
+        let Ok(()) = by_id(
+            &mut entries,
+            node.reach.len() > 1 || node.through.is_some(),
+            |at| Ok::<_, Infallible>(self.resident.row(at).unwrap_or_default()),
+        );
         if !node.order.is_empty() && entries.len() > 1 {
             // Stable, so that rows that are equal by the order stay in order of their primary keys.
             entries.sort_by_cached_key(|entry| self.order_keys(node, entry.at));
@@ -250,8 +275,17 @@ impl<'a> Job<'a> {
                 codec,
             } => {
                 let key = parse_integer(row.field(reach.parent));
-                let found = key.and_then(|key| self.resident.found(reach.hop, key).first());
-                match found.and_then(|entry| self.resident.row(entry.at)) {
+                let found = key.map_or(&[][..], |key| self.resident.found(reach.hop, key));
+                if let [first, second, ..] = found
+                    && first.id == second.id
+                {
+                    let hop = &self.renderer.plan.hops[reach.hop];
+                    let table = &self.renderer.plan.tables[hop.table];
+                    let key = &table.layout[table.key].name;
+                    let name = &table.name;
+                    return Err(format!("two rows of table {name} have the same {key}"));
+                }
+                match found.first().and_then(|entry| self.resident.row(entry.at)) {
                     None => out.extend_from_slice(b"null"),
                     Some(other) => {
                         let value = nth_field(other, *column);

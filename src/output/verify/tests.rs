@@ -98,6 +98,7 @@ fn export(folder: &Path) -> Manifest {
         },
         resume: None,
         warnings: Vec::new(),
+        missing_tables: 0,
         timings: None,
         entities: vec![EntityEntry {
             id: 1,

@@ -74,7 +74,11 @@ impl<'a> Checker<'a> {
                 (Some(_), false) => "the key is left out",
             };
             let message = format!("the snapshot has no table {}: {consequence}", node.table);
-            return self.report(Severity::Note, place, message);
+            let severity = match above {
+                None => Severity::Warning,
+                Some(_) => Severity::Note,
+            };
+            return self.report(severity, place, message);
         };
         self.needed(
             place,
@@ -117,6 +121,7 @@ impl<'a> Checker<'a> {
         for computed in &node.computed {
             self.computed(
                 &format!("{place} > {}", computed.name),
+                node,
                 &computed.value,
                 table,
             );
@@ -132,7 +137,7 @@ impl<'a> Checker<'a> {
             Columns::Except(names) => (names, "there is nothing to leave out"),
         };
         for name in names {
-            self.wanted(place, table, name, consequence);
+            self.wanted(place, table, name, missing(node, name), consequence);
         }
         let computed = node.computed.iter().map(|computed| &computed.name);
         for key in computed.chain(node.nested.iter().map(|nested| &nested.name)) {
@@ -146,19 +151,26 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn computed(&mut self, place: &str, value: &ComputedValue, table: &'a Table) {
+    fn computed(&mut self, place: &str, node: &Node, value: &ComputedValue, table: &'a Table) {
         let left_out = "the key is left out";
+        let no_value = "the key has no value";
         match value {
             ComputedValue::Column(column) => {
-                self.wanted(place, table, column, left_out);
+                self.wanted(place, table, column, missing(node, column), left_out);
             }
             ComputedValue::Names { column, .. } => {
-                if self.wanted(place, table, column, left_out).is_some() {
+                if self
+                    .wanted(place, table, column, missing(node, column), left_out)
+                    .is_some()
+                {
                     self.needed(place, table, column, Need::Integer, "a name");
                 }
             }
             ComputedValue::TextColor { column } => {
-                if self.wanted(place, table, column, left_out).is_some() {
+                if self
+                    .wanted(place, table, column, missing(node, column), left_out)
+                    .is_some()
+                {
                     self.needed(place, table, column, Need::Text, "a colour");
                 }
             }
@@ -171,7 +183,7 @@ impl<'a> Checker<'a> {
                 Some(other) => {
                     self.link(place, link, other, Some(table));
                     self.stated_key(place, other);
-                    self.wanted(place, other, column, "the key has no value");
+                    self.wanted(place, other, column, missing(node, column), no_value);
                 }
                 None => {
                     let message = format!(
@@ -179,10 +191,18 @@ impl<'a> Checker<'a> {
                     );
                     self.report(Severity::Note, place, message);
                     if let Some(column) = without_table {
-                        self.wanted(place, table, column, "the key has no value");
+                        self.wanted(place, table, column, missing(node, column), no_value);
                     }
                 }
             },
         }
+    }
+}
+
+/// What it means that the snapshot lacks a column that a node names.
+fn missing(node: &Node, column: &str) -> Severity {
+    match node.optional.contains(column) {
+        true => Severity::Note,
+        false => Severity::Warning,
     }
 }

@@ -97,7 +97,10 @@ impl Asker<'_> {
                     None => take(scanned),
                 }
             }
-            Event::Catalog(..) | Event::Keys(_) | Event::End(_) => Ok(ControlFlow::Continue(())),
+            Event::Damage(damage) => Err(damage.into()),
+            Event::Catalog(..) | Event::Keys(_) | Event::End(_) | Event::Holdings(_) => {
+                Ok(ControlFlow::Continue(()))
+            }
         })
     }
 

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
 
-use crate::resolve::plan::{HopId, PlanMaximum, PlanNode, PlanRelation, SlotId, TableId};
+use crate::resolve::plan::{
+    HopId, PlanMaximum, PlanNested, PlanNode, PlanRelation, SlotId, TableId,
+};
 use crate::resolve::scan::Scanned;
 use crate::resolve::store::{Entry, RowStore};
 use crate::snapshot::{Event, Fields, Predicate, Query};
@@ -103,11 +105,12 @@ impl Asker<'_> {
             }
             load.hop(hop)?;
         }
+        if load.too_large {
+            return Ok(Loaded::TooLarge);
+        }
+        load.unite(node)?;
         load.store.sort(None);
-        Ok(match load.too_large {
-            true => Loaded::TooLarge,
-            false => Loaded::Rows(load.store),
-        })
+        Ok(Loaded::Rows(load.store))
     }
 
     /// Asks for the maxima of some entities, and makes of each answer a row in which nothing else stands.
@@ -164,6 +167,25 @@ impl Asker<'_> {
 }
 
 impl Load<'_> {
+    /// Makes rows below a node that several links led to one row each.
+    fn unite(&mut self, node: &PlanNode) -> Result<(), Failure> {
+        for nested in &node.nested {
+            let PlanNested::Node(child) = nested else {
+                continue;
+            };
+            let hops: Vec<HopId> = child.reach.iter().map(|reach| reach.hop).collect();
+            if child.through.is_none() && hops.len() > 1 && !self.store.unite(&hops) {
+                let table = &self.asker.plan.tables[child.table];
+                return Err(Failure::Relation(format!(
+                    "table {}: two rows have the same {}, by which rows of several links are told apart",
+                    table.name, table.layout[table.key].name
+                )));
+            }
+            self.unite(child)?;
+        }
+        Ok(())
+    }
+
     /// Asks for the rows that a hop finds by the keys that the hops before it have fed.
     fn hop(&mut self, id: HopId) -> Result<(), Failure> {
         let hop = &self.asker.plan.hops[id];

@@ -20,7 +20,7 @@ use crate::pipeline::Test;
 use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
 
 use super::plan::{Hop, HopId, Plan, TableId, plan};
-use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows};
+use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows, check_strict};
 
 pub use fetch::{Fetch, Fetched, Of, Part, Round, TopKeys, Wanted};
 
@@ -79,6 +79,7 @@ pub(super) fn resolve_live(
     let (catalog, facts) = (source.catalog(), source.facts());
     let mut plan =
         plan(request.pipeline, request.selection, &catalog).map_err(ResolveError::Plan)?;
+    check_strict(request, &plan)?;
     plan.warnings.extend(not_indexed(&plan, source.as_ref()));
     observer.planned(&plan, &facts);
     let entities = search::entities(source.as_ref(), &catalog, request, observer)?;
@@ -98,12 +99,14 @@ pub(super) fn resolve_live(
             troubles: BTreeMap::new(),
             absent,
             incomplete: BTreeSet::new(),
-            without_data: BTreeSet::new(),
+            unseen: BTreeSet::new(),
+            without_data: BTreeMap::new(),
             temp_bytes: 0,
         },
         facts,
         catalog,
         cut_off: None,
+        undefined: BTreeSet::new(),
     })
 }
 

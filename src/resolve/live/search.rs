@@ -114,10 +114,9 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The names that have not been found so far and are no keys.
+    /// The names that have not been found so far.
     fn open<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
-        let is_open =
-            |name: &&str| name.parse::<i64>().is_err() && self.directory.find(name).is_err();
+        let is_open = |name: &&str| self.directory.find(name).is_err();
         names.iter().copied().filter(is_open).collect()
     }
 
@@ -283,7 +282,7 @@ impl Search<'_> {
             self.interrupted,
             &mut |scanned| {
                 directory
-                    .observe(planned, &scanned.observed)
+                    .observe(planned, &scanned.observed, &[])
                     .map_err(|error| Failure::Run(error.into()))?;
                 rows += scanned.rows as usize;
                 Ok(match rows < limit {

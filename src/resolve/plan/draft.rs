@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::pipeline::{
-    Collected, Computed, ComputedValue, Link, Maximum, Node, Pipeline, Relation, Source,
+    Collected, Columns, Computed, ComputedValue, Link, Maximum, Node, Pipeline, Relation, Source,
     TemplatePart, ValueRule,
 };
 use crate::snapshot::{Catalog, Table, TableName};
@@ -64,6 +64,7 @@ pub fn plan(pipeline: &Pipeline, selection: &Selection, catalog: &Catalog) -> Re
             source,
             tables: planner.tables_of(&hops),
             hops,
+            collected_from: is_collected_from(pipeline, relation, Some(catalog)),
         });
     }
     for (position, it) in collected {
@@ -91,6 +92,34 @@ pub(super) struct DraftRelation<'p> {
     pub(super) source: Result<Draft<'p>, String>,
     pub(super) tables: BTreeSet<TableId>,
     pub(super) hops: Range<HopId>,
+    pub(super) collected_from: bool,
+}
+
+/// True where the records of a relation may refer to rows of a collected one, by the columns in the catalog, if there
+/// is one.
+pub(super) fn is_collected_from(
+    pipeline: &Pipeline,
+    relation: &Relation,
+    catalog: Option<&Catalog>,
+) -> bool {
+    fn refers(node: &Node, it: &Collected, catalog: Option<&Catalog>) -> bool {
+        let has_column = |catalog: &Catalog| {
+            let table = catalog.table(&TableName::public(&node.table));
+            let mut columns = it.columns.iter();
+            table.is_some_and(|table| columns.any(|column| table.column(column).is_some()))
+        };
+        !it.except_tables.contains(&node.table) && catalog.is_none_or(has_column)
+            || node.nested.iter().any(|child| refers(child, it, catalog))
+    }
+
+    let Source::Rows(node) = &relation.source else {
+        return false;
+    };
+    let mut relations = pipeline.relations.iter();
+    relations.any(|other| match &other.source {
+        Source::Collected(it) => refers(node, it, catalog),
+        Source::Rows(_) | Source::Maxima(_) => false,
+    })
 }
 
 pub(super) enum Draft<'p> {
@@ -367,6 +396,7 @@ impl<'p> Planner<'p> {
             self.need(table, column)?;
             self.need_rule(table, column);
         }
+        self.look_for_columns(node, table);
         for order in &node.order {
             self.need(table, &order.column)?;
         }
@@ -393,6 +423,55 @@ impl<'p> Planner<'p> {
             computed,
             nested,
         })
+    }
+
+    /// Warns of columns that a node names and the snapshot lacks: most likely the names are wrong, and what `except` was to
+    /// leave out is written.
+    fn look_for_columns(&mut self, node: &Node, table: TableId) {
+        let found = self.drafts[table].table;
+        let (names, outcome) = match &node.columns {
+            Columns::Except(names) => (names, "`except` leaves out nothing by that name"),
+            Columns::Only(names) => (names, "it is not written"),
+        };
+        for name in names {
+            self.look_for(node, found, name, &format!("{outcome} in {}", node.name));
+        }
+        for item in &node.computed {
+            let outcome = |what: &str| format!("key {} of {} {what}", item.name, node.name);
+            match &item.value {
+                ComputedValue::Column(column)
+                | ComputedValue::Names { column, .. }
+                | ComputedValue::TextColor { column } => {
+                    self.look_for(node, found, column, &outcome("is left out"));
+                }
+                ComputedValue::Lookup {
+                    table: other,
+                    column,
+                    without_table,
+                    ..
+                } => match (self.find(other), without_table) {
+                    (Some(other), _) => {
+                        self.look_for(node, other, column, &outcome("is always null"));
+                    }
+                    (None, Some(own)) => {
+                        self.look_for(node, found, own, &outcome("is always null"));
+                    }
+                    (None, None) => {
+                        let outcome = outcome("is always null");
+                        self.warn(format!("table {other} is not in the snapshot: {outcome}"));
+                    }
+                },
+            }
+        }
+    }
+
+    fn look_for(&mut self, node: &Node, table: &Table, column: &str, outcome: &str) {
+        if table.column(column).is_none() && !node.optional.contains(column) {
+            self.warn(format!(
+                "table {} has no column {column}: {outcome}",
+                table.name
+            ));
+        }
     }
 
     /// Columns that a column's value rule looks at.

@@ -56,6 +56,7 @@ pub(super) fn lay_out(
             source,
             tables: draft.tables,
             hops: draft.hops,
+            collected_from: draft.collected_from,
         });
     }
     Ok((tables, fixed))

@@ -1,10 +1,11 @@
 //! Settling: sealing the slots whose keys have become known, and deciding the rows that waited for them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::snapshot::{Block, BlockHead, RowForm};
 
-use super::{Pass, Resolver, SlotState};
+use super::{Job, Pass, Resolver, SlotState, StageBlock};
 use crate::resolve::error::ResolveError;
 use crate::resolve::keys::KeySet;
 use crate::resolve::plan::{HopId, SlotId, SlotSource, TableId};
@@ -122,7 +123,11 @@ impl Resolver {
                 Err(reason) => self.tables[table].trouble.broken = Some(reason),
                 Ok(scanner) => {
                     let scanner = Arc::new(scanner);
-                    for packed in stage.blocks()? {
+                    for (number, packed) in stage.blocks()?.enumerate() {
+                        let block_of_stage = StageBlock {
+                            number,
+                            stays: !later.is_empty(),
+                        };
                         let (packed, scanner, head) =
                             (packed?, Arc::clone(&scanner), Arc::clone(&head));
                         let oldest = self.fan_out.give(move || {
@@ -136,7 +141,12 @@ impl Resolver {
                                 first_row: 0,
                                 converted: None,
                             };
-                            Ok((table, scanner.scan(&block), Vec::new()))
+                            Ok(Job {
+                                table,
+                                scanned: scanner.scan(&block),
+                                packed: Vec::new(),
+                                stage: Some(block_of_stage),
+                            })
                         });
                         self.take(oldest)?;
                     }
@@ -145,8 +155,9 @@ impl Resolver {
             }
             // Rows of a stage have been counted when they went by.
             self.tables[table].rows = rows_so_far;
-            if !later.is_empty() {
-                self.tables[table].stage = Some(stage);
+            match later.is_empty() {
+                true => self.tables[table].kept_of_stage = HashMap::default(),
+                false => self.tables[table].stage = Some(stage),
             }
         }
         self.tables[table].staged_hops = Some(later);

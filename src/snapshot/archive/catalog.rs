@@ -1,6 +1,6 @@
 //! What a TOC says of tables: their definitions, and whose rows the entries with data hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::snapshot::owners::Owners;
 use crate::snapshot::plain::copy_block::{self, Copy, CopyHead};
 use crate::snapshot::plain::copy_form::CopyForm;
 use crate::snapshot::{
-    BlockHead, Catalog, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName, Wanted,
+    BlockHead, Catalog, Holdings, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName,
+    Wanted,
 };
 
 /// What an archive holds.
@@ -150,6 +151,13 @@ impl Contents {
         let head = |holder| -> Result<_, Infallible> { Ok(data.head_for(&holder)) };
         let owners = Owners::new(&self.catalog, &data.table, wanted, head);
         owners.ok().filter(Owners::are_wanted)
+    }
+
+    /// Where definitions and data do not match.
+    pub(super) fn holdings(&self) -> Holdings {
+        let named: HashSet<&TableName> = self.data.iter().map(|data| &data.table).collect();
+        self.catalog
+            .holdings(named.iter().copied(), |table| named.contains(table))
     }
 
     /// The data that a part stands for.

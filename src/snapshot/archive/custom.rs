@@ -18,8 +18,8 @@ use crate::snapshot::compression::{Compression, Counted, INPUT_BUFFER, decoder_o
 use crate::snapshot::owners::Owners;
 use crate::snapshot::read_errors::{cut_off, damaged, io_error, read_error};
 use crate::snapshot::{
-    Catalog, Event, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource, TableName,
-    TableSource, Wanted,
+    Catalog, Event, Holdings, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource,
+    TableName, TableSource, Wanted,
 };
 
 /// Type of a block with the rows of one entry.
@@ -294,7 +294,11 @@ impl StreamSource for CustomStream {
         }
         match seen.iter().position(|seen| !seen) {
             Some(index) => Err(missing(&contents.data[index])),
-            None => Ok(()),
+            None => {
+                // The last event: whether the sink breaks makes no difference.
+                let _ = sink(Event::Holdings(contents.holdings()));
+                Ok(())
+            }
         }
     }
 }
@@ -484,6 +488,10 @@ impl TableSource for CustomArchive {
     /// One part for each block: the table's own, or those of its partitions.
     fn parts(&self, table: &TableName) -> Vec<Part> {
         self.contents.parts(table, |index, _| self.sizes[index])
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.contents.holdings()
     }
 
     fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {

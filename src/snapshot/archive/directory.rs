@@ -16,7 +16,7 @@ use crate::snapshot::compression::{Compression, Counted, INPUT_BUFFER, decoder, 
 use crate::snapshot::owners::Owners;
 use crate::snapshot::read_errors::{damaged, io_error, read_error};
 use crate::snapshot::{
-    Catalog, Part, Place, Sink, SnapshotError, SnapshotFacts, TableName, TableSource,
+    Catalog, Holdings, Part, Place, Sink, SnapshotError, SnapshotFacts, TableName, TableSource,
 };
 
 /// The TOC's file, also with a suffix.
@@ -235,6 +235,10 @@ impl TableSource for DirectoryArchive {
         self.contents.parts(table, |index, _| {
             self.files[index].as_ref().map_or(0, |file| file.size)
         })
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.contents.holdings()
     }
 
     fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {

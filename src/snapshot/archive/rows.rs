@@ -125,7 +125,11 @@ fn read_copy(
                 Progress::Stopped => return Ok(()),
                 Progress::Ended(next) => (ended, rest) = (true, next),
                 Progress::Cut => break,
-                Progress::WrongRow(row, at, reason) => {
+                wrong @ (Progress::WrongRow(row, at, _) | Progress::UnneededRow(row, at)) => {
+                    let reason = match wrong {
+                        Progress::WrongRow(_, _, reason) => reason,
+                        _ => "the row has too few or too many columns",
+                    };
                     let place = Place {
                         row: Some(row),
                         offset: Some(chunk.offset_of(at)),

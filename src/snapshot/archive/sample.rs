@@ -173,7 +173,8 @@ pub(super) struct Told(pub(super) String);
 impl Told {
     pub(super) fn take(&mut self, event: Event) -> ControlFlow<()> {
         let line = match event {
-            Event::Catalog(..) => String::new(),
+            Event::Catalog(..) | Event::Holdings(_) => String::new(),
+            Event::Damage(damage) => format!("damage {damage}\n"),
             Event::Begin(head) => format!("begin {} ({})\n", head.table, head.columns.join(", ")),
             Event::Rows(block) => String::from_utf8_lossy(block.bytes()).into_owned(),
             Event::Keys(_) => panic!("an archive states all keys before its rows"),

@@ -21,8 +21,8 @@ use crate::snapshot::owners::Owners;
 use crate::snapshot::read_errors::{cut_off, damaged, io_error, read_error};
 use crate::snapshot::tar_members::{Member, Members};
 use crate::snapshot::{
-    Catalog, Event, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource, TableName,
-    TableSource, Wanted,
+    Catalog, Event, Holdings, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource,
+    TableName, TableSource, Wanted,
 };
 
 const TOC: &str = "toc.dat";
@@ -317,7 +317,11 @@ impl StreamSource for TarStream {
         let absent = contents.data.iter().zip(seen);
         match absent.into_iter().find(|(data, seen)| !seen && file(data)) {
             Some((data, _)) => Err(missing(member_name(data), data)),
-            None => Ok(()),
+            None => {
+                // The last event: whether the sink breaks makes no difference.
+                let _ = sink(Event::Holdings(contents.holdings()));
+                Ok(())
+            }
         }
     }
 }
@@ -431,6 +435,10 @@ impl TableSource for TarArchive {
             let member = self.members[index].as_ref();
             member.map_or(0, |(member, _)| member.size)
         })
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.contents.holdings()
     }
 
     fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {

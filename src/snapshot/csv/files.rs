@@ -104,6 +104,21 @@ impl Listing {
         }
     }
 
+    /// The tables and partitions that files are named like, those that are not defined among them.
+    pub(super) fn named<'l>(
+        &'l self,
+        catalog: &'l Catalog,
+        listed: Option<&'l dyn Fn(&str) -> bool>,
+    ) -> impl Iterator<Item = TableName> + 'l {
+        let files = self.files.iter().map(|file| file.name.as_str());
+        let files = files.filter(move |name| listed.is_none_or(|listed| listed(name)));
+        files.filter_map(|name| {
+            let stem = stem(name)?;
+            let claimed = claimed(catalog, stem).map(|claimed| claimed.0);
+            Some(claimed.unwrap_or_else(|| TableName::public(stem)))
+        })
+    }
+
     /// Finds the table of each file; and the warnings about those that have none. `listed` tells the files that a
     /// taken snapshot consists of, by name.
     pub(super) fn assign(

@@ -104,6 +104,9 @@ pub(in crate::snapshot) enum Progress {
     Cut,
     /// A row is not what it should be: its number from 1, where in the chunk it begins, and why.
     WrongRow(u64, usize, &'static str),
+    /// A row that nobody wants has too few or too many columns. The block looks at its rows no more, and goes on where it
+    /// was.
+    UnneededRow(u64, usize),
     /// The sink wants no more.
     Stopped,
 }
@@ -221,8 +224,9 @@ impl CopyBlock {
                 }
             }
         } else if let Some((row, place)) = self.wrong_row(bytes, range.clone(), rows) {
-            let reason = "the row has too few or too many columns";
-            return Progress::WrongRow(self.rows + row, place, reason);
+            // It was told: the rows after it are stepped over.
+            self.columns = None;
+            return Progress::UnneededRow(self.rows + row, place);
         }
         self.rows += rows;
         self.bytes += range.len() as u64;

@@ -92,6 +92,8 @@ pub(in crate::snapshot) struct Reader<'a> {
     /// The catalog as it was told, once it was.
     told: Option<Arc<Catalog>>,
     any_table: bool,
+    /// False for the statements of one table, out of an archive.
+    is_whole: bool,
     /// Bytes of the stream that have gone by.
     offset: u64,
 }
@@ -107,6 +109,7 @@ impl<'a> Reader<'a> {
         let mut reader = Reader::new(origin, wanted, sink);
         reader.state = State::Between;
         reader.any_table = true;
+        reader.is_whole = false;
         reader.scanner.escapes_everywhere = ddl.escapes_everywhere();
         reader.told = Some(Arc::new(ddl.catalog().clone()));
         reader.ddl = ddl;
@@ -130,6 +133,7 @@ impl<'a> Reader<'a> {
             run: None,
             told: None,
             any_table: false,
+            is_whole: true,
             offset: 0,
         }
     }
@@ -185,6 +189,15 @@ impl<'a> Reader<'a> {
                     Progress::WrongRow(row, place, reason) => {
                         let offset = chunk.offset_of(place);
                         Err(self.damaged(Some(table), Some(row), offset, reason))
+                    }
+                    Progress::UnneededRow(row, wrong) => {
+                        let offset = chunk.offset_of(wrong);
+                        let reason = "the row has too few or too many columns";
+                        let damage = self.damaged(Some(table), Some(row), offset, reason);
+                        match (self.sink)(Event::Damage(damage)) {
+                            ControlFlow::Continue(()) => Ok(Step::At(place)),
+                            ControlFlow::Break(()) => Ok(Step::Stopped),
+                        }
                     }
                 }
             }
@@ -466,9 +479,13 @@ impl<'a> Reader<'a> {
         if self.end_run().is_some() && self.tell_catalog().is_continue() {
             let keys = self.ddl.catalog().keys();
             let told = self.told.as_ref().map(|told| told.keys());
-            if told != Some(keys) {
+            if told != Some(keys) && (self.sink)(Event::Keys(keys.clone())).is_break() {
+                return Ok(());
+            }
+            if self.is_whole {
+                let holdings = self.frame.holdings(self.ddl.catalog());
                 // The last event: whether the sink breaks makes no difference.
-                let _: ControlFlow<()> = (self.sink)(Event::Keys(keys.clone()));
+                let _ = (self.sink)(Event::Holdings(holdings));
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ mod hand_made;
 /// Tables whose names begin with `no`, and partitions (`_1`), are not wanted.
 fn read(text: &str, chunk: usize) -> Result<String, String> {
     let mut log = String::new();
-    let mut rows: BTreeMap<TableName, u64> = BTreeMap::new();
+    let (mut rows, mut damage) = (BTreeMap::<TableName, u64>::new(), None);
     let wanted = |table: &TableName| !table.name.starts_with("no") && !table.name.ends_with("_1");
     let dump = Box::new(PlainDump::with_chunks_of(text.as_bytes(), chunk));
     let result = dump.read(&wanted, &mut |event| {
@@ -66,10 +66,18 @@ fn read(text: &str, chunk: usize) -> Result<String, String> {
                 )
                 .unwrap();
             }
+            Event::Damage(found) => {
+                damage = Some(found);
+                return ControlFlow::Break(());
+            }
+            Event::Holdings(_) => {}
         }
         ControlFlow::Continue(())
     });
-    result.map(|()| log).map_err(|error| error.to_string())
+    match (result, damage) {
+        (Ok(()), None) => Ok(log),
+        (Err(error), _) | (Ok(()), Some(error)) => Err(error.to_string()),
+    }
 }
 
 /// Reads with chunks of many sizes, so that every byte comes to stand at a chunk's end.

@@ -35,6 +35,7 @@ impl Reader<'_> {
             columns,
             form,
         } = head;
+        self.frame.rows_of(&table, true);
         let columns = columns.or_else(|| self.columns_of(&table, false));
         if self.tell_catalog().is_break() {
             return Ok(Step::Stopped);

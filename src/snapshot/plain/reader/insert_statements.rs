@@ -57,6 +57,7 @@ impl Reader<'_> {
             if self.end_run().is_none() || self.tell_catalog().is_break() {
                 return Ok(Step::Stopped);
             }
+            self.frame.rows_of(&head.table, false);
             let run = self.new_run(head.table, head.columns, default_values)?;
             if run.owners.begin(self.sink).is_break() {
                 return Ok(Step::Stopped);
