@@ -308,6 +308,9 @@ fn graphql_tells_strangers_nothing() {
     let nothing = (200, json!({"data": {"group": null}}));
     let umbrella = json!({"data": {"group": {"id": "gid://gitlab/Group/7001"}}});
     assert_eq!(ask(None, &group("umbrella")), nothing);
+    let types = |token: Option<&str>| ask(token, "{__schema{types{name}}}").1["data"].clone();
+    assert!(types(Some(&token))["__schema"]["types"].is_array());
+    assert_eq!(types(None)["__schema"], Value::Null);
     assert_eq!(ask(Some(&token), &group("umbrella")), (200, umbrella));
     for path in [
         "acme",

@@ -5,6 +5,9 @@
 //! That bounds what the parser does. Then the parsed query is looked at once its fragments stand where they are named: the
 //! engine's own limits are checked while it goes through every one of them, so they do not hold a query off that names each
 //! of its thirty fragments twice, and so has 2^30 fields.
+//!
+//! Each field may use a variable or a literal of the whole request's length, copy it, and have an error quote it; an answer
+//! repeats a name in every row. So names are bounded, and fields times bytes are.
 
 use std::collections::HashMap;
 
@@ -12,6 +15,8 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 /// Names, numbers, strings and signs of a query's text; the largest that is meant, introspection, has about 400.
 const TOKENS: usize = 5000;
+/// Letters of a name, an alias say; GitLab's own have some thirty.
+const NAME: usize = 256;
 /// How deep brackets of all kinds nest in the text.
 const NESTING: usize = 64;
 /// Fragments that a query defines.
@@ -20,6 +25,8 @@ const FRAGMENTS: usize = 100;
 const LEVELS: usize = 32;
 /// Fields of an operation; an introspection query has about 200.
 pub(super) const FIELDS: usize = 500;
+/// Fields of an operation times bytes of the request. A request of full length may have 64 fields, one of 32 KiB all of them.
+const WORK: usize = 16 << 20;
 
 /// Why a query is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +36,8 @@ pub(super) enum Refused {
     /// The parser would try again from each of its quotes.
     #[error("Query has a string that does not end")]
     OpenString,
+    #[error("Query has a name of more than {NAME} letters")]
+    Name,
     #[error("Query nests brackets more than {NESTING} levels deep")]
     Nesting,
     #[error("Query has more than {FRAGMENTS} fragments")]
@@ -37,6 +46,8 @@ pub(super) enum Refused {
     Levels,
     #[error("Query has more than {FIELDS} fields")]
     Fields,
+    #[error("Query has too many fields for a request of this length, variables included")]
+    Work,
 }
 
 /// Looks at a query's text before it is parsed.
@@ -61,7 +72,11 @@ pub(super) fn check_text(query: &str) -> Result<(), Refused> {
             b'"' => rest = behind_string(rest).ok_or(Refused::OpenString)?,
             first if is_of_word(*first) => {
                 let end = rest.iter().position(|byte| !is_of_word(*byte));
-                rest = &rest[end.unwrap_or(rest.len())..];
+                let end = end.unwrap_or(rest.len());
+                if end >= NAME {
+                    return Err(Refused::Name);
+                }
+                rest = &rest[end..];
             }
             _ => {}
         }
@@ -100,11 +115,11 @@ fn behind_string(text: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Looks at a parsed query.
+/// Looks at a parsed query, which came in a request of so many bytes.
 ///
 /// # Errors
 /// Where it has too many fragments or fields, or its selections nest too deep.
-pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refused> {
+pub(super) fn check(document: &ExecutableDocument, bytes: usize) -> Result<(), Refused> {
     if document.fragments.len() > FRAGMENTS {
         return Err(Refused::Fragments);
     }
@@ -120,6 +135,9 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refused> {
         let size = measure.set(&operation.node.selection_set.node, 1)?;
         if size.fields > FIELDS {
             return Err(Refused::Fields);
+        }
+        if size.fields.saturating_mul(bytes) > WORK {
+            return Err(Refused::Work);
         }
     }
     match measure.known.values().any(|size| size.fields > FIELDS) {
@@ -198,7 +216,7 @@ mod tests {
 
     fn fields(query: &str) -> usize {
         let document = parse_query(query).unwrap();
-        check(&document).unwrap();
+        check(&document, query.len()).unwrap();
         let mut measure = Measure {
             document: &document,
             known: HashMap::new(),
@@ -211,7 +229,7 @@ mod tests {
     }
 
     fn refused(query: &str) -> Option<Refused> {
-        check(&parse_query(query).unwrap()).err()
+        check(&parse_query(query).unwrap(), query.len()).err()
     }
 
     #[test]
@@ -250,6 +268,14 @@ mod tests {
     }
 
     #[test]
+    fn a_long_request_has_few_fields() {
+        let query = "{ a b { c } }";
+        let document = parse_query(query).unwrap();
+        assert_eq!(check(&document, WORK / 3), Ok(()));
+        assert_eq!(check(&document, WORK / 3 + 1), Err(Refused::Work));
+    }
+
+    #[test]
     fn a_fragment_that_holds_itself_is_refused() {
         let circles = [
             "{ a ...f } fragment f on Query { b ...f }",
@@ -273,7 +299,9 @@ mod tests {
             (nested("a ", TOKENS), Ok(())),
             (nested("a ", TOKENS + 1), Err(Refused::Tokens)),
             (nested("@a", TOKENS / 2 + 1), Err(Refused::Tokens)),
-            (nested("a", TOKENS + 1), Ok(())),
+            (nested("a", NAME), Ok(())),
+            (nested("a", NAME + 1), Err(Refused::Name)),
+            (format!("{{a(b: \"{}\")}}", nested("a", NAME + 1)), Ok(())),
             // In strings and comments there are no brackets.
             (format!("{{a(b: \"{}\")}}", nested("[", 100)), Ok(())),
             (format!("{{a(b: \"\\\"{}\")}}", nested("[", 100)), Ok(())),

@@ -29,6 +29,8 @@ use users::{UserCore, UserCoreConnection, UserId};
 
 /// Rows of a page at the most.
 const PER_PAGE: usize = 100;
+/// What a search for users costs, in fields: it reads a file of every group that was exported.
+const SEARCH: usize = 20;
 /// How deep fields may nest.
 const DEPTH: usize = 20;
 
@@ -61,10 +63,14 @@ pub async fn post(
     }
     // What cannot be parsed is told by the engine, in its own words.
     if let Ok(document) = parse_query(&query.query) {
-        if let Err(why) = limits::check(&document) {
+        if let Err(why) = limits::check(&document, body.len()) {
             return refused(why);
         }
         query.set_parsed_query(document);
+    }
+    // Strangers see nothing, so what there could be is not theirs to ask either: its answers are far larger than the question.
+    if access == Access::Nobody {
+        query = query.disable_introspection();
     }
     let answer = SCHEMA.execute(query.data(app).data(access)).await;
     Ok(Json(answer).into_response())
@@ -141,6 +147,7 @@ impl Query {
     }
 
     /// Users that finished exports name, by id or by name.
+    #[graphql(complexity = "SEARCH + child_complexity")]
     async fn users(
         &self,
         context: &Context<'_>,
@@ -163,6 +170,7 @@ impl Query {
     }
 
     /// A user that a finished export names.
+    #[graphql(complexity = "SEARCH + child_complexity")]
     async fn user(
         &self,
         context: &Context<'_>,
