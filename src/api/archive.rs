@@ -26,7 +26,7 @@ use super::directory::{Directory, Group};
 use super::errors::ApiError;
 use super::exports::Run;
 use super::params::Params;
-use crate::output::{EntityEntry, GzipLevel, Manifest, compress, layout, manifest};
+use crate::output::{EntityEntry, GzipLevel, compress, layout, manifest};
 
 /// Bytes of a tar's blocks.
 const BLOCK: u64 = 512;
@@ -119,8 +119,7 @@ fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<P
     let found = run
         .manifest()
         .ok_or_else(|| io::Error::other("the export has no manifest"))?;
-    let mut own = Manifest::clone(&found);
-    own.entities.retain(|entity| groups.contains(&entity.id));
+    let own = found.only(|id| groups.contains(&id));
     let mut json = serde_json::to_vec_pretty(&own)?;
     json.push(b'\n');
     let metadata = metadata(&run.files().join(layout::METADATA), &own.entities, folder)?;

@@ -266,16 +266,8 @@ pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, A
         groups_before: app.queue.place_of(&run),
         progress: Some(run.progress.of(position)),
         relations,
-        manifest: manifest.map(|manifest| Manifest {
-            // Other groups of the same run are not this token's business.
-            entities: manifest
-                .entities
-                .iter()
-                .filter(|entity| entity.id == group.id)
-                .cloned()
-                .collect(),
-            ..Manifest::clone(&manifest)
-        }),
+        // Other groups of the same run are not this token's business.
+        manifest: manifest.map(|manifest| manifest.only(|id| id == group.id)),
         older_complete: complete.is_some(),
         older_files: older_files.unwrap_or_default(),
     })

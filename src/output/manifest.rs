@@ -45,6 +45,30 @@ pub struct Manifest {
     pub entities: Vec<EntityEntry>,
 }
 
+impl Manifest {
+    /// The manifest as if these entities alone had been exported: the others are in neither its list, nor its status, nor what
+    /// it keeps of how they were named.
+    pub fn only(&self, wanted: impl Fn(i64) -> bool) -> Manifest {
+        let entities = self.entities.iter().filter(|entity| wanted(entity.id));
+        let entities: Vec<EntityEntry> = entities.cloned().collect();
+        let mut relations = entities.iter().flat_map(|entity| &entity.relations);
+        let is_finished = self.finished_at.is_some()
+            && self.error.is_none()
+            && !entities.is_empty()
+            && relations.all(|relation| relation.status == Status::Finished);
+        Manifest {
+            status: if is_finished {
+                Status::Finished
+            } else {
+                self.status
+            },
+            resume: None,
+            entities,
+            ..self.clone()
+        }
+    }
+}
+
 /// Where the rows came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotEntry {
