@@ -218,7 +218,7 @@ fn a_token_that_is_good_for_nothing_is_not_made() {
         "snapshot", "take", "--from", backup, "--group", "4352", "--out", taken,
     ]);
     assert!(output.status.success(), "{output:?}");
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["--expires", "2027-02-31"], "there is none of this name"),
         (&["--expires", "2027-13-01"], "there is none of this name"),
         (&["--expires", "soon"], "there is none of this name"),
@@ -232,6 +232,8 @@ fn a_token_that_is_good_for_nothing_is_not_made() {
             "does not have it",
         ),
         (&["--groups", "acme,999", "--snapshot", backup], "group 999"),
+        // No id, for a server: it would look for a path.
+        (&["--groups", "+7001", "--snapshot", backup], "group +7001"),
         // It is there for core's path, and can be neither seen nor exported as a whole.
         (
             &["--groups", "acme/platform", "--snapshot", taken],
@@ -260,6 +262,27 @@ fn a_token_that_is_good_for_nothing_is_not_made() {
         &file,
         &["--groups", "acme/Platform/core", "--snapshot", taken],
     );
+
+    // A path of digits is no name of a group for a server.
+    let digits = folder.path().join("digits.sql");
+    let renamed = support::edit_rows(&support::dump(), "namespaces", |rows| {
+        rows.replace("\tUmbrella\tumbrella\t", "\tUmbrella\t2024\t")
+    });
+    let renamed = support::edit_rows(&renamed, "routes", |rows| {
+        rows.replace("\tumbrella\t", "\t2024\t")
+    });
+    fs::write(&digits, renamed).unwrap();
+    let digits = ["--groups", "2024", "--snapshot", digits.to_str().unwrap()];
+    let output = relexport(&[&new, &digits[..]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("by its own id, 7001"), "{told}");
+    // Nor is a device a file, though one can be opened.
+    let output = relexport(&["token", "new", "--token-file", "/dev/null"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let says = "cannot write a token into /dev/null: it is no file";
+    assert!(told.contains(says), "{told}");
 
     // Where nobody says which snapshot, the server that has one tells.
     new_token(&file, &["--name", "typo", "--groups", "acme/platfrom,4351"]);
@@ -318,6 +341,19 @@ fn no_query_is_too_deep_for_the_server() {
             "escaped quotes",
             format!("{{a(b:\"\"\"{}", "\\\"\"\"".repeat(30_000)),
         ),
+        (
+            "a long name",
+            format!("{{{}:__typename}}", "a".repeat(200_000)),
+        ),
+        (
+            "searches",
+            format!(
+                "{{{}}}",
+                (0..40)
+                    .map(|at| format!("a{at}:users{{nodes{{id}}}} "))
+                    .collect::<String>()
+            ),
+        ),
         ("nothing", String::new()),
     ];
     let bearer = format!("Bearer {token}");
@@ -332,6 +368,23 @@ fn no_query_is_too_deep_for_the_server() {
             };
             assert!(said, "{what}: {answer:?}");
         }
+    }
+    // Each use of a variable is a copy of it, and an error may quote it.
+    let fields = |count: usize| -> String {
+        (0..count)
+            .map(|at| format!("a{at}:group(fullPath:$path){{id}} "))
+            .collect()
+    };
+    for (count, says) in [(20, None), (200, Some("length, variables included"))] {
+        let body = json!({
+            "query": format!("query($path: ID!){{{}}}", fields(count)),
+            "variables": { "path": "x".repeat(200_000) },
+        });
+        let answer = server.request("POST", "/api/graphql", &[], body.to_string().as_bytes());
+        let answer = answer.json();
+        let said = answer["errors"][0]["message"].as_str();
+        assert_eq!(said.is_some(), says.is_some(), "{count}");
+        assert!(said.is_none_or(|said| said.contains(says.unwrap_or_default())));
     }
     for (open, times) in [("[", 250_000), ("{\"a\":", 50_000), ("[{\"a\":", 40_000)] {
         let body = format!("{{\"query\":\"{{a}}\",\"variables\":{}", open.repeat(times));

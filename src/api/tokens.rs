@@ -51,6 +51,8 @@ pub struct Token {
 pub enum TokenError {
     #[error("cannot read the tokens in {path}: {source}")]
     Io { path: String, source: io::Error },
+    #[error("cannot write a token into {path}: {source}\n  name another file with --token-file")]
+    Write { path: String, source: io::Error },
     #[error("{path}:{line}: {reason}\n  `relexport token new` writes lines that are right")]
     Line {
         path: String,
@@ -75,7 +77,7 @@ pub struct NewToken {
 /// # Errors
 /// Where a word cannot stand in the file, or the file cannot be written.
 pub fn add(path: &Path, new: &NewToken) -> Result<String, TokenError> {
-    let io = |source| TokenError::Io {
+    let io = |source| TokenError::Write {
         path: path.display().to_string(),
         source,
     };
@@ -122,6 +124,10 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     // Hashes are no secrets, but who has which groups is nobody's business.
     let mut file = options.create(true).append(true).mode(0o600).open(path)?;
+    if !file.metadata()?.is_file() {
+        // A device may have no end.
+        return Err(io::Error::other("it is no file"));
+    }
     let ends_open = fs::read(path)?.last().is_some_and(|byte| *byte != b'\n');
     let line = format!("{}{line}\n", if ends_open { "\n" } else { "" });
     file.write_all(line.as_bytes())?;

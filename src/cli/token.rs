@@ -41,7 +41,7 @@ pub fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Failure> {
     };
     let token = add_token(&args.token_file, &new).map_err(|error| {
         let exit = match &error {
-            TokenError::Io { .. } => Exit::Output,
+            TokenError::Io { .. } | TokenError::Write { .. } => Exit::Output,
             TokenError::Line { .. } | TokenError::Wrong(_) => Exit::Usage,
         };
         Failure::new(exit, error)
@@ -54,14 +54,24 @@ pub fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Failure> {
 fn check(named: &str, known: &[EntityInfo]) -> Result<(), Failure> {
     let named = named.trim_matches('/');
     let small = named.to_lowercase();
-    let is_meant = |group: &EntityInfo| match named.parse::<i64>() {
-        Ok(id) => group.id == id,
-        Err(_) => group.full_path.to_lowercase() == small,
+    // As a server takes it: digits, with a `-` before them or not, are an id.
+    let digits = named.strip_prefix('-').unwrap_or(named);
+    let is_id = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_meant = |group: &EntityInfo| match is_id {
+        true => named.parse() == Ok(group.id),
+        false => group.full_path.to_lowercase() == small,
     };
-    match known.iter().any(is_meant) {
-        true => Ok(()),
-        false => Err(Failure::usage(format!(
-            "cannot make a token for group {named}: the snapshot does not have it\n  `relexport groups` lists those that are there"
-        ))),
+    if known.iter().any(is_meant) {
+        return Ok(());
     }
+    if let Some(group) = known.iter().find(|group| group.full_path == named) {
+        return Err(Failure::usage(format!(
+            "cannot make a token for group {named}: digits are an id, and no group of the snapshot has this one\n  \
+             name the group with the path {named} by its own id, {}",
+            group.id
+        )));
+    }
+    Err(Failure::usage(format!(
+        "cannot make a token for group {named}: the snapshot does not have it\n  `relexport groups` lists those that are there"
+    )))
 }
