@@ -476,7 +476,11 @@ fn an_export_that_is_taken_back_leaves_nothing() {
     assert_eq!(ask("DELETE", 4351, ""), (200, json!(1)));
     assert_eq!((state(4351), state(4352)), (Value::Null, json!("waiting")));
     assert_eq!(server.status(4351), Vec::<Value>::new());
-    assert_eq!(ask("DELETE", 4350, "?subgroups=true"), (200, json!(2)));
+    // A form counts here, too.
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let path = format!("{}/export", address(4350));
+    let answer = server.request("DELETE", &path, &[form], b"subgroups=true");
+    assert_eq!((answer.status, &answer.json()["groups"]), (200, &json!(2)));
     assert_eq!((state(4350), state(4352)), (Value::Null, Value::Null));
     assert_eq!(state(7001), "running");
     assert_eq!(ask("DELETE", 7001, ""), (200, json!(1)));
@@ -549,23 +553,149 @@ fn an_export_that_is_taken_back_leaves_nothing() {
     }
 }
 
+/// A server whose snapshot comes through a pipe, ready, with its pipe and what goes through it.
+fn piped(folder: &Path, options: &[&str]) -> (Server, Pipe, String) {
+    let snapshot = folder.join("pipe");
+    let pipe = Pipe::new(&snapshot);
+    let dump = dump();
+    let server = Server::unready(&snapshot, &folder.join("data"), options);
+    pipe.feed(dump.as_bytes());
+    wait_until("the groups are known", || {
+        server.get("/-/readiness").status == 200
+    });
+    (server, pipe, dump)
+}
+
+fn state(server: &Server, group: i64) -> Value {
+    server.get(&format!("/-/relexport/groups/{group}")).json()["state"].clone()
+}
+
 #[test]
 fn a_tree_that_has_no_room_waits_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("data"), &["--queue", "2"]);
-    let answer = server.post("/-/relexport/groups/acme/export?subgroups=true");
-    assert_eq!(
-        (answer.status, answer.header("retry-after")),
-        (429, Some("30"))
-    );
-    for group in [4350, 4351, 4352] {
-        assert_eq!(server.status(group), Vec::<Value>::new());
-    }
+    let (server, pipe, dump) = piped(folder.path(), &["--queue", "2"]);
+    let tree = "/-/relexport/groups/acme/export?subgroups=true";
     let answer = server.post("/-/relexport/groups/acme/export?subgroups=maybe");
     assert_eq!(
         (answer.status, answer.json()),
         (400, json!({"error": "subgroups is invalid"}))
     );
+    // It runs, and another group waits.
+    assert_eq!(server.post(START).status, 202);
+    let mut feed = pipe.open();
+    wait_until("it runs", || state(&server, 4351) == "running");
+    let other = "/-/relexport/groups/umbrella/export";
+    assert_eq!(server.post(other).status, 202);
+    let answer = server.post(tree);
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("30"))
+    );
+    assert_eq!(state(&server, 4350), Value::Null);
+    assert_eq!(server.status(4352), Vec::<Value>::new());
+    // Alone it waits though it is larger than the queue: it could not be exported otherwise.
+    assert_eq!(server.request("DELETE", other, &[], b"").status, 200);
+    assert_eq!(server.post(tree).status, 202);
+    assert_eq!(server.post(other).status, 429);
+    assert_eq!(state(&server, 4352), "waiting");
+    feed.give(dump.as_bytes());
+}
+
+#[test]
+fn what_ends_while_its_group_waits_again_can_be_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, pipe, dump) = piped(folder.path(), &[]);
+    let (first, second) = dump.as_bytes().split_at(dump.len() / 2);
+    let core = "/-/relexport/groups/4352/export";
+    let post = |path: &str| assert_eq!(server.post(path).status, 202, "{path}");
+    let labels = |group: i64| {
+        let path = format!("/api/v4/groups/{group}/export_relations/download?relation=labels");
+        let answer = server.get(&path);
+        (answer.status == 200).then(|| gunzip(&answer.body))
+    };
+    post("/-/relexport/groups/4351/export?subgroups=true");
+    let mut feed = pipe.open();
+    feed.give(first);
+    wait_until("it runs", || state(&server, 4352) == "running");
+    post(core);
+    assert_eq!(state(&server, 4352), "waiting");
+    feed.give(second);
+    drop(feed);
+    server.wait_for_export(4351);
+    assert_eq!(labels(4352), Some(expected(4352, "labels")));
+    pipe.feed(dump.as_bytes());
+    server.wait_for_export(4352);
+}
+
+#[test]
+fn what_is_taken_back_while_an_older_read_goes_on_for_others_stays_away() {
+    for is_killed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, pipe, dump) = piped(folder.path(), &[]);
+        let (first, second) = dump.as_bytes().split_at(dump.len() / 2);
+        let core = "/-/relexport/groups/4352/export";
+        let tree = server.post("/-/relexport/groups/4351/export?subgroups=true");
+        assert_eq!(tree.status, 202);
+        let mut feed = pipe.open();
+        feed.give(first);
+        wait_until("it runs", || state(&server, 4352) == "running");
+        assert_eq!(server.post(core).status, 202);
+        let answer = server.request("DELETE", core, &[], b"");
+        assert_eq!((answer.status, &answer.json()["groups"]), (200, &json!(1)));
+        assert_eq!(state(&server, 4352), Value::Null);
+        let server = match is_killed {
+            false => {
+                feed.give(second);
+                drop(feed);
+                server
+            }
+            true => {
+                server.kill();
+                drop(feed);
+                let snapshot = folder.path().join("pipe");
+                let server = Server::of(&snapshot, &folder.path().join("data"), &[]);
+                pipe.feed(dump.as_bytes());
+                server
+            }
+        };
+        server.wait_for_export(4351);
+        assert_eq!(state(&server, 4351), "finished");
+        assert_eq!(state(&server, 4352), Value::Null, "{is_killed}");
+    }
+}
+
+#[test]
+fn an_archive_knows_nothing_of_the_other_groups_of_its_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = folder.path().join("damaged.sql");
+    let damaged = edit_rows(&dump(), "labels", |rows| {
+        let rows = rows.lines().map(|row| match row.starts_with("855\t") {
+            true => row.replace("2021-05-04 11:25:20", "no time") + "\n",
+            false => format!("{row}\n"),
+        });
+        rows.collect()
+    });
+    fs::write(&snapshot, damaged).unwrap();
+    let server = Server::of(&snapshot, &folder.path().join("data"), &[]);
+    let tree = server.post("/-/relexport/groups/acme/export?subgroups=true");
+    assert_eq!(tree.status, 202);
+    wait_until("it has ended", || state(&server, 4352) == "failed");
+    let overview = server.get("/-/relexport/groups/4350").json();
+    assert_eq!(overview["state"], "finished");
+    assert_eq!(overview["manifest"]["status"], 1);
+    let of_core = server.get("/-/relexport/groups/4352").json();
+    assert_eq!(of_core["manifest"]["status"], -1);
+    for manifest in [&overview["manifest"], &of_core["manifest"]] {
+        assert_eq!(manifest["resume"], Value::Null);
+    }
+    let archive = server.get("/-/relexport/groups/4350/archive");
+    let (top, _) = unpack(&archive, folder.path());
+    for command in ["verify", "status"] {
+        let output = relexport(&[command, top.to_str().unwrap()]);
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    let manifest = fs::read_to_string(top.join("manifest.json")).unwrap();
+    assert!(!manifest.contains("4352"), "{manifest}");
 }
 
 #[test]

@@ -52,8 +52,11 @@ pub async fn cancel(
     MayWrite: MayWrite,
     group: GroupOf,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let params = Params::of_query(query.as_deref())?;
+    // GitLab's framework reads the body of a DELETE, too.
+    let params = params(query, headers, request).await?;
     let groups = with_subgroups(&app, group.0, &params)?;
     let groups: Vec<i64> = groups.iter().map(|group| group.id).collect();
     let cancelled = tokio::task::spawn_blocking(move || app.queue.cancel(&groups));

@@ -63,8 +63,9 @@ impl Queue {
         let mut inner = Inner::default();
         let mut known = Known::new();
         let mut all = Vec::new();
-        for (number, request) in store.runs()? {
-            inner.next = number;
+        let (runs, last) = store.runs()?;
+        inner.next = last;
+        for (number, request) in runs {
             all.push(Arc::new(Run::found(number, store.run(number), request)));
         }
         for run in &all {
@@ -122,7 +123,8 @@ impl Queue {
         let waiting: BTreeSet<i64> = inner.waiting.iter().flat_map(|run| run.groups()).collect();
         let added = wanted.iter().filter(|group| !waiting.contains(group));
         let added = added.count();
-        if added > 0 && waiting.len() + added > self.room {
+        // A group with more subgroups than there is room waits alone, or it could never be exported with them.
+        if added > 0 && !waiting.is_empty() && waiting.len() + added > self.room {
             return Err(QueueFull::Full);
         }
         let same = |run: &&Arc<Run>| run.batched == batched && run.batch_size == batch_size;
@@ -204,26 +206,30 @@ impl Queue {
     /// Where a request cannot be rewritten; the groups that are not taken back by then stay.
     pub fn cancel(&self, groups: &[i64]) -> io::Result<usize> {
         let mut inner = self.lock();
-        let mut runs: BTreeMap<u64, (Arc<Run>, Vec<i64>)> = BTreeMap::new();
-        for group in groups {
-            let newest = self.runs_of(*group).newest;
-            let is_under_way =
-                |run: &Arc<Run>| matches!(run.state(), State::Waiting | State::Running);
-            if let Some(run) = newest.filter(is_under_way) {
-                let entry = runs.entry(run.number).or_insert((run, Vec::new()));
-                entry.1.push(*group);
-            }
-        }
+        let wanted: BTreeSet<i64> = groups.iter().copied().collect();
         let mut count = 0;
-        for (run, groups) in runs.into_values() {
+        // A group that waits may be in a run that goes on for others, too, which would bring it back.
+        let both = inner.waiting.iter().chain(&inner.running);
+        let runs: Vec<Arc<Run>> = both.cloned().collect();
+        for run in runs {
             let mut request = run.request();
-            request.groups.retain(|group, _| !groups.contains(group));
+            let is_asked = |group: &i64| wanted.contains(group);
+            let groups: Vec<i64> = request.groups.keys().copied().filter(is_asked).collect();
+            let is_under_way = matches!(run.state(), State::Waiting | State::Running);
+            if groups.is_empty() || !is_under_way {
+                continue;
+            }
+            request.groups.retain(|group, _| !is_asked(group));
             // On disk first: what is taken back must not come again with the next start.
             self.store.write(run.number, &request)?;
-            count += groups.len();
             let mut known = self.known();
             for group in groups {
                 run.remove(group);
+                let newest = known.get(&group).and_then(|runs| runs.newest.as_ref());
+                if !newest.is_some_and(|newest| Arc::ptr_eq(newest, &run)) {
+                    continue;
+                }
+                count += 1;
                 if let Some(complete) = known.remove(&group).and_then(|runs| runs.complete) {
                     let newest = Some(Arc::clone(&complete));
                     let complete = Some(complete);
@@ -301,12 +307,21 @@ impl Queue {
         }
         let mut known = self.known();
         let mut older = Vec::new();
-        for group in run.groups() {
-            if !run.is_complete_for(group) {
+        let request = run.request();
+        for group in run.complete_groups() {
+            // Also for groups that are asked for once more meanwhile: what waits or runs of them has no files yet.
+            if !request.groups.contains_key(&group) {
                 continue;
             }
             let runs = known.entry(group).or_default();
-            older.extend(runs.complete.replace(Arc::clone(run)));
+            runs.newest.get_or_insert_with(|| Arc::clone(run));
+            let newer = runs
+                .complete
+                .as_ref()
+                .filter(|complete| complete.number > run.number);
+            if newer.is_none() {
+                older.extend(runs.complete.replace(Arc::clone(run)));
+            }
         }
         for older in older {
             sweep(&known, &older);

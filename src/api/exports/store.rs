@@ -122,13 +122,14 @@ impl Store {
         self.exports().join(number.to_string())
     }
 
-    /// The runs that an earlier server left, in order of their numbers. Folders without a request, which a crash
-    /// leaves when a run is being made, are taken away.
+    /// The runs that an earlier server left, in order of their numbers, and the last number that is taken. Folders without a
+    /// request, which a crash leaves when a run is being made, are taken away; one whose request cannot be read is left alone.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn runs(&self) -> io::Result<Vec<(u64, RunRequest)>> {
+    pub fn runs(&self) -> io::Result<(Vec<(u64, RunRequest)>, u64)> {
         let mut runs = Vec::new();
+        let mut last = 0;
         for entry in fs::read_dir(self.exports())? {
             let entry = entry?;
             let Some(number) = entry
@@ -142,14 +143,21 @@ impl Store {
                 .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
             match request {
                 Ok(request) => runs.push((number, request)),
-                Err(error) => {
-                    tracing::warn!("export {number} has no request, so it is taken away: {error}");
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    tracing::warn!("export {number} has no request, so it is taken away");
                     fs::remove_dir_all(entry.path())?;
+                    continue;
                 }
+                // It may be a whole export of another version.
+                Err(error) => tracing::warn!(
+                    "cannot read the request of export {number}, so it is not served: {error}\n  delete {} if nobody needs it",
+                    entry.path().display()
+                ),
             }
+            last = last.max(number);
         }
         runs.sort_by_key(|(number, _)| *number);
-        Ok(runs)
+        Ok((runs, last))
     }
 
     /// Writes a run's request; its folder is made where it is missing.
@@ -175,4 +183,28 @@ fn request_file(folder: &Path) -> PathBuf {
 /// The output folder of a run's folder.
 pub fn files(folder: &Path) -> PathBuf {
     folder.join("files")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_request_cannot_be_read_is_left_alone_and_its_number_is_taken() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = DataFolder::take(data.path()).unwrap();
+        let store = Store::open(folder, "f").unwrap();
+        let good =
+            r#"{"groups": {"7": "2026-01-01T00:00:00.000Z"}, "batched": false, "batch_size": 9}"#;
+        for (number, request) in [(2, Some(good)), (3, Some("{")), (4, None)] {
+            fs::create_dir(store.run(number)).unwrap();
+            if let Some(request) = request {
+                fs::write(request_file(&store.run(number)), request).unwrap();
+            }
+        }
+        let (runs, last) = store.runs().unwrap();
+        assert_eq!((runs.len(), runs[0].0, last), (1, 2, 3));
+        assert_eq!(runs[0].1.batch_size, 9);
+        assert!(store.run(3).exists() && !store.run(4).exists());
+    }
 }
