@@ -57,7 +57,7 @@ fn only_failed(run: &Run, failed: &[&str], says: &[&str]) {
     let names: Vec<Value> = run
         .relations()
         .into_iter()
-        .filter(|entry| failed_itself(entry))
+        .filter(failed_itself)
         .map(|entry| entry["relation"].clone())
         .collect();
     assert_eq!(names, failed);

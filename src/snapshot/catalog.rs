@@ -219,13 +219,12 @@ impl Catalog {
             if let Some(found) = self.tables.get_mut(&table) {
                 found.columns.retain(|other| other.name != column);
             }
-            for columns in [
+            let marked = [
                 self.generated.get_mut(&table),
                 self.defaults.get_mut(&table),
-            ] {
-                if let Some(columns) = columns {
-                    columns.remove(column);
-                }
+            ];
+            for columns in marked.into_iter().flatten() {
+                columns.remove(column);
             }
             if let Some(types) = self.written_types.get_mut(&table) {
                 types.remove(column);

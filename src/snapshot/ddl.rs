@@ -683,7 +683,7 @@ impl Ddl {
         } else if tokens.accept("add") {
             // `GENERATED … AS IDENTITY`.
             self.catalog.set_default(name, &column, true);
-        } else if (set && tokens.accept("data") || !set) && tokens.accept("type") {
+        } else if (!set || tokens.accept("data")) && tokens.accept("type") {
             let (sql_type, written) = self.written_type_of(tokens);
             let written = Some(written).filter(|written| *written != sql_type.sql());
             let written = written.map(Into::into);

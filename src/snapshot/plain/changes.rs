@@ -174,7 +174,8 @@ impl Changes {
                     .savepoint(statement.identifier().unwrap_or_default());
             }
             ["prepare", "transaction", ..] => {
-                if self.transaction.end(false) {
+                let held_rows = self.transaction.end(false);
+                if held_rows {
                     return Err(Refusal {
                         what: "PREPARE TRANSACTION".to_owned(),
                         reason: TAKEN_BACK,
