@@ -194,6 +194,10 @@ fn an_option_that_changes_nothing_is_said() {
             vec!["--timings has no effect with --quiet; the manifest has the times".to_owned()],
         ),
         (
+            format!("export -s {BACKUP} -g 4351 --relation labels --gitlab-version 17.0.0-ee -o {}", out("i")),
+            vec!["--gitlab-version has no effect: the snapshot says that it is of 16.5.1-ee".to_owned()],
+        ),
+        (
             format!("groups -s {DUMP} --connections 2"),
             vec![format!("--connections has no effect {of_servers}")],
         ),
@@ -294,6 +298,10 @@ fn what_cannot_be_is_refused_before_anything_is_read() {
         (
             "export -s nothing-here -o x --group=".to_owned(),
             "the name of a group is empty",
+        ),
+        (
+            format!("{export} --edition ce --relation labels --relation epics"),
+            "cannot export relation epics: edition ce does not have it",
         ),
         (format!("{serve} --queue 0"), "write a number from 1 on"),
         (format!("{serve} --jobs 0"), "0 is not in 1..=64"),

@@ -153,6 +153,29 @@ fn a_failed_export_or_relation_ends_with_1() {
 }
 
 #[test]
+fn an_export_that_failed_before_its_groups_were_found_is_not_being_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("out").display().to_string();
+    relexport(&format!("export -s nothing-here -g 1 -o {out} --force")).err(3);
+    let status = relexport(&format!("status {out}.failed"));
+    assert_eq!(status.status, Some(1));
+    let says = "failed before its groups were found\nnot to be relied on: cannot read nothing-here";
+    assert!(status.stdout.starts_with(says), "{}", status.stdout);
+    let json = relexport(&format!("status {out}.failed --json"));
+    assert_eq!((json.status, &json.stdout[..]), (Some(1), "[]\n"));
+    let says = "failed before its groups were found: cannot read nothing-here";
+    assert!(json.stderr.contains(says), "{}", json.stderr);
+    let error = relexport(&format!("status {out}.failed --group 1")).err(2);
+    assert!(!error.contains("ask again"), "{error}");
+    let resumed = relexport(&format!(
+        "export -s {DUMP} -g 4351 -o {out}.failed --resume"
+    ))
+    .err(2);
+    let says = "it failed before anything was written, so nothing of it is kept";
+    assert!(resumed.contains(says), "{resumed}");
+}
+
+#[test]
 fn rows_that_were_left_out_are_told() {
     let (_temp, out) = with_a_bad_label("--keep-going", 1);
     let text = relexport(&format!("status {out}")).ok();

@@ -715,7 +715,13 @@ fn an_unknown_group_gets_the_nearest_paths_as_a_hint() {
             .group(99)
             .fails(3, &["no Group 99"])
             .left_nothing();
-        for path in ["acme/platform/tools", "acme/old-tools", "", "/", "Ácme"] {
+        for path in ["", "/"] {
+            dir.export(project(snapshot))
+                .group(path)
+                .fails(2, &["the name of a group is empty"])
+                .left_nothing();
+        }
+        for path in ["acme/platform/tools", "acme/old-tools", "Ácme"] {
             dir.export(project(snapshot))
                 .group(path)
                 .fails(3, &["no Group"])
@@ -1033,6 +1039,31 @@ fn wrong_usage_is_wrong_usage_whoever_reads_it() {
             .status()
             .unwrap();
         assert_eq!(status.code(), Some(2), "{name}");
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_output_error_also_of_help() {
+    let dump = project("fixtures/gitlab.sql");
+    let dump = dump.to_str().unwrap();
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["export", "-h"],
+        &["groups", "-s", dump],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .args(arguments)
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("cannot write to standard output"),
+            "{stderr}"
+        );
     }
 }
 

@@ -347,6 +347,83 @@ fn a_mount_point_is_filled_but_not_replaced() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_moved_is_refused_before_the_work() {
+    let dir = Dir::new();
+    let script = "mount -t tmpfs none . || exit 99; cd \"$PWD\"; mkdir lower upper work merged
+        $RELEXPORT export -q -s $DUMP -g 4350 --relation labels -o lower/out || exit 98
+        $RELEXPORT snapshot take -q --from $DUMP -o lower/taken || exit 98
+        mount -t overlay none -o lowerdir=lower,upperdir=upper,workdir=work,redirect_dir=off merged || exit 99
+        $RELEXPORT export -q -s $DUMP -g 4351 --relation labels -o merged/out --force; test $? = 2 || exit 97
+        $RELEXPORT snapshot take -q --from $DUMP -o merged/taken --force; test $? = 2 || exit 97
+        $RELEXPORT verify merged/out >&2 || exit 96
+        ls -A merged; exit 20";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .current_dir(dir.path())
+        .env("RELEXPORT", env!("CARGO_BIN_EXE_relexport"))
+        .env("DUMP", project("fixtures/gitlab.sql"))
+        .output()
+        .unwrap();
+    if matches!(output.status.code(), Some(1 | 99)) {
+        eprintln!("skipped: no overlay can be mounted here");
+        return;
+    }
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(20), "{said}");
+    assert_eq!(output.stdout, b"out\ntaken\n");
+    for name in ["out", "taken"] {
+        let says = format!("merged/{name} cannot be moved (Invalid cross-device link");
+        assert!(said.contains(&says), "{said}");
+    }
+}
+
+#[test]
+fn on_a_full_disk_the_last_files_make_room_for_the_manifest_and_resume_goes_on() {
+    let dir = Dir::new();
+    fs::create_dir(dir.join("disk")).unwrap();
+    let mut kept = 0;
+    for kilobytes in [24, 32, 48, 64, 96, 128] {
+        let export = "$RELEXPORT export -q -s $DUMP -g 4351 --batched --batch-size 1 -o disk/out";
+        let script = format!(
+            "mount -t tmpfs -o size={kilobytes}k none disk || exit 99; {export}; test $? = 4 || exit 98; \
+             ls disk; mount -o remount,size=8m none disk || exit 99; \
+             {export} --resume || exit 97; $RELEXPORT verify disk/out >&2 || exit 96; exit 20"
+        );
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-c", &script])
+            .current_dir(dir.path())
+            .env("RELEXPORT", env!("CARGO_BIN_EXE_relexport"))
+            .env("DUMP", project("fixtures/gitlab.sql"))
+            .output()
+            .unwrap();
+        if matches!(output.status.code(), Some(1 | 99)) {
+            eprintln!("skipped: nothing can be mounted here");
+            return;
+        }
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(20), "{kilobytes} KiB: {said}");
+        let is_kept = output.stdout == b"out\n";
+        assert_eq!(is_kept, said.contains("goes on from there"), "{said}");
+        kept += usize::from(is_kept);
+    }
+    assert!(kept > 0, "nothing was kept");
+}
+
+#[test]
+fn a_name_may_be_as_long_as_the_file_system_lets_it() {
+    let dir = Dir::new();
+    let (one, other) = ("n".repeat(255), format!("{}m", "n".repeat(254)));
+    let fixture = project("fixtures/gitlab.sql");
+    for out in [&one, &other] {
+        for more in [&[][..], &["--force"]] {
+            let run = dir.export_to(&fixture, dir.join(out));
+            run.group(4351).relations(&["labels"]).args(more).ok();
+        }
+    }
+    assert_eq!(names(dir.path()), [other, one]);
+}
+
+#[test]
 fn an_address_is_no_folder() {
     let dir = Dir::new();
     let dump = project("fixtures/gitlab.sql");
@@ -378,6 +455,10 @@ fn an_address_is_no_folder() {
             "--data",
         ),
         (vec!["man", "https://x/y"], "DIR"),
+        (
+            vec!["token", "new", "--token-file", "s3://bucket/x"],
+            "--token-file",
+        ),
     ] {
         let output = program()
             .args(&arguments)
@@ -387,7 +468,7 @@ fn an_address_is_no_folder() {
         let said = text(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(
-            said.contains(option) && said.contains("name a folder"),
+            said.contains(option) && said.contains("name a folder or file"),
             "{said}"
         );
     }

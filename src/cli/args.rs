@@ -251,7 +251,7 @@ pub enum TokenCommand {
 #[command(after_help = STATUS_HELP, after_long_help = examples::TOKEN_NEW)]
 pub struct TokenNewArgs {
     /// The file; made where it is missing
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = local_path())]
     pub token_file: PathBuf,
     /// Whose or what for it is, a word
     #[arg(long, value_name = "WORD")]

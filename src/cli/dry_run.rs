@@ -8,6 +8,7 @@ use crate::export::{DryRun, dry_run};
 
 use super::args::ExportArgs;
 use super::console::Console;
+use super::effects;
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
@@ -22,6 +23,7 @@ pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     progress.finish();
     let would_be = result?;
     if args.json {
+        effects::tell_version(args, would_be.snapshot.gitlab_version.as_deref());
         stdout::print_json(&would_be)?;
     } else {
         stdout::print(&text(&would_be))?;

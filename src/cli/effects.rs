@@ -71,6 +71,17 @@ pub fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Warns of a `--gitlab-version` beside a snapshot that says its version itself, which shows only when it was read.
+pub fn tell_version(args: &ExportArgs, reported: Option<&str>) {
+    if let (Some(given), Some(reported)) = (args.gitlab_version.as_deref(), reported)
+        && given != reported
+    {
+        tracing::warn!(
+            "--gitlab-version has no effect: the snapshot says that it is of {reported}"
+        );
+    }
+}
+
 /// The options that the user gave, and what is said of them.
 struct Given<'a> {
     /// Those of the innermost subcommand, which has the global ones, too.

@@ -7,6 +7,7 @@ use crate::output::FolderError;
 
 use super::args::ExportArgs;
 use super::console::Console;
+use super::effects;
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
@@ -32,6 +33,7 @@ pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     let result = run_export(&request, &mut progress);
     progress.finish();
     let report = result.map_err(|error| told_of_resume(error, unfinished))?;
+    effects::tell_version(args, report.manifest.snapshot.gitlab_version.as_deref());
     if args.json {
         stdout::print_json(&report.manifest)?;
     }

@@ -29,6 +29,7 @@ mod token;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -102,9 +103,13 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let text = error.render().to_string();
         let text = text.trim().trim_start_matches("error: ");
         Console::of(LogFormat::Json, false).error(text, json!({"exit_status": error.exit_code()}));
-    } else {
-        // Nobody is left to tell where even this cannot be printed.
-        let _ = error.print();
+    } else if let Err(unprinted) = error.print()
+        && !error.use_stderr()
+        && unprinted.kind() != ErrorKind::BrokenPipe
+    {
+        let failure = stdout::cannot_write(&unprinted);
+        failure.print(&Console::of(LogFormat::Text, false));
+        return failure.exit.into();
     }
     u8::try_from(error.exit_code()).map_or(Exit::Usage.into(), ExitCode::from)
 }

@@ -43,6 +43,7 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
         }
     }
     let edition = edition(args.edition);
+    check_edition(args, edition, &pipeline)?;
     let out = args.out.clone().unwrap_or_default();
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
@@ -86,6 +87,19 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
         source_url: args.source_url.clone(),
         interrupted,
     })
+}
+
+/// Makes sure that the relations which are asked for by name belong to the edition.
+fn check_edition(args: &ExportArgs, edition: Edition, pipeline: &Pipeline) -> Result<(), Failure> {
+    let mut relations = pipeline.relations.iter();
+    let lacking = |name: &str| args.relation.iter().any(|asked| asked == name);
+    match relations.find(|relation| relation.ee && lacking(&relation.name)) {
+        Some(relation) if edition == Edition::Ce => Err(Failure::usage(format!(
+            "cannot export relation {}: edition ce does not have it\n  leave out --edition ce, or the relation",
+            relation.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The edition that an argument names.

@@ -33,6 +33,7 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
             let answer: Vec<RelationEntry> =
                 relations.iter().map(RelationEntry::without_files).collect();
             print_compact(&answer)?;
+            tell_nothing_there(&manifest);
             let skipped = relations.iter().map(|relation| relation.skipped_count);
             tell_left_out(skipped.sum());
         }
@@ -48,6 +49,23 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
 fn tell_left_out(rows: u64) {
     if rows > 0 {
         tracing::warn!("{}; the manifest lists them", left_out(rows));
+    }
+}
+
+/// Says beside an empty answer why it is empty.
+fn tell_nothing_there(manifest: &Manifest) {
+    if manifest.entities.is_empty() {
+        let error = manifest.error.iter().map(|error| format!(": {error}"));
+        tracing::warn!("{}{}", nothing_there(manifest), error.collect::<String>());
+    }
+}
+
+/// What has become of an export that does not know its groups.
+fn nothing_there(manifest: &Manifest) -> &'static str {
+    match manifest.status {
+        Status::Started => "started; the snapshot is still being read",
+        Status::Failed => "failed before its groups were found",
+        Status::Finished => "finished without any group",
     }
 }
 
@@ -95,7 +113,12 @@ fn entity<'m>(
     match found {
         Some(entity) => Ok(Some(entity)),
         None if manifest.entities.is_empty() => Err(Failure::usage(format!(
-            "cannot find {wanted}: the export does not know its groups yet\n  ask again when the snapshot has been read"
+            "cannot find {wanted} in the export: {}\n  {}",
+            nothing_there(manifest),
+            match manifest.status {
+                Status::Started => "ask again when the snapshot has been read",
+                Status::Failed | Status::Finished => "without --group the reason is told",
+            }
         ))),
         None => Err(Failure::usage(format!(
             "cannot find {wanted}: the export does not hold it\n  it holds {}",
@@ -168,7 +191,7 @@ fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
     let status = status_name(manifest.status);
     // Writing to a string cannot fail.
     let _ = match entity {
-        None => writeln!(text, "{status}; the snapshot is still being read"),
+        None => writeln!(text, "{}", nothing_there(manifest)),
         Some(entity) => writeln!(
             text,
             "{} ({}): {status}\n",

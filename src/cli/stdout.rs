@@ -15,12 +15,15 @@ pub fn print(text: &str) -> Result<(), Failure> {
 pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
-            Exit::Output,
-            anyhow::anyhow!("cannot write to standard output: {error}"),
-        )),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(cannot_write(&error)),
         _ => Ok(()),
     }
+}
+
+/// What is told of a result that is lost.
+pub fn cannot_write(error: &std::io::Error) -> Failure {
+    let text = format!("cannot write to standard output: {error}");
+    Failure::new(Exit::Output, anyhow::anyhow!(text))
 }
 
 /// Prints JSON over several lines.

@@ -111,6 +111,9 @@ pub(super) fn go_on(
 
 /// In what an earlier export differs from the one that is asked for.
 fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
+    if earlier.resume.is_none() && earlier.entities.is_empty() {
+        return Some("it failed before anything was written, so nothing of it is kept".to_owned());
+    }
     let (Some(before), Some(now)) = (&earlier.resume, &terms(request)) else {
         return Some(
             "its snapshot cannot be read a second time: standard input, a pipe or a server"

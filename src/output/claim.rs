@@ -167,6 +167,17 @@ impl Claim {
     fn stage(self) -> Result<Folder, FolderError> {
         let io = |source| FolderError::io(&self.shown, source);
         let work = exchange::new_beside(&self.place).map_err(io)?;
+        if self.place.exists()
+            && !is_empty(&self.place)
+            && let Err(source) = exchange::check_movable(&work, &self.place)
+        {
+            // It is empty, and nobody's.
+            let _ = fs::remove_dir(&work);
+            return Err(FolderError::Unmovable {
+                path: self.shown.display().to_string(),
+                source,
+            });
+        }
         self.folder(Some(work), true)
     }
 

@@ -9,7 +9,7 @@
 //! All of these lie beside the folder, and are written only by who holds the lock of its name (`claim.rs`). So
 //! whoever has taken the lock may remove what is left of others: they are dead.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -17,9 +17,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
 
 use super::anchor::Anchor;
-use super::atomic::{folder_of, sync_folder};
+use super::atomic::{folder_of, hex, sync_folder};
 use crate::io_error::at;
 
 /// What a folder beside the place is.
@@ -40,10 +42,22 @@ impl Beside {
     }
 }
 
-/// The name of something that belongs to a place and lies beside it: `.<name>.<what>`.
+/// Bytes of a name that are used in others: with what they add, it must not be longer than a name can be (255).
+const NAMED: usize = 200;
+
+/// The name of something that belongs to a place and lies beside it: `.<name>.<what>`. Of a long name it has the
+/// beginning, and a checksum that tells it from others which begin so.
 pub(super) fn hidden(place: &Path, what: &str) -> OsString {
     let mut name = OsString::from(".");
-    name.push(place.file_name().unwrap_or_default());
+    let of = place.file_name().unwrap_or_default().as_bytes();
+    match of.get(..NAMED) {
+        Some(beginning) => {
+            let digest = hex(&Sha256::digest(of));
+            name.push(OsStr::from_bytes(beginning));
+            name.push(format!("-{}", &digest[..16]));
+        }
+        None => name.push(OsStr::from_bytes(of)),
+    }
     name.push(".");
     name.push(what);
     name
@@ -60,6 +74,29 @@ pub(super) fn new_beside(place: &Path) -> io::Result<PathBuf> {
         .tempdir_in(parent)
         .map_err(at(parent))?;
     Ok(folder.keep())
+}
+
+/// Makes sure, before hours of work, that `place` can be moved: a folder from a lower layer of an overlay file system,
+/// as containers have, cannot, nor can another user's in a folder such as `/tmp`. It is asked to take the name of
+/// `work`, which holds a file then, so that the answer is never yes.
+///
+/// # Errors
+/// Where it cannot be moved. What some file system answers beside that is left to [`put`].
+pub(super) fn check_movable(work: &Path, place: &Path) -> io::Result<()> {
+    let file = work.join("probe");
+    if File::create(&file).is_err() {
+        // Nothing can be written there, which the first file tells.
+        return Ok(());
+    }
+    let moved = fs::rename(place, work);
+    match moved {
+        Ok(()) => back(work, place),
+        Err(_) => fs::remove_file(&file)?,
+    }
+    match moved.map_err(|error| (error.raw_os_error().map(Errno::from_raw_os_error), error)) {
+        Err((Some(Errno::XDEV | Errno::BUSY | Errno::PERM), error)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Gives `work` the name `place`. `old` is what lies there, if anything; it is removed when the new one is in place.
@@ -139,7 +176,6 @@ enum Swapped {
 #[cfg(target_os = "linux")]
 fn swap(one: &Path, other: &Path) -> Swapped {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
     match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
         Ok(()) => Swapped::Yes,
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Swapped::Unsupported,
@@ -299,6 +335,29 @@ mod tests {
         assert!(put(&work, &place, Some(&old)).is_err());
         assert_eq!(names(&place), ["thesis.txt"]);
         assert!(work.exists());
+    }
+
+    #[test]
+    fn asking_whether_a_folder_can_be_moved_moves_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let place = temp.path().join("out");
+        folder(&place, "old");
+        let work = new_beside(&place).unwrap();
+        check_movable(&work, &place).unwrap();
+        assert_eq!(names(&place), ["old"]);
+        assert_eq!(names(&work), [""; 0]);
+    }
+
+    #[test]
+    fn names_beside_a_long_name_are_no_longer_than_names_can_be_and_differ() {
+        let hidden = |name: String| hidden(Path::new(&name), "relexport-lock");
+        let (one, other) = (
+            hidden("n".repeat(255)),
+            hidden(format!("{}m", "n".repeat(254))),
+        );
+        assert_ne!(one, other);
+        assert!(one.len() < 243, "{one:?}");
+        assert_eq!(hidden("out".to_owned()), ".out.relexport-lock");
     }
 
     #[test]

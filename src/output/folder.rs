@@ -46,6 +46,11 @@ pub enum FolderError {
     )]
     MountPoint(String),
     #[error(
+        "{path} cannot be moved ({source}), so no other folder can take its place when it is complete\n  \
+         name another folder with --out"
+    )]
+    Unmovable { path: String, source: io::Error },
+    #[error(
         "cannot use the folder {path}: {source}\n  see that it can be written, or name another one"
     )]
     Io { path: String, source: io::Error },

@@ -218,8 +218,11 @@ impl State {
         self.is_whole &= checked.is_ok();
         self.end();
         let written = self.write_manifest();
-        if written.is_err() {
-            self.take_back();
+        if let Err(error) = &written {
+            match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.make_room(),
+                _ => self.take_back(),
+            }
         }
         taken.and(checked).and(written)?;
         Ok(self.manifest)
@@ -255,6 +258,41 @@ impl State {
         if let Err(error) = self.write_manifest() {
             // The first error is the one to tell.
             tracing::debug!("the manifest cannot be taken back: {error}");
+        }
+    }
+
+    /// No room is left for the manifest, without which no finished file can be gone on with: the last ones are given
+    /// up for it, twice as many each time.
+    fn make_room(&mut self) {
+        self.is_whole = false;
+        if self.manifest.resume.is_none() {
+            self.manifest.resume = self.resume.take();
+        }
+        let mut given_up = 0;
+        for step in 0.. {
+            let mut wanted = 1_usize << step;
+            for entity in self.manifest.entities.iter_mut().rev() {
+                for entry in entity.relations.iter_mut().rev() {
+                    let gone = give_up(&self.folder, entry, wanted);
+                    wanted -= gone;
+                    given_up += gone;
+                }
+            }
+            self.end();
+            match self.write_manifest() {
+                Ok(()) => {
+                    tracing::warn!(
+                        "no room for the manifest: {given_up} finished files were given up for it"
+                    );
+                    return;
+                }
+                // There was none left. The first error is the one to tell.
+                Err(error) if wanted > 0 => {
+                    tracing::debug!("no manifest can be written: {error}");
+                    return;
+                }
+                Err(_) => {}
+            }
         }
     }
 
@@ -477,6 +515,38 @@ impl State {
         self.written = Instant::now();
         Ok(())
     }
+}
+
+/// Removes up to `most` files of a relation, the last ones first, and takes back what its entry says of them. Returns
+/// how many.
+fn give_up(folder: &Path, entry: &mut RelationEntry, most: usize) -> usize {
+    let batches = entry.batches.iter_mut().flatten().rev();
+    let mut given_up = 0;
+    let mut remove = |file: &mut Option<FileEntry>| {
+        let Some(gone) = file.take_if(|_| given_up < most) else {
+            return false;
+        };
+        given_up += 1;
+        if let Err(error) = std::fs::remove_file(folder.join(&gone.file)) {
+            tracing::debug!("cannot give {} up: {error}", gone.file);
+        }
+        true
+    };
+    for batch in batches {
+        if remove(&mut batch.file) {
+            batch.status = BatchStatus::Started;
+            entry.total_objects_count -= batch.objects_count;
+            batch.objects_count = 0;
+        }
+    }
+    if remove(&mut entry.file) {
+        entry.total_objects_count = 0;
+    }
+    if given_up > 0 {
+        // Ends as everything that was not finished.
+        entry.status = Status::Started;
+    }
+    given_up
 }
 
 /// A relation ends when its last batch has.

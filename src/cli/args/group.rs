@@ -11,13 +11,14 @@ const PAGES: &str = "-";
 /// # Errors
 /// Where the name is empty, or an address is not that of a group. What is wrong, and what to write.
 pub fn group_name(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
+    let text = text.trim();
+    if text.trim_matches('/').is_empty() {
         return Err(
             "the name of a group is empty; write its id, or its full path such as acme/platform"
                 .to_owned(),
         );
     }
-    let Some(path) = path_of_address(text.trim()) else {
+    let Some(path) = path_of_address(text) else {
         return Ok(text.to_owned());
     };
     let wrong = || {
@@ -130,6 +131,11 @@ mod tests {
         }
         assert!(
             group_name(" ").is_err_and(|wrong| wrong.starts_with("the name of a group is empty;"))
+        );
+        assert!(group_name("/").is_err());
+        assert_eq!(
+            group_name(" acme/platform\n").as_deref(),
+            Ok("acme/platform")
         );
     }
 }

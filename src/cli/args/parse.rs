@@ -12,7 +12,7 @@ pub fn local_path() -> impl TypedValueParser<Value = PathBuf> {
         let scheme = path.to_str().and_then(|text| text.split_once("://"));
         match scheme {
             Some((scheme, _)) if is_scheme(scheme) => Err(format!(
-                "{scheme}:// is no place that can be written to; name a folder of this machine"
+                "{scheme}:// is no place that can be written to; name a folder or file of this machine"
             )),
             _ => Ok(path),
         }
