@@ -84,7 +84,26 @@ fn of_several_groups_one_is_chosen() {
         "error: cannot show one status: the export holds several groups\n  \
          choose one with --group: acme/platform (4351), umbrella (7001)\n"
     );
-    for group in ["7001", "umbrella", "/umbrella/"] {
+    let all = relexport(&format!("status {out}")).ok();
+    for says in [
+        "2 groups: finished\n",
+        "\nacme/platform (4351)\n\nRELATION ",
+        "\numbrella (7001)\n\nRELATION ",
+    ] {
+        assert!(all.contains(says), "{all}");
+    }
+    let manifest = exported.path("manifest.json");
+    let intact = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(
+        &manifest,
+        intact.replacen("\"status\": 1", "\"status\": -1", 1),
+    )
+    .unwrap();
+    let failed = relexport(&format!("status {out}"));
+    assert_eq!(failed.status, Some(1), "{}", failed.stderr);
+    assert!(failed.stdout.starts_with("2 groups: failed\n"));
+    std::fs::write(&manifest, intact).unwrap();
+    for group in ["7001", "umbrella", "/umbrella/", "Umbrella"] {
         let json = relexport(&format!("status {out} --group {group} --json")).json();
         assert_eq!(json[0]["total_objects_count"], 1);
     }

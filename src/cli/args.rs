@@ -147,7 +147,7 @@ pub struct StatusArgs {
     /// Only this relation, with its batches
     #[arg(long, value_name = "NAME")]
     pub relation: Option<String>,
-    /// The group, by id or full path, where the export holds several
+    /// Only this group, by id or full path; of an export that holds several, --json and --relation need it
     #[arg(long, short, value_name = "ID|PATH", value_parser = group_name)]
     pub group: Option<String>,
     /// Print JSON

@@ -15,6 +15,14 @@ use super::table::{Align, Table, visible};
 /// Runs the command.
 pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let manifest = manifest::read(&args.dir)?;
+    let is_one = args.group.is_some() || args.relation.is_some() || args.json;
+    if manifest.entities.len() > 1 && !is_one {
+        stdout::print(&all_text(&manifest))?;
+        return Ok(match manifest.status {
+            Status::Failed => Exit::Failed,
+            Status::Started | Status::Finished => Exit::Success,
+        });
+    }
     let entity = entity(&manifest, args.group.as_deref())?;
     let relations = entity.map_or(&[][..], |entity| &entity.relations);
     let mut failed = manifest.status == Status::Failed;
@@ -109,7 +117,11 @@ fn entity<'m>(
     let found = manifest
         .entities
         .iter()
-        .find(|entity| entity.full_path == path || entity.id.to_string() == path);
+        .find(|entity| entity.full_path == path || entity.id.to_string() == path)
+        .or_else(|| {
+            let entities = &mut manifest.entities.iter();
+            entities.find(|entity| entity.full_path.to_lowercase() == path.to_lowercase())
+        });
     match found {
         Some(entity) => Ok(Some(entity)),
         None if manifest.entities.is_empty() => Err(Failure::usage(format!(
@@ -203,20 +215,42 @@ fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
         let _ = writeln!(text, "not to be relied on: {}\n", visible(error));
     }
     if let Some(entity) = entity {
-        let mut table = Table::new(&COLUMNS);
-        for relation in &entity.relations {
-            table.row(row(relation));
-        }
-        text.push_str(&table.text());
-        let mut lacking = entity.relations.iter();
-        if lacking.any(|relation| relation.skipped_count > 0) {
-            text.push('\n');
-        }
-        for relation in &entity.relations {
-            if relation.skipped_count > 0 {
-                let rows = left_out(relation.skipped_count);
-                let _ = writeln!(text, "{}: {rows}", relation.relation);
-            }
+        text.push_str(&relations_text(entity));
+    }
+    text
+}
+
+/// All groups of an export, one below the other.
+fn all_text(manifest: &Manifest) -> String {
+    let status = status_name(manifest.status);
+    let mut text = format!("{} groups: {status}\n", manifest.entities.len());
+    if let Some(error) = &manifest.error {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "not to be relied on: {}", visible(error));
+    }
+    for entity in &manifest.entities {
+        let _ = writeln!(text, "\n{} ({})\n", visible(&entity.full_path), entity.id);
+        text.push_str(&relations_text(entity));
+    }
+    text
+}
+
+/// The relations of a group, and which of them lack rows.
+fn relations_text(entity: &EntityEntry) -> String {
+    let mut table = Table::new(&COLUMNS);
+    for relation in &entity.relations {
+        table.row(row(relation));
+    }
+    let mut text = table.text();
+    let mut lacking = entity.relations.iter();
+    if lacking.any(|relation| relation.skipped_count > 0) {
+        text.push('\n');
+    }
+    for relation in &entity.relations {
+        if relation.skipped_count > 0 {
+            let rows = left_out(relation.skipped_count);
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}: {rows}", relation.relation);
         }
     }
     text

@@ -252,10 +252,7 @@ impl Claim {
             return Ok(lock);
         }
         if !is_failed(place) {
-            return Err(FolderError::HoldsSomethingElse {
-                path: place.display().to_string(),
-                one: "a failed export",
-            });
+            return Err(FolderError::FailedIsTaken(place.display().to_string()));
         }
         fs::remove_dir_all(place).map_err(|error| FolderError::io(place, error))?;
         Ok(lock)
@@ -403,7 +400,7 @@ mod tests {
         let work = exchange::new_beside(&claim.place).unwrap();
         assert!(matches!(
             claim.put_failed(&work),
-            Err(FolderError::HoldsSomethingElse { .. })
+            Err(FolderError::FailedIsTaken(_))
         ));
         assert!(failed.join("thesis.txt").exists());
         fs::remove_file(failed.join("thesis.txt")).unwrap();

@@ -25,6 +25,10 @@ pub enum FolderError {
     )]
     HoldsSomethingElse { path: String, one: &'static str },
     #[error(
+        "{0} holds something other than a failed export, so what this run leaves cannot be put there\n  move it away"
+    )]
+    FailedIsTaken(String),
+    #[error(
         "{path} is being written by another run{holder}\n  wait until it has ended, or name another folder"
     )]
     InUse {
