@@ -25,6 +25,7 @@ struct DataSeen {
     headings: HashSet<TableName>,
     /// The last heading, as long as no statement with rows followed it.
     heading: Option<TableName>,
+    any_heading: bool,
     copies: bool,
     inserts: bool,
 }
@@ -33,8 +34,8 @@ impl DataSeen {
     /// True for a table whose data went by, if only to say that it has no row. Every table of a dump of COPY has its
     /// COPY. INSERTs without headings are somebody's own SQL, in which an empty table leaves no trace.
     fn has(&self, table: &TableName) -> bool {
-        let silent = !self.copies
-            && (self.headings.contains(table) || self.inserts && self.headings.is_empty());
+        let silent =
+            !self.copies && (self.headings.contains(table) || self.inserts && !self.any_heading);
         self.named.contains(table) || silent
     }
 }
@@ -53,6 +54,7 @@ impl DumpFrame {
         } else if let Some(table) = data_heading(text) {
             self.end_heading();
             self.data.heading = Some(table);
+            self.data.any_heading = true;
         }
         match text {
             "PostgreSQL database dump" => self.database_open = true,
