@@ -32,6 +32,7 @@ pub(super) fn trouble(
         if let (Some(bad), false) = (trouble.bad_rows.first(), options.keep_going) {
             let more = match trouble.bad_count {
                 1 => String::new(),
+                2 => " (and 1 more bad row)".to_owned(),
                 count => format!(" (and {} more bad rows)", count - 1),
             };
             return Some(format!(
