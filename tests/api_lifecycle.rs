@@ -767,6 +767,43 @@ fn a_snapshot_of_a_subgroup_is_listed_and_served() {
     }
 }
 
+#[test]
+fn a_taken_group_with_iterations_is_listed_though_their_states_are_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    let (backup, taken_text) = (api_support::backup(), taken.to_str().unwrap());
+    let output = relexport(&[
+        "snapshot",
+        "take",
+        "--from",
+        backup.to_str().unwrap(),
+        "--group",
+        "4351",
+        "--out",
+        taken_text,
+    ]);
+    assert!(output.status.success(), "{output:?}");
+
+    let server = Server::of(&taken, &folder.path().join("data"), &[]);
+    let listed = server.get("/api/v4/groups");
+    assert_eq!(listed.status, 200, "{}", server.log());
+    assert_eq!(listed.json()[0]["id"], 4351);
+    let query = "{group(fullPath: \"acme/platform\") {iterations {nodes {id iid title state}}}}";
+    let body = json!({ "query": query }).to_string();
+    let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
+    assert_eq!(answer.status, 200);
+    let answer = answer.json();
+    let nodes = answer["data"]["group"]["iterations"]["nodes"]
+        .as_array()
+        .unwrap();
+    assert!(!nodes.is_empty(), "{answer}");
+    assert!(
+        nodes.iter().all(|node| node["iid"].is_string()
+            && node["title"].is_null()
+            && node["state"].is_null())
+    );
+}
+
 /// The fixture with so many children more below umbrella (7001).
 fn with_children(count: usize) -> String {
     let dump = dump();

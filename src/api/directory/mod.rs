@@ -145,7 +145,9 @@ pub struct Invited {
 pub struct Iteration {
     pub id: i64,
     pub iid: i64,
-    pub state_enum: i64,
+    /// Not known of a snapshot that was taken with the columns of exports alone.
+    #[serde(default)]
+    pub state_enum: Option<i64>,
     #[serde(default)]
     pub title: Option<String>,
     #[serde(default)]

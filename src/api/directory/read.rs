@@ -164,7 +164,7 @@ fn instance(
     if outcome.facts.only.is_some() {
         warnings.push(
             "the snapshot was taken with the rows of some groups: others cannot be exported, and members that these inherit \
-             from others are not known"
+             from others, and titles and states of iterations, are not known"
                 .to_owned(),
         );
     }

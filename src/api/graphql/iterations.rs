@@ -86,7 +86,7 @@ impl From<Row> for Iteration {
         Iteration {
             id: gid("Iteration", row.id),
             iid: ID(row.iid.to_string()),
-            state: IterationState::of(row.state_enum),
+            state: row.state_enum.and_then(IterationState::of),
             start_date: time(&row.start_date),
             due_date: time(&row.due_date),
             created_at: time(&row.created_at),
