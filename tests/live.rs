@@ -335,7 +335,8 @@ fn a_primary_key_that_occurs_twice_fails_its_relation() {
         "ALTER TABLE milestones DROP CONSTRAINT milestones_pkey CASCADE;
          INSERT INTO milestones SELECT * FROM milestones WHERE group_id = 4351 LIMIT 1",
     );
-    let words = "table milestones: two rows have the same id, by which rows are asked for";
+    let words = "table milestones: two rows have the same id, by which rows are asked for; name a unique column as the \
+                 table's key, or export from a snapshot of the server (`relexport snapshot take`)";
     let run = export(&dir, &database, "out")
         .group(4351)
         .fails(1, &[words]);

@@ -88,7 +88,8 @@ impl Asker<'_> {
         got.sort_unstable();
         if got.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Failure::Relation(format!(
-                "table {}: two rows have the same {key}, by which rows are asked for",
+                "table {}: two rows have the same {key}, by which rows are asked for; name a unique column as the table's key, \
+                 or export from a snapshot of the server (`relexport snapshot take`)",
                 table.name
             )));
         }
