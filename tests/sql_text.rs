@@ -246,3 +246,26 @@ fn what_cannot_be_followed_is_refused_by_name() {
         assert!(!finished.exists(), "{text}");
     }
 }
+
+#[test]
+fn code_that_the_database_runs_is_said() {
+    let dir = Dir::new();
+    let pipeline = dir.write("pipeline.yml", PIPELINE);
+    let rows = "INSERT INTO items (id, tenant_id) VALUES (1, 1);\n";
+    let run = |name: &str, code: &str| {
+        let text = format!("{DEFINITIONS}{rows}{code}{TENANTS}");
+        let snapshot = dir.write(&format!("{name}.sql"), text);
+        let export = dir.export_to(&snapshot, dir.join(name));
+        export.arg("--pipeline", &pipeline).group(1).ok().stderr
+    };
+    let code = "DO $$ BEGIN UPDATE items SET name = 'x'; END $$;\nSELECT f(1);\nCALL p();\n";
+    let place = DEFINITIONS.len() + rows.len();
+    let said = run("code", code);
+    assert!(
+        said.contains(&format!("3 statements, the first is DO at byte {place}")),
+        "{said}"
+    );
+    let harmless =
+        "SELECT pg_catalog.setval('x', 1, true);\nSELECT count(*) FROM items WHERE id IN (1);\n";
+    assert!(!run("harmless", harmless).contains("run code"));
+}

@@ -219,11 +219,11 @@ impl Catalog {
             if let Some(found) = self.tables.get_mut(&table) {
                 found.columns.retain(|other| other.name != column);
             }
-            let marked = [
+            let noted = [
                 self.generated.get_mut(&table),
                 self.defaults.get_mut(&table),
             ];
-            for columns in marked.into_iter().flatten() {
+            for columns in noted.into_iter().flatten() {
                 columns.remove(column);
             }
             if let Some(types) = self.written_types.get_mut(&table) {
@@ -244,13 +244,12 @@ impl Catalog {
             for column in found.columns.iter_mut().filter(|column| column.name == old) {
                 column.name = new.to_owned();
             }
-            for columns in [
+            let noted = [
                 self.generated.get_mut(&table),
                 self.defaults.get_mut(&table),
-            ] {
-                if let Some(columns) = columns
-                    && columns.remove(old)
-                {
+            ];
+            for columns in noted.into_iter().flatten() {
+                if columns.remove(old) {
                     columns.insert(new.to_owned());
                 }
             }

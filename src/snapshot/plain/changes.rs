@@ -45,6 +45,8 @@ pub(super) struct Changes {
     /// With the tables that their rows belong to.
     begun: HashMap<TableName, Vec<TableName>>,
     pub(super) transaction: Transaction,
+    /// Something that is needed was read.
+    pub(super) any_needed: bool,
     /// How many `\if` are open.
     pub(super) conditions: u32,
     /// psql has stopped.
@@ -76,6 +78,7 @@ impl Changes {
         if !needed {
             return Ok(());
         }
+        self.any_needed = true;
         self.transaction.touch();
         if self.conditions > 0 {
             return Err(
@@ -173,15 +176,13 @@ impl Changes {
                 self.transaction
                     .savepoint(statement.identifier().unwrap_or_default());
             }
-            ["prepare", "transaction", ..] => {
-                let held_rows = self.transaction.end(false);
-                if held_rows {
-                    return Err(Refusal {
-                        what: "PREPARE TRANSACTION".to_owned(),
-                        reason: TAKEN_BACK,
-                    });
-                }
+            ["prepare", "transaction", ..] if self.transaction.end(false) => {
+                return Err(Refusal {
+                    what: "PREPARE TRANSACTION".to_owned(),
+                    reason: TAKEN_BACK,
+                });
             }
+            ["prepare", "transaction", ..] => {}
             ["do", ..] => return Ok(Judged::Runs("DO")),
             ["call", ..] => return Ok(Judged::Runs("CALL")),
             [

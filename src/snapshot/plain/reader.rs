@@ -82,6 +82,8 @@ pub(in crate::snapshot) struct Reader<'a> {
     frame: DumpFrame,
     databases: Databases,
     changes: Changes,
+    /// Statements that have the database run code: the kind of the first, where it stands, and how many there are.
+    code: Option<(&'static str, u64, u64)>,
     /// The last line end between statements was CR LF.
     crlf: bool,
     /// The part of a statement that earlier chunks held, and where it begins in the stream.
@@ -127,6 +129,7 @@ impl<'a> Reader<'a> {
             frame: DumpFrame::default(),
             databases: Databases::default(),
             changes: Changes::default(),
+            code: None,
             crlf: false,
             pending: Vec::new(),
             pending_offset: 0,
@@ -476,6 +479,7 @@ impl<'a> Reader<'a> {
         if !self.any_table && self.frame.facts.dump_version.is_none() {
             return Err(self.not_a_snapshot("it has no table, and nothing that pg_dump writes"));
         }
+        self.tell_code();
         if self.end_run().is_some() && self.tell_catalog().is_continue() {
             let keys = self.ddl.catalog().keys();
             let told = self.told.as_ref().map(|told| told.keys());

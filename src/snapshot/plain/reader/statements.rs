@@ -38,7 +38,11 @@ impl Reader<'_> {
         };
         match self.changes.judge(text, &words, context) {
             Ok(Judged::Harmless) => Ok(Vec::new()),
-            Ok(Judged::Runs(_)) => Ok(Vec::new()),
+            Ok(Judged::Runs(kind)) => {
+                let first = (kind, self.pending_offset, 0);
+                self.code.get_or_insert(first).2 += 1;
+                Ok(Vec::new())
+            }
             Ok(Judged::Defines(tables)) => Ok(tables),
             Ok(Judged::Unknown) => Err(self.damaged(
                 None,
@@ -48,6 +52,17 @@ impl Reader<'_> {
             )),
             Err(Refusal { what, reason }) => Err(self.unsupported(&self.at(&what), reason)),
         }
+    }
+
+    /// Says at the end that the dump has the database run code.
+    pub(super) fn tell_code(&self) {
+        let Some((kind, offset, count)) = self.code.filter(|_| self.changes.any_needed) else {
+            return;
+        };
+        tracing::warn!(
+            "the dump has the database run code ({count} statements, the first is {kind} at byte {offset}): \
+             what that does to rows is not known; restore the dump into a server, and export from that, if it changes any"
+        );
     }
 
     /// A table's definition was made or changed. After the catalog was told, that comes too late for a table that is needed.
