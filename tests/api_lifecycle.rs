@@ -787,7 +787,11 @@ fn a_taken_group_with_iterations_is_listed_though_their_states_are_not_known() {
     let server = Server::of(&taken, &folder.path().join("data"), &[]);
     let listed = server.get("/api/v4/groups");
     assert_eq!(listed.status, 200, "{}", server.log());
-    assert_eq!(listed.json()[0]["id"], 4351);
+    let listed = listed.json();
+    assert!(
+        listed.as_array().unwrap().iter().any(|it| it["id"] == 4351),
+        "{listed}"
+    );
     let query = "{group(fullPath: \"acme/platform\") {iterations {nodes {id iid title state}}}}";
     let body = json!({ "query": query }).to_string();
     let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
