@@ -515,7 +515,7 @@ fn invalid_utf8_fails_its_relation() {
             "milestones",
             "primary key 501",
             "column description",
-            "UTF-8",
+            "not valid in the snapshot's encoding",
             "byte 3",
         ],
     );
