@@ -258,7 +258,7 @@ fn code_that_the_database_runs_is_said() {
         let export = dir.export_to(&snapshot, dir.join(name));
         export.arg("--pipeline", &pipeline).group(1).ok().stderr
     };
-    let code = "DO $$ BEGIN UPDATE items SET name = 'x'; END $$;\nSELECT f(1);\nCALL p();\n";
+    let code = "DO $$ BEGIN EXECUTE replace('x', 'y', 'z'); END $$;\nSELECT f(1);\nCALL p();\n";
     let place = DEFINITIONS.len() + rows.len();
     let said = run("code", code);
     assert!(

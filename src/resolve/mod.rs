@@ -430,6 +430,7 @@ fn drive_stream(
             (Event::Damage(damage), _) => return Err(damage.into()),
             (Event::Holdings(holdings), Some(stream)) => {
                 note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
+                stream.facts.warnings.extend_from_slice(&holdings.warnings);
                 stream.holdings = holdings;
             }
             (

@@ -419,6 +419,7 @@ impl Catalog {
         Holdings {
             without_data,
             undefined,
+            warnings: Vec::new(),
         }
     }
 

@@ -185,6 +185,20 @@ pub(super) struct Ddl {
     catalog_last: bool,
     escapes_everywhere: bool,
     encoding: Encoding,
+    /// In a transaction: the settings from before it, and those that stay behind it.
+    transaction: Option<Box<(Settings, Settings)>>,
+    /// Domains that give their columns a default.
+    filling_domains: HashSet<TableName>,
+}
+
+/// What `SET` has set, as far as it matters here.
+#[derive(Debug, Clone)]
+struct Settings {
+    schema: Option<String>,
+    further_schemas: Vec<String>,
+    catalog_last: bool,
+    escapes_everywhere: bool,
+    encoding: Encoding,
 }
 
 impl Ddl {
@@ -252,20 +266,44 @@ impl Ddl {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
             ["set", ..] => self.set(&tokens(statement)),
-            ["reset", "search_path"] => {
-                self.search_path(&[]);
-                Ok(())
-            }
             ["reset" | "discard", "all"] => {
-                self.search_path(&[]);
-                self.escapes_everywhere = false;
+                for setting in ["search_path", "standard_conforming_strings"] {
+                    self.setting(setting, &["default"], false)?;
+                }
                 Ok(())
             }
+            ["reset", setting] => self.setting(setting, &["default"], false),
             ["select", ..] if memchr::memmem::find(statement, b"set_config").is_some() => {
                 self.set_config(&tokens(statement))
             }
+            ["commit" | "end" | "rollback", "prepared", ..] => Ok(()),
+            ["begin" | "start", ..] => {
+                if self.transaction.is_none() {
+                    self.transaction = Some(Box::new((self.settings(), self.settings())));
+                }
+                Ok(())
+            }
+            ["commit" | "end" | "rollback" | "abort", ref rest @ ..] if !rest.contains(&"to") => {
+                let ended = self.transaction.take();
+                if let Some((before, after)) = ended.map(|both| *both) {
+                    self.restore(match words[0] {
+                        "commit" | "end" => after,
+                        _ => before,
+                    });
+                }
+                let chain = tokens(statement);
+                let mut chain = chain.windows(2);
+                if chain.any(|two| two[0].is("and") && two[1].is("chain")) {
+                    self.transaction = Some(Box::new((self.settings(), self.settings())));
+                }
+                Ok(())
+            }
             ["create", "domain", ..] => {
                 self.create_domain(&mut Tokens::new(tokens(statement)));
+                Ok(())
+            }
+            ["alter", "domain", ..] => {
+                self.alter_domain(&mut Tokens::new(tokens(statement)));
                 Ok(())
             }
             ["create", "type", ..] => {
@@ -299,15 +337,36 @@ impl Ddl {
         }
     }
 
+    fn settings(&self) -> Settings {
+        Settings {
+            schema: self.schema.clone(),
+            further_schemas: self.further_schemas.clone(),
+            catalog_last: self.catalog_last,
+            escapes_everywhere: self.escapes_everywhere,
+            encoding: self.encoding,
+        }
+    }
+
+    fn restore(&mut self, settings: Settings) {
+        self.schema = settings.schema;
+        self.further_schemas = settings.further_schemas;
+        self.catalog_last = settings.catalog_last;
+        self.escapes_everywhere = settings.escapes_everywhere;
+        self.encoding = settings.encoding;
+    }
+
     fn set(&mut self, tokens: &[Token]) -> Result<(), Fault> {
+        let local = tokens.get(1).is_some_and(|token| token.is("local"));
         let mut words = tokens[1..]
             .iter()
             .filter(|token| !token.is("session") && !token.is("local"));
         let Some(Token::Word(setting)) = words.next() else {
             return Ok(());
         };
+        // `SET NAMES 'LATIN1'` and `SET SCHEMA 'a'` have no sign between the words.
+        let signs = usize::from(!matches!(setting.as_str(), "names" | "schema"));
         let values: Vec<&str> = words
-            .skip(1)
+            .skip(signs)
             .filter_map(|token| match token {
                 Token::Word(value) | Token::Name(value) | Token::Text(value) => {
                     Some(value.as_str())
@@ -315,30 +374,45 @@ impl Ddl {
                 Token::Symbol(_) => None,
             })
             .collect();
-        match setting.as_str() {
-            "search_path" if values == ["default"] => self.search_path(&[]),
-            "search_path" => self.search_path(&values),
-            "schema" => {
-                let mut texts = tokens.iter().filter_map(|token| match token {
-                    Token::Text(text) => Some(text.as_str()),
-                    _ => None,
-                });
-                self.search_path(texts.next().as_slice());
+        self.setting(setting, &values, local)
+    }
+
+    /// Sets a setting: for the transaction only where it is `local`, which is nothing outside of one.
+    fn setting(&mut self, setting: &str, values: &[&str], local: bool) -> Result<(), Fault> {
+        if let Some(transaction) = &mut self.transaction {
+            if !local {
+                // It stays behind the transaction, unlike others that are local to it.
+                let after = transaction.1.clone();
+                let now = self.settings();
+                self.restore(after);
+                self.apply(setting, values)?;
+                let after = self.settings();
+                self.restore(now);
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.1 = after;
+                }
             }
+            return self.apply(setting, values);
+        }
+        match local {
+            true => Ok(()),
+            false => self.apply(setting, values),
+        }
+    }
+
+    fn apply(&mut self, setting: &str, values: &[&str]) -> Result<(), Fault> {
+        match setting {
+            "search_path" | "schema" if values == ["default"] => self.search_path(&[]),
+            "search_path" => self.search_path(values),
+            "schema" => self.search_path(values.get(..1).unwrap_or_default()),
             "standard_conforming_strings" => {
-                self.escapes_everywhere = matches!(values[..], ["off" | "false" | "0" | "no", ..]);
+                self.escapes_everywhere = matches!(values, ["off" | "false" | "0" | "no", ..]);
             }
-            "client_encoding" => {
-                let encoding = values.first().copied().unwrap_or_default();
-                self.set_encoding(encoding)?;
+            "client_encoding" | "names" if values == ["default"] => {
+                self.encoding = Encoding::default();
             }
-            // `SET NAMES 'LATIN1'` has no sign between the words.
-            "names" => {
-                let name = tokens.iter().rev().find_map(|token| match token {
-                    Token::Word(name) | Token::Name(name) | Token::Text(name) => Some(name),
-                    Token::Symbol(_) => None,
-                });
-                self.set_encoding(name.map_or("", String::as_str))?;
+            "client_encoding" | "names" => {
+                self.set_encoding(values.first().copied().unwrap_or_default())?;
             }
             _ => {}
         }
@@ -349,23 +423,21 @@ impl Ddl {
     fn set_config(&mut self, tokens: &[Token]) -> Result<(), Fault> {
         let texts: Vec<&str> = tokens
             .iter()
-            .filter_map(|token| {
-                if let Token::Text(text) = token {
-                    Some(text.as_str())
-                } else {
-                    None
-                }
+            .filter_map(|token| match token {
+                Token::Text(text) => Some(text.as_str()),
+                _ => None,
             })
             .collect();
-        if let ["search_path", path] = texts[..] {
-            let schemas: Vec<&str> = path
-                .split(',')
-                .map(|name| name.trim().trim_matches('"'))
-                .collect();
-            self.search_path(&schemas);
-        }
+        let local = tokens.iter().any(|token| token.is("true"));
         match texts[..] {
-            ["client_encoding", name] => self.set_encoding(name),
+            ["search_path", path, ..] => {
+                let schemas: Vec<&str> = path
+                    .split(',')
+                    .map(|name| name.trim().trim_matches('"'))
+                    .collect();
+                self.setting("search_path", &schemas, local)
+            }
+            [setting, value, ..] => self.setting(setting, &[value], local),
             _ => Ok(()),
         }
     }
@@ -539,6 +611,10 @@ impl Ddl {
             "serial4",
             "serial8",
         ];
+        let mut type_tokens = tokens.ahead(5);
+        let domain = self.name(&mut type_tokens);
+        let fills = domain.is_some_and(|domain| self.filling_domains.contains(&domain))
+            && !type_tokens.accept_symbol(b'[');
         let type_name = tokens.peek();
         let is_serial = type_name.is_some_and(|name| SERIAL.iter().any(|serial| name.is(serial)));
         let (sql_type, written) = self.written_type_of(tokens);
@@ -547,7 +623,7 @@ impl Ddl {
                 .set_written_type(table.name.clone(), name.clone(), written.into());
         }
         let rest = tokens.rest_of_element().to_vec();
-        if has_default(&rest) || is_serial {
+        if has_default(&rest) || is_serial || fills {
             self.catalog.set_default(&table.name, &name, true);
         }
         if is_generated(&rest) {

@@ -231,6 +231,8 @@ pub struct Holdings {
     pub without_data: Vec<TableName>,
     /// Tables whose data is there, but not their definition.
     pub undefined: Vec<TableName>,
+    /// What makes rows doubtful, though none can be named. The log has it already.
+    pub warnings: Vec<String>,
 }
 
 /// What went by of one table, or of one partition of it.

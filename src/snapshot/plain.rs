@@ -12,6 +12,7 @@ mod changes;
 pub(super) mod copy_block;
 pub(super) mod copy_form;
 mod databases;
+mod hidden;
 mod insert_run;
 mod psql;
 pub(super) mod reader;

@@ -370,7 +370,7 @@ pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
             match byte {
                 b'-' | b'/' if place - start > 1 => {}
                 _ if is_word_byte(byte) => {
-                    tokens.push(Token::Word(text(&bytes[start..place]).to_lowercase()))
+                    tokens.push(Token::Word(text(&bytes[start..place]).to_ascii_lowercase()))
                 }
                 _ => tokens.push(Token::Symbol(byte)),
             }
@@ -392,7 +392,16 @@ pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
                 }
             }
             Mode::Name => {
-                let (value, end) = unquote(bytes, place, b'"', false);
+                let (mut value, end) = unquote(bytes, place, b'"', false);
+                // `U&"d\0061ta"`.
+                if let [.., Token::Word(letter), Token::Symbol(b'&')] = &tokens[..]
+                    && letter == "u"
+                    && bytes[..start].ends_with(b"&")
+                    && let Some(plain) = unicode(&value)
+                {
+                    value = plain;
+                    tokens.truncate(tokens.len() - 2);
+                }
                 tokens.push(Token::Name(text(&value)));
                 place = end;
             }
@@ -564,6 +573,16 @@ mod tests {
             (
                 "'a' -- x\n 'b' E'\\''\n'\\'' 'c' 'd'",
                 vec![text("ab"), text("''"), text("c"), text("d")],
+            ),
+            (
+                "U&\"d\\0061ta\".u & \"a\"",
+                vec![
+                    Token::Name("data".into()),
+                    Token::Symbol(b'.'),
+                    word("u"),
+                    Token::Symbol(b'&'),
+                    Token::Name("a".into()),
+                ],
             ),
             ("'not closed", vec![text("not closed")]),
             ("a /* not closed", vec![word("a")]),

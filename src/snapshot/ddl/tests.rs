@@ -552,7 +552,7 @@ fn comments_stand_anywhere_in_a_schema() {
 fn the_search_path_is_set_in_every_way() {
     for set in [
         "SET search_path TO s, public;",
-        "SET LOCAL search_path = \"s\";",
+        "BEGIN; SET LOCAL search_path = \"s\";",
         "SET SCHEMA 's';",
         "SELECT pg_catalog.set_config('search_path', 's, public', false);",
     ] {
@@ -632,4 +632,88 @@ fn tables_that_inherit_hang_together() {
         .map(|column| column.name.as_str())
         .collect();
     assert_eq!(names, ["id", "at", "x"]);
+}
+
+#[test]
+fn settings_hold_as_long_as_in_postgresql() {
+    for (text, schema, escapes) in [
+        (
+            "SET LOCAL search_path = a; SET LOCAL standard_conforming_strings = off;",
+            "public",
+            false,
+        ),
+        (
+            "BEGIN; SET LOCAL search_path = a; SET LOCAL standard_conforming_strings = off;",
+            "a",
+            true,
+        ),
+        (
+            "BEGIN; SET LOCAL search_path = a; SET standard_conforming_strings = off; COMMIT;",
+            "public",
+            true,
+        ),
+        (
+            "SET search_path = a; START TRANSACTION; SET search_path = b; \
+             SET standard_conforming_strings = off; ROLLBACK;",
+            "a",
+            false,
+        ),
+        (
+            "BEGIN; SET search_path = a; COMMIT AND CHAIN; SET search_path = b; ROLLBACK;",
+            "a",
+            false,
+        ),
+        (
+            "SELECT set_config('standard_conforming_strings', 'off', false);",
+            "public",
+            true,
+        ),
+        (
+            "SELECT set_config('search_path', 'a', true);",
+            "public",
+            false,
+        ),
+        ("SELECT set_config('search_path', 'a', false);", "a", false),
+        (
+            "SET standard_conforming_strings = off; RESET standard_conforming_strings;",
+            "public",
+            false,
+        ),
+        ("SET SCHEMA 'a';", "a", false),
+        ("SET search_path = a; RESET search_path;", "public", false),
+        (
+            "SET search_path = a; SET standard_conforming_strings = off; DISCARD ALL;",
+            "public",
+            false,
+        ),
+    ] {
+        let mut ddl = Ddl::default();
+        ddl.statements(text.as_bytes()).unwrap();
+        let name = ddl.name(&mut Tokens::new(tokens(b"t"))).unwrap();
+        assert_eq!(
+            (name.schema.as_str(), ddl.escapes_everywhere()),
+            (schema, escapes),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_default_of_a_domain_or_a_typed_table_fills_columns_in() {
+    let catalog = read(
+        "CREATE DOMAIN d AS text DEFAULT 'x';\nCREATE DOMAIN e AS text;\nALTER DOMAIN e SET DEFAULT 'y';\n\
+         CREATE DOMAIN f AS text DEFAULT NULL;\nCREATE TYPE ty AS (a int, b int);\n\
+         CREATE TABLE t (a d, b public.e NOT NULL, c f, g d[]);\nCREATE TABLE u OF ty (b WITH OPTIONS DEFAULT 1);\n",
+    );
+    for (table, column, filled) in [
+        ("t", "a", true),
+        ("t", "b", true),
+        ("t", "c", false),
+        ("t", "g", false),
+        ("u", "a", false),
+        ("u", "b", true),
+    ] {
+        let has = catalog.has_default(&TableName::public(table), column);
+        assert_eq!(has, filled, "{table}.{column}");
+    }
 }

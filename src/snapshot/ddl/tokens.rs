@@ -98,6 +98,17 @@ impl Tokens {
         }
     }
 
+    /// Goes behind the parenthesis that closes a list, whose opening one is taken.
+    pub(in crate::snapshot) fn skip_list(&mut self) {
+        loop {
+            self.skip_to_element_end();
+            match self.next() {
+                Some(Token::Symbol(b',')) => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Goes to the element's end, and gives what stands before it.
     pub(in crate::snapshot) fn rest_of_element(&mut self) -> &[Token] {
         let start = self.place.min(self.tokens.len());

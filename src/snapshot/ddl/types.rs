@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Ddl, Tokens, is_generated};
+use super::{Ddl, Tokens, has_default, is_generated};
 use crate::snapshot::sql_text::Token;
 use crate::snapshot::{Column, SqlType, Table, TableName, sql_names};
 
@@ -81,7 +81,21 @@ impl Ddl {
         };
         tokens.accept("as");
         let base = self.written_type_of(tokens).0;
+        if has_default(tokens.rest()) {
+            self.filling_domains.insert(name.clone());
+        }
         self.types.insert(name, UserType::Domain(base));
+    }
+
+    /// `ALTER DOMAIN a SET DEFAULT …`, of which columns that come later know.
+    pub(super) fn alter_domain(&mut self, tokens: &mut Tokens) {
+        tokens.skip(2);
+        let Some(name) = self.name(tokens) else {
+            return;
+        };
+        if tokens.accept("set") && has_default(tokens.rest()) {
+            self.filling_domains.insert(name);
+        }
     }
 
     pub(super) fn create_type(&mut self, tokens: &mut Tokens) {
@@ -246,6 +260,9 @@ impl Ddl {
                 if is_generated(&rest) {
                     let name = table.name.clone();
                     self.catalog.set_generated(name, column.clone());
+                }
+                if has_default(&rest) {
+                    self.catalog.set_default(&table.name, &column, true);
                 }
                 self.column_keys(&table.name, &column, &rest);
             }

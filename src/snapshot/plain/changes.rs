@@ -1,8 +1,9 @@
 //! What statements do to rows that were read before them. Rows go by once: what a later statement takes back or changes
 //! cannot be mended any more, so it is refused, if the table is needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::hidden::{Hidden, may_change};
 use super::transaction::Transaction;
 use crate::snapshot::ddl::{Ddl, Tokens};
 use crate::snapshot::sql_start::is_statement_word;
@@ -26,6 +27,16 @@ const MADE: &str =
 const TAKEN_BACK: &str = "it takes back rows that stand before it; leave them out, \
                           or restore the dump into a server, and export from that";
 
+const CASCADES: &str = "a foreign key changes rows with it that stand before it; \
+                        restore the dump into a server, and export from that";
+const OF_VIEW: &str =
+    "it is a view of a table that is needed; restore the dump into a server, and export from that";
+const BY_RULE: &str = "a rule of the table does something else in their place; \
+                       restore the dump into a server, and export from that";
+
+/// How deep code that calls other code is followed.
+const DEEPEST: u32 = 8;
+
 /// What a statement comes to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judged {
@@ -47,6 +58,7 @@ pub(super) struct Changes {
     pub(super) transaction: Transaction,
     /// Something that is needed was read.
     pub(super) any_needed: bool,
+    hidden: Hidden,
     /// How many `\if` are open.
     pub(super) conditions: u32,
     /// psql has stopped.
@@ -63,7 +75,7 @@ pub(super) struct Context<'c> {
 }
 
 impl Context<'_> {
-    fn is_needed(&self, table: &TableName) -> bool {
+    pub(super) fn is_needed(&self, table: &TableName) -> bool {
         let holders = self.ddl.catalog().holders(table);
         holders.iter().any(|holder| (self.wanted)(holder))
     }
@@ -98,6 +110,78 @@ impl Changes {
         if !self.begun.contains_key(table) {
             self.begun.insert(table.clone(), holders);
         }
+    }
+
+    /// Looks at what else happens when rows come into `table`, by INSERT or COPY. Gives what may change them unseen.
+    pub(super) fn rows_come(
+        &self,
+        table: &TableName,
+        by_insert: bool,
+        context: Context<'_>,
+    ) -> Result<Option<&'static str>, Refusal> {
+        if self.hidden.is_view_of_needed(table, context) {
+            return Err(of_table("the data", table, OF_VIEW));
+        }
+        let rules = self.hidden.rules(table);
+        if by_insert && !rules.is_empty() {
+            if context.is_needed(table) {
+                return Err(of_table("the data", table, BY_RULE));
+            }
+            for rule in rules {
+                self.code(rule, context)?;
+            }
+        }
+        Ok(self.hidden.has_trigger(table).then_some("a trigger"))
+    }
+
+    /// Looks for what code of the database does to rows: its own statements, those in its strings, and the routines that it
+    /// calls.
+    fn code(&self, text: &[u8], context: Context<'_>) -> Result<(), Refusal> {
+        self.code_in(text, 0, &mut HashSet::new(), context)
+    }
+
+    /// `seen` holds the routines that were looked at.
+    fn code_in<'c>(
+        &'c self,
+        text: &[u8],
+        depth: u32,
+        seen: &mut HashSet<&'c str>,
+        context: Context<'_>,
+    ) -> Result<(), Refusal> {
+        let all = tokens(text);
+        self.queries(&mut Tokens::new(all.clone()), context)?;
+        for (index, token) in all.iter().enumerate() {
+            let mut rest = Tokens::new(all[index + 1..].to_vec());
+            let verb = match token {
+                Token::Word(word) if word == "truncate" => "TRUNCATE",
+                Token::Word(word)
+                    if word == "drop" && rest.peek().is_some_and(|it| it.is("table")) =>
+                {
+                    "DROP TABLE"
+                }
+                Token::Text(text) if depth < DEEPEST => {
+                    self.code_in(text.as_bytes(), depth + 1, seen, context)?;
+                    continue;
+                }
+                _ => continue,
+            };
+            rest.accept("table");
+            if rest.accept("if") {
+                rest.skip(1);
+            }
+            rest.accept("only");
+            if let Some(name) = context.ddl.known_name(&mut rest) {
+                self.refuse_change(verb, &name, CHANGES, context)?;
+            }
+        }
+        for (name, definitions) in self.hidden.called(&all) {
+            if depth < DEEPEST && seen.insert(name) {
+                for definition in definitions {
+                    self.code_in(definition, depth + 1, seen, context)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// True where rows of the table went by, or of one that shares a table above it.
@@ -147,6 +231,7 @@ impl Changes {
         words: &[&str],
         context: Context<'_>,
     ) -> Result<Judged, Refusal> {
+        self.hidden.note(text, words, context.ddl);
         let mut statement = Tokens::new(match words {
             // Large objects: text without end, and nothing in it.
             ["select", "pg_catalog"] if text.len() > 4096 => return Ok(Judged::Harmless),
@@ -183,8 +268,16 @@ impl Changes {
                 });
             }
             ["prepare", "transaction", ..] => {}
-            ["do", ..] => return Ok(Judged::Runs("DO")),
-            ["call", ..] => return Ok(Judged::Runs("CALL")),
+            ["do", ..] => {
+                self.code(text, context)?;
+                if may_change(statement.rest()) {
+                    return Ok(Judged::Runs("DO"));
+                }
+            }
+            ["call", ..] => {
+                self.code(text, context)?;
+                return Ok(Judged::Runs("CALL"));
+            }
             [
                 "update" | "delete" | "merge" | "insert" | "with" | "explain" | "prepare" | "copy"
                 | "declare",
@@ -195,6 +288,7 @@ impl Changes {
             ["select" | "values" | "table", ..] => {
                 self.queries(&mut statement, context)?;
                 if calls_function(text) {
+                    self.code(text, context)?;
                     return Ok(Judged::Runs("SELECT of a function"));
                 }
             }
@@ -236,7 +330,9 @@ impl Changes {
             return Ok(Judged::Harmless);
         };
         let verb = "CREATE TABLE";
-        if temporary && context.is_needed(&name) {
+        temporary |= name.schema == "pg_temp";
+        let hides = TableName::public(&name.name);
+        if temporary && (context.is_needed(&name) || context.is_needed(&hides)) {
             let reason =
                 "a temporary table of that name hides the one that is needed; leave it out";
             return Err(of_table("CREATE TEMPORARY TABLE", &name, reason));
@@ -440,6 +536,15 @@ impl Changes {
         }
     }
 
+    /// What the rule of a table does besides. A rule's own statements set no other rules off that are looked at here.
+    fn rule(&self, definition: &[u8], context: Context<'_>) -> Result<(), Refusal> {
+        let without = Changes {
+            begun: self.begun.clone(),
+            ..Changes::default()
+        };
+        without.code(definition, context)
+    }
+
     /// Looks for tables whose rows a query changes or makes, wherever in it that stands.
     fn queries(&self, statement: &mut Tokens, context: Context<'_>) -> Result<(), Refusal> {
         // `FOR UPDATE`, `ON CONFLICT DO UPDATE`, `FOR NO KEY UPDATE` change nothing, or not this.
@@ -483,6 +588,20 @@ impl Changes {
             if let Some(verb) = verb {
                 statement.accept("only");
                 if let Some(name) = context.ddl.known_name(statement) {
+                    if self.hidden.is_view_of_needed(&name, context) {
+                        return Err(of_table(verb, &name, OF_VIEW));
+                    }
+                    for rule in self.hidden.rules(&name) {
+                        self.rule(rule, context)?;
+                    }
+                    let mut changed = self.hidden.changed_with(&name).into_iter();
+                    if !verb.ends_with("INTO")
+                        && verb != "INSERT"
+                        && changed
+                            .any(|table| context.is_needed(table) && self.has_rows(table, context))
+                    {
+                        return Err(of_table(verb, &name, CASCADES));
+                    }
                     match verb {
                         "INSERT" | "SELECT INTO" if context.is_needed(&name) => {
                             return Err(of_table(verb, &name, MADE));

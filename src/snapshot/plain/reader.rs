@@ -479,7 +479,6 @@ impl<'a> Reader<'a> {
         if !self.any_table && self.frame.facts.dump_version.is_none() {
             return Err(self.not_a_snapshot("it has no table, and nothing that pg_dump writes"));
         }
-        self.tell_code();
         if self.end_run().is_some() && self.tell_catalog().is_continue() {
             let keys = self.ddl.catalog().keys();
             let told = self.told.as_ref().map(|told| told.keys());
@@ -487,7 +486,11 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             if self.is_whole {
-                let holdings = self.frame.holdings(self.ddl.catalog());
+                let mut holdings = self.frame.holdings(self.ddl.catalog());
+                holdings.warnings.extend(self.about_code());
+                for warning in &holdings.warnings {
+                    tracing::warn!("{warning}");
+                }
                 // The last event: whether the sink breaks makes no difference.
                 let _ = (self.sink)(Event::Holdings(holdings));
             }

@@ -70,7 +70,11 @@ fn read(text: &str, chunk: usize) -> Result<String, String> {
                 damage = Some(found);
                 return ControlFlow::Break(());
             }
-            Event::Holdings(_) => {}
+            Event::Holdings(holdings) => {
+                for warning in holdings.warnings {
+                    writeln!(log, "warning {warning}").unwrap();
+                }
+            }
         }
         ControlFlow::Continue(())
     });

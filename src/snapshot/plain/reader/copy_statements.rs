@@ -41,7 +41,7 @@ impl Reader<'_> {
             return Ok(Step::Stopped);
         }
         let count = columns.as_ref().map(Vec::len);
-        self.rows_begin(&table)?;
+        self.rows_begin(&table, false)?;
         if let Some(reason) = form.unread.filter(|_| self.is_needed(&table)) {
             return Err(self.unsupported(&format!("the data of table {table}"), reason));
         }

@@ -83,7 +83,7 @@ impl Reader<'_> {
         columns: Option<Vec<String>>,
         default_values: bool,
     ) -> Result<InsertRun, SnapshotError> {
-        self.rows_begin(&table)?;
+        self.rows_begin(&table, true)?;
         let catalog = self.ddl.catalog();
         let all = match (&columns, default_values) {
             (Some(columns), _) => Some(columns.clone()),
@@ -233,7 +233,14 @@ impl Reader<'_> {
         };
         self.state = State::Between;
         if let Some(run) = self.run.as_ref().filter(|run| run.owners.are_wanted())
-            && let Err(reason) = inserts::tail(text.bytes())
+            && let Err(reason) = inserts::tail(text.bytes()).and_then(|leaves_out| {
+                let keys = self.ddl.catalog().keys().of(&run.table);
+                // Of primary keys the rows themselves show it.
+                match leaves_out && keys.iter().any(|key| !key.primary) {
+                    true => Err("ON CONFLICT leaves out rows, by a unique constraint that stands before them; dump with pg_dump"),
+                    false => Ok(()),
+                }
+            })
         {
             let what = self.at(&format!("an INSERT of rows of table {}", run.table));
             return Err(self.unsupported(&what, reason));

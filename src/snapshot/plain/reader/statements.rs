@@ -39,8 +39,7 @@ impl Reader<'_> {
         match self.changes.judge(text, &words, context) {
             Ok(Judged::Harmless) => Ok(Vec::new()),
             Ok(Judged::Runs(kind)) => {
-                let first = (kind, self.pending_offset, 0);
-                self.code.get_or_insert(first).2 += 1;
+                self.runs(kind);
                 Ok(Vec::new())
             }
             Ok(Judged::Defines(tables)) => Ok(tables),
@@ -52,17 +51,6 @@ impl Reader<'_> {
             )),
             Err(Refusal { what, reason }) => Err(self.unsupported(&self.at(&what), reason)),
         }
-    }
-
-    /// Says at the end that the dump has the database run code.
-    pub(super) fn tell_code(&self) {
-        let Some((kind, offset, count)) = self.code.filter(|_| self.changes.any_needed) else {
-            return;
-        };
-        tracing::warn!(
-            "the dump has the database run code ({count} statements, the first is {kind} at byte {offset}): \
-             what that does to rows is not known; restore the dump into a server, and export from that, if it changes any"
-        );
     }
 
     /// A table's definition was made or changed. After the catalog was told, that comes too late for a table that is needed.
@@ -100,7 +88,21 @@ impl Reader<'_> {
     }
 
     /// Rows of a table begin.
-    pub(super) fn rows_begin(&mut self, table: &TableName) -> Result<(), SnapshotError> {
+    pub(super) fn rows_begin(
+        &mut self,
+        table: &TableName,
+        by_insert: bool,
+    ) -> Result<(), SnapshotError> {
+        let context = Context {
+            ddl: &self.ddl,
+            wanted: self.wanted,
+            database: self.databases.with_tables(),
+        };
+        match self.changes.rows_come(table, by_insert, context) {
+            Ok(Some(kind)) => self.runs(kind),
+            Ok(None) => {}
+            Err(Refusal { what, reason }) => return Err(self.unsupported(&self.at(&what), reason)),
+        }
         let holders = self.ddl.catalog().holders(table);
         let needed = holders.iter().any(|holder| (self.wanted)(holder));
         self.changes.rows_begin(table, holders);
@@ -108,6 +110,26 @@ impl Reader<'_> {
         touched.map_err(|reason| {
             self.unsupported(&self.at(&format!("the data of table {table}")), reason)
         })
+    }
+
+    /// Code of the database runs here, of which nobody can tell from the text what it does to rows.
+    fn runs(&mut self, kind: &'static str) {
+        let first = (kind, self.pending_offset, 0);
+        self.code.get_or_insert(first).2 += 1;
+    }
+
+    /// Says at the end that the dump has the database run code.
+    pub(super) fn about_code(&self) -> Option<String> {
+        let (kind, offset, count) = self.code.filter(|_| self.changes.any_needed)?;
+        let statements = if count == 1 {
+            "statement"
+        } else {
+            "statements"
+        };
+        Some(format!(
+            "the dump has the database run code ({count} {statements}, the first is {kind} at byte {offset}): \
+             what that does to rows is not known; restore the dump into a server, and export from that, if it changes any"
+        ))
     }
 
     /// True for a table whose rows somebody wants, or that is a part of one.

@@ -222,3 +222,144 @@ fn a_definition_that_comes_too_late_is_refused() {
     );
     assert!(read_in_all_chunks(&late.replace(" u ", " no_u ")).is_ok());
 }
+
+#[test]
+fn what_other_objects_of_the_database_do_to_rows_is_refused() {
+    for (before, statement, what) in [
+        (
+            "",
+            "DO $$ BEGIN DELETE FROM t; END $$;",
+            "DELETE of table t",
+        ),
+        (
+            "",
+            "DO 'BEGIN EXECUTE ''TRUNCATE t''; END';",
+            "TRUNCATE of table t",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'UPDATE t SET id = 2';\n",
+            "SELECT public.f();",
+            "UPDATE of table t",
+        ),
+        (
+            "CREATE PROCEDURE f() LANGUAGE sql AS 'DELETE FROM t';\n\
+             CREATE OR REPLACE PROCEDURE g() LANGUAGE plpgsql AS $$BEGIN CALL f(); CALL g(); END$$;\n",
+            "CALL g();",
+            "DELETE of table t",
+        ),
+        (
+            "CREATE VIEW a AS SELECT * FROM t;\nCREATE OR REPLACE TEMP VIEW b AS SELECT * FROM a;\n",
+            "INSERT INTO b VALUES (2, 'b');",
+            "the data of table b",
+        ),
+        (
+            "CREATE VIEW a AS SELECT * FROM t;\n",
+            "DELETE FROM a;",
+            "DELETE of table a",
+        ),
+        (
+            "CREATE RULE r AS ON INSERT TO no_t DO ALSO (SELECT 1; DELETE FROM t;);\n",
+            "INSERT INTO no_t VALUES (2, 'b');",
+            "DELETE of table t",
+        ),
+        (
+            "CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING;\n",
+            "INSERT INTO t VALUES (2, 'b');",
+            "the data of table t",
+        ),
+        (
+            "ALTER TABLE t ADD FOREIGN KEY (id, x) REFERENCES no_t (id, x) ON DELETE CASCADE;\n",
+            "DELETE FROM no_t;",
+            "DELETE of table no_t",
+        ),
+        (
+            "ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES no_t ON UPDATE SET NULL;\n",
+            "UPDATE no_t SET id = 2;",
+            "UPDATE of table no_t",
+        ),
+        (
+            "",
+            "CREATE TABLE pg_temp.t (id int);",
+            "CREATE TEMPORARY TABLE of table pg_temp.t",
+        ),
+        (
+            "ALTER TABLE t ADD UNIQUE (x);\n",
+            "INSERT INTO t VALUES (1, 'a') ON CONFLICT DO NOTHING;",
+            "an INSERT of rows of table t",
+        ),
+    ] {
+        let error = read_in_all_chunks(&format!("{START}{before}{ROWS}{statement}\n"));
+        let error = error.expect_err(statement);
+        assert!(
+            error.starts_with(what) && error.contains("(byte "),
+            "{statement} {error}"
+        );
+    }
+    for (before, statement) in [
+        ("", "DO $$ BEGIN CREATE TYPE a AS ENUM ('b'); END $$;"),
+        ("", "DO $$ BEGIN DELETE FROM no_t; END $$;"),
+        (
+            "CREATE VIEW no_a AS SELECT * FROM no_t;\n",
+            "INSERT INTO no_a VALUES (2, 'b');",
+        ),
+        (
+            "CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING;\n",
+            "SELECT 1;",
+        ),
+        (
+            "ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES no_t;\n",
+            "DELETE FROM no_t;",
+        ),
+        (
+            "ALTER TABLE no_t ADD FOREIGN KEY (id) REFERENCES no_t ON DELETE CASCADE;\n",
+            "DELETE FROM no_t;",
+        ),
+    ] {
+        let log = read_in_all_chunks(&format!("{START}{before}{ROWS}{statement}\n"));
+        assert!(log.is_ok(), "{before}{statement} {log:?}");
+    }
+}
+
+#[test]
+fn code_that_may_change_rows_is_named_in_a_warning() {
+    const WARNED: &str = "warning the dump has the database run code";
+    for (before, behind, what) in [
+        ("", "DO $$ BEGIN EXECUTE a || b; END $$;\n", "DO"),
+        ("", "CALL f();\nCALL f();\n", "CALL"),
+        ("", "SELECT f();\n", "SELECT of a function"),
+        (
+            "CREATE TRIGGER a BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();\n",
+            "",
+            "a trigger",
+        ),
+    ] {
+        let log = read_in_all_chunks(&format!("{START}{before}{ROWS}{behind}")).unwrap();
+        assert!(log.contains(WARNED), "{log}");
+        assert!(
+            log.contains(&format!("the first is {what} at byte ")),
+            "{log}"
+        );
+        assert_eq!(log.contains("(2 statements"), what == "CALL", "{log}");
+    }
+    for (before, behind) in [
+        (
+            "",
+            "DO $$ BEGIN RAISE NOTICE 'x'; END $$;\nSELECT pg_catalog.setval('a', 1);\n",
+        ),
+        (
+            "CREATE TRIGGER a AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();\n",
+            "",
+        ),
+        (
+            "CREATE TRIGGER a AFTER INSERT ON t EXECUTE FUNCTION f();\nALTER TABLE t DISABLE TRIGGER ALL;\n",
+            "",
+        ),
+        (
+            "CREATE TRIGGER a AFTER INSERT ON t EXECUTE FUNCTION f();\nSET session_replication_role = replica;\n",
+            "",
+        ),
+    ] {
+        let log = read_in_all_chunks(&format!("{START}{before}{ROWS}{behind}")).unwrap();
+        assert!(!log.contains(WARNED), "{before}{behind} {log}");
+    }
+}
