@@ -303,7 +303,6 @@ fn what_cannot_be_is_refused_before_anything_is_read() {
             format!("{export} --edition ce --relation labels --relation epics"),
             "cannot export relation epics: edition ce does not have it",
         ),
-        (format!("{serve} --queue 0"), "write a number from 1 on"),
         (format!("{serve} --jobs 0"), "0 is not in 1..=64"),
         (
             format!("{serve} --external-url banana"),

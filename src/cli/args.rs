@@ -16,7 +16,7 @@ use crate::export::DEFAULT_BATCH_SIZE;
 use super::examples;
 use super::exit::STATUS_HELP;
 use group::group_name;
-use parse::{at_least_one, batch_size, local_path, memory, time, version, web_address};
+use parse::{batch_size, local_path, memory, time, version, web_address};
 
 pub use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
 
@@ -231,8 +231,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     #[arg(help_heading = LIMITS)]
     pub jobs: u16,
-    /// Groups that may wait for their export; beyond it clients are told to come back later
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = LIMITS)]
+    /// Groups that may wait for their export; beyond it clients are told to come back later. 0 accepts no export
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
     pub queue: usize,
     #[command(flatten)]
     pub limits: LimitArgs,

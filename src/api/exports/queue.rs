@@ -123,8 +123,10 @@ impl Queue {
         let waiting: BTreeSet<i64> = inner.waiting.iter().flat_map(|run| run.groups()).collect();
         let added = wanted.iter().filter(|group| !waiting.contains(group));
         let added = added.count();
-        // A group with more subgroups than there is room waits alone, or it could never be exported with them.
-        if added > 0 && !waiting.is_empty() && waiting.len() + added > self.room {
+        // A group with more subgroups than there is room waits alone, or it could never be exported with them. Without any
+        // room exports are only to be read.
+        let alone = waiting.is_empty() && self.room > 0;
+        if added > 0 && !alone && waiting.len() + added > self.room {
             return Err(QueueFull::Full);
         }
         let same = |run: &&Arc<Run>| run.batched == batched && run.batch_size == batch_size;

@@ -97,14 +97,6 @@ pub fn web_address(text: &str) -> Result<String, String> {
     }
 }
 
-/// A number of things of which there must be one.
-pub fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("write a number from 1 on".to_owned()),
-    }
-}
-
 /// The least memory that a limit can be meant to leave, in bytes; below it a unit was forgotten.
 const LEAST_MEMORY: usize = 4096;
 
