@@ -12,8 +12,13 @@ use crate::resolve::Resolved;
 use crate::snapshot::Snapshot;
 
 use super::batches::{BatchSink, Batches};
+use super::entries::{entry, first_manifest};
+use super::error::{ExportError, batch_error};
+use super::find::{find_rows, open};
+use super::observer::{ExportObserver, Relay, expected};
 use super::render::Renderer;
-use super::run::{self, ExportError, ExportObserver, ExportRequest, Relay};
+use super::request::ExportRequest;
+use super::warnings::{late_warnings, warnings, whole_error};
 
 /// Files of an export beside those of its relations: the manifest and the metadata.
 const OTHER_FILES: u64 = 2;
@@ -109,7 +114,7 @@ pub fn dry_run(
     if !request.out.as_os_str().is_empty() {
         Folder::check(&request.out, request.force, Holding::EXPORT)?;
     }
-    let counted = count(request, run::open(request)?, observer);
+    let counted = count(request, open(request)?, observer);
     // An interrupted run does not wait for queries that still have the snapshot.
     request.open.pgdata.servers.end();
     counted
@@ -120,10 +125,10 @@ fn count(
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
 ) -> Result<DryRun, ExportError> {
-    let manifest = run::first_manifest(request, &snapshot);
-    let outcome = run::find_rows(request, snapshot, observer)?;
+    let manifest = first_manifest(request, &snapshot);
+    let outcome = find_rows(request, snapshot, observer)?;
     let resolved = &outcome.resolved;
-    observer.writing(run::expected(resolved));
+    observer.writing(expected(resolved));
     let mut account = Account::new(request, resolved)?;
     let mut relay = Relay(observer);
     Batches::new(
@@ -135,8 +140,8 @@ fn count(
         &request.interrupted,
     )
     .and_then(Batches::run)
-    .map_err(run::batch_error(&request.snapshot))?;
-    for warning in run::late_warnings(request, &outcome) {
+    .map_err(batch_error(&request.snapshot))?;
+    for warning in late_warnings(request, &outcome) {
         tracing::warn!("{warning}");
     }
     let entities = account.entities;
@@ -144,8 +149,8 @@ fn count(
     let nested = |relation: &RelationCount| -> u64 {
         relation.nested.iter().map(|nested| nested.rows).sum()
     };
-    let warnings = run::warnings(request, &outcome);
-    let error = run::whole_error(request, &outcome);
+    let warnings = warnings(request, &outcome);
+    let error = whole_error(request, &outcome);
     let (facts, plan) = (outcome.facts, &resolved.plan);
     Ok(DryRun {
         snapshot: SnapshotEntry {
@@ -218,7 +223,7 @@ impl Account {
             })
             .collect();
         let entities = resolved.entities.iter().map(|entity| {
-            let entry = run::entry(request, resolved, entity);
+            let entry = entry(request, resolved, entity);
             EntityCount {
                 id: entry.id,
                 kind: entry.kind,

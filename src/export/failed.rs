@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use crate::output::{Claim, Folder, Manifest, Status, manifest};
 use crate::snapshot;
 
+use super::entries::manifest_of;
+use super::error::ExportError;
+use super::request::ExportRequest;
 use super::resume;
-use super::run::{ExportError, ExportRequest, manifest_of};
 
 /// Of a snapshot that could not be opened, so that its kind is not known.
 const UNKNOWN: &str = "unknown";

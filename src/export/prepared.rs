@@ -4,7 +4,12 @@ use crate::output::{Folder, Manifest, SnapshotEntry, Writer, now};
 use crate::resolve::Outcome;
 use crate::timings::{Phase, Times, Timings};
 
-use super::run::{self, ExportError, ExportObserver, ExportRequest};
+use super::entries::{first_manifest, options_entry};
+use super::error::ExportError;
+use super::find;
+use super::observer::ExportObserver;
+use super::request::ExportRequest;
+use super::run::write_rows;
 
 /// The rows of an export, before anything of it is written.
 pub struct Prepared {
@@ -24,9 +29,9 @@ pub fn prepare(
 ) -> Result<Prepared, ExportError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Resolve);
-    let snapshot = run::open(request)?;
-    let first = run::first_manifest(request, &snapshot);
-    let outcome = run::find_rows(request, snapshot, observer)?;
+    let snapshot = find::open(request)?;
+    let first = first_manifest(request, &snapshot);
+    let outcome = find::find_rows(request, snapshot, observer)?;
     Ok(Prepared {
         outcome,
         first,
@@ -70,11 +75,11 @@ impl Prepared {
     ) -> Result<Manifest, ExportError> {
         let first = Manifest {
             started_at: now(),
-            options: run::options_entry(request),
+            options: options_entry(request),
             ..self.first.clone()
         };
         let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
-        run::write_rows(request, folder, writer, &self.outcome, Vec::new(), observer)
+        write_rows(request, folder, writer, &self.outcome, Vec::new(), observer)
     }
 
     /// What the snapshot is and says of itself.

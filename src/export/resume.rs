@@ -8,37 +8,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::output::manifest;
-use crate::output::{
-    BatchStatus, EntityEntry, Manifest, RelationEntry, ResumeEntry, Status, take_up,
-};
-use crate::resolve::{Choice, Plan, PlanSource, Relations};
-use crate::snapshot::fingerprint;
+use crate::output::{BatchStatus, EntityEntry, Manifest, RelationEntry, Status, take_up};
+use crate::resolve::{Plan, PlanSource};
 
 use super::batches::FilePlace;
-use super::run::{self, ExportError, ExportRequest, GENERATOR};
-
-/// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
-pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
-    let Ok(Some(fingerprint)) = fingerprint(&request.snapshot) else {
-        return None;
-    };
-    let (named, descendants) = match &request.choice {
-        Choice::All => (None, false),
-        Choice::Named { names, descendants } => (Some(names.clone()), *descendants),
-    };
-    Some(ResumeEntry {
-        fingerprint,
-        named,
-        descendants,
-        relations: match &request.selection.relations {
-            Relations::All => None,
-            Relations::Only(names) => Some(names.clone()),
-        },
-        gzip_level: request.options.gzip_level.into(),
-        keep_going: request.options.keep_going,
-        allow_missing: request.options.allow_missing,
-    })
-}
+use super::entries::{GENERATOR, options_entry, pipeline_entry, terms};
+use super::error::ExportError;
+use super::request::ExportRequest;
 
 /// The manifest of the unfinished export in the request's folder; `None` where there is nothing yet. The snapshot is
 /// not opened for that: from a pipe, what was read to look at it would be gone.
@@ -132,10 +108,10 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
             request.snapshot
         ));
     }
-    if earlier.pipeline != run::pipeline_entry(request) {
+    if earlier.pipeline != pipeline_entry(request) {
         return Some("it was begun with another pipeline".to_owned());
     }
-    let (old, new) = (&earlier.options, &run::options_entry(request));
+    let (old, new) = (&earlier.options, &options_entry(request));
     if old.batched != new.batched {
         return Some(match old.batched {
             true => "it was begun with --batched".to_owned(),

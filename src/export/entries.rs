@@ -1,0 +1,174 @@
+//! What a run says of itself in the manifest: at its beginning, and when the snapshot has been read.
+
+use crate::output::{
+    EntityEntry, Folder, Known, Manifest, OptionsEntry, PipelineEntry, RelationEntry, ResumeEntry,
+    SnapshotEntry, Status, manifest, now,
+};
+use crate::pipeline::Edition;
+use crate::resolve::{Choice, EntityInfo, Outcome, Relations, Resolved, Rows};
+use crate::snapshot::{Snapshot, fingerprint};
+
+use super::metadata::{self, Instance};
+use super::request::ExportRequest;
+use super::warnings::{taken_as_empty, warnings, whole_error};
+
+/// Who writes the manifest.
+pub(super) const GENERATOR: &str = concat!("relexport ", env!("CARGO_PKG_VERSION"));
+
+pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Manifest {
+    Manifest {
+        resume: terms(request),
+        ..manifest_of(request, snapshot.kind.name(), &snapshot.source)
+    }
+}
+
+/// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
+pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
+    let Ok(Some(fingerprint)) = fingerprint(&request.snapshot) else {
+        return None;
+    };
+    let (named, descendants) = match &request.choice {
+        Choice::All => (None, false),
+        Choice::Named { names, descendants } => (Some(names.clone()), *descendants),
+    };
+    Some(ResumeEntry {
+        fingerprint,
+        named,
+        descendants,
+        relations: match &request.selection.relations {
+            Relations::All => None,
+            Relations::Only(names) => Some(names.clone()),
+        },
+        gzip_level: request.options.gzip_level.into(),
+        keep_going: request.options.keep_going,
+        allow_missing: request.options.allow_missing,
+    })
+}
+
+/// The manifest of an export of which nothing is known yet, and that cannot be gone on with.
+pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> Manifest {
+    Manifest {
+        manifest_version: manifest::VERSION,
+        generator: GENERATOR.to_owned(),
+        status: Status::Started,
+        started_at: now(),
+        finished_at: None,
+        error: None,
+        snapshot: SnapshotEntry {
+            kind: kind.to_owned(),
+            source: source.to_owned(),
+            server_version: None,
+            gitlab_version: None,
+            taken_at: None,
+            lsn: None,
+        },
+        pipeline: pipeline_entry(request),
+        options: options_entry(request),
+        resume: None,
+        warnings: Vec::new(),
+        missing_tables: 0,
+        timings: None,
+        entities: Vec::new(),
+    }
+}
+
+pub(super) fn pipeline_entry(request: &ExportRequest) -> PipelineEntry {
+    PipelineEntry {
+        name: request.pipeline.name.clone(),
+        sha256: request.pipeline.sha256.clone(),
+    }
+}
+
+pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
+    OptionsEntry {
+        batched: request.options.batched,
+        batch_size: request.options.batch_size.get(),
+        edition: match request.options.edition {
+            Edition::Ce => "ce".to_owned(),
+            Edition::Ee => "ee".to_owned(),
+        },
+    }
+}
+
+pub(super) fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
+    let resolved = &outcome.resolved;
+    let entities: Vec<EntityEntry> = resolved
+        .entities
+        .iter()
+        .map(|entity| entry(request, resolved, entity))
+        .collect();
+    let stated = outcome
+        .facts
+        .gitlab_version
+        .clone()
+        .or_else(|| request.gitlab_version.clone());
+    let version = stated.clone().or_else(|| {
+        let by_tables = metadata::version_by_tables(&outcome.catalog)?;
+        let suffix = if request.options.edition == Edition::Ee {
+            "-ee"
+        } else {
+            ""
+        };
+        Some(format!("{by_tables}{suffix}"))
+    });
+    let instance = Instance {
+        version: version.as_deref().unwrap_or_default(),
+        enterprise: metadata::is_enterprise(stated.as_deref(), request.options.edition),
+        export_prefix: &folder.name(),
+        source_hostname: request.source_url.as_deref().unwrap_or_default(),
+    };
+    // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
+    let is_of_server = matches!(resolved.rows, Rows::Live(_)) || outcome.facts.lsn.is_some();
+    let instant = is_of_server.then_some(&outcome.facts);
+    Known {
+        metadata: metadata::content(&instance, &entities),
+        entities,
+        server_version: outcome.facts.server_version.clone(),
+        gitlab_version: stated,
+        taken_at: instant.and_then(|facts| facts.taken_at.clone()),
+        lsn: instant.and_then(|facts| facts.lsn.clone()),
+        missing_tables: taken_as_empty(request, resolved).len() as u64,
+        warnings: warnings(request, outcome),
+        error: whole_error(request, outcome),
+    }
+}
+
+/// An entity's entry in the manifest, before anything of it is written.
+pub(super) fn entry(
+    request: &ExportRequest,
+    resolved: &Resolved,
+    entity: &EntityInfo,
+) -> EntityEntry {
+    let at = now();
+    EntityEntry {
+        id: entity.id,
+        kind: request.pipeline.entity.kind.clone(),
+        full_path: entity.full_path.clone(),
+        prefix: request
+            .pipeline
+            .entity
+            .prefix
+            .replace("{key}", &entity.id.to_string()),
+        relations: resolved
+            .plan
+            .relations
+            .iter()
+            .map(|relation| {
+                let batched = request.options.batched && relation.batched;
+                RelationEntry {
+                    relation: relation.name.clone(),
+                    status: Status::Started,
+                    error: None,
+                    updated_at: at.clone(),
+                    batched,
+                    batches_count: 0,
+                    total_objects_count: 0,
+                    batches: batched.then(Vec::new),
+                    file: None,
+                    skipped: Vec::new(),
+                    skipped_count: 0,
+                }
+            })
+            .collect(),
+    }
+}

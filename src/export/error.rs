@@ -1,0 +1,63 @@
+//! Why there is no export.
+
+use std::io;
+
+use crate::fault::Fault;
+use crate::output::FolderError;
+use crate::resolve::ResolveError;
+use crate::snapshot::{self, SnapshotError};
+
+use super::batches::BatchError;
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The snapshot cannot even be opened; the message names it.
+    #[error(transparent)]
+    Open(Box<SnapshotError>),
+    #[error("{}: {source}", .snapshot)]
+    Resolve {
+        snapshot: String,
+        source: Box<ResolveError>,
+    },
+    #[error(
+        "cannot write the export: {0}\n  see that the folder stays and can be written, and that there is room; \
+         --resume goes on with files that are finished"
+    )]
+    Write(io::Error),
+    #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
+    Temp(io::Error),
+    #[error("{0}")]
+    Plan(String),
+    /// What is in the output folder is not the beginning of the export that was asked for.
+    #[error("cannot go on with the export in {path}: {reason}")]
+    Resume { path: String, reason: String },
+    #[error("the export is not complete: {0}")]
+    Fault(#[from] Fault),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+pub(super) fn batch_error(snapshot: &str) -> impl FnOnce(BatchError) -> ExportError {
+    move |error| match error {
+        BatchError::Write(source) => ExportError::Write(source),
+        BatchError::Temp(source) => ExportError::Temp(source),
+        BatchError::Interrupted => ExportError::Interrupted,
+        BatchError::Plan(reason) | BatchError::Changed(reason) => ExportError::Plan(reason),
+        BatchError::Resolve(source) => resolve_error(snapshot)(source),
+    }
+}
+
+pub(super) fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
+    move |source| match source {
+        ResolveError::Interrupted => ExportError::Interrupted,
+        ResolveError::Temp(source) => ExportError::Temp(source),
+        source => ExportError::Resolve {
+            // An address may hold a password.
+            snapshot: snapshot::shown(request),
+            source: Box::new(source),
+        },
+    }
+}

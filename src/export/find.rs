@@ -1,0 +1,131 @@
+//! Finding the rows of an export: in one read of the snapshot where that is possible, else in two.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::resolve::{self, Choice, Outcome, Plan, Request, ResolveError, resolve};
+use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+
+use super::error::{ExportError, resolve_error};
+use super::observer::ExportObserver;
+use super::request::ExportRequest;
+use super::warnings::plan_warnings;
+
+pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
+    snapshot::open_with(&request.snapshot, &request.open).map_err(|error| match error {
+        SnapshotError::Interrupted => ExportError::Interrupted,
+        error => ExportError::Open(Box::new(error)),
+    })
+}
+
+/// True for a snapshot that can be opened again: neither standard input nor another pipe.
+fn lasts(name: &str) -> bool {
+    std::fs::metadata(name).is_ok_and(|found| found.is_file() || found.is_dir())
+}
+
+/// Finds the rows of an export, in one read of the snapshot where that is possible.
+pub(super) fn find_rows(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<Outcome, ExportError> {
+    let mut snapshot = snapshot;
+    let mut reading = Reading {
+        choice: request.choice.clone(),
+        seal_late: false,
+        again: false,
+    };
+    loop {
+        match read_once(request, snapshot, observer, &reading) {
+            // A table in two places, with others between that were decided by its first part: read once more, deciding
+            // nothing before the end.
+            Err(ResolveError::Reappeared { table }) if lasts(&request.snapshot) => {
+                tracing::warn!(
+                    "table {table} stands in two places of the snapshot; reading it once more"
+                );
+                reading.seal_late = true;
+            }
+            // A name of digits was looked for as an id, and is a path.
+            Err(ResolveError::FoundByPath { ids }) if lasts(&request.snapshot) => {
+                reading.choice = Choice::Named {
+                    names: ids.iter().map(i64::to_string).collect(),
+                    descendants: false,
+                };
+            }
+            outcome => return outcome.map_err(resolve_error(&request.snapshot)),
+        }
+        reading.again = true;
+        snapshot = open(request)?;
+    }
+}
+
+/// How a snapshot is read, which may have to be read again.
+struct Reading {
+    choice: Choice,
+    seal_late: bool,
+    /// Not for the first time.
+    again: bool,
+}
+
+/// Bytes on disk of what an export will read.
+fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
+    let Access::Tables(source) = &snapshot.access else {
+        return snapshot.size;
+    };
+    let tables = request.selection.tables(&request.pipeline);
+    let parts = tables
+        .into_iter()
+        .flat_map(|table| source.parts(&TableName::public(table)));
+    Some(parts.map(|part| part.size).sum())
+}
+
+fn read_once(
+    request: &ExportRequest,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+    reading: &Reading,
+) -> Result<Outcome, ResolveError> {
+    let size = size_to_read(request, &snapshot);
+    observer.reading(size, Arc::clone(&snapshot.progress));
+    let resolve_request = Request {
+        pipeline: &request.pipeline,
+        selection: &request.selection,
+        choice: &reading.choice,
+        limits: &request.limits,
+        pool: Arc::clone(&request.pool),
+        interrupted: Arc::clone(&request.interrupted),
+        seal_late: reading.seal_late,
+        allow_missing: request.options.allow_missing,
+        strict: request.options.strict,
+        stop_early: false,
+    };
+    let mut tables = Tables {
+        observer,
+        again: reading.again,
+    };
+    let outcome = resolve(snapshot, &resolve_request, &mut tables);
+    // A signal may have ended what writes into a pipe, too: then that its end was missing is no news.
+    match request.interrupted.load(Ordering::Relaxed) {
+        true => Err(ResolveError::Interrupted),
+        false => outcome,
+    }
+}
+
+/// Passes on what the resolver tells.
+struct Tables<'a> {
+    observer: &'a mut dyn ExportObserver,
+    /// The snapshot is read once more, and its plan has been told.
+    again: bool,
+}
+
+impl resolve::Observer for Tables<'_> {
+    fn planned(&mut self, plan: &Plan, _facts: &SnapshotFacts) {
+        for warning in plan_warnings(plan).filter(|_| !self.again) {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    fn table(&mut self, name: &TableName) {
+        self.observer.table(&name.to_string());
+    }
+}

@@ -1,0 +1,70 @@
+//! Who is told how far an export is.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::resolve::{PlanSource, Resolved, Rows};
+
+use super::batches::BatchObserver;
+
+/// Told how far an export is.
+pub trait ExportObserver: BatchObserver {
+    /// The snapshot is about to be read: so many bytes, and how many have been read so far.
+    fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>);
+    /// The data of a table goes by.
+    fn table(&mut self, name: &str);
+    /// The rows are found; rendering begins, of so many relations with so many top-level rows in all.
+    fn writing(&mut self, expected: Expected);
+}
+
+/// What is about to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    pub relations: u64,
+    /// `None` where it shows only as they are asked for.
+    pub rows: Option<u64>,
+}
+
+/// Passes on what the batches tell to who watches the whole export.
+pub(super) struct Relay<'a>(pub &'a mut dyn ExportObserver);
+
+impl BatchObserver for Relay<'_> {
+    fn relation(&mut self, entity: usize, relation: &str, rows: u64) {
+        self.0.relation(entity, relation, rows);
+    }
+
+    fn rendered(&mut self, entity: usize, relation: &str, rows: u64, bytes: u64) {
+        self.0.rendered(entity, relation, rows, bytes);
+    }
+}
+
+/// What will be written of the rows that were found.
+pub(super) fn expected(resolved: &Resolved) -> Expected {
+    let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
+    let Rows::Kept(store) = &resolved.rows else {
+        return Expected {
+            relations,
+            rows: None,
+        };
+    };
+    let mut rows = 0;
+    for relation in &resolved.plan.relations {
+        let Ok(PlanSource::Rows(node)) = &relation.source else {
+            continue;
+        };
+        for entity in &resolved.entities {
+            for reach in &node.reach {
+                let key = if reach.parent == 0 {
+                    entity.id
+                } else {
+                    entity.root
+                };
+                rows += store.found(reach.hop, key).len() as u64;
+            }
+        }
+    }
+    Expected {
+        relations,
+        rows: Some(rows),
+    }
+}

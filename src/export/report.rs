@@ -1,0 +1,30 @@
+//! What an export came to.
+
+use std::path::PathBuf;
+
+use crate::output::{Manifest, Status};
+
+/// What an export came to.
+#[derive(Debug)]
+pub struct ExportReport {
+    pub manifest: Manifest,
+    /// The folder that holds it.
+    pub place: PathBuf,
+    /// An older export that stays in its place, because this one is not complete.
+    pub older_stays: bool,
+    pub left_out: Vec<(String, String)>,
+}
+
+impl ExportReport {
+    /// Rows that were left out under `keep_going`; a row counts for each relation that might have had it.
+    pub fn skipped_rows(&self) -> u64 {
+        let entities = &self.manifest.entities;
+        let relations = entities.iter().flat_map(|entity| &entity.relations);
+        relations.map(|relation| relation.skipped_count).sum()
+    }
+
+    /// True where everything is finished.
+    pub fn is_complete(&self) -> bool {
+        self.manifest.status == Status::Finished
+    }
+}

@@ -1,0 +1,58 @@
+//! What an export is asked for.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rayon::ThreadPool;
+
+use crate::output::GzipLevel;
+use crate::pipeline::{Edition, Pipeline};
+use crate::resolve::{Choice, Limits, Selection};
+use crate::snapshot::OpenOptions;
+
+/// What is to be exported, from where, to where.
+pub struct ExportRequest {
+    /// A path, `-` for standard input, or the address of a server.
+    pub snapshot: String,
+    pub open: OpenOptions,
+    pub out: PathBuf,
+    /// Replace an export that is there already.
+    pub force: bool,
+    /// Go on with an unfinished export that is there already.
+    pub resume: bool,
+    pub pipeline: Pipeline,
+    pub selection: Selection,
+    pub choice: Choice,
+    pub options: ExportOptions,
+    pub limits: Limits,
+    pub pool: Arc<ThreadPool>,
+    /// The GitLab version to report where the snapshot does not say it.
+    pub gitlab_version: Option<String>,
+    /// The instance's address, for the metadata.
+    pub source_url: Option<String>,
+    /// Set from outside to end the run early.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// What an export's files are to look like.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    /// One file per batch, for relations that can be batched.
+    pub batched: bool,
+    /// Top-level rows of a batch.
+    pub batch_size: NonZeroU32,
+    pub gzip_level: GzipLevel,
+    pub edition: Edition,
+    /// Leave out rows that cannot be rendered, and list them, rather than fail their relation.
+    pub keep_going: bool,
+    /// Take tables whose data the snapshot does not hold as empty ones, rather than fail what needs them.
+    pub allow_missing: bool,
+    /// Refuse a snapshot that lacks a table or column that the pipeline names.
+    pub strict: bool,
+}
+
+/// The batch size that GitLab had for years, and ours unless told otherwise.
+// A constant is computed by the compiler: were it zero, the program would not build.
+pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::new(1000).unwrap();

@@ -1,0 +1,72 @@
+//! What is wrong with a snapshot, or with a pipeline beside it, though no relation fails for it.
+
+use std::collections::BTreeSet;
+
+use crate::pipeline::doubtful_keys;
+use crate::resolve::{self, Outcome, Plan, Resolved};
+use crate::snapshot::TableName;
+
+use super::request::ExportRequest;
+
+/// What of the pipeline the snapshot cannot give.
+pub(super) fn plan_warnings(plan: &Plan) -> impl Iterator<Item = String> + '_ {
+    let left_out = plan.left_out.iter();
+    let left_out = left_out.map(|(relation, table)| resolve::no_table(relation, table));
+    left_out.chain(plan.warnings.iter().cloned())
+}
+
+/// Tables without data that were taken as empty ones, because the request allows it.
+pub(super) fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+    let is_read = |table: usize| resolved.plan.hops.iter().any(|hop| hop.table == table);
+    let missing = resolved.without_data.iter();
+    let missing = missing.filter(|(table, _)| request.options.allow_missing && is_read(**table));
+    let warning = |(table, names): (&usize, &BTreeSet<TableName>)| {
+        let name = &resolved.plan.tables[*table].name;
+        let partitions: Vec<String> = names
+            .iter()
+            .filter(|it| *it != name)
+            .map(ToString::to_string)
+            .collect();
+        match partitions.is_empty() {
+            true => format!(
+                "table {name} is defined, but the snapshot holds no data for it: taken as empty"
+            ),
+            false => format!(
+                "table {name}: the snapshot holds no data for its partitions {}: taken as empty",
+                partitions.join(", ")
+            ),
+        }
+    };
+    missing.map(warning).collect()
+}
+
+/// What showed only when the snapshot had been read.
+pub(super) fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+    let mut warnings = taken_as_empty(request, &outcome.resolved);
+    let tables = request.selection.tables(&request.pipeline);
+    warnings.extend(doubtful_keys(&request.pipeline, &outcome.catalog, &tables));
+    warnings
+}
+
+/// What the snapshot could not give, though no relation failed for it.
+pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+    // What was told when the snapshot was opened comes first.
+    let told = outcome.facts.warnings.iter().cloned();
+    told.chain(plan_warnings(&outcome.resolved.plan))
+        .chain(late_warnings(request, outcome))
+        .collect()
+}
+
+/// Why the whole export is not to be relied on.
+pub(super) fn whole_error(request: &ExportRequest, outcome: &Outcome) -> Option<String> {
+    if let Some(cut_off) = &outcome.cut_off {
+        return Some(cut_off.to_string());
+    }
+    let entity = &request.pipeline.entity;
+    outcome.resolved.entities.is_empty().then(|| {
+        format!(
+            "there is no {} to export: table {} of the snapshot has no row of one; `relexport inspect` tells what it holds",
+            entity.kind, entity.table
+        )
+    })
+}
