@@ -9,9 +9,10 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::{FixedState, RandomState};
 
+use super::interrupt::check_interrupted;
 use super::live::Live;
 use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
-use super::{ResolveError, Resolved, RowAt, RowStore, Rows, check, parse_integer};
+use super::{ResolveError, Resolved, RowAt, RowStore, Rows, parse_integer};
 use crate::snapshot::copy_text;
 
 /// Takes a row: its table and its fields by the table's layout, in COPY text without a line end.
@@ -109,7 +110,7 @@ impl Walk<'_> {
         let feeds = self.feeds(hop);
         let mut moved = Vec::new();
         for key in keys {
-            check(self.interrupted)?;
+            check_interrupted(self.interrupted)?;
             for entry in store.found(hop, *key) {
                 let row = match store.get(entry.at) {
                     Some(row) => row,

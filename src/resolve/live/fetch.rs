@@ -11,9 +11,10 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
+use crate::resolve::ResolveError;
+use crate::resolve::interrupt::{LOOK_EVERY, check_interrupted};
 use crate::resolve::plan::{PlanNode, PlanRelation, PlanSource};
 use crate::resolve::store::{Entry, RowStore};
-use crate::resolve::{LOOK_EVERY, ResolveError, check};
 use crate::snapshot::SnapshotError;
 use crate::timings::{self, Phase};
 
@@ -226,7 +227,7 @@ fn receive<T>(from: &Receiver<T>, interrupted: &AtomicBool) -> Result<Option<T>,
     loop {
         match timings::waiting(|| from.recv_timeout(LOOK_EVERY)) {
             Ok(message) => return Ok(Some(message)),
-            Err(RecvTimeoutError::Timeout) => check(interrupted)?,
+            Err(RecvTimeoutError::Timeout) => check_interrupted(interrupted)?,
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }

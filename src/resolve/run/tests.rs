@@ -1,8 +1,13 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::*;
-use crate::pipeline::Edition;
-use crate::snapshot::{Kind, Sink, open};
+use crate::pipeline::{Edition, Pipeline};
+use crate::resolve::{Limits, Plan, Relations, Selection};
+use crate::snapshot::{
+    Catalog, Event, Holdings, Kind, Part as TablePart, Sink, SnapshotError, SnapshotFacts,
+    StreamSource, TableName, TableSource, open,
+};
 
 /// A folder of CSV files whose reader of one table dies.
 struct Dying {

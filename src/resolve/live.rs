@@ -20,7 +20,8 @@ use crate::pipeline::Test;
 use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
 
 use super::plan::{Hop, HopId, Plan, TableId, plan};
-use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows, check_strict};
+use super::start::check_strict;
+use super::{Observer, Outcome, Request, ResolveError, Resolved, Rows};
 
 pub use fetch::{Fetch, Fetched, Of, Part, Round, TopKeys, Wanted};
 

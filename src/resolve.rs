@@ -1,0 +1,44 @@
+//! Finding the rows: which rows of which tables a pipeline's tree needs, in one read of the snapshot.
+//!
+//! [`plan()`] lays the tree over the snapshot's catalog. [`resolve`] then drives a snapshot past a
+//! resolver: a stream in the order in which it comes, a snapshot with random access level by level, so
+//! that nothing has to wait. What comes out is [`Resolved`]: the kept rows, found again by hop and key.
+//!
+//! [`walk()`] goes through them row by row.
+//!
+//! This floor knows neither JSON nor output files.
+
+mod entities;
+mod error;
+mod holdings;
+mod interrupt;
+mod keys;
+mod live;
+mod plan;
+mod request;
+mod resolver;
+mod run;
+mod scan;
+mod schedule;
+mod stage;
+mod start;
+mod store;
+mod stream;
+mod tables;
+mod walk;
+
+pub use entities::{Choice, EntityError, EntityInfo};
+pub use error::ResolveError;
+pub use keys::{KeySet, Keys};
+pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted, missing_indexes};
+pub use plan::{
+    HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
+    PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
+    entity_tables, no_table, plan, undefined,
+};
+pub use request::{Observer, Outcome, Request};
+pub use resolver::{Limits, Resolved, Rows, Trouble, without_data};
+pub use run::resolve;
+pub use scan::{BadRow, Found, HopToScan, RowPlace, Scanned, Scanner, parse_integer};
+pub use store::{Entry, RowAt, RowStore};
+pub use walk::{TakeRow, walk};

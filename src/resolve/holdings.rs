@@ -1,0 +1,49 @@
+//! What a snapshot turns out to hold, against what the plan needs: tables without their data, and data without its table.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::snapshot::{Catalog, Holdings};
+
+use super::error::ResolveError;
+use super::plan::{entity_tables, undefined};
+use super::request::Request;
+use super::resolver::{Resolved, Resolver};
+
+/// Notes which tables of the plan the snapshot holds no data of.
+pub(super) fn note_without_data(resolver: &mut Resolver, catalog: &Catalog, holdings: &Holdings) {
+    for name in &holdings.without_data {
+        for holder in catalog.holders(name) {
+            if let Some(table) = resolver.table(&holder) {
+                resolver.table_without_data(table, name.clone());
+            }
+        }
+    }
+}
+
+/// Fails the relations that lack a table whose data is there without its definition: it is not a table that the
+/// snapshot does not have.
+///
+/// # Errors
+/// Where it is a table that says who the entities are.
+pub(super) fn fail_undefined(
+    resolved: &mut Resolved,
+    request: &Request<'_>,
+    holdings: &Holdings,
+) -> Result<BTreeSet<String>, ResolveError> {
+    let needed = request.selection.tables(request.pipeline);
+    let found = holdings.undefined.iter();
+    let found = found.filter(|name| name.schema == "public" && needed.contains(&name.name));
+    let names: BTreeSet<String> = found.map(|name| name.name.clone()).collect();
+    let of_entities = entity_tables(&request.pipeline.entity);
+    if let Some(name) = of_entities.intersection(&names).next() {
+        return Err(ResolveError::Plan(undefined(name)));
+    }
+    if !names.is_empty() {
+        // Nothing else holds the plan any more: the rows have been found.
+        let plan = Arc::get_mut(&mut resolved.plan)
+            .ok_or_else(|| ResolveError::Plan("the plan is still being used".to_owned()))?;
+        plan.fail_undefined(request.pipeline, request.selection, &names);
+    }
+    Ok(names)
+}

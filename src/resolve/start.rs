@@ -1,0 +1,87 @@
+//! The beginning of a run: the plan, and whether the snapshot has what it needs.
+
+use std::sync::Arc;
+
+use crate::pipeline::Pipeline;
+use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
+
+use super::error::ResolveError;
+use super::plan::{Plan, no_table, plan};
+use super::request::{Observer, Request};
+use super::resolver::Resolver;
+
+/// Lays the plan and makes the resolver. `candidates` says that rows may go by before the entities are known.
+///
+/// # Errors
+/// Where the pipeline cannot be planned on the catalog, or `strict` allows less than is missing.
+pub(super) fn start(
+    request: &Request<'_>,
+    catalog: &Arc<Catalog>,
+    facts: &SnapshotFacts,
+    candidates: bool,
+    observer: &mut dyn Observer,
+) -> Result<Resolver, ResolveError> {
+    let plan = plan(request.pipeline, request.selection, catalog).map_err(ResolveError::Plan)?;
+    check_strict(request, &plan)?;
+    observer.planned(&plan, facts);
+    let (choice, limits) = (request.choice.clone(), request.limits.clone());
+    let pool = Arc::clone(&request.pool);
+    let mut resolver = Resolver::new(
+        plan,
+        Arc::clone(catalog),
+        &request.pipeline.entity,
+        choice,
+        limits,
+        pool,
+    );
+    if request.seal_late {
+        resolver.seal_late();
+    }
+    if request.allow_missing {
+        resolver.allow_missing();
+    }
+    resolver.begin(candidates);
+    Ok(resolver)
+}
+
+/// Under `strict`, nothing that the pipeline names may be missing.
+pub(super) fn check_strict(request: &Request<'_>, plan: &Plan) -> Result<(), ResolveError> {
+    let left_out = plan.left_out.iter();
+    let left_out = left_out.map(|(relation, table)| no_table(relation, table));
+    let lacks: Vec<String> = left_out.chain(plan.warnings.iter().cloned()).collect();
+    match lacks.is_empty() || !request.strict {
+        true => Ok(()),
+        false => Err(ResolveError::Strict(lacks.join("\n  "))),
+    }
+}
+
+/// Makes sure that a taken snapshot has what the pipeline needs: what was not taken would look empty.
+pub(super) fn check_taken(
+    facts: &SnapshotFacts,
+    plan: &Plan,
+    holdings: &Holdings,
+    pipeline: &Pipeline,
+) -> Result<(), ResolveError> {
+    let Some(other) = &facts.taken_for else {
+        return Ok(());
+    };
+    let is_needed = |name: &&TableName| {
+        let table = plan.tables.iter().position(|table| table.name == **name);
+        table.is_some_and(|id| {
+            plan.tables[id].observed || plan.hops.iter().any(|hop| hop.table == id)
+        })
+    };
+    let lacks = match &facts.only {
+        _ if other.sha256 == pipeline.sha256 => return Ok(()),
+        // Nor does it have other columns, or rows that other links lead to.
+        Some(_) => "holds only the rows that it needs".to_owned(),
+        None => match holdings.without_data.iter().find(is_needed) {
+            Some(table) => format!("lacks table {table}"),
+            None => return Ok(()),
+        },
+    };
+    Err(ResolveError::NotTaken {
+        pipeline: other.name.clone(),
+        lacks,
+    })
+}

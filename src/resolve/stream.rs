@@ -1,0 +1,223 @@
+//! A stream: it goes by once, in its own order, so that what cannot be decided yet waits.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::snapshot::{
+    BlockHead, Catalog, Event, Holdings, SnapshotError, SnapshotFacts, StreamSource, TableName,
+};
+use crate::timings::{self, Phase};
+
+use super::error::ResolveError;
+use super::holdings::{fail_undefined, note_without_data};
+use super::interrupt::{LOOK_EVERY, check_interrupted};
+use super::plan::TableId;
+use super::request::{Observer, Outcome, Request};
+use super::resolver::Resolver;
+use super::start::start;
+
+/// Events between the reading thread and the resolver.
+const EVENTS: usize = 4;
+
+/// A stream goes by once, in its own order: what cannot be decided yet waits.
+pub(super) fn resolve_stream(
+    source: Box<dyn StreamSource>,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, ResolveError> {
+    let names = request.selection.tables(request.pipeline);
+    let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
+    let (events, received) = bounded(EVENTS);
+    let timings = timings::current();
+    let reader = std::thread::Builder::new()
+        .name("reader".to_owned())
+        .spawn(move || {
+            let _work = timings::work(timings.as_ref(), Phase::Scan);
+            let mut sink = |event| forward(&events, event);
+            source.read(&wanted, &mut sink)
+        })
+        .map_err(SnapshotError::Threads)?;
+    // Where this fails nobody waits for the reader: it may be waiting itself, for a pipe into which nothing comes. It
+    // stops at its next event, now that nobody listens.
+    let driven = drive_stream(&received, request, observer)?;
+    drop(received);
+    let read =
+        timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let Some(mut stream) = driven else {
+        read?;
+        return Err(ResolveError::Plan(
+            "the snapshot holds no table at all".to_owned(),
+        ));
+    };
+    let cut_off = match read {
+        Ok(()) => None,
+        Err(error @ SnapshotError::CutOff { .. }) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    if cut_off.is_none() || stream.ended {
+        stream.leave()?;
+    }
+    let mut finished = stream.resolver.finish(cut_off.is_some());
+    let mut undefined = BTreeSet::new();
+    if let Ok(resolved) = &mut finished {
+        undefined = fail_undefined(resolved, request, &stream.holdings)?;
+    }
+    let (resolved, cut_off) = match (finished, cut_off) {
+        (Err(ResolveError::Entity(_)), Some(cut_off)) => return Err(cut_off.into()),
+        // Who the entities are, and below whom, is not known for sure.
+        (Ok(resolved), Some(cut_off)) if resolved.entities_incomplete() => {
+            return Err(cut_off.into());
+        }
+        (finished, cut_off) => (finished?, cut_off),
+    };
+    Ok(Outcome {
+        resolved,
+        facts: stream.facts,
+        catalog: stream.catalog,
+        cut_off,
+        undefined,
+    })
+}
+
+fn forward(events: &Sender<Event>, event: Event) -> ControlFlow<()> {
+    match timings::waiting(|| events.send(event).is_ok()) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    }
+}
+
+/// A stream while it goes by.
+struct StreamState {
+    resolver: Resolver,
+    facts: SnapshotFacts,
+    catalog: Arc<Catalog>,
+    /// The tables whose data goes by, and whether the data has ended so far.
+    current: Vec<TableId>,
+    ended: bool,
+    /// The heads of data that begins; each of its tables has one.
+    beginning: Vec<Arc<BlockHead>>,
+    /// Known when the stream has ended.
+    holdings: Holdings,
+}
+
+impl StreamState {
+    /// The current tables are left behind: the snapshot has ended, or goes on with tables that are none of them.
+    fn leave(&mut self) -> Result<(), ResolveError> {
+        let tables = std::mem::take(&mut self.current);
+        tables
+            .into_iter()
+            .try_for_each(|table| self.resolver.table_left(table))
+    }
+
+    /// All tables are told that the data belongs to whose beginning was told last.
+    fn begin(&mut self, observer: &mut dyn Observer) -> Result<(), ResolveError> {
+        if self.beginning.is_empty() {
+            return Ok(());
+        }
+        let heads = std::mem::take(&mut self.beginning);
+        let begun: Vec<(TableId, &Arc<BlockHead>)> = heads
+            .iter()
+            .filter_map(|head| Some((self.resolver.table(&head.table)?, head)))
+            .collect();
+        let tables: Vec<TableId> = begun.iter().map(|(table, _)| *table).collect();
+        if self.current != tables {
+            let (stay, left) = std::mem::take(&mut self.current)
+                .into_iter()
+                .partition(|table| tables.contains(table));
+            self.current = left;
+            self.leave()?;
+            self.current = stay;
+            if let Some(head) = heads.first() {
+                observer.table(&head.table);
+            }
+        }
+        for (table, head) in begun {
+            self.resolver.begin_table(table, head)?;
+        }
+        self.current = tables;
+        self.ended = false;
+        Ok(())
+    }
+}
+
+fn drive_stream(
+    events: &Receiver<Event>,
+    request: &Request<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Option<StreamState>, ResolveError> {
+    let mut stream: Option<StreamState> = None;
+    loop {
+        let event = match timings::waiting(|| events.recv_timeout(LOOK_EVERY)) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        check_interrupted(&request.interrupted)?;
+        let Some(event) = event else { continue };
+        match (event, &mut stream) {
+            (Event::Catalog(catalog, facts), _) => {
+                let resolver = start(request, &catalog, &facts, true, observer)?;
+                stream = Some(StreamState {
+                    resolver,
+                    facts,
+                    catalog,
+                    current: Vec::new(),
+                    ended: true,
+                    beginning: Vec::new(),
+                    holdings: Holdings::default(),
+                });
+            }
+            (Event::Begin(head), Some(stream)) => stream.beginning.push(head),
+            (Event::Rows(block), Some(stream)) => {
+                stream.begin(observer)?;
+                if let Some(table) = stream.resolver.table(&block.head.table) {
+                    stream.resolver.rows(table, block)?;
+                }
+            }
+            (Event::End(end), Some(stream)) => {
+                stream.begin(observer)?;
+                let table = stream.resolver.table(&end.table);
+                if table.is_some_and(|table| stream.current.contains(&table)) {
+                    stream.ended = true;
+                } else if request.stop_early && stream.ended {
+                    // Another table's data: that of the current ones is over.
+                    stream.leave()?;
+                    if stream.resolver.is_through() {
+                        break;
+                    }
+                }
+            }
+            (Event::Keys(keys), Some(stream)) => {
+                stream.catalog = Arc::new(stream.catalog.with_keys(keys));
+            }
+            (Event::Damage(damage), _) if request.stop_early => {
+                tracing::warn!("{damage}; no row of that table is needed here");
+            }
+            (Event::Damage(damage), _) => return Err(damage.into()),
+            (Event::Holdings(holdings), Some(stream)) => {
+                note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
+                stream.facts.warnings.extend_from_slice(&holdings.warnings);
+                stream.holdings = holdings;
+            }
+            (
+                Event::Begin(_)
+                | Event::Rows(_)
+                | Event::End(_)
+                | Event::Keys(_)
+                | Event::Holdings(_),
+                None,
+            ) => {
+                return Err(ResolveError::Plan(
+                    "rows came before the catalog".to_owned(),
+                ));
+            }
+        }
+    }
+    if let Some(stream) = &mut stream {
+        stream.begin(observer)?;
+    }
+    Ok(stream)
+}
