@@ -55,7 +55,7 @@ fuzz:
 	done
 
 load:
-	RELEXPORT_LOAD_SECONDS=60 cargo test --release --test api_load -- --nocapture
+	RELEXPORT_LOAD_SECONDS=60 cargo test --release --test it api::load -- --nocapture
 
 fixtures: tools
 	fixtures/make

@@ -1,4 +1,4 @@
--- What PostgreSQL itself says that a row must look like, for the tests of tests/postgres.rs: made from the catalog,
+-- What PostgreSQL itself says that a row must look like, for the tests of tests/it/postgres.rs: made from the catalog,
 -- with nothing of the program's own.
 
 -- A time in UTC, cut to milliseconds; BC years count astronomically; infinity is null.

@@ -1,6 +1,6 @@
 """The page in a real browser: Debian's Chromium, headless, as a person would use it.
 
-`tests/page.rs` runs this with the program's path in RELEXPORT. Screenshots go to `target/screenshots`.
+`tests/it/api/page.rs` runs this with the program's path in RELEXPORT. Screenshots go to `target/screenshots`.
 """
 
 import copy

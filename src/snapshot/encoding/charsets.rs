@@ -1,6 +1,6 @@
 //! PostgreSQL's encodings: their names, the library's table for each, and where PostgreSQL's own differs.
 //!
-//! PostgreSQL is the judge: `tests/encodings.rs` compares every character with its `convert_from`. The library's
+//! PostgreSQL is the judge: `tests/it/encodings.rs` compares every character with its `convert_from`. The library's
 //! tables are those of browsers. They read LATIN1 as windows-1252, give unassigned bytes to control characters, and
 //! hold later additions. Where the tables of PostgreSQL (15) say otherwise, a patch does.
 

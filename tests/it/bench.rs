@@ -1,0 +1,4 @@
+//! `relexport bench`.
+
+mod live;
+mod measured;

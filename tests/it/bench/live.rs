@@ -1,0 +1,75 @@
+//! Measuring on a live server: what it was asked, with the server's own log as the judge.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::live::*;
+use crate::support::server::*;
+use crate::support::*;
+use serde_json::Value;
+
+/// Statements in the server's log: those of databases that log them.
+fn statements(server: &Server) -> usize {
+    let log = fs::read(server.folder.join("server.log")).unwrap();
+    String::from_utf8_lossy(&log)
+        .matches("LOG:  statement: ")
+        .count()
+}
+
+#[test]
+fn queries_are_those_that_the_server_logs() {
+    let server = Server::shared();
+    let (dir, database) = (Dir::new(), fixture(server));
+    database.run(&format!(
+        "ALTER DATABASE {} SET log_statement = 'all'",
+        database.name
+    ));
+    for connections in ["1", "3"] {
+        let before = statements(server);
+        let run = export(&dir, &database, &format!("out-{connections}"))
+            .args(["--group", "4351", "--connections", connections])
+            .ok();
+        let logged = statements(server) - before;
+        assert!(logged > 12, "{logged}");
+        let calls = &run.manifest()["timings"]["server"];
+        assert_eq!(calls["queries"], logged);
+        // Each query is a round trip, and so is each greeting.
+        let more = calls["round_trips"].as_u64().unwrap() - logged as u64;
+        assert!((1..=2 * 4).contains(&more), "{calls}");
+    }
+
+    // The same export, measured.
+    let bench = |more: &str| {
+        Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .args(["bench", "--group", "4351", "--batch-sizes", "5,500"])
+            .args(["--connections", "1", "--runs", "2", "--json"])
+            .args(more.split_whitespace())
+            .arg("--snapshot")
+            .arg(database.address())
+            .env("TMPDIR", dir.path())
+            .output()
+            .unwrap()
+    };
+    let before = statements(server);
+    let output = bench("--warmup 0");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["options"]["from"], "snapshot");
+    assert_eq!(result["snapshot"]["kind"], "postgres");
+    let asked: u64 = result["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|point| point["runs"].as_array().unwrap())
+        .map(|run| run["timings"]["server"]["queries"].as_u64().unwrap())
+        .sum();
+    // The bench itself looks what kind of snapshot it is, with some queries of its own.
+    let logged = (statements(server) - before) as u64;
+    assert!(asked > 0 && asked < logged, "{asked} of {logged}");
+
+    let output = bench("--from resolved");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("leave out --from resolved"), "{stderr}");
+}

@@ -1,0 +1,9 @@
+//! Every other command, its help and its exit codes.
+
+mod dry_run;
+mod groups;
+mod help;
+mod inspect;
+mod pipeline;
+mod status;
+mod verify;

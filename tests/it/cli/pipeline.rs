@@ -1,0 +1,113 @@
+//! `relexport pipeline`.
+
+use std::fs;
+
+use crate::support::cli::*;
+
+#[test]
+fn the_built_in_pipeline_is_shown_and_is_right() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("mine.yml");
+    let shown = relexport("pipeline show").ok();
+    assert_eq!(
+        shown,
+        fs::read_to_string(project().join("pipelines/group.yml")).unwrap()
+    );
+    fs::write(&file, shown).unwrap();
+    let file = file.display();
+    assert_eq!(
+        relexport(&format!("pipeline check {file}")).ok(),
+        format!("{file}: nothing is wrong\n")
+    );
+    for snapshot in SNAPSHOTS {
+        relexport(&format!("pipeline check {file} --snapshot {snapshot}")).ok();
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_their_lines() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("mine.yml");
+    let right = relexport("pipeline show").ok();
+    let line = right.lines().position(|line| line == "  members:").unwrap();
+    fs::write(&file, right.replace("\n  members:\n", "\n  Mem bers:\n")).unwrap();
+    let ran = relexport(&format!("pipeline check {}", file.display()));
+    assert_eq!(ran.status, Some(1));
+    let begin = format!("{}:{}:3: ", file.display(), line + 1);
+    assert!(ran.stdout.starts_with(&begin), "{}", ran.stdout);
+    let ran = relexport(&format!("pipeline check {} --json", file.display()));
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["mistakes"][0]["line"], line + 1);
+    assert_eq!(json["mistakes"][0]["column"], 3);
+}
+
+#[test]
+fn a_table_that_the_snapshot_lacks_is_found() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("mine.yml");
+    let wrong = relexport("pipeline show").ok().replace(
+        "\n    link: { source_id: key }",
+        "\n    link: { no_such_id: key }",
+    );
+    fs::write(&file, wrong).unwrap();
+    let ran = relexport(&format!(
+        "pipeline check {} --snapshot {DUMP} --json",
+        file.display()
+    ));
+    assert_eq!(ran.status, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let findings = json["findings"].as_array().unwrap();
+    let found = findings
+        .iter()
+        .find(|finding| finding["severity"] == "error")
+        .unwrap();
+    assert_eq!(found["place"], "relations > members");
+}
+
+#[test]
+fn the_schema_is_json_schema() {
+    let schema = relexport("pipeline schema").json();
+    assert!(jsonschema::validator_for(&schema).is_ok());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_wrong_usage() {
+    let error = relexport("pipeline check nothing-here.yml").err(2);
+    assert_eq!(
+        error,
+        "error: cannot read the pipeline nothing-here.yml: No such file or directory (os error 2)\n  \
+         `relexport pipeline show` prints one to begin with\n"
+    );
+}
+
+#[test]
+fn a_primary_key_that_is_another_than_the_declared_one_is_found() {
+    let temp = tempfile::tempdir().unwrap();
+    let (pipeline, dump) = (temp.path().join("mine.yml"), temp.path().join("dump.sql"));
+    let shop = "pipeline: shop\nentity: { kind: Shop, table: shops, prefix: 'shop_{key}' }\n\
+        relations:\n  tasks: { table: tasks, link: { shop_id: key } }\n";
+    fs::write(&pipeline, shop).unwrap();
+    let text = "CREATE TABLE public.shops (id bigint);\nCREATE TABLE public.tasks (id bigint, shop_id bigint);\n\
+        COPY public.tasks (id, shop_id) FROM stdin;\n1\t1\n\\.\n\
+        ALTER TABLE ONLY public.tasks ADD CONSTRAINT tasks_pkey PRIMARY KEY (shop_id, id);\n";
+    fs::write(&dump, text).unwrap();
+    let check = format!(
+        "pipeline check {} --snapshot {}",
+        pipeline.display(),
+        dump.display()
+    );
+    let ran = relexport(&check);
+    assert_eq!(ran.status, Some(1));
+    let expected = "error: relations > tasks: table tasks: the pipeline tells its rows apart by id, but its primary key \
+        is (shop_id, id), so rows may share a value of id; declare a column that is unique as the table's key\n";
+    assert_eq!(ran.stdout, expected);
+    // What stands behind the rows of a dump that is cut off is not known.
+    fs::write(&dump, &text[..text.find("\\.").unwrap()]).unwrap();
+    let ran = relexport(&check);
+    assert_eq!(ran.status, Some(1));
+    let begin = "warning: snapshot: primary keys that stand behind the rows are not known: ";
+    assert!(ran.stdout.starts_with(begin), "{}", ran.stdout);
+    fs::write(&dump, text.replace("(shop_id, id)", "(id)")).unwrap();
+    assert!(relexport(&check).ok().ends_with("nothing is wrong\n"));
+}

@@ -1,0 +1,220 @@
+//! `relexport status`.
+
+use crate::support::cli::*;
+
+/// Replaces the times of entries, which differ from run to run.
+fn without_times(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\"updated_at\":\"") {
+        let (before, behind) = rest.split_at(at + "\"updated_at\":\"".len());
+        shown.push_str(before);
+        shown.push('T');
+        rest = &behind[behind.find('"').unwrap()..];
+    }
+    shown + rest
+}
+
+#[test]
+fn json_is_what_the_endpoint_answers() {
+    let exported = Exported::new(&format!(
+        "-s {DUMP} -g 4351 --batched --batch-size 5 --relation milestones --relation badges --relation self"
+    ));
+    let out = exported.out();
+    let milestones = r#"{"relation":"milestones","status":1,"error":null,"updated_at":"T","batched":true,"batches_count":1,"total_objects_count":5,"batches":[{"status":1,"batch_number":1,"objects_count":5,"error":null,"updated_at":"T"}]}"#;
+    let badges = r#"{"relation":"badges","status":1,"error":null,"updated_at":"T","batched":true,"batches_count":2,"total_objects_count":6,"batches":[{"status":1,"batch_number":1,"objects_count":5,"error":null,"updated_at":"T"},{"status":1,"batch_number":2,"objects_count":1,"error":null,"updated_at":"T"}]}"#;
+    let own = r#"{"relation":"self","status":1,"error":null,"updated_at":"T","batched":false,"batches_count":0,"total_objects_count":1}"#;
+    let all = relexport(&format!("status {out} --json")).ok();
+    assert_eq!(
+        without_times(&all),
+        format!("[{milestones},{badges},{own}]\n")
+    );
+    let one = relexport(&format!("status {out} --relation badges --json")).ok();
+    assert_eq!(without_times(&one), format!("{badges}\n"));
+}
+
+#[test]
+fn the_table_shows_relations_and_those_of_a_relation_its_batches() {
+    let exported = Exported::new(&format!(
+        "-s {DUMP} -g acme/platform --batched --batch-size 5 --relation badges --relation self"
+    ));
+    let out = exported.out();
+    // Columns but for the time.
+    let cells = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| {
+            let words = line.split_whitespace();
+            words
+                .filter(|word| !word.ends_with('Z') && *word != "UPDATED")
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        lines.collect()
+    };
+    assert_eq!(
+        cells(&relexport(&format!("status {out}")).ok()),
+        [
+            "acme/platform (4351): finished",
+            "",
+            "RELATION STATUS OBJECTS BATCHES ERROR",
+            "badges finished 6 2/2",
+            "self finished 1 -",
+        ]
+    );
+    assert_eq!(
+        cells(&relexport(&format!("status {out} --relation badges")).ok()),
+        [
+            "RELATION STATUS OBJECTS BATCHES ERROR",
+            "badges finished 6 2/2",
+            "",
+            "BATCH STATUS OBJECTS ERROR",
+            "1 finished 5",
+            "2 finished 1",
+        ]
+    );
+}
+
+#[test]
+fn of_several_groups_one_is_chosen() {
+    let exported = Exported::new(&format!("-s {DUMP} -g 4351 -g umbrella --relation badges"));
+    let out = exported.out();
+    assert_eq!(
+        relexport(&format!("status {out} --json")).err(2),
+        "error: cannot show one status: the export holds several groups\n  \
+         choose one with --group: acme/platform (4351), umbrella (7001)\n"
+    );
+    let all = relexport(&format!("status {out}")).ok();
+    for says in [
+        "2 groups: finished\n",
+        "\nacme/platform (4351)\n\nRELATION ",
+        "\numbrella (7001)\n\nRELATION ",
+    ] {
+        assert!(all.contains(says), "{all}");
+    }
+    let manifest = exported.path("manifest.json");
+    let intact = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(
+        &manifest,
+        intact.replacen("\"status\": 1", "\"status\": -1", 1),
+    )
+    .unwrap();
+    let failed = relexport(&format!("status {out}"));
+    assert_eq!(failed.status, Some(1), "{}", failed.stderr);
+    assert!(failed.stdout.starts_with("2 groups: failed\n"));
+    std::fs::write(&manifest, intact).unwrap();
+    for group in ["7001", "umbrella", "/umbrella/", "Umbrella"] {
+        let json = relexport(&format!("status {out} --group {group} --json")).json();
+        assert_eq!(json[0]["total_objects_count"], 1);
+    }
+    assert_eq!(
+        relexport(&format!("status {out} --group acme")).err(2),
+        "error: cannot find acme: the export does not hold it\n  it holds acme/platform (4351), umbrella (7001)\n"
+    );
+}
+
+#[test]
+fn a_relation_or_an_export_that_is_not_there_is_told() {
+    let exported = Exported::new(&format!("-s {DUMP} -g 4351 --relation badges"));
+    assert_eq!(
+        relexport(&format!("status {} --relation labels", exported.out())).err(2),
+        "error: cannot find relation labels: the export does not hold it\n  its relations are: badges\n"
+    );
+    let error = relexport("status fixtures").err(3);
+    assert_eq!(
+        error,
+        "error: cannot read fixtures/manifest.json: No such file or directory (os error 2)\n  \
+         is this the folder of an export?\n"
+    );
+}
+
+/// The fixture's dump with a label whose time cannot be read, and an export of it.
+fn with_a_bad_label(more: &str, status: i32) -> (tempfile::TempDir, String) {
+    let temp = tempfile::tempdir().unwrap();
+    let dump = std::fs::read_to_string(project().join(DUMP)).unwrap();
+    let row = dump
+        .lines()
+        .find(|line| line.starts_with("801\t"))
+        .expect("label 801");
+    let time = row
+        .split('\t')
+        .find(|field| field.starts_with("20"))
+        .unwrap();
+    let path = temp.path().join("dump.sql");
+    std::fs::write(
+        &path,
+        dump.replace(row, &row.replacen(time, "yesterday", 1)),
+    )
+    .unwrap();
+    let out = temp.path().join("out").display().to_string();
+    relexport(&format!(
+        "export -q -s {} -g 4351 --relation labels --relation badges --out {out} {more}",
+        path.display()
+    ))
+    .err(status);
+    (temp, out)
+}
+
+#[test]
+fn a_failed_export_or_relation_ends_with_1() {
+    let (_temp, out) = with_a_bad_label("", 1);
+    for (arguments, status) in [
+        ("", 1),
+        ("--json", 1),
+        ("--relation labels", 1),
+        ("--relation labels --json", 1),
+        ("--relation badges", 0),
+    ] {
+        let ran = relexport(&format!("status {out} {arguments}"));
+        assert_eq!(ran.status, Some(status), "{arguments}: {}", ran.stderr);
+        assert!(!ran.stdout.is_empty(), "{arguments}");
+    }
+}
+
+#[test]
+fn an_export_that_failed_before_its_groups_were_found_is_not_being_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("out").display().to_string();
+    relexport(&format!("export -s nothing-here -g 1 -o {out} --force")).err(3);
+    let status = relexport(&format!("status {out}.failed"));
+    assert_eq!(status.status, Some(1));
+    let says = "failed before its groups were found\nnot to be relied on: cannot read nothing-here";
+    assert!(status.stdout.starts_with(says), "{}", status.stdout);
+    let json = relexport(&format!("status {out}.failed --json"));
+    assert_eq!((json.status, &json.stdout[..]), (Some(1), "[]\n"));
+    let says = "failed before its groups were found: cannot read nothing-here";
+    assert!(json.stderr.contains(says), "{}", json.stderr);
+    let error = relexport(&format!("status {out}.failed --group 1")).err(2);
+    assert!(!error.contains("ask again"), "{error}");
+    let resumed = relexport(&format!(
+        "export -s {DUMP} -g 4351 -o {out}.failed --resume"
+    ))
+    .err(2);
+    let says = "it failed before anything was written, so nothing of it is kept";
+    assert!(resumed.contains(says), "{resumed}");
+}
+
+#[test]
+fn rows_that_were_left_out_are_told() {
+    let (_temp, out) = with_a_bad_label("--keep-going", 1);
+    let text = relexport(&format!("status {out}")).ok();
+    let says = "labels: 1 row was left out (--keep-going)";
+    assert!(text.contains(says), "{text}");
+    for arguments in ["--json", "--relation labels --json", "--relation labels"] {
+        let ran = relexport(&format!("status {out} {arguments}"));
+        assert!(
+            ran.stderr.contains("1 row was left out (--keep-going)"),
+            "{}",
+            ran.stderr
+        );
+        // What is printed stays GitLab's answer.
+        assert!(!ran.ok().contains("left out"), "{arguments}");
+    }
+    let badges = relexport(&format!("status {out} --relation badges"));
+    assert_eq!(badges.stderr, "");
+    let verified = relexport(&format!("verify {out}")).ok();
+    assert!(
+        verified.contains("1 row was left out (--keep-going)"),
+        "{verified}"
+    );
+    let json = relexport(&format!("verify {out} --json")).json();
+    assert_eq!(json["skipped_rows"], 1);
+}

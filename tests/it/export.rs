@@ -1,0 +1,12 @@
+//! `relexport export` of snapshots that are files.
+
+mod complete;
+mod errors;
+mod exact;
+mod manifest;
+mod options;
+mod places;
+mod resume;
+mod shop;
+mod snapshots;
+mod timings;

@@ -1,0 +1,6 @@
+//! Live servers as snapshots.
+
+mod export;
+mod faults;
+mod login;
+mod source;

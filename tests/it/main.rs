@@ -1,0 +1,20 @@
+//! What a user sees of the program, in one binary: `cargo test --test it`, or one room of it: `cargo test --test it live::`.
+//!
+//! Tests run at the same time, in threads of one process. So none changes what belongs to the process (its environment,
+//! its folder, its limits): a test that needs another one starts the program with it. Every test has a temp folder, a
+//! database and ports of its own.
+
+mod api;
+mod archives;
+mod bench;
+mod cli;
+mod encodings;
+mod export;
+mod keyed;
+mod live;
+mod pgdata;
+mod postgres;
+mod snapshot_take;
+mod sql_text;
+mod support;
+mod tables;

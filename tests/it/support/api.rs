@@ -1,0 +1,300 @@
+//! What the tests of the server share: the server itself on a free port, and a plain HTTP client that can also say
+//! what no decent client would.
+
+pub mod pipe;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A file of the project.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The fixture as a GitLab backup.
+pub fn backup() -> PathBuf {
+    project("fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar")
+}
+
+/// Runs `relexport` to its end.
+pub fn relexport(args: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_relexport"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// Makes a token with these options; returns it.
+pub fn new_token(file: &Path, options: &[&str]) -> String {
+    let mut args = vec!["token", "new", "--token-file", file.to_str().unwrap()];
+    args.extend(options);
+    let output = relexport(&args);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A running server. It is killed when the test is over.
+pub struct Server {
+    child: Child,
+    stderr: Option<BufReader<ChildStderr>>,
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Serves the fixture from a data folder, and waits until it is ready.
+    pub fn start(data: &Path, options: &[&str]) -> Server {
+        Server::of(&backup(), data, options)
+    }
+
+    /// Serves another snapshot.
+    pub fn of(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
+        let server = Server::unready(snapshot, data, options);
+        server.wait_for_readiness();
+        server
+    }
+
+    /// As [`Server::of`], without waiting for the groups.
+    pub fn unready(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_relexport"))
+            .arg("serve")
+            .arg("--snapshot")
+            .arg(snapshot)
+            .arg("--data")
+            .arg(data)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            if stderr.read_line(&mut line).unwrap() == 0 {
+                panic!("the server ended: {:?}", child.wait());
+            }
+            if let Some(url) = line.split("serving at ").nth(1) {
+                let authority = url.split("://").nth(1).unwrap();
+                break authority.split('/').next().unwrap().parse().unwrap();
+            }
+        };
+        let log = data.with_extension(format!("{}.log", child.id()));
+        let mut server = Server {
+            child,
+            stderr: Some(stderr),
+            address,
+            log,
+        };
+        server.drain();
+        server
+    }
+
+    /// Standard error goes on into a file, so that the server never waits for its reader.
+    fn drain(&mut self) {
+        let mut stderr = self.stderr.take().unwrap();
+        let mut log = File::create(&self.log).unwrap();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut stderr, &mut log);
+        });
+    }
+
+    /// What the server has written to standard error so far, after its address.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_for_readiness(&self) {
+        wait_until("the server is ready", || {
+            self.get("/-/readiness").status == 200
+        });
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A GET without a token.
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"")
+    }
+
+    /// A POST without a token and without a body.
+    pub fn post(&self, path: &str) -> Answer {
+        self.request("POST", path, &[], b"")
+    }
+
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        self.raw(&[head.as_bytes(), body].concat())
+            .unwrap_or_else(|| panic!("no answer to {method} {path}"))
+    }
+
+    /// Sends bytes and reads the answer to its end; `None` where there is none.
+    pub fn raw(&self, bytes: &[u8]) -> Option<Answer> {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        // A server that refuses a request need not read all of it.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let is_head = bytes.starts_with(b"HEAD");
+        Answer::parse(&answer, is_head)
+    }
+
+    /// Asks for a group's export and waits for its end; every relation must be finished.
+    pub fn export(&self, group: i64, query: &str) {
+        let path = format!("/api/v4/groups/{group}/export_relations{query}");
+        let answer = self.post(&path);
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let rows = self.wait_for_export(group);
+        for row in &rows {
+            assert_eq!(row["status"], 1, "{row}");
+        }
+    }
+
+    /// Waits until no relation of a group is at status 0, and the run is over.
+    pub fn wait_for_export(&self, group: i64) -> Vec<Value> {
+        wait_until("the export has ended", || {
+            let overview = self.get(&format!("/-/relexport/groups/{group}")).json();
+            overview["state"] == "finished" || overview["state"] == "failed"
+        });
+        self.status(group)
+    }
+
+    pub fn status(&self, group: i64) -> Vec<Value> {
+        let path = format!("/api/v4/groups/{group}/export_relations/status");
+        let answer = self.get(&path);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json().as_array().unwrap().clone()
+    }
+
+    /// A downloaded file, unpacked.
+    pub fn download(&self, group: i64, query: &str) -> Vec<u8> {
+        let path = format!("/api/v4/groups/{group}/export_relations/download?{query}");
+        let answer = self.get(&path);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        gunzip(&answer.body)
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Kills the server as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends the server as a service manager would; returns its exit code.
+    pub fn end(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
+
+/// Looks again and again until something is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    flate2::read::GzDecoder::new(bytes)
+        .read_to_end(&mut content)
+        .unwrap();
+    content
+}
+
+/// An answer, taken apart.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().unwrap();
+        let headers: Vec<(String, String)> = lines
+            .map(|line| {
+                let (name, value) = line.split_once(':').unwrap();
+                (name.to_ascii_lowercase(), value.trim().to_owned())
+            })
+            .collect();
+        let answer = Answer {
+            status,
+            headers,
+            body: bytes[end + 4..].to_vec(),
+        };
+        if let (Some(length), false) = (answer.header("content-length"), is_head) {
+            assert_eq!(length, answer.body.len().to_string(), "the body's length");
+        }
+        Some(answer)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(known, _)| known == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} twice");
+        value
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
