@@ -20,9 +20,10 @@ use relexport::resolve::{
     Choice, HopToScan, KeySet, Keys, Limits, Observer, Plan, Relations, Request, Resolved,
     RowStore, Rows, Scanner, Selection, plan, resolve,
 };
+use relexport::snapshot::codec::copy_text;
 use relexport::snapshot::{
     Access, Block, BlockHead, Kind, PlainDump, RowForm, Snapshot, SnapshotFacts, TableName,
-    copy_text, read_schema,
+    read_schema,
 };
 
 const FIXTURE: &str = include_str!("../fixtures/gitlab.sql");

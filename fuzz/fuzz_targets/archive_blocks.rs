@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use libfuzzer_sys::fuzz_target;
 use relexport::snapshot::StreamSource;
-use relexport::snapshot::archive::CustomStream;
+use relexport::snapshot::kind::archive::CustomStream;
 
 fuzz_target!(|bytes: &[u8]| {
     let stream = CustomStream::new(Box::new(Cursor::new(bytes.to_vec())), "fuzz");

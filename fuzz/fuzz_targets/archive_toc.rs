@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::archive::toc::Toc;
+use relexport::snapshot::kind::archive::toc::Toc;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Toc::read(&mut &bytes[..], None);

@@ -4,7 +4,7 @@
 use std::io::{Cursor, Read};
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::compression::{Compression, decoder};
+use relexport::snapshot::codec::compression::{Compression, decoder};
 
 fuzz_target!(|bytes: &[u8]| {
     let told = Compression::detect(bytes);

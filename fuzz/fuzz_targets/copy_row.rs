@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::copy_text::{Rows, decode, encode, next_row};
+use relexport::snapshot::codec::copy_text::{Rows, decode, encode, next_row};
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut fields, mut same) = (Vec::new(), Vec::new());

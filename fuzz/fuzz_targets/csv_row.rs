@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::{copy_text, csv_text};
+use relexport::snapshot::codec::{copy_text, csv_text};
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = csv_text::cut(bytes);

@@ -5,7 +5,8 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::{Event, PlainDump, StreamSource, copy_text};
+use relexport::snapshot::codec::copy_text;
+use relexport::snapshot::{Event, PlainDump, StreamSource};
 
 const TABLE: &[u8] =
     b"CREATE TABLE public.t (a integer, b text, c bytea);\nINSERT INTO public.t VALUES (";

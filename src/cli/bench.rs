@@ -11,7 +11,8 @@ use crate::bench::compare::Comparison;
 use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, From, Point, Sweep};
 use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
 use crate::output::{Claim, atomic};
-use crate::snapshot::{self, Access};
+use crate::snapshot;
+use crate::snapshot::Access;
 
 use super::args::{
     BenchArgs, BenchCommand, BenchCompareArgs, EditionArg, ExportArgs, FromArg, LimitArgs,

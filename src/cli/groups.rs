@@ -8,7 +8,8 @@ use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
     Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
 };
-use crate::snapshot::{self, OpenOptions, SnapshotFacts, TableName};
+use crate::snapshot;
+use crate::snapshot::{OpenOptions, SnapshotFacts, TableName};
 
 use super::args::GroupsArgs;
 use super::console::Console;

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::pipeline::{BUILTIN, Finding, Mistake, Pipeline, Severity, check, json_schema};
-use crate::snapshot::{self, read_definitions};
+use crate::snapshot;
+use crate::snapshot::read_definitions;
 
 use super::args::{PipelineCheckArgs, PipelineCommand};
 use super::console::Console;

@@ -5,7 +5,8 @@ use std::io;
 use crate::fault::Fault;
 use crate::output::FolderError;
 use crate::resolve::ResolveError;
-use crate::snapshot::{self, SnapshotError};
+use crate::snapshot;
+use crate::snapshot::SnapshotError;
 
 use super::batches::BatchError;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::resolve::{self, Choice, Outcome, Plan, Request, ResolveError, resolve};
-use crate::snapshot::{self, Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot;
+use crate::snapshot::{Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
 
 use super::error::{ExportError, resolve_error};
 use super::observer::ExportObserver;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::FixedState;
 
 use crate::pipeline::{Condition, Entity, PathLookup, Test};
-use crate::snapshot::copy_text;
+use crate::snapshot::codec::copy_text;
 
 use super::plan::PlanTable;
 use super::scan::{RowPlace, parse_integer};

@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::pipeline::{Condition, Test};
-use crate::snapshot::{Block, BlockHead, RowForm, Table, copy_text, csv_text};
+use crate::snapshot::codec::{copy_text, csv_text};
+use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
 use super::keys::KeySet;
 use super::plan::{HopId, PlanTable, SlotId};

@@ -13,7 +13,7 @@ use super::interrupt::check_interrupted;
 use super::live::Live;
 use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
 use super::{ResolveError, Resolved, RowAt, RowStore, Rows, parse_integer};
-use crate::snapshot::copy_text;
+use crate::snapshot::codec::copy_text;
 
 /// Takes a row: its table and its fields by the table's layout, in COPY text without a line end.
 pub type TakeRow<'a> = &'a mut dyn FnMut(TableId, &[u8]) -> Result<(), ResolveError>;

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::stated_keys::StatedKeys;
-use super::{Holdings, SqlType};
+use crate::snapshot::stated_keys::StatedKeys;
+use crate::snapshot::{Holdings, SqlType};
 
 /// A table's name with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SnapshotFacts;
+use crate::snapshot::SnapshotFacts;
 
 /// What the folder is a picture of, and which files it consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, Sink, SnapshotError, SnapshotFacts, TableName, TableSize};
+use crate::snapshot::{Catalog, Sink, SnapshotError, SnapshotFacts, TableName, TableSize};
 
 /// A snapshot that is asked for rows by key instead of being read through. All answers come from one instant.
 pub trait KeyedSource: Send + Sync {

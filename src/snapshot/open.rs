@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::archive::{Again, is_of_archive, is_toc_of_archive};
-use super::backup::is_of_backup;
-use super::compression::{Compression, MAGIC_LENGTH, decoder};
-use super::pgdata::PgdataSource;
-use super::read_errors::{io_error, read_error};
-use super::sql_start::begins_like_sql;
-use super::tar_members::Members;
-use super::{
+use crate::snapshot::codec::compression::{Compression, MAGIC_LENGTH, decoder};
+use crate::snapshot::codec::read_errors::{io_error, read_error};
+use crate::snapshot::codec::tar_members::Members;
+use crate::snapshot::kind::archive::{Again, is_of_archive, is_toc_of_archive};
+use crate::snapshot::kind::backup::is_of_backup;
+use crate::snapshot::kind::pgdata::PgdataSource;
+use crate::snapshot::kind::{pgdata, postgres};
+use crate::snapshot::sql::start::begins_like_sql;
+use crate::snapshot::{
     Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, PgdataOptions,
     Place, PlainDump, PostgresSource, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
-    Timeouts, pgdata, postgres,
+    Timeouts,
 };
 
 /// Decompressed bytes that a kind is told by.

@@ -5,11 +5,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{Block, BlockHead, Catalog, Event, Sink, TableEnd, TableName};
+use crate::snapshot::{Block, BlockHead, Catalog, Event, Sink, TableEnd, TableName};
 
 /// The tables that some data belongs to.
 #[derive(Debug, Clone)]
-pub(super) struct Owners {
+pub(crate) struct Owners {
     /// The data's head, for each table that is wanted.
     heads: Vec<Arc<BlockHead>>,
     /// The tables that are told of the data's end.
@@ -21,7 +21,7 @@ impl Owners {
     ///
     /// # Errors
     /// Those of `head`.
-    pub(super) fn new<E>(
+    pub(crate) fn new<E>(
         catalog: &Catalog,
         table: &TableName,
         wanted: &dyn Fn(&TableName) -> bool,
@@ -45,7 +45,7 @@ impl Owners {
     }
 
     /// One wanted table, whatever others the data belongs to.
-    pub(super) fn only(head: Arc<BlockHead>) -> Owners {
+    pub(crate) fn only(head: Arc<BlockHead>) -> Owners {
         Owners {
             ends: vec![head.table.clone()],
             heads: vec![head],
@@ -53,28 +53,28 @@ impl Owners {
     }
 
     /// True for a table that rows are handed out for.
-    pub(super) fn contain(&self, table: &TableName) -> bool {
+    pub(crate) fn contain(&self, table: &TableName) -> bool {
         self.heads.iter().any(|head| head.table == *table)
     }
 
     /// True where rows are to be handed out.
-    pub(super) fn are_wanted(&self) -> bool {
+    pub(crate) fn are_wanted(&self) -> bool {
         !self.heads.is_empty()
     }
 
     /// The tables that are told of the data's end.
-    pub(super) fn ends(&self) -> &[TableName] {
+    pub(crate) fn ends(&self) -> &[TableName] {
         &self.ends
     }
 
-    pub(super) fn begin(&self, sink: Sink<'_>) -> ControlFlow<()> {
+    pub(crate) fn begin(&self, sink: Sink<'_>) -> ControlFlow<()> {
         self.heads
             .iter()
             .try_for_each(|head| sink(Event::Begin(Arc::clone(head))))
     }
 
     /// Hands out rows; `block` makes their block for each head.
-    pub(super) fn rows(
+    pub(crate) fn rows(
         &self,
         block: impl Fn(Arc<BlockHead>) -> Block,
         sink: Sink<'_>,
@@ -84,7 +84,7 @@ impl Owners {
             .try_for_each(|head| sink(Event::Rows(block(Arc::clone(head)))))
     }
 
-    pub(super) fn end(&self, rows: u64, bytes: u64, sink: Sink<'_>) -> ControlFlow<()> {
+    pub(crate) fn end(&self, rows: u64, bytes: u64, sink: Sink<'_>) -> ControlFlow<()> {
         self.ends.iter().try_for_each(|table| {
             sink(Event::End(TableEnd {
                 table: table.clone(),

@@ -1,6 +1,7 @@
 //! Column types, as far as rendering needs to tell them apart.
 
-use super::{TableName, sql_names};
+use crate::snapshot::TableName;
+use crate::snapshot::sql::names;
 
 /// A PostgreSQL type, without its modifiers (lengths, precisions).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -178,7 +179,7 @@ impl SqlType {
 
     /// A type that a snapshot defines, and of which no more is known.
     pub(super) fn of_name(name: &TableName) -> SqlType {
-        SqlType::parse(&sql_names::table(name))
+        SqlType::parse(&names::table(name))
     }
 
     fn named(name: &str, modifier: &str) -> SqlType {

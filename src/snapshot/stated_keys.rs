@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::TableName;
+use crate::snapshot::TableName;
 
 /// Columns whose values no two rows of a table share.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{
+use crate::snapshot::{
     Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, StreamSource, TableName,
     TableSource,
 };

@@ -13,9 +13,9 @@ use crate::resolve::{
     self, Choice, Outcome, Plan, Request, ResolveError, Resolved, Selection, TableId,
     parse_integer, resolve, undefined, walk, without_data,
 };
-use crate::snapshot::{
-    self, Block, BlockHead, RowForm, Snapshot, SnapshotFacts, TableName, copy_text,
-};
+use crate::snapshot;
+use crate::snapshot::codec::copy_text;
+use crate::snapshot::{Block, BlockHead, RowForm, Snapshot, SnapshotFacts, TableName};
 
 use super::files::{Files, Stop};
 use super::{TakeError, TakeObserver, TakeRequest, TakenTables};

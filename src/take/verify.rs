@@ -17,7 +17,7 @@ use crate::output::atomic::hex;
 use crate::output::layout;
 use crate::output::verify::{Problem, Verified};
 use crate::snapshot::Described;
-use crate::snapshot::compression::decoder;
+use crate::snapshot::codec::compression::decoder;
 
 use super::Taken;
 use super::files::file_name;

@@ -12,8 +12,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use relexport::snapshot::archive::CustomStream;
-use relexport::snapshot::archive::toc::Toc;
+use relexport::snapshot::kind::archive::CustomStream;
+use relexport::snapshot::kind::archive::toc::Toc;
 use relexport::snapshot::{Access, Event, StreamSource, TableName, TableSource, open};
 
 use crate::support::archive::{Archive, Packing};

@@ -18,7 +18,8 @@ use crate::resolve::{
     Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError,
     Selection, plan, resolve, without_data,
 };
-use crate::snapshot::{self, SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot;
+use crate::snapshot::{SnapshotError, SnapshotFacts, TableName};
 
 /// The pipeline that says what is known of every group.
 const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");

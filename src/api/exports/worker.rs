@@ -21,7 +21,8 @@ use crate::export::{
 use crate::output::{FolderError, GzipLevel, Manifest, Status};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
-use crate::snapshot::{self, OpenOptions};
+use crate::snapshot;
+use crate::snapshot::OpenOptions;
 
 /// A run that the server did not survive so often is not begun again.
 const ATTEMPTS: u32 = 3;

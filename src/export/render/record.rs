@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use crate::resolve::{Entry, RowAt, parse_integer};
-use crate::snapshot::copy_text;
+use crate::snapshot::codec::copy_text;
 
 use super::compile::{Field, Nested, Node, Order, Part, Value};
 use super::{BadValue, Rendered, Renderer, Resident, by_id, nth_field};

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use crate::resolve::parse_integer;
 use crate::resolve::plan::{HopId, PlanNode};
-use crate::snapshot::{Event, Fields, Query, copy_text};
+use crate::snapshot::codec::copy_text;
+use crate::snapshot::{Event, Fields, Query};
 
 use super::ask::{Asker, Failure, KEYS};
 use super::fetch::Of;

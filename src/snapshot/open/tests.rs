@@ -2,7 +2,7 @@ use std::io::Write;
 
 use super::*;
 use crate::snapshot::Event;
-use crate::snapshot::faulty::{After, ERRORS, Faulty};
+use crate::snapshot::codec::faulty::{After, ERRORS, Faulty};
 
 const SQL: &[u8] = b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n";
 

@@ -1,0 +1,53 @@
+//! Snapshots: immutable pictures of a database, whatever form they come in.
+//!
+//! Every kind of snapshot gives the same two things: a [`Catalog`] (tables, columns, types) and the rows of tables as
+//! [`Block`]s of text. A row stays the bytes that PostgreSQL wrote; how the bytes of a block split into rows and fields
+//! is the block's [`RowForm`]. `codec` turns bytes into bytes, `sql` reads and writes SQL text, `kind` has one folder
+//! for each kind of snapshot.
+//!
+//! This floor knows nothing of pipelines, groups or JSON.
+
+mod block;
+mod catalog;
+pub mod codec;
+mod described;
+mod error;
+mod facts;
+mod fingerprint;
+mod keyed;
+pub mod kind;
+mod open;
+mod owners;
+mod source;
+mod sql;
+mod sql_type;
+mod stated_keys;
+mod survey;
+
+pub use block::{Block, BlockHead, RowForm};
+pub use catalog::{Catalog, Column, Table, TableName};
+pub use codec::csv_write::CsvWriter;
+pub use codec::encoding::Converted;
+pub use described::{Described, DescribedPipeline, DescribedSchema, DescribedTable};
+pub use error::{Place, SnapshotError};
+pub use facts::{Holdings, Kind, SnapshotFacts};
+pub use fingerprint::fingerprint;
+pub use keyed::{Fields, KeyedSource, Predicate, Query};
+pub use kind::archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
+pub use kind::backup::Backup;
+pub use kind::csv::CsvFolder;
+pub use kind::pgdata::{Listener, PgdataOptions, PrivateServers, Step};
+pub use kind::plain::PlainDump;
+pub(crate) use kind::postgres::is_address;
+pub use kind::postgres::{
+    PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
+};
+pub use open::{OpenOptions, open, open_with};
+pub use source::{
+    Access, Event, Part, Sink, Snapshot, StreamSource, TableEnd, TableSource, Wanted,
+};
+pub use sql::ddl::read_schema;
+pub use sql::schema::schema_sql;
+pub use sql_type::SqlType;
+pub use stated_keys::{KeyVerdict, StatedKey, StatedKeys};
+pub use survey::{Definitions, Survey, TableSize, read_definitions, survey};

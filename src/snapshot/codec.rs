@@ -1,0 +1,13 @@
+//! Codecs: bytes in, bytes out. Compression, chunks that end at row ends, COPY's text and CSV, members of a tar,
+//! encodings other than UTF-8. None of them knows a catalog.
+
+pub mod chunks;
+pub mod compression;
+pub mod copy_text;
+pub mod csv_text;
+pub(crate) mod csv_write;
+pub(crate) mod encoding;
+#[cfg(test)]
+pub(crate) mod faulty;
+pub(crate) mod read_errors;
+pub(crate) mod tar_members;

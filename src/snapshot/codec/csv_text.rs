@@ -1,0 +1,510 @@
+//! COPY's CSV format: rows and fields as ranges of a block's bytes.
+//!
+//! `COPY … TO … WITH (FORMAT csv, HEADER)` tells NULL from the empty string by quotes alone: `a,,b` holds a
+//! NULL, `a,"",b` an empty string. The `csv` crate does not report whether a field was quoted, so rows are
+//! split here; the tests let that crate judge the values.
+//!
+//! What is accepted: delimiter comma, quote `"` doubled inside quotes (COPY's defaults), rows that end at LF or
+//! CRLF, quoted fields that hold commas and line ends. PostgreSQL quotes every value that holds a quote, a
+//! comma, a CR or an LF, so any of these in an unquoted field is damage, as it is for `COPY … FROM`.
+
+use std::fmt;
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter, memchr3, memrchr};
+
+use crate::snapshot::codec::copy_text;
+
+/// A field of a row: where its bytes stand, without the quotes around them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvField {
+    pub range: Range<usize>,
+    /// True if quotes stood around it; quotes inside are then still doubled.
+    pub quoted: bool,
+}
+
+/// Why bytes do not split into rows, and at which byte of the block that shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CsvError {
+    pub at: usize,
+    pub kind: CsvErrorKind,
+}
+
+/// The ways in which CSV can be malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CsvErrorKind {
+    /// The bytes end inside a quoted field.
+    OpenQuote,
+    /// A closing quote is followed by something else than a comma or a line end.
+    TextAfterQuote,
+    /// A quote stands in the middle of an unquoted field.
+    StrayQuote,
+    /// A CR that is no part of a CRLF stands outside quotes.
+    StrayCarriageReturn,
+    /// The bytes end before the row's line end.
+    NoLineEnd,
+}
+
+impl fmt::Display for CsvErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CsvErrorKind::OpenQuote => "the data ends inside a quoted field",
+            CsvErrorKind::TextAfterQuote => "text follows the closing quote of a field",
+            CsvErrorKind::StrayQuote => "a quote stands inside an unquoted field",
+            CsvErrorKind::StrayCarriageReturn => "a carriage return stands outside quotes",
+            CsvErrorKind::NoLineEnd => "the data ends before the end of a row",
+        })
+    }
+}
+
+impl fmt::Display for CsvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for CsvError {}
+
+/// Unquoted fields are mostly numbers and short words: up to this many bytes a plain loop beats a search call.
+const SHORT: usize = 24;
+
+/// Splits the row that begins at `pos` and gives the position after its line end. `fields` is cleared first and
+/// keeps its memory from row to row. An empty line is a row of one NULL, as COPY writes it for a table of one
+/// column. At the end of `bytes` there is no row: ask only while `pos < bytes.len()`.
+///
+/// # Errors
+/// See [`CsvErrorKind`]; `fields` then holds the fields before the error.
+pub fn next_row(
+    bytes: &[u8],
+    mut pos: usize,
+    fields: &mut Vec<CsvField>,
+) -> Result<usize, CsvError> {
+    fields.clear();
+    loop {
+        let end = if bytes.get(pos) == Some(&b'"') {
+            let close = closing_quote(bytes, pos + 1)?;
+            fields.push(CsvField {
+                range: pos + 1..close,
+                quoted: true,
+            });
+            close + 1
+        } else {
+            let end = unquoted_end(bytes, pos)?;
+            fields.push(CsvField {
+                range: pos..end,
+                quoted: false,
+            });
+            end
+        };
+        match bytes.get(end) {
+            Some(b',') => pos = end + 1,
+            Some(b'\n') => return Ok(end + 1),
+            Some(b'\r') => return line_end(bytes, end),
+            Some(_) => return Err(error(end, CsvErrorKind::TextAfterQuote)),
+            None => return Err(error(end, CsvErrorKind::NoLineEnd)),
+        }
+    }
+}
+
+/// Writes a field as COPY text: `\N` for NULL, else the value with COPY's escapes.
+pub fn to_copy_text(field: &[u8], quoted: bool, out: &mut Vec<u8>) {
+    if !quoted {
+        if field.is_empty() {
+            out.extend_from_slice(b"\\N");
+        } else {
+            copy_text::encode(field, out);
+        }
+        return;
+    }
+    let mut rest = field;
+    while let Some(quote) = memchr(b'"', rest) {
+        copy_text::encode(&rest[..=quote], out);
+        // Inside quotes a quote never stands alone; `get` because only `next_row` knows that.
+        rest = rest.get(quote + 2..).unwrap_or_default();
+    }
+    copy_text::encode(rest, out);
+}
+
+/// Appends the value of a quoted field.
+pub fn unquote(field: &[u8], out: &mut Vec<u8>) {
+    let mut rest = field;
+    while let Some(quote) = memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=quote]);
+        // Inside quotes a quote never stands alone; `get` because only `next_row` knows that.
+        rest = rest.get(quote + 2..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Length of the largest prefix of `bytes` that ends at a row's end, 0 if no row ends in it. `bytes` begins at
+/// a row's beginning.
+///
+/// A line end is a row's end if an even number of quotes stands before it, which holds for every row that
+/// [`next_row`] accepts. After a malformed row the answer may be wrong, but [`next_row`] stops at that row.
+pub fn cut(bytes: &[u8]) -> usize {
+    let mut quotes_before = memchr_iter(b'"', bytes).count();
+    let mut end = bytes.len();
+    while let Some(line_end) = memrchr(b'\n', &bytes[..end]) {
+        quotes_before -= memchr_iter(b'"', &bytes[line_end..end]).count();
+        if quotes_before.is_multiple_of(2) {
+            return line_end + 1;
+        }
+        end = line_end;
+    }
+    0
+}
+
+/// Number of rows in `bytes`, which begin at a row's beginning and end at a row's end.
+pub fn count_rows(bytes: &[u8]) -> u64 {
+    let mut rows = 0;
+    let mut pos = 0;
+    while let Some(open) = memchr(b'"', &bytes[pos..]) {
+        rows += line_ends(&bytes[pos..pos + open]);
+        // A doubled quote closes and opens again with nothing between: the count stays right.
+        let inside = pos + open + 1;
+        match memchr(b'"', &bytes[inside..]) {
+            Some(close) => pos = inside + close + 1,
+            None => return rows,
+        }
+    }
+    rows + line_ends(&bytes[pos..])
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}
+
+fn error(at: usize, kind: CsvErrorKind) -> CsvError {
+    CsvError { at, kind }
+}
+
+/// Position of the quote that closes the field whose text begins at `pos`.
+fn closing_quote(bytes: &[u8], mut pos: usize) -> Result<usize, CsvError> {
+    loop {
+        let Some(found) = memchr(b'"', &bytes[pos..]) else {
+            return Err(error(bytes.len(), CsvErrorKind::OpenQuote));
+        };
+        let quote = pos + found;
+        if bytes.get(quote + 1) != Some(&b'"') {
+            return Ok(quote);
+        }
+        pos = quote + 2;
+    }
+}
+
+/// Position of the comma or line end (its CR, if it has one) that ends the unquoted field at `pos`.
+fn unquoted_end(bytes: &[u8], pos: usize) -> Result<usize, CsvError> {
+    let head = &bytes[pos..bytes.len().min(pos + SHORT)];
+    let short = head
+        .iter()
+        .position(|byte| matches!(byte, b',' | b'\n' | b'\r' | b'"'));
+    let end = match short {
+        Some(end) => pos + end,
+        None => {
+            let from = pos + head.len();
+            let end =
+                memchr3(b',', b'\n', b'"', &bytes[from..]).map_or(bytes.len(), |at| from + at);
+            memchr(b'\r', &bytes[from..end]).map_or(end, |at| from + at)
+        }
+    };
+    match bytes.get(end) {
+        Some(b'"') => Err(error(end, CsvErrorKind::StrayQuote)),
+        _ => Ok(end),
+    }
+}
+
+/// Position after the CRLF whose CR stands at `at`.
+fn line_end(bytes: &[u8], at: usize) -> Result<usize, CsvError> {
+    match bytes.get(at + 1) {
+        Some(b'\n') => Ok(at + 2),
+        Some(_) => Err(error(at, CsvErrorKind::StrayCarriageReturn)),
+        None => Err(error(bytes.len(), CsvErrorKind::NoLineEnd)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Rows as values: `None` is NULL.
+    type Rows = Vec<Vec<Option<String>>>;
+
+    fn read(bytes: &[u8]) -> Result<Rows, CsvError> {
+        let mut rows = Vec::new();
+        let mut fields = Vec::new();
+        let mut pos = 0;
+        while pos < bytes.len() {
+            pos = next_row(bytes, pos, &mut fields)?;
+            rows.push(fields.iter().map(|field| value(bytes, field)).collect());
+        }
+        Ok(rows)
+    }
+
+    fn value(bytes: &[u8], field: &CsvField) -> Option<String> {
+        let text = std::str::from_utf8(&bytes[field.range.clone()]).unwrap();
+        match (field.quoted, text) {
+            (false, "") => None,
+            (false, text) => Some(text.to_owned()),
+            (true, text) => Some(text.replace("\"\"", "\"")),
+        }
+    }
+
+    /// As COPY writes it, from its documentation: quotes where they are needed, and around empty strings.
+    fn naive_write(rows: &Rows, line_end: &str, quote_all: bool) -> Vec<u8> {
+        let mut out = String::new();
+        for row in rows {
+            let fields: Vec<String> = row
+                .iter()
+                .map(|value| match value {
+                    None => String::new(),
+                    Some(text)
+                        if quote_all
+                            || text.is_empty()
+                            || text.contains([',', '"', '\r', '\n']) =>
+                    {
+                        format!("\"{}\"", text.replace('"', "\"\""))
+                    }
+                    Some(text) => text.clone(),
+                })
+                .collect();
+            out += &fields.join(",");
+            out += line_end;
+        }
+        out.into_bytes()
+    }
+
+    fn copy_text(field: &str, quoted: bool) -> String {
+        let mut out = Vec::new();
+        to_copy_text(field.as_bytes(), quoted, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn rows_split_into_fields() {
+        let some = |text: &str| Some(text.to_owned());
+        let long = "x".repeat(100);
+        let cases: [(&str, &str, Rows); 9] = [
+            (
+                "plain",
+                "1,a\n2,b\n",
+                vec![vec![some("1"), some("a")], vec![some("2"), some("b")]],
+            ),
+            (
+                "unquoted empty is NULL, quoted is not",
+                "1,,\"\"\n",
+                vec![vec![some("1"), None, some("")]],
+            ),
+            (
+                "an empty line is one NULL",
+                "\n\"\"\n",
+                vec![vec![None], vec![some("")]],
+            ),
+            (
+                "commas and quotes in quotes",
+                "\"a,\"\"b\"\"\",c\n",
+                vec![vec![some("a,\"b\""), some("c")]],
+            ),
+            ("only a quote", "\"\"\"\"\n", vec![vec![some("\"")]]),
+            (
+                "line ends in quotes",
+                "\"a\nb\r\nc\",d\r\n",
+                vec![vec![some("a\nb\r\nc"), some("d")]],
+            ),
+            (
+                "CRLF after an empty field",
+                "a,\r\n",
+                vec![vec![some("a"), None]],
+            ),
+            (
+                "a backslash is text",
+                "\\N,\\.\n",
+                vec![vec![some("\\N"), some("\\.")]],
+            ),
+            (
+                "a long unquoted field",
+                &format!("{long},{long}\r\n"),
+                vec![vec![some(&long), some(&long)]],
+            ),
+        ];
+        for (name, text, expected) in cases {
+            assert_eq!(read(text.as_bytes()), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn malformed_rows_are_errors_at_their_byte() {
+        use CsvErrorKind::*;
+        let long = "x".repeat(100);
+        let cases = [
+            ("open at the end", "a,\"b\n".to_owned(), 5, OpenQuote),
+            (
+                "open after a doubled quote",
+                "\"b\"\"".to_owned(),
+                4,
+                OpenQuote,
+            ),
+            (
+                "text after a closing quote",
+                "\"a\"b\n".to_owned(),
+                3,
+                TextAfterQuote,
+            ),
+            (
+                "space after a closing quote",
+                "\"a\" ,b\n".to_owned(),
+                3,
+                TextAfterQuote,
+            ),
+            (
+                "quote in an unquoted field",
+                "a\"b\"\n".to_owned(),
+                1,
+                StrayQuote,
+            ),
+            (
+                "quote in a long one",
+                format!("{long}\"\n"),
+                100,
+                StrayQuote,
+            ),
+            ("lone CR", "a\rb\n".to_owned(), 1, StrayCarriageReturn),
+            (
+                "lone CR in a long field",
+                format!("{long}\rb\n"),
+                100,
+                StrayCarriageReturn,
+            ),
+            (
+                "lone CR after a quote",
+                "\"a\"\rb\n".to_owned(),
+                3,
+                StrayCarriageReturn,
+            ),
+            ("no line end", "a,b".to_owned(), 3, NoLineEnd),
+            (
+                "no line end after a quote",
+                "\"a\"".to_owned(),
+                3,
+                NoLineEnd,
+            ),
+            ("no LF after CR", "a\r".to_owned(), 2, NoLineEnd),
+            ("no field after a comma", "a,".to_owned(), 2, NoLineEnd),
+        ];
+        for (name, text, at, kind) in cases {
+            assert_eq!(read(text.as_bytes()), Err(CsvError { at, kind }), "{name}");
+        }
+    }
+
+    #[test]
+    fn fields_become_copy_text() {
+        let cases = [
+            ("NULL", "", false, "\\N"),
+            ("empty string", "", true, ""),
+            ("plain", "abc", false, "abc"),
+            ("the text \\N", "\\N", false, "\\\\N"),
+            ("doubled quotes", "say \"\"hi\"\"", true, "say \"hi\""),
+            (
+                "quotes at both ends and in a row",
+                "\"\"\"\"a\"\"",
+                true,
+                "\"\"a\"",
+            ),
+            ("controls", "a\tb\nc\rd\\e", true, "a\\tb\\nc\\rd\\\\e"),
+        ];
+        for (name, field, quoted, expected) in cases {
+            assert_eq!(copy_text(field, quoted), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn cut_finds_the_last_row_end() {
+        let cases = [
+            ("nothing", "", 0),
+            ("no row ends", "a,b", 0),
+            ("after the last LF", "a\nb\nc", 4),
+            ("all of it", "a\nb\n", 4),
+            ("line ends in an open quote do not count", "a\n\"b\nc\nd", 2),
+            (
+                "line ends in a closed quote do not count",
+                "a\n\"b\nc\nd\"",
+                2,
+            ),
+            ("a doubled quote before the line end", "\"a\"\"\nb\"\nc", 8),
+            ("only an open quote", "\"a\nb\n", 0),
+        ];
+        for (name, text, expected) in cases {
+            assert_eq!(cut(text.as_bytes()), expected, "{name}");
+        }
+    }
+
+    fn rows(columns: std::ops::Range<usize>) -> impl Strategy<Value = Rows> {
+        columns.prop_flat_map(|columns| {
+            let value = proptest::option::of("[a\",\r\n\\\\é]{0,40}");
+            proptest::collection::vec(proptest::collection::vec(value, columns), 0..12)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_copy_writes_is_read_back(rows in rows(1..5), crlf: bool) {
+            let bytes = naive_write(&rows, if crlf { "\r\n" } else { "\n" }, false);
+            prop_assert_eq!(count_rows(&bytes), rows.len() as u64);
+            prop_assert_eq!(cut(&bytes), bytes.len());
+            prop_assert_eq!(read(&bytes), Ok(rows));
+        }
+
+        // From two columns on: the csv crate skips empty lines.
+        #[test]
+        fn the_csv_crate_reads_the_same_values(rows in rows(2..5), quote_all: bool) {
+            let bytes = naive_write(&rows, "\n", quote_all);
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
+            let judged: Vec<Vec<String>> = reader
+                .records()
+                .map(|record| record.unwrap().iter().map(str::to_owned).collect())
+                .collect();
+            let ours: Vec<Vec<String>> = read(&bytes)
+                .unwrap()
+                .into_iter()
+                .map(|row| row.into_iter().map(Option::unwrap_or_default).collect())
+                .collect();
+            prop_assert_eq!(ours, judged);
+        }
+
+        #[test]
+        fn a_cut_anywhere_ends_at_a_row(rows in rows(1..4), part in 0.0..1.0f64) {
+            let bytes = naive_write(&rows, "\n", false);
+            let end = cut(&bytes[..(bytes.len() as f64 * part) as usize]);
+            let mut ends = vec![0];
+            let mut fields = Vec::new();
+            while ends[ends.len() - 1] < bytes.len() {
+                ends.push(next_row(&bytes, ends[ends.len() - 1], &mut fields).unwrap());
+            }
+            prop_assert!(ends.contains(&end));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(
+            prop_oneof![Just(b'"'), Just(b','), Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200,
+        )) {
+            let mut fields = Vec::new();
+            let mut pos = 0;
+            while pos < bytes.len() {
+                match next_row(&bytes, pos, &mut fields) {
+                    Ok(next) => {
+                        prop_assert!(next > pos);
+                        let mut out = Vec::new();
+                        for field in &fields {
+                            to_copy_text(&bytes[field.range.clone()], field.quoted, &mut out);
+                        }
+                        pos = next;
+                    }
+                    Err(_) => break,
+                }
+            }
+            prop_assert!(cut(&bytes) <= bytes.len());
+            count_rows(&bytes);
+        }
+    }
+}

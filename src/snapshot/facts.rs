@@ -1,0 +1,76 @@
+//! What a snapshot is and says of itself, beside its tables and rows.
+
+use crate::snapshot::{DescribedPipeline, TableName};
+
+/// What a snapshot says of itself. Facts that it does not state are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotFacts {
+    /// Version of the PostgreSQL server that was dumped, such as `15.4`.
+    pub server_version: Option<String>,
+    /// Version of the program that wrote the dump.
+    pub dump_version: Option<String>,
+    /// GitLab's version with its suffix (`16.5.1-ee`), from `backup_information.yml`.
+    pub gitlab_version: Option<String>,
+    /// When the snapshot was taken, as the snapshot writes it.
+    pub taken_at: Option<String>,
+    /// How far the server's write-ahead log was when the snapshot was taken, such as `0/16B3748`: of live servers only.
+    pub lsn: Option<String>,
+    /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
+    pub archive_version: Option<String>,
+    /// The keys of the entities whose rows the snapshot was limited to; `None` where its tables are whole.
+    pub only: Option<Vec<i64>>,
+    /// The pipeline that a taken snapshot was taken for.
+    pub taken_for: Option<DescribedPipeline>,
+    /// What was found in it that belongs to nothing and is not read. The log has it already.
+    pub warnings: Vec<String>,
+    /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
+    pub compression: Option<String>,
+}
+
+/// The kinds of snapshot, by the names that the manifest uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// pg_dump's SQL text.
+    Plain,
+    /// A GitLab backup: its tar, or the same tree as a folder.
+    GitlabBackup,
+    /// A folder of CSV files with a `schema.sql`.
+    Csv,
+    /// pg_dump's archive in custom format (-Fc).
+    Custom,
+    /// pg_dump's archive in directory format (-Fd).
+    Directory,
+    /// pg_dump's archive in tar format (-Ft).
+    Tar,
+    /// A live PostgreSQL server, read at one exported snapshot.
+    Postgres,
+    /// A server's data folder or a base backup, read through a private server on a copy.
+    Pgdata,
+}
+
+impl Kind {
+    /// The name in the manifest and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Plain => "plain",
+            Kind::GitlabBackup => "gitlab-backup",
+            Kind::Csv => "csv",
+            Kind::Custom => "custom",
+            Kind::Directory => "directory",
+            Kind::Tar => "tar",
+            Kind::Postgres => "postgres",
+            Kind::Pgdata => "pgdata",
+        }
+    }
+}
+
+/// Where a snapshot's definitions and its data do not match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Tables and partitions that are defined, but whose data is not there.
+    pub without_data: Vec<TableName>,
+    /// Tables whose data is there, but not their definition.
+    pub undefined: Vec<TableName>,
+    /// What makes rows doubtful, though none can be named. The log has it already.
+    pub warnings: Vec<String>,
+}

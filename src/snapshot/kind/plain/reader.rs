@@ -1,0 +1,557 @@
+//! The state machine that goes through a plain dump, chunk by chunk.
+
+mod copy_statements;
+mod insert_statements;
+mod psql_lines;
+mod statements;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::changes::Changes;
+use super::copy_block::{CopyBlock, Progress};
+use super::databases::Databases;
+use super::insert_run::InsertRun;
+use crate::snapshot::codec::chunks::{Chunk, LONGEST_LINE, Origin};
+use crate::snapshot::owners::Owners;
+use crate::snapshot::sql::ddl::Ddl;
+use crate::snapshot::sql::frame::DumpFrame;
+use crate::snapshot::sql::start::begins_like_sql;
+use crate::snapshot::sql::text::{Scanner, Stop};
+use crate::snapshot::{
+    BlockHead, Catalog, Event, Place, RowForm, Sink, SnapshotError, Table, TableName, Wanted,
+};
+
+/// Bytes before the first line of SQL that may be something else: messages of psql, ssh or docker.
+const NOISE: u64 = 64 * 1024;
+
+/// Where in the dump the reader stands.
+enum State {
+    /// Before the first line that looks like SQL.
+    Noise,
+    /// Between statements.
+    Between,
+    /// In a statement that is looked at when it is whole.
+    Statement,
+    /// In an `INSERT`, before its rows.
+    InsertHead,
+    /// In the rows of an `INSERT`, where this is expected next.
+    InsertRows(Expected),
+    /// Behind the rows of an `INSERT`, in what is no comma and no semicolon.
+    InsertTail,
+    /// In a comment `/* … */`; what it stands in goes on behind it.
+    Comment(Within),
+    Copy(Box<CopyBlock>),
+}
+
+/// What comes next in the rows of an `INSERT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// A row, in parentheses.
+    Row,
+    /// The rest of a row that has begun.
+    RowEnd,
+    /// A comma, the statement's end, or what may follow the rows.
+    Comma,
+}
+
+/// What a comment stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Text,
+    Rows(Expected),
+}
+
+/// What a step came to.
+enum Step {
+    /// The text goes on here.
+    At(usize),
+    /// The chunk is used up.
+    NextChunk,
+    /// The sink wants no more.
+    Stopped,
+}
+
+pub(crate) struct Reader<'a> {
+    origin: Origin,
+    wanted: Wanted<'a>,
+    sink: Sink<'a>,
+    state: State,
+    scanner: Scanner,
+    ddl: Ddl,
+    frame: DumpFrame,
+    databases: Databases,
+    changes: Changes,
+    /// Statements that have the database run code: the kind of the first, where it stands, and how many there are.
+    code: Option<(&'static str, u64, u64)>,
+    /// The last line end between statements was CR LF.
+    crlf: bool,
+    /// The part of a statement that earlier chunks held, and where it begins in the stream.
+    pending: Vec<u8>,
+    pending_offset: u64,
+    /// The run of inserts that the last statement belonged to.
+    run: Option<InsertRun>,
+    /// The catalog as it was told, once it was.
+    told: Option<Arc<Catalog>>,
+    any_table: bool,
+    /// False for the statements of one table, out of an archive.
+    is_whole: bool,
+    /// Bytes of the stream that have gone by.
+    offset: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads only statements with rows, whose tables are all in `ddl`. The catalog is not told.
+    pub(crate) fn of_rows(origin: Origin, ddl: Ddl, wanted: Wanted<'a>, sink: Sink<'a>) -> Self {
+        let mut reader = Reader::new(origin, wanted, sink);
+        reader.state = State::Between;
+        reader.any_table = true;
+        reader.is_whole = false;
+        reader.scanner.escapes_everywhere = ddl.escapes_everywhere();
+        reader.told = Some(Arc::new(ddl.catalog().clone()));
+        reader.ddl = ddl;
+        reader
+    }
+
+    pub(crate) fn new(origin: Origin, wanted: Wanted<'a>, sink: Sink<'a>) -> Self {
+        Reader {
+            origin,
+            wanted,
+            sink,
+            state: State::Noise,
+            scanner: Scanner::default(),
+            ddl: Ddl::default(),
+            frame: DumpFrame::default(),
+            databases: Databases::default(),
+            changes: Changes::default(),
+            code: None,
+            crlf: false,
+            pending: Vec::new(),
+            pending_offset: 0,
+            run: None,
+            told: None,
+            any_table: false,
+            is_whole: true,
+            offset: 0,
+        }
+    }
+
+    /// Goes through a chunk.
+    pub(crate) fn chunk(&mut self, chunk: &Chunk) -> Result<ControlFlow<()>, SnapshotError> {
+        let mut encoding = self.ddl.encoding();
+        let mut converted = encoding.chunk(chunk, 0);
+        let mut place = 0;
+        loop {
+            let text = converted.as_ref().unwrap_or(chunk);
+            if place >= text.len {
+                break;
+            }
+            match self.step(text, place)? {
+                Step::At(next) => place = next,
+                Step::NextChunk => break,
+                Step::Stopped => return Ok(ControlFlow::Break(())),
+            }
+            if self.ddl.encoding() != encoding {
+                // A statement said that what follows it is in another encoding.
+                let from = (text.offset_of(place) - chunk.offset) as usize;
+                encoding = self.ddl.encoding();
+                converted = encoding.chunk(chunk, from);
+                place = if converted.is_some() { 0 } else { from };
+            }
+        }
+        self.offset = chunk.offset + chunk.len as u64;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn step(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
+        match &mut self.state {
+            State::Noise => self.noise(chunk, place),
+            State::Between => self.between(chunk, place),
+            State::Copy(block) => {
+                let progress = block.rows(chunk, place, self.sink);
+                let (table, rows) = (block.table.to_string(), block.rows);
+                match progress {
+                    Progress::More => Ok(Step::NextChunk),
+                    Progress::Stopped => Ok(Step::Stopped),
+                    Progress::Ended(next) => {
+                        self.state = State::Between;
+                        Ok(Step::At(next))
+                    }
+                    Progress::Cut => {
+                        let offset = chunk.offset_of(chunk.len);
+                        Err(self.cut_off(Some(table), Some(rows + 1), offset))
+                    }
+                    Progress::WrongRow(row, place, reason) => {
+                        let offset = chunk.offset_of(place);
+                        Err(self.damaged(Some(table), Some(row), offset, reason))
+                    }
+                    Progress::UnneededRow(row, wrong) => {
+                        let offset = chunk.offset_of(wrong);
+                        let reason = "the row has too few or too many columns";
+                        let damage = self.damaged(Some(table), Some(row), offset, reason);
+                        match (self.sink)(Event::Damage(damage)) {
+                            ControlFlow::Continue(()) => Ok(Step::At(place)),
+                            ControlFlow::Break(()) => Ok(Step::Stopped),
+                        }
+                    }
+                }
+            }
+            State::Statement => self.statement(chunk, place),
+            State::InsertHead => self.insert_head(chunk, place),
+            State::InsertRows(expected) => {
+                let expected = *expected;
+                self.insert_rows(chunk, place, expected)
+            }
+            State::InsertTail => self.insert_tail(chunk, place),
+            State::Comment(within) => {
+                let within = *within;
+                let end = self.scanner.scan(chunk.bytes(), place, Stop::Comment);
+                Ok(end.map_or(Step::NextChunk, |end| {
+                    self.state = match within {
+                        Within::Text => State::Between,
+                        Within::Rows(expected) => State::InsertRows(expected),
+                    };
+                    Step::At(end)
+                }))
+            }
+        }
+    }
+
+    /// Steps over lines until one looks like SQL.
+    fn noise(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
+        let bytes = chunk.bytes();
+        let rest = &bytes[place..];
+        let offset = chunk.offset_of(place);
+        if offset == 0 {
+            // PowerShell's `>` writes UTF-16.
+            if rest.starts_with(b"\xff\xfe") || rest.starts_with(b"\xfe\xff") {
+                return Err(self.not_a_snapshot(
+                    "it is UTF-16 text: let pg_dump write the file itself, with -f",
+                ));
+            }
+            if rest.starts_with(b"\xef\xbb\xbf") {
+                return Ok(Step::At(place + 3));
+            }
+        }
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        if begins_like_sql(&rest[..end]) {
+            self.state = State::Between;
+            return Ok(Step::At(place));
+        }
+        if offset > NOISE || rest[..end].contains(&0) {
+            return Err(self.not_a_snapshot("it does not begin like a dump"));
+        }
+        Ok(Step::At(place + end))
+    }
+
+    /// Looks what comes next.
+    fn between(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
+        let bytes = chunk.bytes();
+        let rest = &bytes[place..];
+        let space = rest.iter().position(|byte| !byte.is_ascii_whitespace());
+        let before = &rest[..space.unwrap_or(rest.len())];
+        if let Some(end) = memchr::memchr(b'\n', before) {
+            self.crlf = before[..end].ends_with(b"\r");
+        }
+        match space {
+            None => return Ok(Step::NextChunk),
+            Some(0) => {}
+            Some(space) => return Ok(Step::At(place + space)),
+        }
+        if rest.starts_with(b"--") {
+            // For PostgreSQL a CR ends a comment, too.
+            let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            self.frame.comment(&rest[..end]);
+            return Ok(Step::At(place + end));
+        }
+        if rest.starts_with(b"/*") {
+            self.scanner.open_comment();
+            self.state = State::Comment(Within::Text);
+            return Ok(Step::At(place + 2));
+        }
+        if rest[0] == b'\\' {
+            return self.psql_line(chunk, place);
+        }
+        self.pending.clear();
+        self.pending_offset = chunk.offset_of(place);
+        if rest
+            .get(..6)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"insert"))
+        {
+            self.state = State::InsertHead;
+            // Most statements of a run begin alike, and need not be read again.
+            if let Some(run) = self
+                .run
+                .as_ref()
+                .filter(|run| !run.text.is_empty() && rest.starts_with(&run.text))
+            {
+                let next = place + run.text.len();
+                self.state = State::InsertRows(Expected::Row);
+                return Ok(Step::At(next));
+            }
+            return Ok(Step::At(place));
+        }
+        self.state = State::Statement;
+        self.end_run()
+            .map_or(Ok(Step::Stopped), |()| Ok(Step::At(place)))
+    }
+
+    /// Ends the run of inserts, if there is one. `None` if the sink wants no more.
+    fn end_run(&mut self) -> Option<()> {
+        let Some(run) = self.run.take() else {
+            return Some(());
+        };
+        run.end(self.sink).is_continue().then_some(())
+    }
+
+    /// Looks for the end of what is being read. Gives its text, if it ends in this chunk, and the place after it.
+    /// What earlier chunks held of it comes first.
+    fn scan<'c>(
+        &mut self,
+        chunk: &'c Chunk,
+        place: usize,
+        stop: Stop,
+    ) -> Result<Option<(Text<'c>, usize)>, SnapshotError> {
+        let bytes = chunk.bytes();
+        let Some(end) = self.scanner.scan(bytes, place, stop) else {
+            self.keep(&bytes[place..])?;
+            return Ok(None);
+        };
+        if self.scanner.at_command {
+            return self.psql_end(chunk, place, end).map(Some);
+        }
+        if self.pending.is_empty() {
+            return Ok(Some((Text::Chunk(&bytes[place..end]), end)));
+        }
+        self.keep(&bytes[place..end])?;
+        Ok(Some((
+            Text::Pending(std::mem::take(&mut self.pending)),
+            end,
+        )))
+    }
+
+    fn keep(&mut self, part: &[u8]) -> Result<(), SnapshotError> {
+        if self.pending.len() + part.len() > LONGEST_LINE {
+            let reason = "a statement is longer than PostgreSQL could read";
+            return Err(self.damaged(None, None, self.pending_offset, reason));
+        }
+        self.pending.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// Columns in the order of a table's definition.
+    fn columns_of(&self, table: &TableName, with_generated: bool) -> Option<Vec<String>> {
+        let catalog = self.ddl.catalog();
+        let columns = catalog
+            .table(table)?
+            .columns
+            .iter()
+            .map(|column| column.name.clone());
+        Some(
+            columns
+                .filter(|column| with_generated || !catalog.is_generated(table, column))
+                .collect(),
+        )
+    }
+
+    /// The tables that data of `table` belongs to, with these columns.
+    fn owners(
+        &self,
+        table: &TableName,
+        columns: Option<Vec<String>>,
+    ) -> Result<Owners, SnapshotError> {
+        let unsupported = |reason: &str| SnapshotError::Unsupported {
+            what: format!("the data of table {table}"),
+            reason: reason.into(),
+        };
+        let catalog = self.ddl.catalog();
+        let owners = Owners::new(catalog, table, self.wanted, |holder| {
+            let columns = columns.clone().ok_or_else(|| {
+                unsupported(
+                    "its columns are not named, and the dump has no definition of the table before it",
+                )
+            })?;
+            // Whoever has the catalog that was told would take the table for one without types, or without these rows.
+            if let Some(told) = &self.told
+                && catalog.table(&holder).is_some()
+            {
+                let in_parts = |known: &Table| known.partitioned || told.has_children(&holder);
+                match told.table(&holder) {
+                    Some(known) if holder == *table || in_parts(known) => {}
+                    _ => return Err(self.defined_too_late(table)),
+                }
+            }
+            Ok(Arc::new(BlockHead {
+                table: holder,
+                columns,
+                form: RowForm::CopyText,
+            }))
+        })?;
+        Ok(owners)
+    }
+
+    fn defined_too_late(&self, table: &TableName) -> SnapshotError {
+        let reason = "the table is defined after the data of another; dump with pg_dump";
+        self.unsupported(&format!("the data of table {table}"), reason)
+    }
+
+    /// Notes that a table or its data comes.
+    fn table_seen(&mut self) -> Result<(), SnapshotError> {
+        self.any_table = true;
+        self.databases
+            .table_seen()
+            .map_err(|(first, second)| SnapshotError::Unsupported {
+                what: format!("a dump of several databases ({first}, {second})"),
+                reason: "one snapshot is one database: dump it alone with pg_dump".into(),
+            })
+    }
+
+    fn tell_catalog(&mut self) -> ControlFlow<()> {
+        if self.told.is_some() {
+            return ControlFlow::Continue(());
+        }
+        let catalog = Arc::new(self.ddl.catalog().clone());
+        self.told = Some(catalog.clone());
+        (self.sink)(Event::Catalog(catalog, self.frame.facts.clone()))
+    }
+
+    /// Names the table that was being read where `error` says that the stream ends early.
+    pub(crate) fn place(&self, error: SnapshotError) -> SnapshotError {
+        match error {
+            SnapshotError::CutOff { place, reason } => {
+                let (table, row) = self.table_and_row();
+                let place = Place {
+                    table,
+                    row,
+                    ..place
+                };
+                SnapshotError::CutOff { place, reason }
+            }
+            other => other,
+        }
+    }
+
+    /// The table whose rows are being read, and the number of the next row.
+    fn table_and_row(&self) -> (Option<String>, Option<u64>) {
+        match (&self.state, &self.run) {
+            (State::Copy(block), _) => (Some(block.table.to_string()), Some(block.rows + 1)),
+            (State::InsertRows(_) | State::InsertTail, Some(run)) => {
+                (Some(run.table.to_string()), Some(run.rows + 1))
+            }
+            _ => (None, None),
+        }
+    }
+
+    /// Ends the reading: the stream has no more.
+    pub(crate) fn finish(mut self) -> Result<(), SnapshotError> {
+        let open = match &self.state {
+            State::Noise if self.offset == 0 => return Err(self.not_a_snapshot("it is empty")),
+            State::Noise => return Err(self.not_a_snapshot("it does not begin like a dump")),
+            State::Between => self.frame.is_open().then_some((None, None)),
+            State::Copy(_)
+            | State::InsertRows(_)
+            | State::InsertTail
+            | State::Statement
+            | State::InsertHead
+            | State::Comment(_) => Some(self.table_and_row()),
+        };
+        if let Some((table, row)) = open {
+            return Err(self.cut_off(table, row, self.offset));
+        }
+        if self.changes.transaction.is_pending() {
+            let error = self.cut_off(None, None, self.offset);
+            return Err(match error {
+                SnapshotError::CutOff { place, .. } => SnapshotError::CutOff {
+                    place,
+                    reason: NOT_COMMITTED.into(),
+                },
+                other => other,
+            });
+        }
+        if !self.any_table && self.frame.facts.dump_version.is_none() {
+            return Err(self.not_a_snapshot("it has no table, and nothing that pg_dump writes"));
+        }
+        if self.end_run().is_some() && self.tell_catalog().is_continue() {
+            let keys = self.ddl.catalog().keys();
+            let told = self.told.as_ref().map(|told| told.keys());
+            if told != Some(keys) && (self.sink)(Event::Keys(keys.clone())).is_break() {
+                return Ok(());
+            }
+            if self.is_whole {
+                let mut holdings = self.frame.holdings(self.ddl.catalog());
+                holdings.warnings.extend(self.about_code());
+                for warning in &holdings.warnings {
+                    tracing::warn!("{warning}");
+                }
+                // The last event: whether the sink breaks makes no difference.
+                let _ = (self.sink)(Event::Holdings(holdings));
+            }
+        }
+        Ok(())
+    }
+
+    fn damaged(
+        &self,
+        table: Option<String>,
+        row: Option<u64>,
+        offset: u64,
+        reason: &str,
+    ) -> SnapshotError {
+        let member = self.origin.member.clone();
+        let place = Place {
+            member,
+            table,
+            row,
+            offset: Some(offset),
+            line: None,
+        };
+        SnapshotError::Damaged {
+            place,
+            reason: reason.into(),
+        }
+    }
+
+    fn cut_off(&self, table: Option<String>, row: Option<u64>, offset: u64) -> SnapshotError {
+        SnapshotError::CutOff {
+            place: Place {
+                member: self.origin.member.clone(),
+                table,
+                row,
+                offset: Some(offset),
+                line: None,
+            },
+            reason: ENDS_EARLY.into(),
+        }
+    }
+
+    fn not_a_snapshot(&self, reason: &str) -> SnapshotError {
+        let path = match &self.origin.member {
+            Some(member) => format!("{}: {member}", self.origin.source),
+            None => self.origin.source.clone(),
+        };
+        SnapshotError::NotASnapshot {
+            path,
+            reason: reason.into(),
+        }
+    }
+}
+
+const ENDS_EARLY: &str = "the dump ends early: it is cut off, copy or dump it again";
+
+const NOT_COMMITTED: &str = "the dump ends early, before the COMMIT of a transaction that holds rows: \
+     it is cut off, copy or dump it again";
+
+/// A statement's text, in the chunk or put together from several.
+enum Text<'c> {
+    Chunk(&'c [u8]),
+    Pending(Vec<u8>),
+}
+
+impl Text<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Text::Chunk(bytes) => bytes,
+            Text::Pending(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! `INSERT` statements: their heads, and their rows, which become COPY text.
+
+use super::*;
+use crate::snapshot::sql::inserts;
+use crate::snapshot::sql::inserts::InsertRows;
+
+impl Reader<'_> {
+    pub(super) fn insert_head(
+        &mut self,
+        chunk: &Chunk,
+        place: usize,
+    ) -> Result<Step, SnapshotError> {
+        let Some((text, end)) = self.scan(chunk, place, Stop::Values)? else {
+            return Ok(Step::NextChunk);
+        };
+        let text = text.bytes();
+        self.table_seen()?;
+        let head = inserts::head(text, &self.ddl).ok_or_else(|| {
+            let reason = "it does not say into which table; dump with pg_dump";
+            self.unsupported(&self.at("an INSERT"), reason)
+        })?;
+        let needed = self.is_needed(&head.table);
+        let default_values = head.rows == InsertRows::Default;
+        let refused = match head.rows {
+            InsertRows::Made(reason) => Some(reason),
+            InsertRows::Default
+                if self
+                    .columns_of(&head.table, false)
+                    .is_some_and(|names| !names.is_empty()) =>
+            {
+                Some("it leaves its values to the database; dump with pg_dump")
+            }
+            _ => None,
+        };
+        if let Some(reason) = refused.filter(|_| needed) {
+            let what = self.at(&format!("an INSERT of rows of table {}", head.table));
+            return Err(self.unsupported(&what, reason));
+        }
+        if let InsertRows::Made(_) = head.rows {
+            // Nobody needs these rows, but the query may change others.
+            if self.end_run().is_none() {
+                return Ok(Step::Stopped);
+            }
+            if text.ends_with(b";") {
+                self.state = State::Between;
+                self.judge(text)?;
+            } else {
+                self.pending = text.to_vec();
+                self.state = State::Statement;
+            }
+            return Ok(Step::At(end));
+        }
+        let goes_on = self
+            .run
+            .as_ref()
+            .is_some_and(|run| run.table == head.table && run.columns == head.columns);
+        if !goes_on {
+            if self.end_run().is_none() || self.tell_catalog().is_break() {
+                return Ok(Step::Stopped);
+            }
+            self.frame.rows_of(&head.table, false);
+            let run = self.new_run(head.table, head.columns, default_values)?;
+            if run.owners.begin(self.sink).is_break() {
+                return Ok(Step::Stopped);
+            }
+            self.run = Some(run);
+        }
+        if let Some(run) = &mut self.run {
+            match default_values {
+                true => run.empty_row(self.pending_offset),
+                false => run.text = text.to_vec(),
+            }
+        }
+        self.state = State::InsertRows(match default_values {
+            true => Expected::Comma,
+            false => Expected::Row,
+        });
+        Ok(Step::At(end))
+    }
+
+    fn new_run(
+        &mut self,
+        table: TableName,
+        columns: Option<Vec<String>>,
+        default_values: bool,
+    ) -> Result<InsertRun, SnapshotError> {
+        self.rows_begin(&table, true)?;
+        let catalog = self.ddl.catalog();
+        let all = match (&columns, default_values) {
+            (Some(columns), _) => Some(columns.clone()),
+            (None, true) => Some(Vec::new()),
+            (None, false) => self.columns_of(&table, true),
+        };
+        let is_generated = |column: &String| catalog.is_generated(&table, column);
+        let generated = all.iter().flatten().map(is_generated).collect();
+        let with_values = all.map(|all| {
+            let columns = all.into_iter();
+            columns.filter(|column| !is_generated(column)).collect()
+        });
+        let owners = self.owners(&table, with_values)?;
+        Ok(InsertRun {
+            text: Vec::new(),
+            table,
+            columns,
+            owners,
+            generated,
+            rows: 0,
+            bytes: 0,
+            buffer: Vec::new(),
+            buffer_offset: 0,
+            buffer_first_row: 0,
+        })
+    }
+
+    /// Takes rows of an `INSERT` and what stands between them, as far as they stand in the chunk.
+    pub(super) fn insert_rows(
+        &mut self,
+        chunk: &Chunk,
+        mut place: usize,
+        mut expected: Expected,
+    ) -> Result<Step, SnapshotError> {
+        let bytes = chunk.bytes();
+        loop {
+            if expected != Expected::RowEnd {
+                let is_space = |byte: &u8| byte.is_ascii_whitespace();
+                let Some(skipped) = bytes[place..].iter().position(|byte| !is_space(byte)) else {
+                    self.state = State::InsertRows(expected);
+                    return Ok(Step::NextChunk);
+                };
+                place += skipped;
+            }
+            match (expected, bytes[place]) {
+                (Expected::Row | Expected::Comma, b'-') if bytes[place..].starts_with(b"--") => {
+                    let end = memchr::memchr2(b'\n', b'\r', &bytes[place..]);
+                    place = end.map_or(bytes.len(), |end| place + end);
+                }
+                (Expected::Row | Expected::Comma, b'/') if bytes[place..].starts_with(b"/*") => {
+                    self.scanner.open_comment();
+                    self.state = State::Comment(Within::Rows(expected));
+                    return Ok(Step::At(place + 2));
+                }
+                (Expected::Row, b'(') => {
+                    self.pending_offset = chunk.offset_of(place);
+                    expected = Expected::RowEnd;
+                }
+                (Expected::Row, _) => {
+                    self.pending_offset = chunk.offset_of(place);
+                    return self.no_row(place);
+                }
+                (Expected::RowEnd, _) => {
+                    self.state = State::InsertRows(expected);
+                    match self.row(chunk, place)? {
+                        Step::At(end) => place = end,
+                        step => return Ok(step),
+                    }
+                    expected = Expected::Comma;
+                }
+                (Expected::Comma, b',') => {
+                    place += 1;
+                    expected = Expected::Row;
+                }
+                (Expected::Comma, b';') => {
+                    self.state = State::Between;
+                    return Ok(Step::At(place + 1));
+                }
+                (Expected::Comma, _) => {
+                    self.pending_offset = chunk.offset_of(place);
+                    self.state = State::InsertTail;
+                    return Ok(Step::At(place));
+                }
+            }
+            if place == bytes.len() {
+                self.state = State::InsertRows(expected);
+                return Ok(Step::NextChunk);
+            }
+        }
+    }
+
+    /// What stands where a row should begin is none.
+    fn no_row(&mut self, place: usize) -> Result<Step, SnapshotError> {
+        if let Some(run) = self.run.as_ref().filter(|run| run.owners.are_wanted()) {
+            let (table, row) = (run.table.to_string(), run.rows + 1);
+            let reason = "what stands here is no row in parentheses";
+            return Err(self.damaged(Some(table), Some(row), self.pending_offset, reason));
+        }
+        self.state = State::InsertTail;
+        Ok(Step::At(place))
+    }
+
+    /// Takes a row, which begins in this chunk or began in an earlier one.
+    fn row(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
+        let bytes = chunk.bytes();
+        let wanted = self.run.as_ref().is_some_and(|run| run.owners.are_wanted());
+        if !wanted {
+            let Some(end) = self.scanner.scan(bytes, place, Stop::Tuple) else {
+                return Ok(Step::NextChunk);
+            };
+            if self.scanner.at_command {
+                return self
+                    .psql_end(chunk, place, end)
+                    .map(|(_, end)| Step::At(end));
+            }
+            if let Some(run) = &mut self.run {
+                run.count((chunk.offset_of(end) - self.pending_offset) as usize);
+            }
+            return Ok(Step::At(end));
+        }
+        let Some((text, end)) = self.scan(chunk, place, Stop::Tuple)? else {
+            return Ok(Step::NextChunk);
+        };
+        let Some(run) = &mut self.run else {
+            return Ok(Step::At(end));
+        };
+        let (text, crlf) = (text.bytes(), self.crlf);
+        let escapes = self.scanner.escapes_everywhere;
+        match run.row(text, self.pending_offset, escapes, crlf, self.sink) {
+            Ok(ControlFlow::Continue(())) => Ok(Step::At(end)),
+            Ok(ControlFlow::Break(())) => Ok(Step::Stopped),
+            Err(reason) => {
+                let (table, row) = (run.table.to_string(), run.rows + 1);
+                Err(self.damaged(Some(table), Some(row), self.pending_offset, reason))
+            }
+        }
+    }
+
+    /// Looks at what follows the last row.
+    pub(super) fn insert_tail(
+        &mut self,
+        chunk: &Chunk,
+        place: usize,
+    ) -> Result<Step, SnapshotError> {
+        let Some((text, end)) = self.scan(chunk, place, Stop::Statement)? else {
+            return Ok(Step::NextChunk);
+        };
+        self.state = State::Between;
+        if let Some(run) = self.run.as_ref().filter(|run| run.owners.are_wanted())
+            && let Err(reason) = inserts::tail(text.bytes()).and_then(|leaves_out| {
+                let keys = self.ddl.catalog().keys().of(&run.table);
+                // Of primary keys the rows themselves show it.
+                match leaves_out && keys.iter().any(|key| !key.primary) {
+                    true => Err("ON CONFLICT leaves out rows, by a unique constraint that stands before them; dump with pg_dump"),
+                    false => Ok(()),
+                }
+            })
+        {
+            let what = self.at(&format!("an INSERT of rows of table {}", run.table));
+            return Err(self.unsupported(&what, reason));
+        }
+        Ok(Step::At(end))
+    }
+}

@@ -1,0 +1,59 @@
+//! A server of this program's own: it is connected to by its socket, and nothing of the user's surroundings counts.
+
+use std::path::Path;
+
+use super::literal::string;
+use super::login;
+use super::session::{Timeouts, one};
+use super::target::Target;
+use super::{PostgresSource, retrying};
+
+/// How such a server is connected to.
+pub(crate) struct Local<'a> {
+    /// The folder of its socket.
+    pub(crate) folder: &'a Path,
+    /// A role that is asked for no password.
+    pub(crate) user: &'a str,
+    /// Settings of all sessions, as `-c name=value`.
+    pub(crate) options: &'a str,
+}
+
+impl Local<'_> {
+    fn target(&self, dbname: &str) -> Target {
+        Target::local(self.folder, self.user, dbname, self.options)
+    }
+
+    /// Holds a database at the present instant, as [`PostgresSource::open`] does.
+    ///
+    /// # Errors
+    /// Why that is not possible, in words.
+    pub(crate) fn open(
+        &self,
+        dbname: &str,
+        connections: usize,
+        timeouts: Timeouts,
+    ) -> Result<PostgresSource, String> {
+        PostgresSource::hold(self.target(dbname), connections, None, timeouts)
+            .map_err(|failure| failure.to_string())
+    }
+
+    /// True where a database holds a table of this name in schema `public`.
+    ///
+    /// # Errors
+    /// Why it cannot be looked into, in words.
+    pub(crate) fn has_table(&self, dbname: &str, table: &str) -> Result<bool, String> {
+        let sql = format!(
+            "SELECT count(*) FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'public' AND c.relname = {} AND c.relkind IN ('r', 'p')",
+            string(table)
+        );
+        let target = self.target(dbname);
+        let count = retrying(|| login::connect_first(&target))
+            .and_then(|(mut connection, _)| one(&mut connection, &sql));
+        match count {
+            Ok(count) => Ok(count != "0"),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+}

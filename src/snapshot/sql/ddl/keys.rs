@@ -1,0 +1,169 @@
+//! Primary keys, unique constraints and unique indexes, out of the statements that state them.
+
+use super::{Ddl, Tokens};
+use crate::snapshot::TableName;
+use crate::snapshot::sql::text::Token;
+use crate::snapshot::stated_keys::StatedKey;
+
+impl Ddl {
+    /// Takes note of the keys that a column's definition states behind its type: `PRIMARY KEY`, `UNIQUE`.
+    pub(crate) fn column_keys(&mut self, table: &TableName, column: &str, rest: &[Token]) {
+        let mut depth = 0u32;
+        for (place, token) in rest.iter().enumerate() {
+            match token {
+                Token::Symbol(b'(') => depth += 1,
+                Token::Symbol(b')') => depth = depth.saturating_sub(1),
+                // Neither word can stand in an expression without quotes.
+                Token::Word(word) if depth == 0 && (word == "primary" || word == "unique") => {
+                    let name = match rest[..place] {
+                        [
+                            ..,
+                            ref before,
+                            Token::Word(ref name) | Token::Name(ref name),
+                        ] if before.is("constraint") => Some(name.clone()),
+                        _ => None,
+                    };
+                    self.add_key(table, name, vec![column.to_owned()], word == "primary");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes note of a table's constraint, which the tokens are at: `[CONSTRAINT name] PRIMARY KEY (…)`, `… UNIQUE (…)`,
+    /// or either `USING INDEX`. Others are not looked at.
+    pub(crate) fn constraint(&mut self, tokens: &mut Tokens, table: &TableName) {
+        let name = match tokens.accept("constraint") {
+            true => tokens.identifier(),
+            false => None,
+        };
+        let primary = tokens.accept("primary") && tokens.accept("key");
+        if !primary && !tokens.accept("unique") {
+            return;
+        }
+        // `NULLS NOT DISTINCT`
+        while ["nulls", "not", "distinct"]
+            .iter()
+            .any(|word| tokens.accept(word))
+        {}
+        if tokens.accept("using") && tokens.accept("index") {
+            let index = tokens.identifier().unwrap_or_default();
+            if let Some(key) = self.catalog.keys_mut().take_named(table, &index) {
+                self.add_key(table, name.or(Some(index)), key.columns, primary);
+            }
+        } else if let Some(columns) = plain_columns(tokens) {
+            self.add_key(table, name, columns, primary);
+        }
+    }
+
+    /// Takes note of `CREATE UNIQUE INDEX … ON table (columns)`, if it holds for all rows.
+    pub(crate) fn create_unique_index(&mut self, tokens: &mut Tokens) {
+        tokens.skip(3);
+        tokens.accept("concurrently");
+        if tokens.accept("if") {
+            tokens.skip(2);
+        }
+        let name = match tokens.accept("on") {
+            true => None,
+            false => {
+                let name = self.name(tokens);
+                if !tokens.accept("on") {
+                    return;
+                }
+                name.map(|name| name.name)
+            }
+        };
+        tokens.accept("only");
+        let Some(table) = self.name(tokens) else {
+            return;
+        };
+        if tokens.accept("using") {
+            tokens.skip(1);
+        }
+        let Some(columns) = plain_columns(tokens) else {
+            return;
+        };
+        while let Some(token) = tokens.next() {
+            if token.is("where") {
+                return;
+            }
+        }
+        self.add_key(&table, name, columns, false);
+    }
+
+    /// `DROP INDEX [CONCURRENTLY] [IF EXISTS] name, …`
+    pub(crate) fn drop_index(&mut self, tokens: &mut Tokens) {
+        tokens.skip(2);
+        tokens.accept("concurrently");
+        if tokens.accept("if") {
+            tokens.skip(1);
+        }
+        while let Some(name) = self.name(tokens) {
+            self.catalog.keys_mut().drop_index(&name);
+            if !tokens.accept_symbol(b',') {
+                return;
+            }
+        }
+    }
+
+    /// `ALTER TABLE … DROP CONSTRAINT [IF EXISTS] name`, behind `CONSTRAINT`.
+    pub(crate) fn drop_constraint(&mut self, tokens: &mut Tokens, table: &TableName) {
+        if tokens.accept("if") {
+            tokens.skip(1);
+        }
+        if let Some(name) = tokens.identifier() {
+            self.catalog.keys_mut().take_named(table, &name);
+        }
+    }
+
+    /// The keys of a table go for another one, too (`LIKE … INCLUDING INDEXES`, `PARTITION OF`).
+    pub(crate) fn take_keys(&mut self, from: &TableName, table: &TableName) {
+        let keys = self.catalog.keys().of(from).to_vec();
+        for StatedKey {
+            columns, primary, ..
+        } in keys
+        {
+            self.add_key(table, None, columns, primary);
+        }
+    }
+
+    fn add_key(
+        &mut self,
+        table: &TableName,
+        name: Option<String>,
+        columns: Vec<String>,
+        primary: bool,
+    ) {
+        // As PostgreSQL names it.
+        let name = name.unwrap_or_else(|| match primary {
+            true => format!("{}_pkey", table.name),
+            false => format!("{}_{}_key", table.name, columns.join("_")),
+        });
+        let key = StatedKey {
+            columns,
+            primary,
+            name,
+        };
+        self.catalog.keys_mut().add(table.clone(), key);
+    }
+}
+
+/// The columns of a list in parentheses, to its end; `None` if an expression is among them.
+fn plain_columns(tokens: &mut Tokens) -> Option<Vec<String>> {
+    if !tokens.accept_symbol(b'(') {
+        return None;
+    }
+    let mut columns = Vec::new();
+    loop {
+        columns.push(tokens.identifier()?);
+        // Collation, operator class and order have no parentheses; a function's arguments have.
+        let rest = tokens.rest_of_element();
+        if rest.contains(&Token::Symbol(b'(')) {
+            return None;
+        }
+        match tokens.next()? {
+            Token::Symbol(b',') => {}
+            _ => return Some(columns),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Taking snapshots: the tables that a pipeline needs, out of any snapshot, as a folder of CSV files that can be
+//! exported from again and again.
+//!
+//! Tables are read as blocks, written as CSV and compressed on the pool, block by block, each a zstd frame of its own;
+//! so memory holds some blocks of each table that is being read, and never a table. Everything is written into a folder
+//! beside the final place, `snapshot.json` last; the complete folder then takes its place.
+
+mod error;
+mod files;
+mod groups;
+mod manifest;
+pub mod verify;
+mod whole;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::ThreadPool;
+
+use crate::output::{Claim, Folder, Holding, atomic, now};
+use crate::pipeline::{Pipeline, doubtful_keys};
+use crate::resolve::{Choice, Limits, Selection, undefined, without_data};
+use crate::snapshot;
+use crate::snapshot::{
+    Access, Catalog, Described, DescribedPipeline, DescribedSchema, Holdings, OpenOptions,
+    Snapshot, SnapshotFacts, TableName, schema_sql,
+};
+use crate::timings::{Phase, Timings};
+
+pub use error::TakeError;
+pub use manifest::{ManifestError, SourceEntry, Taken, read as read_manifest};
+
+/// Name of the file with the tables' definitions.
+const SCHEMA: &str = "schema.sql";
+
+/// A folder that holds a taken snapshot.
+const SNAPSHOT: Holding = Holding {
+    what: "snapshot",
+    one: "a snapshot",
+    is_one: |folder| manifest::read(folder).is_ok(),
+};
+
+/// What is to be taken, from where, to where.
+pub struct TakeRequest {
+    /// A path, `-` for standard input, or the address of a server.
+    pub from: String,
+    pub open: OpenOptions,
+    pub out: PathBuf,
+    /// Replace a snapshot that is there already.
+    pub force: bool,
+    pub pipeline: Pipeline,
+    /// Only rows of these; `None` for whole tables.
+    pub choice: Option<Choice>,
+    pub limits: Limits,
+    pub pool: Arc<ThreadPool>,
+    /// Set from outside to end the run early.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Told how far the taking is.
+pub trait TakeObserver {
+    /// The source is about to be read: so many bytes, and how many have been read so far.
+    fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>);
+    /// The data of a table goes by.
+    fn table(&mut self, name: &TableName);
+}
+
+/// What the tables of a source came to.
+struct TakenTables {
+    catalog: Arc<Catalog>,
+    facts: SnapshotFacts,
+    tables: Vec<snapshot::DescribedTable>,
+    /// The keys of the entities whose rows these are.
+    only: Option<Vec<i64>>,
+}
+
+/// Takes a snapshot, and returns what its `snapshot.json` says.
+///
+/// # Errors
+/// Where it is not complete, for whatever reason; nothing is left then.
+pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Taken, TakeError> {
+    let timings = Timings::start();
+    let _work = timings.work(Phase::Scan);
+    // A place that can never be right, or is another run's, is told before anything is read.
+    let claim = Claim::take(&request.out)?;
+    claim.check_beside(request.force, SNAPSHOT)?;
+    let source = snapshot::open_with(&request.from, &request.open)
+        .map_err(|error| TakeError::Open(Box::new(error)))?;
+    let folder = claim.create_beside(request.force, SNAPSHOT)?;
+    let taken = take_into(request, source, &folder, observer)
+        .and_then(|taken| Ok(folder.commit().map(|_| taken)?));
+    match taken {
+        Ok(taken) => Ok(taken),
+        Err(error) => {
+            let shown = folder.work().display().to_string();
+            if let Err(error) = folder.discard() {
+                tracing::warn!("cannot clear {shown}: {error}");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn take_into(
+    request: &TakeRequest,
+    source: Snapshot,
+    folder: &Folder,
+    observer: &mut dyn TakeObserver,
+) -> Result<Taken, TakeError> {
+    let from = SourceEntry {
+        kind: source.kind.name().to_owned(),
+        source: source.source.clone(),
+    };
+    if let Access::Tables(tables) = &source.access
+        && let Some(other) = tables.facts().taken_for
+        && other.sha256 != request.pipeline.sha256
+    {
+        return Err(TakeError::Plan(format!(
+            "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
+            snapshot::shown(&request.from),
+            other.name,
+            request.pipeline.name
+        )));
+    }
+    observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
+    let found = match &request.choice {
+        None => whole::tables(request, source, folder.work(), observer)?,
+        Some(choice) => groups::rows(request, choice, source, folder.work(), observer)?,
+    };
+    check(&request.interrupted)?;
+    if found.tables.is_empty() {
+        return Err(TakeError::Plan(format!(
+            "{}: it has no data of any table that pipeline {} needs\n  \
+             if it is of another database, name a pipeline of that one with --pipeline",
+            snapshot::shown(&request.from),
+            request.pipeline.name
+        )));
+    }
+    let tables = Selection::default().tables(&request.pipeline);
+    for warning in doubtful_keys(&request.pipeline, &found.catalog, &tables) {
+        tracing::warn!("{warning}");
+    }
+    let files = found.tables.iter().map(|file| file.table.as_str());
+    let schema = schema_sql(&found.catalog, &files.collect::<Vec<_>>());
+    let mut file =
+        atomic::PartFile::create(&folder.work().join(SCHEMA)).map_err(TakeError::Write)?;
+    let written = file.write(schema.as_bytes()).and_then(|()| file.commit());
+    let (bytes, sha256) = written.map_err(TakeError::Write)?;
+    let taken = Taken {
+        snapshot_version: manifest::VERSION,
+        generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
+        made_at: now(),
+        from,
+        schema: DescribedSchema {
+            file: SCHEMA.to_owned(),
+            bytes,
+            sha256,
+        },
+        described: described(found, &request.pipeline),
+    };
+    check(&request.interrupted)?;
+    folder.check_identity()?;
+    manifest::write(folder.work(), &taken).map_err(TakeError::Write)?;
+    Ok(taken)
+}
+
+/// Bytes on disk of what will be read, where that is known.
+fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
+    let Access::Tables(tables) = &source.access else {
+        return source.size;
+    };
+    let needed = needed(&request.pipeline, &tables.catalog());
+    let parts = needed.iter().flat_map(|table| tables.parts(table));
+    Some(parts.map(|part| part.size).sum())
+}
+
+fn described(found: TakenTables, pipeline: &Pipeline) -> Described {
+    let TakenTables {
+        catalog,
+        facts,
+        mut tables,
+        only,
+    } = found;
+    tables.sort_by(|one, other| one.table.cmp(&other.table));
+    let mut partitioned: Vec<String> = catalog
+        .tables()
+        .filter(|table| table.partitioned && table.name.schema == "public")
+        .map(|table| table.name.name.clone())
+        .collect();
+    partitioned.sort();
+    Described {
+        pipeline: Some(DescribedPipeline {
+            name: pipeline.name.clone(),
+            sha256: pipeline.sha256.clone(),
+        }),
+        server_version: facts.server_version,
+        gitlab_version: facts.gitlab_version,
+        taken_at: facts.taken_at,
+        lsn: facts.lsn,
+        partitioned,
+        only,
+        tables,
+    }
+}
+
+/// The tables that a pipeline needs and a catalog has.
+fn needed(pipeline: &Pipeline, catalog: &Catalog) -> Vec<TableName> {
+    let names = Selection::default().tables(pipeline).into_iter();
+    names
+        .map(TableName::public)
+        .filter(|name| catalog.table(name).is_some())
+        .collect()
+}
+
+/// Makes sure that what is missing from the source is missing from the snapshot, too, and does not look empty or whole
+/// there.
+fn check_holdings(
+    request: &TakeRequest,
+    catalog: &Catalog,
+    holdings: &Holdings,
+    taken: &[snapshot::DescribedTable],
+) -> Result<(), TakeError> {
+    let names = Selection::default().tables(&request.pipeline);
+    let failed =
+        |reason: String| TakeError::Plan(format!("{}: {reason}", snapshot::shown(&request.from)));
+    let is_needed = |name: &TableName| name.schema == "public" && names.contains(&name.name);
+    if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
+        return Err(failed(undefined(&table.name)));
+    }
+    for missing in &holdings.without_data {
+        for table in catalog.holders(missing).iter().filter(|it| is_needed(it)) {
+            match taken.iter().any(|taken| taken.table == table.name) {
+                // The rest of its rows would look like all of them.
+                true => return Err(failed(without_data(table, missing))),
+                false => tracing::warn!("{}", without_data(table, missing)),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check(interrupted: &AtomicBool) -> Result<(), TakeError> {
+    match interrupted.load(Ordering::Relaxed) {
+        true => Err(TakeError::Interrupted),
+        false => Ok(()),
+    }
+}
