@@ -12,6 +12,7 @@ mod catalog;
 pub mod codec;
 mod described;
 mod error;
+mod event;
 mod facts;
 mod fingerprint;
 mod keyed;
@@ -23,14 +24,17 @@ mod sql;
 mod sql_type;
 mod stated_keys;
 mod survey;
+mod table_name;
 
-pub use block::{Block, BlockHead, RowForm};
-pub use catalog::{Catalog, Column, Table, TableName};
+pub use block::{Block, BlockHead};
+pub use catalog::{Catalog, Column, Table};
 pub use codec::csv_write::CsvWriter;
 pub use codec::encoding::Converted;
+pub use codec::row_form::RowForm;
 pub use described::{Described, DescribedPipeline, DescribedSchema, DescribedTable};
-pub use error::{Place, SnapshotError};
-pub use facts::{Holdings, Kind, SnapshotFacts};
+pub use error::{Position, SnapshotError};
+pub use event::{Event, Sink, TableEnd, TableFilter};
+pub use facts::{Holdings, Kind, SnapshotFacts, TableSize};
 pub use fingerprint::fingerprint;
 pub use keyed::{Fields, KeyedSource, Predicate, Query};
 pub use kind::archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
@@ -43,11 +47,10 @@ pub use kind::postgres::{
     PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
 };
 pub use open::{OpenOptions, open, open_with};
-pub use source::{
-    Access, Event, Part, Sink, Snapshot, StreamSource, TableEnd, TableSource, Wanted,
-};
+pub use source::{Access, Snapshot, StreamSource, TablePart, TableSource};
 pub use sql::ddl::read_schema;
 pub use sql::schema::schema_sql;
 pub use sql_type::SqlType;
 pub use stated_keys::{KeyVerdict, StatedKey, StatedKeys};
-pub use survey::{Definitions, Survey, TableSize, read_definitions, survey};
+pub use survey::{Definitions, Survey, read_definitions, survey};
+pub use table_name::TableName;

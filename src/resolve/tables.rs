@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::fault::caught;
-use crate::snapshot::{Event, Part as TablePart, SnapshotError, TableSource};
+use crate::snapshot::{Event, SnapshotError, TablePart, TableSource};
 use crate::timings::{self, Phase, Timings};
 
 use super::error::ResolveError;

@@ -3,16 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::snapshot::{Converted, TableName};
-
-/// How the bytes of a block split into rows and fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowForm {
-    /// COPY's text format: fields end at TAB, rows at LF, `\N` is NULL.
-    CopyText,
-    /// COPY's CSV format: an unquoted empty field is NULL, a quoted field may hold line ends.
-    Csv,
-}
+use crate::snapshot::codec::encoding::{Converted, Encoding};
+use crate::snapshot::codec::row_form::RowForm;
+use crate::snapshot::table_name::TableName;
 
 /// The head of a run of rows: whose they are and what their fields mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +44,20 @@ impl Block {
         match &self.converted {
             None => self.offset + place as u64,
             Some(converted) => converted.offset_of(self.range.start + place),
+        }
+    }
+
+    /// The block in UTF-8. Its rows must have been split without regard to backslashes, as those of CSV are.
+    pub(crate) fn in_utf8(self, encoding: Encoding) -> Block {
+        let start = self.offset - self.range.start as u64;
+        match encoding.lines(&self.buffer, self.range.clone(), start) {
+            None => self,
+            Some((text, converted)) => Block {
+                range: 0..text.len(),
+                buffer: Arc::new(text),
+                converted: Some(Arc::new(converted)),
+                ..self
+            },
         }
     }
 }

@@ -10,4 +10,6 @@ pub(crate) mod encoding;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub(crate) mod read_errors;
+pub(crate) mod row_form;
 pub(crate) mod tar_members;
+pub(crate) mod whole_member;

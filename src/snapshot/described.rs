@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot::SnapshotFacts;
-
 /// What the folder is a picture of, and which files it consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Described {
@@ -57,17 +55,4 @@ pub struct DescribedTable {
 impl Described {
     /// Name of the file in the folder.
     pub const FILE_NAME: &str = "snapshot.json";
-
-    /// The facts that it states.
-    pub fn facts(&self) -> SnapshotFacts {
-        SnapshotFacts {
-            server_version: self.server_version.clone(),
-            gitlab_version: self.gitlab_version.clone(),
-            taken_at: self.taken_at.clone(),
-            lsn: self.lsn.clone(),
-            only: self.only.clone(),
-            taken_for: self.pipeline.clone(),
-            ..SnapshotFacts::default()
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 /// Where in a snapshot something is: as much as is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// A file or member inside the snapshot (`db/database.sql.gz`), where it has several.
     pub member: Option<String>,
     /// The table whose data was being read.
@@ -18,7 +18,7 @@ pub struct Place {
     pub line: Option<u64>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if let Some(member) = &self.member {
@@ -55,10 +55,10 @@ pub enum SnapshotError {
     Unsupported { what: String, reason: String },
     /// The bytes are damaged.
     #[error("the snapshot is damaged ({place}): {reason}")]
-    Damaged { place: Place, reason: String },
+    Damaged { place: Position, reason: String },
     /// The bytes end too early; what came before the end is whole.
     #[error("the snapshot ends too early ({place}): {reason}")]
-    CutOff { place: Place, reason: String },
+    CutOff { place: Position, reason: String },
     /// A server refused a query; the instant can still be read.
     #[error("the server refused to give rows of table {table}: {message} (SQLSTATE {sqlstate})")]
     Refused {

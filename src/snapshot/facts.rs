@@ -1,6 +1,7 @@
 //! What a snapshot is and says of itself, beside its tables and rows.
 
-use crate::snapshot::{DescribedPipeline, TableName};
+use crate::snapshot::described::{Described, DescribedPipeline};
+use crate::snapshot::table_name::TableName;
 
 /// What a snapshot says of itself. Facts that it does not state are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,21 @@ pub struct SnapshotFacts {
     pub warnings: Vec<String>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
     pub compression: Option<String>,
+}
+
+impl SnapshotFacts {
+    /// Those that a `snapshot.json` states.
+    pub(crate) fn stated_in(described: &Described) -> SnapshotFacts {
+        SnapshotFacts {
+            server_version: described.server_version.clone(),
+            gitlab_version: described.gitlab_version.clone(),
+            taken_at: described.taken_at.clone(),
+            lsn: described.lsn.clone(),
+            only: described.only.clone(),
+            taken_for: described.pipeline.clone(),
+            ..SnapshotFacts::default()
+        }
+    }
 }
 
 /// The kinds of snapshot, by the names that the manifest uses.
@@ -73,4 +89,12 @@ pub struct Holdings {
     pub undefined: Vec<TableName>,
     /// What makes rows doubtful, though none can be named. The log has it already.
     pub warnings: Vec<String>,
+}
+
+/// How much data a table has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableSize {
+    pub rows: u64,
+    /// Of row text, before compression.
+    pub bytes: u64,
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::snapshot::{Catalog, Sink, SnapshotError, SnapshotFacts, TableName, TableSize};
+use crate::snapshot::catalog::Catalog;
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::event::Sink;
+use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::table_name::TableName;
 
 /// A snapshot that is asked for rows by key instead of being read through. All answers come from one instant.
 pub trait KeyedSource: Send + Sync {

@@ -9,16 +9,22 @@ use std::sync::atomic::AtomicU64;
 use crate::snapshot::codec::compression::{Compression, MAGIC_LENGTH, decoder};
 use crate::snapshot::codec::read_errors::{io_error, read_error};
 use crate::snapshot::codec::tar_members::Members;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::facts::Kind;
 use crate::snapshot::kind::archive::{Again, is_of_archive, is_toc_of_archive};
-use crate::snapshot::kind::backup::is_of_backup;
-use crate::snapshot::kind::pgdata::PgdataSource;
-use crate::snapshot::kind::{pgdata, postgres};
-use crate::snapshot::sql::start::begins_like_sql;
-use crate::snapshot::{
-    Access, Backup, CsvFolder, CustomArchive, CustomStream, DirectoryArchive, Kind, PgdataOptions,
-    Place, PlainDump, PostgresSource, Snapshot, SnapshotError, TableSource, TarArchive, TarStream,
-    Timeouts,
+use crate::snapshot::kind::archive::{
+    CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream,
 };
+use crate::snapshot::kind::backup::Backup;
+use crate::snapshot::kind::backup::is_of_backup;
+use crate::snapshot::kind::csv::CsvFolder;
+use crate::snapshot::kind::pgdata::PgdataOptions;
+use crate::snapshot::kind::pgdata::PgdataSource;
+use crate::snapshot::kind::plain::PlainDump;
+use crate::snapshot::kind::postgres::{PostgresSource, Timeouts};
+use crate::snapshot::kind::{pgdata, postgres};
+use crate::snapshot::source::{Access, Snapshot, TableSource};
+use crate::snapshot::sql::start::begins_like_sql;
 
 /// Decompressed bytes that a kind is told by.
 const START: u64 = 4096;
@@ -309,9 +315,9 @@ fn open_stream(
 ) -> Result<Snapshot, SnapshotError> {
     let failed = |error| {
         read_error(
-            Place {
+            Position {
                 member: Some(source.to_owned()),
-                ..Place::default()
+                ..Position::default()
             },
             error,
         )

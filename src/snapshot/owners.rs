@@ -5,7 +5,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::snapshot::{Block, BlockHead, Catalog, Event, Sink, TableEnd, TableName};
+use crate::snapshot::block::{Block, BlockHead};
+use crate::snapshot::catalog::Catalog;
+use crate::snapshot::event::{Event, Sink, TableEnd};
+use crate::snapshot::table_name::TableName;
 
 /// The tables that some data belongs to.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Column types, as far as rendering needs to tell them apart.
 
-use crate::snapshot::TableName;
-use crate::snapshot::sql::names;
+use crate::snapshot::table_name::TableName;
 
 /// A PostgreSQL type, without its modifiers (lengths, precisions).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -179,7 +178,7 @@ impl SqlType {
 
     /// A type that a snapshot defines, and of which no more is known.
     pub(super) fn of_name(name: &TableName) -> SqlType {
-        SqlType::parse(&names::table(name))
+        SqlType::parse(&name.quoted())
     }
 
     fn named(name: &str, modifier: &str) -> SqlType {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::snapshot::TableName;
+use crate::snapshot::table_name::TableName;
 
 /// Columns whose values no two rows of a table share.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::snapshot::{
-    Access, Catalog, Event, Part, Snapshot, SnapshotError, SnapshotFacts, StreamSource, TableName,
-    TableSource,
-};
+use crate::snapshot::catalog::Catalog;
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::event::Event;
+use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::source::{Access, Snapshot, StreamSource, TablePart, TableSource};
+use crate::snapshot::table_name::TableName;
 
 /// What a snapshot holds, as far as it was read.
 #[derive(Debug, Default)]
@@ -21,14 +23,6 @@ pub struct Survey {
     pub damage: Vec<SnapshotError>,
     /// Why the rest could not be read.
     pub error: Option<SnapshotError>,
-}
-
-/// How much data a table has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TableSize {
-    pub rows: u64,
-    /// Of row text, before compression.
-    pub bytes: u64,
 }
 
 impl Survey {
@@ -111,7 +105,7 @@ fn survey_tables(
 ) -> Result<(), SnapshotError> {
     survey.facts = source.facts();
     survey.know(source.catalog());
-    let mut parts: Vec<Part> = survey
+    let mut parts: Vec<TablePart> = survey
         .tables
         .keys()
         .flat_map(|table| source.parts(table))

@@ -13,7 +13,8 @@ use crate::output::atomic::PartFile;
 use crate::output::layout;
 use crate::resolve::ResolveError;
 use crate::snapshot::{
-    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Place, RowForm, SnapshotError, TableName,
+    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Position, RowForm, SnapshotError,
+    TableName,
 };
 use crate::timings::Phase;
 
@@ -156,7 +157,11 @@ impl Files {
                  restore the dump into a server, and take the snapshot from that"
             )));
         }
-        table.writer = Some(Arc::new(CsvWriter::new(head, &table.columns)));
+        table.writer = Some(Arc::new(CsvWriter::new(
+            head.form,
+            &head.columns,
+            &table.columns,
+        )));
         Ok(())
     }
 
@@ -254,13 +259,13 @@ fn pack(writer: &CsvWriter, block: &Block) -> Result<(Vec<u8>, u64), SnapshotErr
     let table = &block.head.table;
     let mut csv = Vec::with_capacity(block.bytes().len() + block.bytes().len() / 8);
     let rows = writer
-        .rows(block, &mut csv)
+        .rows(block.bytes(), &mut csv)
         .map_err(|bad| SnapshotError::Damaged {
-            place: Place {
+            place: Position {
                 table: Some(table.to_string()),
-                row: Some(bad.row),
-                offset: Some(bad.offset),
-                ..Place::default()
+                row: Some(block.first_row + bad.before + 1),
+                offset: Some(block.offset_of(bad.at)),
+                ..Position::default()
             },
             reason: bad.reason,
         })?;

@@ -5,8 +5,8 @@ use super::*;
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Limits, Plan, Relations, Selection};
 use crate::snapshot::{
-    Catalog, Event, Holdings, Kind, Part as TablePart, Sink, SnapshotError, SnapshotFacts,
-    StreamSource, TableName, TableSource, open,
+    Catalog, Event, Holdings, Kind, Sink, SnapshotError, SnapshotFacts, StreamSource, TableName,
+    TablePart, TableSource, open,
 };
 
 /// A folder of CSV files whose reader of one table dies.
@@ -46,7 +46,7 @@ struct DyingStream(Arc<Catalog>);
 impl StreamSource for DyingStream {
     fn read(
         self: Box<Self>,
-        _: crate::snapshot::Wanted<'_>,
+        _: crate::snapshot::TableFilter<'_>,
         sink: Sink<'_>,
     ) -> Result<(), SnapshotError> {
         assert_eq!(

@@ -9,8 +9,8 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::fault::caught;
-use crate::snapshot::codec::encoding::Converted;
-use crate::snapshot::{Place, SnapshotError};
+use crate::snapshot::codec::encoding::{Converted, Encoding};
+use crate::snapshot::error::{Position, SnapshotError};
 use crate::timings::{self, Phase};
 
 /// Bytes of a usual chunk.
@@ -48,6 +48,17 @@ impl Chunk {
             None => self.offset + place as u64,
             Some(converted) => converted.offset_of(place),
         }
+    }
+
+    /// The chunk from its byte `from` on, in UTF-8; `None` where that is what it is already.
+    pub(crate) fn in_utf8(&self, encoding: Encoding, from: usize) -> Option<Chunk> {
+        let (text, converted) = encoding.lines(&self.buffer, from..self.len, self.offset)?;
+        Some(Chunk {
+            len: text.len(),
+            buffer: Arc::new(text),
+            offset: self.offset + from as u64,
+            converted: Some(Arc::new(converted)),
+        })
     }
 }
 
@@ -234,11 +245,11 @@ impl<R: Read> Chunks<R> {
         }
     }
 
-    fn place(&self, filled: usize) -> Place {
-        Place {
+    fn place(&self, filled: usize) -> Position {
+        Position {
             member: self.origin.member.clone(),
             offset: Some(self.offset + filled as u64),
-            ..Place::default()
+            ..Position::default()
         }
     }
 

@@ -9,9 +9,9 @@ use std::ops::Range;
 use crate::snapshot::codec::copy_text;
 use crate::snapshot::codec::csv_text;
 use crate::snapshot::codec::csv_text::CsvField;
-use crate::snapshot::{Block, BlockHead, RowForm};
+use crate::snapshot::codec::row_form::RowForm;
 
-/// Writes the rows of blocks with the same columns.
+/// Writes rows with the same columns.
 #[derive(Debug, Clone)]
 pub struct CsvWriter {
     form: RowForm,
@@ -24,20 +24,20 @@ pub struct CsvWriter {
 /// A row that cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// Number of the row in its table's data, from 1.
-    pub row: u64,
-    /// Where the row starts, in bytes of the decompressed source.
-    pub offset: u64,
+    /// Rows before it.
+    pub before: u64,
+    /// Where it starts among the bytes.
+    pub at: usize,
     pub reason: String,
 }
 
 impl CsvWriter {
-    /// A writer of these columns. Those that the blocks' data does not have are NULL.
-    pub fn new(head: &BlockHead, columns: &[String]) -> CsvWriter {
-        let place = |name: &String| head.columns.iter().position(|column| column == name);
+    /// A writer of `columns`, out of rows that have the columns `found`. Those that the rows do not have are NULL.
+    pub fn new(form: RowForm, found: &[String], columns: &[String]) -> CsvWriter {
+        let place = |name: &String| found.iter().position(|column| column == name);
         CsvWriter {
-            form: head.form,
-            fields: head.columns.len(),
+            form,
+            fields: found.len(),
             project: columns.iter().map(place).collect(),
         }
     }
@@ -53,24 +53,23 @@ impl CsvWriter {
         out.push(b'\n');
     }
 
-    /// Appends the rows of a block, and says how many there are. Pure computation.
+    /// Appends whole rows, and says how many there are. Pure computation.
     ///
     /// # Errors
     /// The first row that does not split into the columns, or whose text PostgreSQL does not write.
-    pub fn rows(&self, block: &Block, out: &mut Vec<u8>) -> Result<u64, BadRow> {
+    pub fn rows(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<u64, BadRow> {
         match self.form {
-            RowForm::CopyText => self.copy_text(block, out),
-            RowForm::Csv => self.csv(block, out),
+            RowForm::CopyText => self.copy_text(bytes, out),
+            RowForm::Csv => self.csv(bytes, out),
         }
     }
 
-    fn copy_text(&self, block: &Block, out: &mut Vec<u8>) -> Result<u64, BadRow> {
-        let bytes = block.bytes();
+    fn copy_text(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<u64, BadRow> {
         let mut rows = copy_text::Rows::new(bytes);
         let (mut fields, mut value): (Vec<Range<usize>>, Vec<u8>) = (Vec::new(), Vec::new());
         let mut count = 0;
         while let Some(range) = rows.next_row(&mut fields) {
-            let bad = |reason: String| bad_row(block, count, range.start, reason);
+            let bad = |reason: String| bad_row(count, range.start, reason);
             self.check(fields.len()).map_err(bad)?;
             for (index, place) in self.project.iter().enumerate() {
                 let Some(place) = place else {
@@ -93,12 +92,11 @@ impl CsvWriter {
         Ok(count)
     }
 
-    fn csv(&self, block: &Block, out: &mut Vec<u8>) -> Result<u64, BadRow> {
-        let bytes = block.bytes();
+    fn csv(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<u64, BadRow> {
         let (mut fields, mut value): (Vec<CsvField>, Vec<u8>) = (Vec::new(), Vec::new());
         let (mut count, mut at) = (0, 0);
         while at < bytes.len() {
-            let bad = |reason: String| bad_row(block, count, at, reason);
+            let bad = |reason: String| bad_row(count, at, reason);
             let next = csv_text::next_row(bytes, at, &mut fields)
                 .map_err(|error| bad(error.to_string()))?;
             self.check(fields.len()).map_err(bad)?;
@@ -144,12 +142,8 @@ impl CsvWriter {
     }
 }
 
-fn bad_row(block: &Block, before: u64, at: usize, reason: String) -> BadRow {
-    BadRow {
-        row: block.first_row + before + 1,
-        offset: block.offset + at as u64,
-        reason,
-    }
+fn bad_row(before: u64, at: usize, reason: String) -> BadRow {
+    BadRow { before, at, reason }
 }
 
 /// Appends a value, with quotes where they are needed.
@@ -175,29 +169,13 @@ fn field(value: Option<&[u8]>, alone: bool, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::snapshot::TableName;
 
     fn write(form: RowForm, columns: &[&str], rows: &str) -> Result<(String, u64), BadRow> {
-        let names = |columns: &[&str]| columns.iter().map(|&name| name.to_owned()).collect();
-        let head = BlockHead {
-            table: TableName::public("t"),
-            columns: names(columns),
-            form,
-        };
-        let writer = CsvWriter::new(&head, &names(columns));
-        let block = Block {
-            head: Arc::new(head),
-            range: 0..rows.len(),
-            buffer: Arc::new(rows.as_bytes().to_vec()),
-            offset: 100,
-            first_row: 7,
-            converted: None,
-        };
+        let columns: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+        let writer = CsvWriter::new(form, &columns, &columns);
         let mut out = Vec::new();
-        let count = writer.rows(&block, &mut out)?;
+        let count = writer.rows(rows.as_bytes(), &mut out)?;
         Ok((String::from_utf8(out).unwrap(), count))
     }
 
@@ -233,7 +211,7 @@ mod tests {
             (RowForm::Csv, "1,2\n1,2,3\n"),
         ] {
             let bad = write(form, &["a", "b"], rows).unwrap_err();
-            assert_eq!((bad.row, bad.offset), (9, 104));
+            assert_eq!((bad.before, bad.at), (1, 4));
             assert!(bad.reason.contains("3 fields"));
         }
         let bad = write(RowForm::CopyText, &["a"], "x\\\n").unwrap_err();

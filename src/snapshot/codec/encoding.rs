@@ -10,10 +10,9 @@
 mod charsets;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use crate::snapshot::Block;
-use crate::snapshot::codec::chunks::Chunk;
 use charsets::{CHARSETS, COUNT, Patch};
 
 /// What a byte becomes that is no character in its encoding.
@@ -98,34 +97,18 @@ impl Encoding {
         }
     }
 
-    /// A chunk from its byte `from` on, in UTF-8; `None` where that is what it is already.
-    pub(crate) fn chunk(self, chunk: &Chunk, from: usize) -> Option<Chunk> {
+    /// Whole lines of a buffer in UTF-8, and where they come from; `None` where they are UTF-8 already. `offset` is where
+    /// the buffer begins in the decompressed source.
+    pub(crate) fn lines(
+        self,
+        buffer: &Arc<Vec<u8>>,
+        range: Range<usize>,
+        offset: u64,
+    ) -> Option<(Vec<u8>, Converted)> {
         let tables = self.tables()?;
-        let bytes = chunk.bytes();
-        if bytes[from..].is_ascii() {
-            return None;
-        }
-        let (text, converted) = tables.lines(&chunk.buffer, from..chunk.len, chunk.offset);
-        Some(Chunk {
-            len: text.len(),
-            buffer: Arc::new(text),
-            offset: chunk.offset + from as u64,
-            converted: Some(Arc::new(converted)),
-        })
-    }
-
-    /// A block in UTF-8. Its rows must have been split without regard to backslashes, as those of CSV are.
-    pub(crate) fn block(self, block: Block) -> Block {
-        let Some(tables) = self.tables().filter(|_| !block.bytes().is_ascii()) else {
-            return block;
-        };
-        let start = block.offset - block.range.start as u64;
-        let (text, converted) = tables.lines(&block.buffer, block.range.clone(), start);
-        Block {
-            range: 0..text.len(),
-            buffer: Arc::new(text),
-            converted: Some(Arc::new(converted)),
-            ..block
+        match buffer[range.clone()].is_ascii() {
+            true => None,
+            false => Some(tables.lines(buffer, range, offset)),
         }
     }
 
@@ -248,7 +231,7 @@ impl Tables {
     fn lines(
         &'static self,
         buffer: &Arc<Vec<u8>>,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         offset: u64,
     ) -> (Vec<u8>, Converted) {
         let mut text = Vec::with_capacity(range.len() + range.len() / 2);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::snapshot::{Place, SnapshotError};
+use crate::snapshot::error::{Position, SnapshotError};
 
 /// The file or folder itself cannot be opened or listed.
 pub(crate) fn io_error(path: &Path, source: io::Error) -> SnapshotError {
@@ -15,7 +15,7 @@ pub(crate) fn io_error(path: &Path, source: io::Error) -> SnapshotError {
 
 /// Reading broke off. Only the operating system's errors have a code; all others come from the content: a
 /// stream that does not decompress, or ends too early.
-pub(crate) fn read_error(place: Place, error: io::Error) -> SnapshotError {
+pub(crate) fn read_error(place: Position, error: io::Error) -> SnapshotError {
     if error.raw_os_error().is_some() {
         SnapshotError::Io {
             path: place.to_string(),
@@ -31,14 +31,14 @@ pub(crate) fn read_error(place: Place, error: io::Error) -> SnapshotError {
     }
 }
 
-pub(crate) fn cut_off(place: Place, reason: impl Into<String>) -> SnapshotError {
+pub(crate) fn cut_off(place: Position, reason: impl Into<String>) -> SnapshotError {
     SnapshotError::CutOff {
         place,
         reason: reason.into(),
     }
 }
 
-pub(crate) fn damaged(place: Place, reason: impl Into<String>) -> SnapshotError {
+pub(crate) fn damaged(place: Position, reason: impl Into<String>) -> SnapshotError {
     SnapshotError::Damaged {
         place,
         reason: reason.into(),

@@ -17,8 +17,12 @@ use std::sync::atomic::AtomicU64;
 use crate::snapshot::codec::compression::decoder;
 use crate::snapshot::codec::read_errors::{damaged, io_error, read_error};
 use crate::snapshot::codec::tar_members::{Member, Members};
+use crate::snapshot::codec::whole_member::WholeMember;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::{Event, Sink, TableFilter};
 use crate::snapshot::kind::archive::is_of_archive;
-use crate::snapshot::{Event, Place, PlainDump, Sink, SnapshotError, StreamSource, Wanted};
+use crate::snapshot::kind::plain::PlainDump;
+use crate::snapshot::source::StreamSource;
 use info::BackupInfo;
 
 /// The main database's dump. The second name is what an administrator gets who unpacked the first.
@@ -99,7 +103,7 @@ impl Backup {
         let mut file = File::open(path).map_err(|error| io_error(path, error))?;
         file.seek(SeekFrom::Start(offset))
             .map_err(|error| io_error(path, error))?;
-        let whole = Box::new(Whole::new(file, size));
+        let whole = Box::new(WholeMember::new(file, size));
         Backup::new(whole, source, name, size, search.info, taken)
     }
 
@@ -119,7 +123,7 @@ impl Backup {
             }
         };
         let Member { name, size, .. } = database;
-        let whole = Box::new(Whole::new(members.into_inner(), size));
+        let whole = Box::new(WholeMember::new(members.into_inner(), size));
         // The compressed bytes were counted where the tar is read.
         Backup::new(whole, source, name, size, search.info, Arc::default())
     }
@@ -206,7 +210,7 @@ impl Backup {
 }
 
 impl StreamSource for Backup {
-    fn read(self: Box<Self>, wanted: Wanted<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(self: Box<Self>, wanted: TableFilter<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let Backup {
             dump,
             source,
@@ -288,9 +292,9 @@ impl Search {
 
     /// The tar itself does not go on as it should.
     fn tar_error(&self, error: io::Error) -> SnapshotError {
-        let place = Place {
+        let place = Position {
             member: self.last.clone(),
-            ..Place::default()
+            ..Position::default()
         };
         if error.raw_os_error().is_some() {
             return read_error(place, error);
@@ -330,10 +334,10 @@ impl Search {
     }
 }
 
-fn place(member: &str) -> Place {
-    Place {
+fn place(member: &str) -> Position {
+    Position {
         member: Some(member.to_owned()),
-        ..Place::default()
+        ..Position::default()
     }
 }
 
@@ -371,44 +375,6 @@ fn open_inside(folder: &Path, name: &str) -> Result<Option<(File, u64)>, Snapsho
     };
     let file = File::open(&path).map_err(|error| io_error(&path, error))?;
     Ok(Some((file, size)))
-}
-
-/// Exactly the bytes of a tar's member: fails where the tar ends before them.
-pub(crate) struct Whole<R> {
-    inner: R,
-    left: u64,
-    size: u64,
-}
-
-impl<R> Whole<R> {
-    pub(crate) fn new(inner: R, size: u64) -> Self {
-        Whole {
-            inner,
-            left: size,
-            size,
-        }
-    }
-}
-
-impl<R: Read> Read for Whole<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = self.inner.read(&mut buffer[..most])?;
-        if count == 0 {
-            let reason = format!(
-                "the tar is cut off: {} of the {} bytes of this member are missing",
-                self.left, self.size
-            );
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
-        }
-        self.left -= count as u64;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

@@ -17,16 +17,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::snapshot::block::BlockHead;
+use crate::snapshot::catalog::{Catalog, Table};
 use crate::snapshot::codec::compression::decoder;
 use crate::snapshot::codec::csv_text::next_row;
 use crate::snapshot::codec::encoding::Encoding;
 use crate::snapshot::codec::read_errors::{damaged, io_error, read_error};
+use crate::snapshot::codec::row_form::RowForm;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::{Event, Sink, TableEnd};
+use crate::snapshot::facts::{Holdings, SnapshotFacts};
+use crate::snapshot::source::{TablePart, TableSource};
 use crate::snapshot::sql::ddl::{Ddl, Fault, first_words};
 use crate::snapshot::sql::frame::DumpFrame;
-use crate::snapshot::{
-    BlockHead, Catalog, Event, Holdings, Part, Place, RowForm, Sink, SnapshotError, SnapshotFacts,
-    Table, TableEnd, TableName, TableSource,
-};
+use crate::snapshot::table_name::TableName;
 use blocks::Blocks;
 use files::{DataFile, Listing, is_schema, stem};
 use stated::Stated;
@@ -44,7 +48,7 @@ pub struct CsvFolder {
     facts: SnapshotFacts,
     /// Of the files with rows, as the schema states it.
     encoding: Encoding,
-    /// By name; the index is that of the [`Part`].
+    /// By name; the index is that of the [`TablePart`].
     files: Vec<DataFile>,
     holdings: Holdings,
     progress: Arc<AtomicU64>,
@@ -96,7 +100,7 @@ impl CsvFolder {
             for table in &stated.described.partitioned {
                 catalog.set_partitioned(&TableName::public(table));
             }
-            facts = stated.described.facts();
+            facts = SnapshotFacts::stated_in(&stated.described);
         }
         let is_listed = stated
             .as_ref()
@@ -186,11 +190,11 @@ impl TableSource for CsvFolder {
     }
 
     /// One part for each file: the table's own, those of its partitions and of tables that inherit from it.
-    fn parts(&self, table: &TableName) -> Vec<Part> {
+    fn parts(&self, table: &TableName) -> Vec<TablePart> {
         let files = self.files.iter().enumerate();
         files
             .filter(|(_, file)| file.holders.contains(table))
-            .map(|(index, file)| Part {
+            .map(|(index, file)| TablePart {
                 table: table.clone(),
                 index,
                 size: file.size,
@@ -202,7 +206,7 @@ impl TableSource for CsvFolder {
         self.holdings.clone()
     }
 
-    fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(&self, part: &TablePart, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let Some(file) = self.files.get(part.index) else {
             return Err(SnapshotError::Unsupported {
                 what: format!("part {} of table {}", part.index, part.table),
@@ -227,7 +231,7 @@ impl TableSource for CsvFolder {
             return Ok(());
         }
         while let Some(block) = blocks.next(&head)? {
-            if sink(Event::Rows(self.encoding.block(block))).is_break() {
+            if sink(Event::Rows(block.in_utf8(self.encoding))).is_break() {
                 return Ok(());
             }
         }
@@ -276,9 +280,9 @@ fn parse_schema(
     name: &str,
     folder: &Path,
 ) -> Result<(Catalog, SnapshotFacts, Encoding), SnapshotError> {
-    let place = || Place {
+    let place = || Position {
         member: Some(name.to_owned()),
-        ..Place::default()
+        ..Position::default()
     };
     let mut sql = Vec::new();
     // Not part of what progress is measured by: it is read before anything is known to be.
@@ -300,7 +304,7 @@ fn parse_schema(
         crate::snapshot::read_schema(&encoding.text(&sql)).map_err(|error| match error {
             SnapshotError::Damaged { place: at, reason } => {
                 let member = Some(name.to_owned());
-                damaged(Place { member, ..at }, reason)
+                damaged(Position { member, ..at }, reason)
             }
             other => other,
         })?;

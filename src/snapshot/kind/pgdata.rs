@@ -18,12 +18,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::read_errors::io_error;
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::event::Sink;
+use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::keyed::{KeyedSource, Query};
 use crate::snapshot::kind::postgres::{Local, PostgresSource};
-use crate::snapshot::{
-    Catalog, KeyedSource, OpenOptions, Query, Sink, SnapshotError, SnapshotFacts, TableName,
-    TableSize,
-};
+use crate::snapshot::open::OpenOptions;
+use crate::snapshot::table_name::TableName;
 use control::Control;
 use copy::Listing;
 use folder::DataFolder;

@@ -23,7 +23,9 @@ use std::ops::ControlFlow;
 
 use crate::snapshot::codec::chunks;
 use crate::snapshot::codec::chunks::Origin;
-use crate::snapshot::{Sink, SnapshotError, StreamSource, Wanted};
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::event::{Sink, TableFilter};
+use crate::snapshot::source::StreamSource;
 use crate::timings;
 use reader::Reader;
 
@@ -65,7 +67,7 @@ impl PlainDump {
 }
 
 impl StreamSource for PlainDump {
-    fn read(self: Box<Self>, wanted: Wanted<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(self: Box<Self>, wanted: TableFilter<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let chunks = chunks::spawn(self.reader, self.origin.clone(), self.chunk)?;
         let mut reader = Reader::new(self.origin, wanted, sink);
         while let Ok(chunk) = timings::waiting(|| chunks.recv()) {

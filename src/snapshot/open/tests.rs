@@ -1,8 +1,8 @@
 use std::io::Write;
 
 use super::*;
-use crate::snapshot::Event;
 use crate::snapshot::codec::faulty::{After, ERRORS, Faulty};
+use crate::snapshot::event::Event;
 
 const SQL: &[u8] = b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n";
 

@@ -18,7 +18,9 @@ use tokens::{has_default, is_generated};
 use types::UserType;
 
 use crate::snapshot::catalog::Belonging;
-use crate::snapshot::{Catalog, Column, Place, SnapshotError, Table, TableName};
+use crate::snapshot::catalog::{Catalog, Column, Table};
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::table_name::TableName;
 
 /// The most columns that PostgreSQL lets a table have.
 const MOST_COLUMNS: usize = 1600;
@@ -92,9 +94,9 @@ pub fn read_schema(text: &[u8]) -> Result<Catalog, SnapshotError> {
 }
 
 fn damaged(offset: usize, reason: &str) -> SnapshotError {
-    let place = Place {
+    let place = Position {
         offset: Some(offset as u64),
-        ..Place::default()
+        ..Position::default()
     };
     SnapshotError::Damaged {
         place,
@@ -117,20 +119,20 @@ impl Fault {
     pub(crate) fn at(self, member: Option<String>, offset: u64) -> SnapshotError {
         match self {
             Fault::Definition { table } => SnapshotError::Damaged {
-                place: Place {
+                place: Position {
                     member,
                     table: table.map(|name| name.to_string()),
                     offset: Some(offset),
-                    ..Place::default()
+                    ..Position::default()
                 },
                 reason: "a table's definition cannot be understood".into(),
             },
             Fault::Columns { table } => SnapshotError::Damaged {
-                place: Place {
+                place: Position {
                     member,
                     table: Some(table.to_string()),
                     offset: Some(offset),
-                    ..Place::default()
+                    ..Position::default()
                 },
                 reason: "the tables up to this one have more columns than they can have".into(),
             },

@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 
-use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
+use crate::snapshot::catalog::Catalog;
+use crate::snapshot::facts::{Holdings, SnapshotFacts};
+use crate::snapshot::table_name::TableName;
 
 /// What the comments so far have said.
 #[derive(Debug, Default)]

@@ -4,12 +4,12 @@
 //! strings, and `DEFAULT` for generated columns (pg_dump's `dumpTableData_insert`). Comments may stand anywhere
 //! between them.
 
-use crate::snapshot::TableName;
 use crate::snapshot::codec::copy_text;
 use crate::snapshot::sql::ddl::{Ddl, Tokens};
 use crate::snapshot::sql::text::{
     Token, continued, dollar_quoted, skip_blank, tokens, unicode, unquote,
 };
+use crate::snapshot::table_name::TableName;
 
 /// What stands before the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]

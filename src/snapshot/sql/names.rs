@@ -1,15 +1,15 @@
 //! Names and strings as SQL text.
 
-use crate::snapshot::TableName;
+use crate::snapshot::table_name::{TableName, quoted};
 
 /// A name in double quotes.
 pub(crate) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    quoted(name)
 }
 
 /// A table's name with its schema.
 pub(crate) fn table(name: &TableName) -> String {
-    format!("{}.{}", identifier(&name.schema), identifier(&name.name))
+    name.quoted()
 }
 
 /// A string in single quotes, for sessions with `standard_conforming_strings` on.

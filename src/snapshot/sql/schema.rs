@@ -6,8 +6,9 @@
 
 use std::fmt::Write;
 
+use crate::snapshot::catalog::{Catalog, Table};
 use crate::snapshot::sql::names::{identifier, string, table as quoted};
-use crate::snapshot::{Catalog, Table, TableName};
+use crate::snapshot::table_name::TableName;
 
 /// The definitions of the tables of schema `public`, and of its enums. Partitions are left out but for those `with_files`, whose
 /// rows stand in files of their own.
@@ -76,7 +77,8 @@ fn is_public(name: &TableName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{SqlType, read_schema};
+    use crate::snapshot::sql::ddl::read_schema;
+    use crate::snapshot::sql_type::SqlType;
 
     const DUMP: &str = "
 CREATE TYPE public.mood AS ENUM (

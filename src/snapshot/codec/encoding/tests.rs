@@ -3,7 +3,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::snapshot::{BlockHead, RowForm, TableName};
+use crate::snapshot::block::{Block, BlockHead};
+use crate::snapshot::codec::chunks::Chunk;
+use crate::snapshot::codec::row_form::RowForm;
+use crate::snapshot::table_name::TableName;
 
 fn named(name: &str) -> Encoding {
     Encoding::named(name).unwrap_or_else(|| panic!("{name} is not known"))
@@ -109,15 +112,15 @@ fn what_is_no_character_takes_nothing_else_with_it() {
 #[test]
 fn text_of_ascii_is_left_alone() {
     assert!(matches!(named("SJIS").text(b"abc\\n"), Cow::Borrowed(_)));
-    assert!(named("LATIN1").chunk(&chunk(b"abc\n"), 0).is_none());
-    assert!(named("UTF8").chunk(&chunk(b"\xff\n"), 0).is_none());
+    assert!(chunk(b"abc\n").in_utf8(named("LATIN1"), 0).is_none());
+    assert!(chunk(b"\xff\n").in_utf8(named("UTF8"), 0).is_none());
 }
 
 #[test]
 fn places_are_those_of_the_source() {
     let line: Vec<u8> = [b"\xe9".repeat(700), b"a".repeat(700), b"\n".to_vec()].concat();
     let raw = [b"12345".to_vec(), line.clone(), line.clone()].concat();
-    let converted = named("LATIN1").chunk(&chunk(&raw), 5).unwrap();
+    let converted = chunk(&raw).in_utf8(named("LATIN1"), 5).unwrap();
     assert_eq!(converted.bytes().len(), 2 * (2 * 700 + 700 + 1));
     let text = std::str::from_utf8(converted.bytes()).unwrap();
     for (count, (place, _)) in text.char_indices().enumerate() {
@@ -140,7 +143,7 @@ fn a_blocks_places_are_those_of_the_source() {
         first_row: 0,
         converted: None,
     };
-    let block = named("LATIN1").block(block);
+    let block = block.in_utf8(named("LATIN1"));
     assert_eq!(block.bytes(), "éé\né\n".as_bytes());
     assert_eq!([0, 2, 5].map(|place| block.offset_of(place)), [50, 51, 53]);
 }
@@ -162,7 +165,7 @@ proptest! {
         for part in whole.split(|byte| *byte == NO_CHARACTER) {
             prop_assert!(std::str::from_utf8(part).is_ok());
         }
-        if let Some(converted) = encoding.chunk(&chunk(&bytes), 0) {
+        if let Some(converted) = chunk(&bytes).in_utf8(encoding, 0) {
             prop_assert_eq!(converted.bytes(), whole.as_ref());
             let places: Vec<u64> = (0..=converted.len).map(|place| converted.offset_of(place)).collect();
             prop_assert!(places.is_sorted());

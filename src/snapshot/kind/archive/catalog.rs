@@ -5,17 +5,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::toc::{DataPlace, Entry, Toc};
+use crate::snapshot::block::BlockHead;
+use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::compression::Compression;
 use crate::snapshot::codec::encoding::Encoding;
+use crate::snapshot::codec::row_form::RowForm;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::TableFilter;
+use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::kind::plain::copy_block;
 use crate::snapshot::kind::plain::copy_block::{Copy, CopyHead};
 use crate::snapshot::kind::plain::copy_form::CopyForm;
 use crate::snapshot::owners::Owners;
+use crate::snapshot::source::TablePart;
 use crate::snapshot::sql::ddl::Ddl;
-use crate::snapshot::{
-    BlockHead, Catalog, Holdings, Part, Place, RowForm, SnapshotError, SnapshotFacts, TableName,
-    Wanted,
-};
+use crate::snapshot::table_name::TableName;
 
 /// What an archive holds.
 pub(crate) struct Contents {
@@ -136,10 +140,10 @@ impl Contents {
         &self,
         table: &TableName,
         size: impl Fn(usize, &TableData) -> u64,
-    ) -> Vec<Part> {
+    ) -> Vec<TablePart> {
         let indices = self.of_table.get(table).into_iter().flatten();
         indices
-            .map(|index| Part {
+            .map(|index| TablePart {
                 table: table.clone(),
                 index: *index,
                 size: size(*index, &self.data[*index]),
@@ -148,7 +152,7 @@ impl Contents {
     }
 
     /// The tables that some data belongs to, if anything of it is wanted.
-    pub(crate) fn owners(&self, data: &TableData, wanted: Wanted<'_>) -> Option<Owners> {
+    pub(crate) fn owners(&self, data: &TableData, wanted: TableFilter<'_>) -> Option<Owners> {
         let head = |holder| -> Result<_, Infallible> { Ok(data.head_for(&holder)) };
         let owners = Owners::new(&self.catalog, &data.table, wanted, head);
         owners.ok().filter(Owners::are_wanted)
@@ -165,7 +169,7 @@ impl Contents {
     ///
     /// # Errors
     /// The part is another snapshot's.
-    pub(crate) fn part(&self, part: &Part, source: &str) -> Result<&TableData, SnapshotError> {
+    pub(crate) fn part(&self, part: &TablePart, source: &str) -> Result<&TableData, SnapshotError> {
         self.data
             .get(part.index)
             .ok_or_else(|| SnapshotError::Unsupported {
@@ -273,10 +277,10 @@ fn shown(statement: &[u8]) -> String {
 
 fn damaged(entry: &Entry, member: Option<&str>, reason: String) -> SnapshotError {
     SnapshotError::Damaged {
-        place: Place {
+        place: Position {
             member: member.map(str::to_owned),
             offset: Some(entry.offset),
-            ..Place::default()
+            ..Position::default()
         },
         reason,
     }

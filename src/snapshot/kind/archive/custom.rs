@@ -13,14 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::catalog::{Contents, TableData};
 use super::rows::read_rows;
 use super::toc::{DataPlace, Format, Header, Toc, read_int};
+use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::chunks::Origin;
 use crate::snapshot::codec::compression::{Compression, Counted, INPUT_BUFFER, decoder_of};
 use crate::snapshot::codec::read_errors::{cut_off, damaged, io_error, read_error};
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::{Event, Sink, TableFilter};
+use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
-use crate::snapshot::{
-    Catalog, Event, Holdings, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource,
-    TableName, TableSource, Wanted,
-};
+use crate::snapshot::source::{StreamSource, TablePart, TableSource};
+use crate::snapshot::table_name::TableName;
 
 /// Type of a block with the rows of one entry.
 const ROWS: u8 = 1;
@@ -203,9 +205,9 @@ fn invalid(reason: String) -> io::Error {
 
 /// An error between blocks or in the head of one.
 fn block_error(error: io::Error, offset: Option<u64>) -> SnapshotError {
-    let place = Place {
+    let place = Position {
         offset,
-        ..Place::default()
+        ..Position::default()
     };
     match error.kind() {
         io::ErrorKind::UnexpectedEof if error.raw_os_error().is_none() => cut_off(
@@ -218,9 +220,9 @@ fn block_error(error: io::Error, offset: Option<u64>) -> SnapshotError {
 
 fn missing(data: &TableData) -> SnapshotError {
     cut_off(
-        Place {
+        Position {
             table: Some(data.table.to_string()),
-            ..Place::default()
+            ..Position::default()
         },
         "the archive ends before the table's data: it is cut off, copy it again",
     )
@@ -243,7 +245,7 @@ impl CustomStream {
 }
 
 impl StreamSource for CustomStream {
-    fn read(self: Box<Self>, wanted: Wanted<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(self: Box<Self>, wanted: TableFilter<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let mut reader = BufReader::with_capacity(INPUT_BUFFER, self.reader);
         let toc = Toc::read(&mut reader, None)?;
         let layout = Layout::of(&toc.header, &self.source)?;
@@ -258,9 +260,9 @@ impl StreamSource for CustomStream {
             let data = contents.data_of(start.dump_id).filter(|_| start.is_rows);
             if let Some((index, data)) = data {
                 if std::mem::replace(&mut seen[index], true) {
-                    let place = Place {
+                    let place = Position {
                         table: Some(data.table.to_string()),
-                        ..Place::default()
+                        ..Position::default()
                     };
                     return Err(damaged(place, "the archive holds the table's data twice"));
                 }
@@ -286,7 +288,7 @@ impl StreamSource for CustomStream {
                 let table = data.map(|(_, data)| data.table.to_string());
                 match block_error(error, None) {
                     SnapshotError::CutOff { place, reason } => {
-                        cut_off(Place { table, ..place }, reason)
+                        cut_off(Position { table, ..place }, reason)
                     }
                     other => other,
                 }
@@ -313,9 +315,9 @@ fn read_block(
     origin: Origin,
     sink: Sink<'_>,
 ) -> Result<std::ops::ControlFlow<()>, SnapshotError> {
-    let place = || Place {
+    let place = || Position {
         table: Some(data.table.to_string()),
-        ..Place::default()
+        ..Position::default()
     };
     let input = BufReader::with_capacity(INPUT_BUFFER, &mut *chunks);
     let decoder =
@@ -435,10 +437,10 @@ impl CustomArchive {
             if let Some((other, data)) = data.filter(|_| start.is_rows) {
                 let before = self.found()[other].replace(position);
                 if before.is_some() && data.place == DataPlace::Unknown {
-                    let place = Place {
+                    let place = Position {
                         table: Some(data.table.to_string()),
                         offset: Some(position),
-                        ..Place::default()
+                        ..Position::default()
                     };
                     return Err(damaged(place, "the archive holds the table's data twice"));
                 }
@@ -486,7 +488,7 @@ impl TableSource for CustomArchive {
     }
 
     /// One part for each block: the table's own, or those of its partitions.
-    fn parts(&self, table: &TableName) -> Vec<Part> {
+    fn parts(&self, table: &TableName) -> Vec<TablePart> {
         self.contents.parts(table, |index, _| self.sizes[index])
     }
 
@@ -494,13 +496,13 @@ impl TableSource for CustomArchive {
         self.contents.holdings()
     }
 
-    fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(&self, part: &TablePart, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let data = self.contents.part(part, &self.source)?;
         let position = self.position(part.index)?;
-        let place = || Place {
+        let place = || Position {
             table: Some(data.table.to_string()),
             offset: Some(position),
-            ..Place::default()
+            ..Position::default()
         };
         if position >= self.length {
             let reason = format!(

@@ -11,15 +11,18 @@ use std::sync::atomic::AtomicU64;
 use super::catalog::{Contents, TableData};
 use super::rows::read_rows;
 use super::toc::{DataPlace, Format, Toc};
+use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::chunks::Origin;
 use crate::snapshot::codec::compression::{
     Compression, Counted, INPUT_BUFFER, decoder, decoder_of,
 };
 use crate::snapshot::codec::read_errors::{damaged, io_error, read_error};
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::Sink;
+use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
-use crate::snapshot::{
-    Catalog, Holdings, Part, Place, Sink, SnapshotError, SnapshotFacts, TableName, TableSource,
-};
+use crate::snapshot::source::{TablePart, TableSource};
+use crate::snapshot::table_name::TableName;
 
 /// The TOC's file, also with a suffix.
 const TOC: &str = "toc.dat";
@@ -95,9 +98,9 @@ impl DirectoryArchive {
         let toc = read_toc(path, name)?;
         if toc.header.format == Format::Custom {
             return Err(damaged(
-                Place {
+                Position {
                     member: Some(name.clone()),
-                    ..Place::default()
+                    ..Position::default()
                 },
                 "it is an archive in custom format, not a folder's table of contents",
             ));
@@ -144,9 +147,9 @@ fn read_toc(path: &Path, name: &str) -> Result<Toc, SnapshotError> {
         });
     }
     let file = File::open(&path).map_err(|error| io_error(&path, error))?;
-    let place = Place {
+    let place = Position {
         member: Some(name.to_owned()),
-        ..Place::default()
+        ..Position::default()
     };
     // Not part of what progress is measured by: it is read before anything is known to be.
     let reader =
@@ -208,10 +211,10 @@ impl Unusable {
     fn error(&self, data: &TableData) -> SnapshotError {
         match self.is_damage {
             true => damaged(
-                Place {
+                Position {
                     member: Some(self.name.clone()),
                     table: Some(data.table.to_string()),
-                    ..Place::default()
+                    ..Position::default()
                 },
                 self.reason.clone(),
             ),
@@ -233,7 +236,7 @@ impl TableSource for DirectoryArchive {
     }
 
     /// One part for each file: the table's own, or those of its partitions.
-    fn parts(&self, table: &TableName) -> Vec<Part> {
+    fn parts(&self, table: &TableName) -> Vec<TablePart> {
         self.contents.parts(table, |index, _| {
             self.files[index].as_ref().map_or(0, |file| file.size)
         })
@@ -243,7 +246,7 @@ impl TableSource for DirectoryArchive {
         self.contents.holdings()
     }
 
-    fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(&self, part: &TablePart, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let data = self.contents.part(part, &self.source)?;
         let file = self.files[part.index]
             .as_ref()

@@ -10,10 +10,12 @@ use super::catalog::{Contents, TableData};
 use crate::snapshot::codec::chunks::{CHUNK, Chunks, Origin};
 use crate::snapshot::codec::encoding::Encoding;
 use crate::snapshot::codec::read_errors::{cut_off, damaged};
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::{Event, Sink};
 use crate::snapshot::kind::plain::copy_block::{CopyBlock, Progress};
 use crate::snapshot::kind::plain::reader::Reader;
 use crate::snapshot::owners::Owners;
-use crate::snapshot::{Event, Place, Sink, SnapshotError, TableName};
+use crate::snapshot::table_name::TableName;
 
 /// Reads the rows of `data` for their owners: `Begin`, `Rows`…, `End`. `Break` where `sink` wants no more.
 ///
@@ -77,17 +79,17 @@ pub(crate) fn read_rows(
     Ok(owners.end(rows, bytes, sink))
 }
 
-fn place(data: &TableData, member: Option<String>) -> Place {
-    Place {
+fn place(data: &TableData, member: Option<String>) -> Position {
+    Position {
         member,
         table: Some(data.table.to_string()),
-        ..Place::default()
+        ..Position::default()
     }
 }
 
 /// Names the table in an error that does not.
 fn in_table(error: SnapshotError, data: &TableData, row: Option<u64>) -> SnapshotError {
-    let name = |place: Place| Place {
+    let name = |place: Position| Position {
         table: Some(data.table.to_string()),
         row: place.row.or(row),
         ..place
@@ -117,7 +119,7 @@ fn read_copy(
     for chunk in Chunks::new(reader, origin, CHUNK) {
         let chunk = chunk.map_err(|error| in_table(error, data, Some(block.rows + 1)))?;
         offset = chunk.offset + chunk.len as u64;
-        let chunk = encoding.chunk(&chunk, 0).unwrap_or(chunk);
+        let chunk = chunk.in_utf8(encoding, 0).unwrap_or(chunk);
         let mut rest = 0;
         if !ended {
             match block.rows(&chunk, 0, sink) {
@@ -130,7 +132,7 @@ fn read_copy(
                         Progress::WrongRow(_, _, reason) => reason,
                         _ => "the row has too few or too many columns",
                     };
-                    let place = Place {
+                    let place = Position {
                         row: Some(row),
                         offset: Some(chunk.offset_of(at)),
                         ..place(data, member)
@@ -143,7 +145,7 @@ fn read_copy(
             .iter()
             .position(|byte| !byte.is_ascii_whitespace())
         {
-            let place = Place {
+            let place = Position {
                 offset: Some(chunk.offset_of(rest + found)),
                 ..place(data, member)
             };
@@ -156,7 +158,7 @@ fn read_copy(
     if ended {
         return Ok(());
     }
-    let place = Place {
+    let place = Position {
         row: Some(block.rows + 1),
         offset: Some(offset),
         ..place(data, member)

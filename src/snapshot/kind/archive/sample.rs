@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use crate::snapshot::{Event, SnapshotError, TableName, TableSource};
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::event::Event;
+use crate::snapshot::source::TableSource;
+use crate::snapshot::table_name::TableName;
 
 /// An entry of a TOC. What is not given is NULL.
 #[derive(Clone, Copy, Default)]

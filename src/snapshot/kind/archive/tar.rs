@@ -14,18 +14,20 @@ use super::catalog::{Contents, TableData};
 use super::directory::SUFFIXES;
 use super::rows::read_rows;
 use super::toc::{DataPlace, Format, Toc};
+use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::chunks::Origin;
 use crate::snapshot::codec::compression::{
     Compression, Counted, INPUT_BUFFER, decoder, decoder_of,
 };
 use crate::snapshot::codec::read_errors::{cut_off, damaged, io_error, read_error};
 use crate::snapshot::codec::tar_members::{Member, Members};
-use crate::snapshot::kind::backup::Whole;
+use crate::snapshot::codec::whole_member::WholeMember;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::{Event, Sink, TableFilter};
+use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
-use crate::snapshot::{
-    Catalog, Event, Holdings, Part, Place, Sink, SnapshotError, SnapshotFacts, StreamSource,
-    TableName, TableSource, Wanted,
-};
+use crate::snapshot::source::{StreamSource, TablePart, TableSource};
+use crate::snapshot::table_name::TableName;
 
 const TOC: &str = "toc.dat";
 
@@ -86,9 +88,9 @@ fn find_contents<R: Read + Send>(
         let next = members.next().map_err(|error| tar_error(error, None))?;
         let Some(member) = next else {
             return Err(damaged(
-                Place {
+                Position {
                     member: before,
-                    ..Place::default()
+                    ..Position::default()
                 },
                 "the tar holds no toc.dat, which every archive of pg_dump has: it is cut off, or not the whole folder",
             ));
@@ -136,19 +138,19 @@ fn late(member: &str) -> SnapshotError {
     }
 }
 
-fn place(member: &str, data: Option<&TableData>) -> Place {
-    Place {
+fn place(member: &str, data: Option<&TableData>) -> Position {
+    Position {
         member: Some(member.to_owned()),
         table: data.map(|data| data.table.to_string()),
-        ..Place::default()
+        ..Position::default()
     }
 }
 
 /// The tar itself does not go on as it should, after the member `last`.
 fn tar_error(error: io::Error, last: Option<&str>) -> SnapshotError {
-    let place = Place {
+    let place = Position {
         member: last.map(str::to_owned),
-        ..Place::default()
+        ..Position::default()
     };
     match error.kind() {
         io::ErrorKind::UnexpectedEof if error.raw_os_error().is_none() => {
@@ -259,7 +261,7 @@ fn members_of(tar: Box<dyn Read + Send>) -> Members<BufReader<Box<dyn Read + Sen
 }
 
 impl StreamSource for TarStream {
-    fn read(self: Box<Self>, wanted: Wanted<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(self: Box<Self>, wanted: TableFilter<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let mut members = members_of(self.tar);
         let found = find_contents(&mut members, self.again.is_none())?;
         let contents = found.contents;
@@ -432,7 +434,7 @@ impl TableSource for TarArchive {
     }
 
     /// One part for each member: the table's own, or those of its partitions.
-    fn parts(&self, table: &TableName) -> Vec<Part> {
+    fn parts(&self, table: &TableName) -> Vec<TablePart> {
         self.contents.parts(table, |index, _| {
             let member = self.members[index].as_ref();
             member.map_or(0, |(member, _)| member.size)
@@ -443,7 +445,7 @@ impl TableSource for TarArchive {
         self.contents.holdings()
     }
 
-    fn read(&self, part: &Part, sink: Sink<'_>) -> Result<(), SnapshotError> {
+    fn read(&self, part: &TablePart, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let data = self.contents.part(part, &self.source)?;
         let (member, compression) = self.members[part.index]
             .as_ref()
@@ -459,7 +461,7 @@ impl TableSource for TarArchive {
             source: self.source.clone(),
             member: Some(member.name.clone()),
         };
-        let body = BufReader::with_capacity(INPUT_BUFFER, Whole::new(counted, member.size));
+        let body = BufReader::with_capacity(INPUT_BUFFER, WholeMember::new(counted, member.size));
         let reader = decoder_of(*compression, body)
             .map_err(|error| read_error(place(&member.name, Some(data)), error))?;
         // Whether the sink breaks makes no difference: this was the last thing to do.

@@ -9,8 +9,8 @@ use std::io::{self, Read};
 
 use crate::snapshot::codec::compression::Compression;
 use crate::snapshot::codec::encoding::Encoding;
+use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::sql::ddl::Ddl;
-use crate::snapshot::{Place, SnapshotError};
 
 /// What an archive begins with.
 pub const MAGIC: &[u8] = b"PGDMP";
@@ -204,10 +204,10 @@ impl From<io::Error> for Fault {
 
 impl Fault {
     fn at(self, member: Option<&str>, offset: u64, entry: Option<(u64, u64)>) -> SnapshotError {
-        let place = Place {
+        let place = Position {
             member: member.map(str::to_owned),
             offset: Some(offset),
-            ..Place::default()
+            ..Position::default()
         };
         let part = match entry {
             Some((number, count)) => format!("entry {number} of {count} of the archive's TOC"),
@@ -239,7 +239,7 @@ impl Fault {
                     .to_owned(),
             },
             Fault::NoArchive => SnapshotError::Damaged {
-                place: Place { offset: Some(0), ..place },
+                place: Position { offset: Some(0), ..place },
                 reason: "it does not begin as an archive of pg_dump does (PGDMP)".to_owned(),
             },
         }

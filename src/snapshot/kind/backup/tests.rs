@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::snapshot::SnapshotFacts;
+use crate::snapshot::facts::SnapshotFacts;
 
 const INFO: &[u8] = b":backup_created_at: 2023-10-22 10:00:00 Z\n:gitlab_version: 16.5.1-ee\n";
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
+use crate::snapshot::block::{Block, BlockHead};
 use crate::snapshot::codec::csv_text::{CsvErrorKind, count_rows, cut, next_row};
 use crate::snapshot::codec::read_errors::{cut_off, damaged, read_error};
-use crate::snapshot::{Block, BlockHead, Place, SnapshotError};
+use crate::snapshot::error::{Position, SnapshotError};
 use crate::timings::{self, Phase};
 
 /// Bytes read for a block. The header must stand in the first so many.
@@ -27,7 +28,7 @@ const NO_LINE_END: &str = "has no line end, which COPY writes behind every row: 
 /// search for quotes and line ends in bytes just read, faster than any decompression.
 pub(super) struct Blocks<R> {
     reader: R,
-    place: Place,
+    place: Position,
     /// What was read and not yet handed out; rows begin at `begin`.
     buffer: Vec<u8>,
     begin: usize,
@@ -40,7 +41,7 @@ pub(super) struct Blocks<R> {
 
 impl<R: Read> Blocks<R> {
     /// `place` names the file in errors.
-    pub(super) fn new(reader: R, place: Place) -> Self {
+    pub(super) fn new(reader: R, place: Position) -> Self {
         Blocks {
             reader,
             place,
@@ -200,8 +201,8 @@ impl<R: Read> Blocks<R> {
     }
 
     /// The place of the `nth` row from the next that is handed out (from 1), where `at` is a position in the buffer.
-    fn at_row(&self, nth: u64, at: usize) -> Place {
-        Place {
+    fn at_row(&self, nth: u64, at: usize) -> Position {
+        Position {
             row: Some(self.rows + nth),
             offset: Some(self.offset + at as u64),
             ..self.place.clone()
@@ -212,7 +213,8 @@ impl<R: Read> Blocks<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{RowForm, TableName};
+    use crate::snapshot::codec::row_form::RowForm;
+    use crate::snapshot::table_name::TableName;
 
     fn head() -> Arc<BlockHead> {
         Arc::new(BlockHead {
@@ -222,10 +224,10 @@ mod tests {
         })
     }
 
-    fn place() -> Place {
-        Place {
+    fn place() -> Position {
+        Position {
             member: Some("notes.csv".to_owned()),
-            ..Place::default()
+            ..Position::default()
         }
     }
 

@@ -10,8 +10,11 @@ use std::fs;
 use std::path::Path;
 
 use super::SCHEMA;
+use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::read_errors::io_error;
-use crate::snapshot::{Catalog, Described, Place, SnapshotError, TableName};
+use crate::snapshot::described::Described;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::table_name::TableName;
 
 /// Suffixes of compressed files. They say only which files are meant: content tells the compression.
 const COMPRESSED: [&str; 5] = [".gz", ".zst", ".lz4", ".xz", ".bz2"];
@@ -32,11 +35,11 @@ pub(super) struct DataFile {
 }
 
 impl DataFile {
-    pub(super) fn place(&self, line: Option<u64>) -> Place {
-        Place {
+    pub(super) fn place(&self, line: Option<u64>) -> Position {
+        Position {
             member: Some(self.name.clone()),
             line,
-            ..Place::default()
+            ..Position::default()
         }
     }
 }

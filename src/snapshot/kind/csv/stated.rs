@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::files::ListedFile;
 use super::read_file;
 use crate::snapshot::codec::read_errors::{damaged, io_error};
-use crate::snapshot::{Described, DescribedSchema, Place, SnapshotError};
+use crate::snapshot::described::{Described, DescribedSchema};
+use crate::snapshot::error::{Position, SnapshotError};
 
 /// The part of `snapshot.json` that reading needs.
 #[derive(Debug, Deserialize)]
@@ -94,10 +95,10 @@ impl Stated {
     }
 }
 
-fn place(name: &str) -> Place {
-    Place {
+fn place(name: &str) -> Position {
+    Position {
         member: Some(name.to_owned()),
-        ..Place::default()
+        ..Position::default()
     }
 }
 

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::snapshot::Described;
+use crate::snapshot::described::Described;
 
 const SQL: &str = "\
 --
@@ -472,7 +472,7 @@ fn links_are_not_followed() {
 #[test]
 fn a_part_of_another_snapshot_is_refused() {
     let folder = folder(&[]);
-    let part = Part {
+    let part = TablePart {
         table: TableName::public("notes"),
         index: 7,
         size: 0,

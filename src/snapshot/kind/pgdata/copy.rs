@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{DataFolder, small_file, unreadable};
 use super::work::ServerUser;
-use crate::snapshot::SnapshotError;
 use crate::snapshot::codec::read_errors::io_error;
+use crate::snapshot::error::SnapshotError;
 
 /// Folders whose content is the database.
 const COPIED: [&str; 7] = [

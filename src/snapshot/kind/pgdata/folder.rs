@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::snapshot::SnapshotError;
 use crate::snapshot::codec::read_errors::io_error;
+use crate::snapshot::error::SnapshotError;
 
 /// The oldest major version that is read.
 const OLDEST: u32 = 10;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::small_file;
 use super::work::{ServerUser, Work};
-use crate::snapshot::SnapshotError;
+use crate::snapshot::error::SnapshotError;
 
 const SUPERVISOR: &str = include_str!("supervisor.sh");
 

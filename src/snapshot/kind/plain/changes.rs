@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::hidden::{Hidden, may_change};
 use super::transaction::Transaction;
+use crate::snapshot::event::TableFilter;
 use crate::snapshot::sql::ddl::{Ddl, Tokens};
 use crate::snapshot::sql::start::is_statement_word;
 use crate::snapshot::sql::text::{Token, tokens};
-use crate::snapshot::{TableName, Wanted};
+use crate::snapshot::table_name::TableName;
 
 /// Why a statement cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub(crate) struct Changes {
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'c> {
     pub(crate) ddl: &'c Ddl,
-    pub(crate) wanted: Wanted<'c>,
+    pub(crate) wanted: TableFilter<'c>,
     /// The database that the tables so far are in, where it was named.
     pub(crate) database: Option<&'c str>,
 }

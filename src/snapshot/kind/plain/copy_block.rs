@@ -8,12 +8,14 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use super::copy_form::{CopyForm, OTHER_LINE_END};
+use crate::snapshot::block::Block;
 use crate::snapshot::codec::chunks::Chunk;
+use crate::snapshot::event::Sink;
 use crate::snapshot::owners::Owners;
 use crate::snapshot::sql::ddl::{Ddl, Tokens};
 use crate::snapshot::sql::inserts::column_list;
 use crate::snapshot::sql::text::{Token, tokens};
-use crate::snapshot::{Block, Sink, TableName};
+use crate::snapshot::table_name::TableName;
 
 /// What a `COPY` statement does.
 #[derive(Debug, Clone, PartialEq, Eq)]

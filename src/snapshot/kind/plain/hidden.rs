@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::changes::Context;
-use crate::snapshot::TableName;
 use crate::snapshot::sql::ddl::{Ddl, Tokens};
 use crate::snapshot::sql::text::{Token, tokens};
+use crate::snapshot::table_name::TableName;
 
 /// Bytes of routines that are kept: far more than any database has.
 const MOST_CODE: usize = 64 * 1024 * 1024;

@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::snapshot::block::Block;
+use crate::snapshot::event::Sink;
 use crate::snapshot::owners::Owners;
 use crate::snapshot::sql::inserts;
-use crate::snapshot::{Block, Sink, TableName};
+use crate::snapshot::table_name::TableName;
 
 /// Bytes of COPY text that make a block.
 const BLOCK: usize = 1024 * 1024;

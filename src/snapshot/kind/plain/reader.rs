@@ -12,15 +12,18 @@ use super::changes::Changes;
 use super::copy_block::{CopyBlock, Progress};
 use super::databases::Databases;
 use super::insert_run::InsertRun;
+use crate::snapshot::block::BlockHead;
+use crate::snapshot::catalog::{Catalog, Table};
 use crate::snapshot::codec::chunks::{Chunk, LONGEST_LINE, Origin};
+use crate::snapshot::codec::row_form::RowForm;
+use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::event::{Event, Sink, TableFilter};
 use crate::snapshot::owners::Owners;
 use crate::snapshot::sql::ddl::Ddl;
 use crate::snapshot::sql::frame::DumpFrame;
 use crate::snapshot::sql::start::begins_like_sql;
 use crate::snapshot::sql::text::{Scanner, Stop};
-use crate::snapshot::{
-    BlockHead, Catalog, Event, Place, RowForm, Sink, SnapshotError, Table, TableName, Wanted,
-};
+use crate::snapshot::table_name::TableName;
 
 /// Bytes before the first line of SQL that may be something else: messages of psql, ssh or docker.
 const NOISE: u64 = 64 * 1024;
@@ -74,7 +77,7 @@ enum Step {
 
 pub(crate) struct Reader<'a> {
     origin: Origin,
-    wanted: Wanted<'a>,
+    wanted: TableFilter<'a>,
     sink: Sink<'a>,
     state: State,
     scanner: Scanner,
@@ -102,7 +105,12 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads only statements with rows, whose tables are all in `ddl`. The catalog is not told.
-    pub(crate) fn of_rows(origin: Origin, ddl: Ddl, wanted: Wanted<'a>, sink: Sink<'a>) -> Self {
+    pub(crate) fn of_rows(
+        origin: Origin,
+        ddl: Ddl,
+        wanted: TableFilter<'a>,
+        sink: Sink<'a>,
+    ) -> Self {
         let mut reader = Reader::new(origin, wanted, sink);
         reader.state = State::Between;
         reader.any_table = true;
@@ -113,7 +121,7 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    pub(crate) fn new(origin: Origin, wanted: Wanted<'a>, sink: Sink<'a>) -> Self {
+    pub(crate) fn new(origin: Origin, wanted: TableFilter<'a>, sink: Sink<'a>) -> Self {
         Reader {
             origin,
             wanted,
@@ -139,7 +147,7 @@ impl<'a> Reader<'a> {
     /// Goes through a chunk.
     pub(crate) fn chunk(&mut self, chunk: &Chunk) -> Result<ControlFlow<()>, SnapshotError> {
         let mut encoding = self.ddl.encoding();
-        let mut converted = encoding.chunk(chunk, 0);
+        let mut converted = chunk.in_utf8(encoding, 0);
         let mut place = 0;
         loop {
             let text = converted.as_ref().unwrap_or(chunk);
@@ -155,7 +163,7 @@ impl<'a> Reader<'a> {
                 // A statement said that what follows it is in another encoding.
                 let from = (text.offset_of(place) - chunk.offset) as usize;
                 encoding = self.ddl.encoding();
-                converted = encoding.chunk(chunk, from);
+                converted = chunk.in_utf8(encoding, from);
                 place = if converted.is_some() { 0 } else { from };
             }
         }
@@ -420,7 +428,7 @@ impl<'a> Reader<'a> {
         match error {
             SnapshotError::CutOff { place, reason } => {
                 let (table, row) = self.table_and_row();
-                let place = Place {
+                let place = Position {
                     table,
                     row,
                     ..place
@@ -498,7 +506,7 @@ impl<'a> Reader<'a> {
         reason: &str,
     ) -> SnapshotError {
         let member = self.origin.member.clone();
-        let place = Place {
+        let place = Position {
             member,
             table,
             row,
@@ -513,7 +521,7 @@ impl<'a> Reader<'a> {
 
     fn cut_off(&self, table: Option<String>, row: Option<u64>, offset: u64) -> SnapshotError {
         SnapshotError::CutOff {
-            place: Place {
+            place: Position {
                 member: self.origin.member.clone(),
                 table,
                 row,

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use proptest::prelude::*;
 
 use super::*;
-use crate::snapshot::{Event, TableName};
+use crate::snapshot::event::Event;
+use crate::snapshot::table_name::TableName;
 
 mod changes;
 mod hand_made;

@@ -1,9 +1,9 @@
 //! Primary keys, unique constraints and unique indexes, out of the statements that state them.
 
 use super::{Ddl, Tokens};
-use crate::snapshot::TableName;
 use crate::snapshot::sql::text::Token;
 use crate::snapshot::stated_keys::StatedKey;
+use crate::snapshot::table_name::TableName;
 
 impl Ddl {
     /// Takes note of the keys that a column's definition states behind its type: `PRIMARY KEY`, `UNIQUE`.

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use super::{Ddl, Tokens, has_default, is_generated};
+use crate::snapshot::catalog::{Column, Table};
 use crate::snapshot::sql::names;
 use crate::snapshot::sql::text::Token;
-use crate::snapshot::{Column, SqlType, Table, TableName};
+use crate::snapshot::sql_type::SqlType;
+use crate::snapshot::table_name::TableName;
 
 /// A type that the snapshot defines.
 #[derive(Debug, Clone)]
