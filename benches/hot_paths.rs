@@ -18,7 +18,7 @@ use relexport::output::{
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{
     Choice, HopToScan, KeySet, Keys, Limits, Observer, Plan, Relations, Request, Resolved,
-    RowStore, Rows, Scanner, Selection, plan, resolve,
+    RowSource, RowStore, Scanner, Selection, plan, resolve,
 };
 use relexport::snapshot::codec::copy_text;
 use relexport::snapshot::{
@@ -119,24 +119,17 @@ fn scan(c: &mut Criterion) {
 
     let catalog = read_schema(FIXTURE.as_bytes()).expect("the fixture's schema");
     let plan = plan(&Pipeline::builtin(), &selection(), &catalog).expect("a plan of epics");
-    let table = plan
-        .tables
-        .iter()
-        .position(|table| table.name == block.head.table)
-        .expect("epics have notes");
+    let table = plan.table(&block.head.table).expect("epics have notes");
     let definition = catalog.table(&block.head.table).expect("a table of notes");
     for (name, wanted) in [("one row of ten is kept", 21), ("no row is kept", 22)] {
         let keys: Keys = (0..1000).map(|other| -other).chain([wanted]).collect();
         let keys = Arc::new(KeySet::Only(keys));
         let hops = plan
-            .hops
-            .iter()
-            .enumerate()
-            .filter(|(_, hop)| hop.table == table)
-            .map(|(id, hop)| HopToScan {
+            .hops_onto(table)
+            .map(|id| HopToScan {
                 hop: id,
-                child: &hop.child,
-                filter: &hop.filter,
+                child: &plan.hops[id].child,
+                filter: &plan.hops[id].filter,
                 keys: Some(Arc::clone(&keys)),
                 feeds: Vec::new(),
             })
@@ -205,8 +198,8 @@ fn epic_with_notes(count: usize) -> Resolved {
 
 fn store_of(resolved: &Resolved) -> &Arc<RowStore> {
     match &resolved.rows {
-        Rows::Kept(store) => store,
-        Rows::Live(_) => panic!("a dump's rows are kept"),
+        RowSource::Kept(store) => store,
+        RowSource::Live(_) => panic!("a dump's rows are kept"),
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! This floor knows neither JSON nor output files.
 
+mod directory;
 mod entities;
 mod error;
 mod holdings;
@@ -16,6 +17,7 @@ mod keys;
 mod live;
 mod plan;
 mod request;
+mod resolved;
 mod resolver;
 mod run;
 mod scan;
@@ -29,16 +31,19 @@ mod walk;
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
-pub use keys::{KeySet, Keys};
-pub use live::{Fetch, Fetched, Live, Of, Part, Round, TopKeys, Wanted, missing_indexes};
-pub use plan::{
-    HopId, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
-    PlanSource, PlanTable, Reach, Relations, Selection, SlotSource, TableId, Through,
-    entity_tables, no_table, plan, undefined,
+pub use keys::{KeySet, Keys, parse_integer};
+pub use live::{
+    EntityRequest, Fetch, Fetched, Live, RelationRequest, Round, RoundPart, TopKeys,
+    missing_indexes,
 };
-pub use request::{Observer, Outcome, Request};
-pub use resolver::{Limits, Resolved, Rows, Trouble, without_data};
+pub use plan::{
+    HopId, IdVec, LayoutColumn, Plan, PlanComputed, PlanError, PlanMaximum, PlanNested, PlanNode,
+    PlanRelation, PlanSource, PlanTable, Reach, ReachedFrom, Relations, Selection, SlotSource,
+    TableId, Through, entity_tables, no_table, plan,
+};
+pub use request::{Limits, Observer, Outcome, Request};
+pub use resolved::{Resolved, RowSource, Trouble, without_data};
 pub use run::resolve;
-pub use scan::{BadRow, Found, HopToScan, RowPlace, Scanned, Scanner, parse_integer};
+pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, Scanned, Scanner};
 pub use store::{Entry, RowAt, RowStore};
 pub use walk::{TakeRow, walk};

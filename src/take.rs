@@ -20,7 +20,7 @@ use rayon::ThreadPool;
 
 use crate::output::{Claim, Folder, Holding, atomic, now};
 use crate::pipeline::{Pipeline, doubtful_keys};
-use crate::resolve::{Choice, Limits, Selection, undefined, without_data};
+use crate::resolve::{Choice, Limits, PlanError, Selection, without_data};
 use crate::snapshot;
 use crate::snapshot::{
     Access, Catalog, Described, DescribedPipeline, DescribedSchema, Holdings, OpenOptions,
@@ -226,7 +226,8 @@ fn check_holdings(
         |reason: String| TakeError::Plan(format!("{}: {reason}", snapshot::shown(&request.from)));
     let is_needed = |name: &TableName| name.schema == "public" && names.contains(&name.name);
     if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
-        return Err(failed(undefined(&table.name)));
+        let undefined = PlanError::Undefined(table.name.clone());
+        return Err(failed(undefined.to_string()));
     }
     for missing in &holdings.without_data {
         for table in catalog.holders(missing).iter().filter(|it| is_needed(it)) {

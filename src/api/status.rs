@@ -34,7 +34,7 @@ pub fn templates(
         relations: Relations::All,
         edition,
     };
-    let relations = selection.of(pipeline).into_iter();
+    let relations = selection.relations(pipeline).into_iter();
     relations
         .filter(|relation| !left_out.contains(&relation.name))
         .map(|relation| Template {

@@ -15,8 +15,8 @@ use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, Message, PIECE, Piece, SkippedRow, Writer};
 use crate::pipeline::Form;
 use crate::resolve::{
-    EntityInfo, Entry, Fetched, Live, Of, PlanSource, ResolveError, Resolved, Round, RowStore,
-    Rows, TopKeys, Wanted,
+    EntityInfo, EntityRequest, Entry, Fetched, Live, PlanSource, RelationRequest, ResolveError,
+    Resolved, Round, RowSource, RowStore, TopKeys,
 };
 use crate::timings::{self, Phase};
 
@@ -145,8 +145,8 @@ impl<'a> Batches<'a> {
         interrupted: &'a Arc<AtomicBool>,
     ) -> Result<Self, BatchError> {
         let counts = !sink.wants_content();
-        let renderer =
-            Renderer::new(resolved, options.keep_going, counts).map_err(BatchError::Plan)?;
+        let renderer = Renderer::new(resolved, options.keep_going, counts)
+            .map_err(|error| BatchError::Plan(error.to_string()))?;
         let threads = pool.current_num_threads();
         let relations = &resolved.plan.relations;
         let collects = relations
@@ -190,8 +190,8 @@ impl<'a> Batches<'a> {
         let resolved = self.resolved;
         for collected in [false, true] {
             match &resolved.rows {
-                Rows::Kept(store) => self.kept(store, collected)?,
-                Rows::Live(live) => self.live(live, collected)?,
+                RowSource::Kept(store) => self.kept(store, collected)?,
+                RowSource::Live(live) => self.live(live, collected)?,
             }
             // Every reference is known when the last batch has been taken.
             while let Some(batch) = self.renders.take() {
@@ -244,11 +244,11 @@ impl<'a> Batches<'a> {
     /// The relations that are collected, or those that are not, as they are fetched.
     fn live(&mut self, live: &Live, collected: bool) -> Result<(), BatchError> {
         let resolved = self.resolved;
-        let mut wanted = Vec::new();
+        let mut requests = Vec::new();
         for first in (0..resolved.entities.len()).step_by(ENTITIES) {
             let entities = first..resolved.entities.len().min(first + ENTITIES);
             for relation in self.relations(collected) {
-                let mut of = Vec::new();
+                let mut asked = Vec::new();
                 for entity in entities.clone() {
                     if self.can_be_had(entity, relation)? {
                         let EntityInfo { id: key, root, .. } = resolved.entities[entity];
@@ -256,13 +256,16 @@ impl<'a> Batches<'a> {
                             true => TopKeys::Collected(self.collected_keys(entity)),
                             false => TopKeys::Entity { key, root },
                         };
-                        of.push(Of { entity, keys });
+                        asked.push(EntityRequest { entity, keys });
                     }
                 }
-                wanted.push(Wanted { relation, of });
+                requests.push(RelationRequest {
+                    relation,
+                    entities: asked,
+                });
             }
         }
-        let fetch = live.fetch(wanted, self.interrupted);
+        let fetch = live.fetch(requests, self.interrupted);
         let mut fetch = fetch.map_err(BatchError::Resolve)?;
         while let Some(fetched) = fetch.take().map_err(BatchError::Resolve)? {
             match fetched {
@@ -293,7 +296,7 @@ impl<'a> Batches<'a> {
                         None => self.rows(store, &entries)?,
                     }
                 }
-                (Ok(_), Err(reason)) => self.refused(reason)?,
+                (Ok(_), Err(reason)) => self.refused(&reason.to_string())?,
             }
         }
         Ok(())
@@ -314,7 +317,7 @@ impl<'a> Batches<'a> {
     fn can_be_had(&mut self, entity: usize, relation: usize) -> Result<bool, BatchError> {
         let planned = &self.resolved.plan.relations[relation];
         let reason = match &planned.source {
-            Err(reason) => Some(reason.clone()),
+            Err(reason) => Some(reason.to_string()),
             Ok(source) => {
                 let failed = self.incomplete.get(&entity);
                 let failed = failed.filter(|_| matches!(source, PlanSource::Collected(_)));

@@ -190,8 +190,8 @@ struct Account {
 
 impl Account {
     fn new(request: &ExportRequest, resolved: &Resolved) -> Result<Self, ExportError> {
-        let renderer =
-            Renderer::new(resolved, request.options.keep_going, true).map_err(ExportError::Plan)?;
+        let renderer = Renderer::new(resolved, request.options.keep_going, true)
+            .map_err(|error| ExportError::Plan(error.to_string()))?;
         let relations: Vec<RelationCount> = (0..resolved.plan.relations.len())
             .map(|position| {
                 let relation = &resolved.plan.relations[position];

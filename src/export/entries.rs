@@ -5,7 +5,7 @@ use crate::output::{
     SnapshotEntry, Status, manifest, now,
 };
 use crate::pipeline::Edition;
-use crate::resolve::{Choice, EntityInfo, Outcome, Relations, Resolved, Rows};
+use crate::resolve::{Choice, EntityInfo, Outcome, Relations, Resolved, RowSource};
 use crate::snapshot::{Snapshot, fingerprint};
 
 use super::metadata::{self, Instance};
@@ -118,7 +118,7 @@ pub(super) fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome)
         source_hostname: request.source_url.as_deref().unwrap_or_default(),
     };
     // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
-    let is_of_server = matches!(resolved.rows, Rows::Live(_)) || outcome.facts.lsn.is_some();
+    let is_of_server = matches!(resolved.rows, RowSource::Live(_)) || outcome.facts.lsn.is_some();
     let instant = is_of_server.then_some(&outcome.facts);
     Known {
         metadata: metadata::content(&instance, &entities),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::resolve::{PlanSource, Resolved, Rows};
+use crate::resolve::{PlanSource, Resolved, RowSource};
 
 use super::batches::BatchObserver;
 
@@ -41,7 +41,7 @@ impl BatchObserver for Relay<'_> {
 /// What will be written of the rows that were found.
 pub(super) fn expected(resolved: &Resolved) -> Expected {
     let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
-    let Rows::Kept(store) = &resolved.rows else {
+    let RowSource::Kept(store) = &resolved.rows else {
         return Expected {
             relations,
             rows: None,
@@ -54,12 +54,8 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
         };
         for entity in &resolved.entities {
             for reach in &node.reach {
-                let key = if reach.parent == 0 {
-                    entity.id
-                } else {
-                    entity.root
-                };
-                rows += store.found(reach.hop, key).len() as u64;
+                let key = reach.from.entity_key(entity.id, entity.root);
+                rows += key.map_or(0, |key| store.found(reach.hop, key).len()) as u64;
             }
         }
     }

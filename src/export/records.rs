@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::resolve::{EntityInfo, Resolved, RowStore, Rows};
+use crate::resolve::{EntityInfo, Resolved, RowSource, RowStore};
 
 use super::render::Renderer;
 
@@ -19,13 +19,13 @@ impl<'a> Records<'a> {
     /// # Errors
     /// A message where the plan contradicts itself, or the rows are a live server's: those are asked for batch by batch.
     pub fn new(resolved: &'a Resolved) -> Result<Self, String> {
-        let Rows::Kept(store) = &resolved.rows else {
+        let RowSource::Kept(store) = &resolved.rows else {
             return Err("the rows of a live server are not kept".to_owned());
         };
         Ok(Records {
             resolved,
             store,
-            renderer: Renderer::new(resolved, true, false)?,
+            renderer: Renderer::new(resolved, true, false).map_err(|error| error.to_string())?,
         })
     }
 

@@ -11,7 +11,9 @@ mod resident;
 use std::sync::Arc;
 
 use crate::pipeline::Form;
-use crate::resolve::{Entry, Plan, PlanSource, Resolved, RowAt, RowStore, parse_integer};
+use crate::resolve::{
+    Entry, Plan, PlanError, PlanNode, PlanSource, Resolved, RowAt, RowStore, parse_integer,
+};
 
 use super::values;
 use compile::{Compiler, Node, prefix};
@@ -80,8 +82,8 @@ impl Renderer {
     /// Compiles the plan of what was resolved. With `counts`, the rows of every place are counted.
     ///
     /// # Errors
-    /// A message where the plan contradicts itself.
-    pub fn new(resolved: &Resolved, keep_going: bool, counts: bool) -> Result<Renderer, String> {
+    /// If the plan contradicts itself.
+    pub fn new(resolved: &Resolved, keep_going: bool, counts: bool) -> Result<Renderer, PlanError> {
         let plan = Arc::clone(&resolved.plan);
         let compiler = Compiler {
             plan: &plan,
@@ -92,11 +94,10 @@ impl Renderer {
             .relations
             .iter()
             .zip(&mut places)
-            .map(|(relation, places)| match &relation.source {
-                Ok(PlanSource::Rows(node) | PlanSource::Collected(node)) => {
-                    compiler.node(node, None, places).map(Some)
-                }
-                Ok(PlanSource::Maxima(_)) | Err(_) => Ok(None),
+            .map(|(relation, places)| {
+                let node = relation.source.as_ref().ok().and_then(PlanSource::node);
+                node.map(|node| compiler.node(node, None, places))
+                    .transpose()
             })
             .collect::<Result<_, _>>()?;
         Ok(Renderer {
@@ -113,6 +114,12 @@ impl Renderer {
         &self.places[relation]
     }
 
+    /// The plan of a relation that is made of rows.
+    fn planned(&self, relation: usize) -> Option<&PlanNode> {
+        let source = self.plan.relations[relation].source.as_ref();
+        source.ok().and_then(PlanSource::node)
+    }
+
     /// The top-level rows of a relation, in order: those that its hops found by the entity's key, or its root's.
     ///
     /// # Errors
@@ -124,22 +131,23 @@ impl Renderer {
         entity: i64,
         root: i64,
     ) -> std::io::Result<Vec<Entry>> {
-        let Some(node) = &self.nodes[relation] else {
+        let (Some(planned), Some(node)) = (self.planned(relation), &self.nodes[relation]) else {
             return Ok(Vec::new());
         };
         let mut entries = Vec::new();
-        for reach in &node.reach {
-            let key = if reach.parent == 0 { entity } else { root };
-            entries.extend_from_slice(store.found(reach.hop, key));
+        for reach in &planned.reach {
+            let key = reach.from.entity_key(entity, root);
+            let found = key.map(|key| store.found(reach.hop, key));
+            entries.extend_from_slice(found.unwrap_or_default());
         }
         if let Some(through) = &node.through {
             let mut resident = Resident::of(store);
             resident.load(&entries)?;
-            entries = resident.joined(through, &entries);
+            entries = resident.reached(through, &entries);
         }
         by_id(
             &mut entries,
-            node.reach.len() > 1 || node.through.is_some(),
+            planned.reach.len() > 1 || planned.through.is_some(),
             |at| row_of(store, at),
         )?;
         Ok(entries)
@@ -155,7 +163,7 @@ impl Renderer {
             return None;
         };
         let table = &self.plan.tables[node.table];
-        let key = &table.layout[table.key].name;
+        let key = table.key_name();
         let what = match first.id == second.id {
             true => format!("two rows have the same {key}"),
             false => format!("there are {} rows", entries.len()),
@@ -178,11 +186,11 @@ impl Renderer {
         relation: usize,
         keys: &[i64],
     ) -> std::io::Result<Vec<Entry>> {
-        let Some(node) = &self.nodes[relation] else {
+        let Some(planned) = self.planned(relation) else {
             return Ok(Vec::new());
         };
         let mut entries = Vec::new();
-        for reach in &node.reach {
+        for reach in &planned.reach {
             for key in keys {
                 entries.extend_from_slice(store.found(reach.hop, *key));
             }
@@ -252,14 +260,22 @@ impl Renderer {
         rendered.content.push(b'{');
         for maximum in maxima {
             let is_root = self.plan.is_of_root(maximum.hop);
+            let table = &self.plan.tables[self.plan.hops[maximum.hop].table];
+            let column = table
+                .kept_column(&maximum.column)
+                .map_err(|error| BadValue {
+                    table: table.name.to_string(),
+                    key: None,
+                    column: Some(maximum.column.clone()),
+                    reason: error.to_string(),
+                })?;
             let mut largest: Option<i64> = None;
             let mut buffer = Vec::new();
             for entry in store.found(maximum.hop, if is_root { root } else { entity }) {
-                let table = &self.plan.tables[self.plan.hops[maximum.hop].table];
                 let bad = |reason: String| BadValue {
                     table: table.name.to_string(),
                     key: Some(entry.id),
-                    column: Some(table.layout[maximum.column].name.clone()),
+                    column: Some(maximum.column.clone()),
                     reason,
                 };
                 let row = match store.get(entry.at) {
@@ -272,7 +288,7 @@ impl Renderer {
                         &buffer
                     }
                 };
-                let field = nth_field(row, maximum.column);
+                let field = nth_field(row, column);
                 match parse_integer(field) {
                     Some(value) => largest = largest.max(Some(value)),
                     None if values::is_null(field) => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::pipeline::doubtful_keys;
-use crate::resolve::{self, Outcome, Plan, Resolved};
+use crate::resolve::{self, Outcome, Plan, Resolved, TableId};
 use crate::snapshot::TableName;
 
 use super::request::ExportRequest;
@@ -17,10 +17,10 @@ pub(super) fn plan_warnings(plan: &Plan) -> impl Iterator<Item = String> + '_ {
 
 /// Tables without data that were taken as empty ones, because the request allows it.
 pub(super) fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
-    let is_read = |table: usize| resolved.plan.hops.iter().any(|hop| hop.table == table);
+    let is_read = |table: TableId| resolved.plan.hops_onto(table).next().is_some();
     let missing = resolved.without_data.iter();
     let missing = missing.filter(|(table, _)| request.options.allow_missing && is_read(**table));
-    let warning = |(table, names): (&usize, &BTreeSet<TableName>)| {
+    let warning = |(table, names): (&TableId, &BTreeSet<TableName>)| {
         let name = &resolved.plan.tables[*table].name;
         let partitions: Vec<String> = names
             .iter()

@@ -26,6 +26,13 @@ impl Pipeline {
         self.tables.get(table).map_or("id", |rules| &rules.key)
     }
 
+    /// The rule for a column's values: the table's own, else the one for every table.
+    pub fn value_rule(&self, table: &str, column: &str) -> Option<&ValueRule> {
+        let own = self.tables.get(table);
+        let own = own.and_then(|rules| rules.values.get(column));
+        own.or_else(|| self.everywhere.get(column))
+    }
+
     /// The tables whose rows are written, in order of their names.
     pub fn written_tables(&self) -> Vec<&str> {
         fn walk<'a>(node: &'a Node, tables: &mut BTreeSet<&'a str>) {
@@ -243,6 +250,13 @@ pub struct Link {
     pub child: String,
     pub parent: String,
     pub filter: Vec<Condition>,
+}
+
+impl Link {
+    /// True for a top-level link to the key of the entity's root ancestor rather than to its own.
+    pub fn is_to_root(&self) -> bool {
+        self.parent == "root"
+    }
 }
 
 /// A join table between a node and its parent.

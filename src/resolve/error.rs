@@ -5,6 +5,7 @@ use std::io;
 use crate::snapshot::SnapshotError;
 
 use super::entities::EntityError;
+use super::plan::PlanError;
 
 /// Why resolving ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -14,8 +15,23 @@ pub enum ResolveError {
     Snapshot(Box<SnapshotError>),
     #[error(transparent)]
     Entity(#[from] EntityError),
+    /// The pipeline cannot be laid over the snapshot's catalog.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("the snapshot holds no table at all")]
+    NoTables,
+    /// Rows that have to be all of them are not.
     #[error("{0}")]
-    Plan(String),
+    Incomplete(String),
+    /// A server does not give rows without which nothing can be done; in its words.
+    #[error("{0}")]
+    Refused(String),
+    /// A reader gave rows of a table whose data had not begun.
+    #[error("rows of table {table} came before their head")]
+    Unannounced { table: String },
+    /// Something that the parts of this program promise each other does not hold.
+    #[error("{0}")]
+    Broken(&'static str),
     /// Under `strict`.
     #[error(
         "the snapshot lacks what the pipeline names, and --strict allows none of it:\n  {0}\n  mend the names, or mark columns that may be missing with ?"

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::snapshot::{Catalog, Holdings};
 
 use super::error::ResolveError;
-use super::plan::{entity_tables, undefined};
+use super::plan::{PlanError, entity_tables};
 use super::request::Request;
-use super::resolver::{Resolved, Resolver};
+use super::resolved::Resolved;
+use super::resolver::Resolver;
 
 /// Notes which tables of the plan the snapshot holds no data of.
 pub(super) fn note_without_data(resolver: &mut Resolver, catalog: &Catalog, holdings: &Holdings) {
@@ -37,12 +38,12 @@ pub(super) fn fail_undefined(
     let names: BTreeSet<String> = found.map(|name| name.name.clone()).collect();
     let of_entities = entity_tables(&request.pipeline.entity);
     if let Some(name) = of_entities.intersection(&names).next() {
-        return Err(ResolveError::Plan(undefined(name)));
+        return Err(PlanError::Undefined(name.clone()).into());
     }
     if !names.is_empty() {
         // Nothing else holds the plan any more: the rows have been found.
         let plan = Arc::get_mut(&mut resolved.plan)
-            .ok_or_else(|| ResolveError::Plan("the plan is still being used".to_owned()))?;
+            .ok_or(ResolveError::Broken("the plan is still being used"))?;
         plan.fail_undefined(request.pipeline, request.selection, &names);
     }
     Ok(names)

@@ -1,4 +1,4 @@
-//! Sets of integer keys: what decides whether a row is kept.
+//! Keys: integers, and the sets of them that decide whether a row is kept.
 
 use std::collections::HashSet;
 
@@ -30,4 +30,23 @@ impl KeySet {
             KeySet::Only(keys) => keys.is_empty(),
         }
     }
+}
+
+/// An integer in PostgreSQL's text form.
+pub fn parse_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let mut value: i128 = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i128::from(digit - b'0');
+    }
+    i64::try_from(if negative { -value } else { value }).ok()
 }

@@ -1,6 +1,7 @@
 //! What is asked of a snapshot, and what comes of it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +12,7 @@ use crate::snapshot::{Catalog, SnapshotError, SnapshotFacts, TableName};
 
 use super::entities::Choice;
 use super::plan::{Plan, Selection};
-use super::resolver::{Limits, Resolved};
+use super::resolved::Resolved;
 
 /// What is to be resolved, and with what means.
 pub struct Request<'a> {
@@ -34,6 +35,14 @@ pub struct Request<'a> {
     /// noticed, so this is for looking around and not for exports. All entities are then all that a snapshot knows of, also
     /// where it was taken without the rows of some: see [`SnapshotFacts::only`].
     pub stop_early: bool,
+}
+
+/// Limits and places that resolving keeps to.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of memory for kept rows and their index.
+    pub memory: usize,
+    pub temp_dir: PathBuf,
 }
 
 /// What a resolve run tells while it goes on.

@@ -4,18 +4,23 @@
 //! Rows are split into fields, the key columns are parsed and tested, and only what matches is copied, cut
 //! down to the table's layout. A row that cannot be split, or whose key cannot be read, is reported with its place.
 
+mod found;
+mod head_error;
+mod row;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::pipeline::{Condition, Test};
+use crate::pipeline::Condition;
 use crate::snapshot::codec::{copy_text, csv_text};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
 use super::keys::KeySet;
 use super::plan::{HopId, PlanTable, SlotId};
+use row::{CopyRow, CsvRow, FieldTest, Row};
 
-/// How many bad rows of a block are described; the others are only counted.
-const DESCRIBED: usize = 20;
+pub use found::{BadRow, FoundRow, RowPosition, Scanned};
+pub use head_error::HeadError;
 
 /// What to do with the rows of one table under one head.
 #[derive(Debug)]
@@ -53,13 +58,6 @@ struct PendingHop {
     conditions: Vec<FieldTest>,
 }
 
-#[derive(Debug)]
-struct FieldTest {
-    /// `None` where the data does not have the column: it is NULL then.
-    field: Option<usize>,
-    test: Test,
-}
-
 /// A hop as the scanner is given it.
 pub struct HopToScan<'a> {
     pub hop: HopId,
@@ -71,91 +69,29 @@ pub struct HopToScan<'a> {
     pub feeds: Vec<(SlotId, &'a str)>,
 }
 
-/// Where a row stands in its table's data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowPlace {
-    /// Number of the row, from 1.
-    pub row: u64,
-    /// Where the row starts, in bytes of the decompressed source.
-    pub offset: u64,
-}
-
-/// A row that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRow {
-    /// Number of the row in its table's data, from 1.
-    pub row: u64,
-    /// Where the row starts, in bytes of the decompressed source.
-    pub offset: u64,
-    pub reason: String,
-}
-
-/// What a scan of a block found.
-#[derive(Debug, Default)]
-pub struct Scanned {
-    pub rows: u64,
-    /// Kept rows one after the other, without line ends.
-    pub kept: Vec<u8>,
-    /// Ranges of `kept`, one per kept row.
-    pub ranges: Vec<Range<usize>>,
-    pub found: Vec<Found>,
-    pub fed: Vec<(SlotId, i64)>,
-    /// Rows that must wait, each ended by LF.
-    pub staged: Vec<u8>,
-    /// Of rows that were kept and wait, too: the position in `ranges`, and where the row begins in `staged`.
-    pub kept_and_staged: Vec<(usize, usize)>,
-    /// Where each kept row begins in the block.
-    pub starts: Vec<usize>,
-    /// Rows for the entity directory, each ended by LF.
-    pub observed: Vec<u8>,
-    /// Where the rows for the directory stand.
-    pub observed_places: Vec<RowPlace>,
-    pub bad: Vec<BadRow>,
-    pub bad_rows: u64,
-}
-
-/// A hop found a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub hop: HopId,
-    pub key: i64,
-    pub id: i64,
-    /// Position in [`Scanned::ranges`].
-    pub row: usize,
-}
-
 impl Scanner {
     /// Compiles a scanner for one head of a table's data.
     ///
     /// # Errors
-    /// A message where the head does not fit the table's definition or lacks the primary key.
+    /// If the head does not fit the table's definition or lacks the primary key.
     pub fn new(
         table: &PlanTable,
         definition: &Table,
         head: &BlockHead,
         hops: Vec<HopToScan<'_>>,
         observed: bool,
-    ) -> Result<Scanner, String> {
+    ) -> Result<Scanner, HeadError> {
         if let Some(column) = head
             .columns
             .iter()
             .find(|column| definition.column(column).is_none())
         {
-            return Err(format!(
-                "the data has a column {column} that the definition of the table does not have"
-            ));
+            return Err(HeadError::UnknownColumn(column.clone()));
         }
-        let field = |column: &str| -> Result<usize, String> {
-            head.columns
-                .iter()
-                .position(|name| name == column)
-                .ok_or_else(|| {
-                    format!("the data has no column {column}, which is needed to find rows")
-                })
-        };
+        let field = |column: &str| head.columns.iter().position(|name| name == column);
         let mut unlinked = None;
         let mut optional = |column: &str| {
-            let found = field(column).ok();
+            let found = field(column);
             if found.is_none() {
                 unlinked.get_or_insert_with(|| column.to_owned());
             }
@@ -180,7 +116,7 @@ impl Scanner {
                     let feeds = hop
                         .feeds
                         .iter()
-                        .filter_map(|(slot, column)| Some((*slot, field(column).ok()?)))
+                        .filter_map(|(slot, column)| Some((*slot, field(column)?)))
                         .collect();
                     ready.push(ScanHop {
                         hop: hop.hop,
@@ -195,16 +131,17 @@ impl Scanner {
         let project: Vec<Option<usize>> = table
             .layout
             .iter()
-            .map(|column| field(&column.name).ok())
+            .map(|column| field(&column.name))
             .collect();
         let fields = head.columns.len();
+        let key = table.key_name();
         Ok(Scanner {
             form: head.form,
             fields,
             columns: head.columns.clone(),
             is_layout: project.iter().copied().eq((0..fields).map(Some)),
             project,
-            key: field(&table.layout[table.key].name)?,
+            key: field(key).ok_or_else(|| HeadError::NoColumn(key.to_owned()))?,
             ready,
             pending,
             observed,
@@ -316,7 +253,7 @@ impl Scanner {
                 scanned.starts.push(at);
                 scanned.ranges.len() - 1
             });
-            scanned.found.push(Found {
+            scanned.found.push(FoundRow {
                 hop: hop.hop,
                 key,
                 id,
@@ -357,7 +294,7 @@ impl Scanner {
         if self.observed {
             self.copy(row, &mut scanned.observed);
             scanned.observed.push(b'\n');
-            scanned.observed_places.push(scanned.place(block, at));
+            scanned.observed_positions.push(scanned.position(block, at));
         }
     }
 
@@ -384,130 +321,14 @@ impl Scanner {
     }
 }
 
-impl Scanned {
-    fn bad(&mut self, block: &Block, at: usize, reason: String) {
-        self.bad_rows += 1;
-        if self.bad.len() < DESCRIBED {
-            let RowPlace { row, offset } = self.place(block, at);
-            self.bad.push(BadRow {
-                row,
-                offset,
-                reason,
-            });
-        }
+/// Rows that were cut down to a table's layout before, as a block.
+pub(super) fn layout_block(head: Arc<BlockHead>, rows: Vec<u8>) -> Block {
+    Block {
+        head,
+        range: 0..rows.len(),
+        buffer: Arc::new(rows),
+        offset: 0,
+        first_row: 0,
+        converted: None,
     }
-
-    /// The place of the row that is being scanned.
-    fn place(&self, block: &Block, at: usize) -> RowPlace {
-        RowPlace {
-            row: block.first_row + self.rows.max(1),
-            offset: block.offset_of(at),
-        }
-    }
-}
-
-/// A row that was split into fields, whatever form it has.
-trait Row {
-    fn len(&self) -> usize;
-    fn is_null(&self, field: usize) -> bool;
-    /// The field's text, if it is the same in every form: no escapes, no quotes.
-    fn plain(&self, field: usize) -> &[u8];
-    /// All fields as COPY text, where the row is that.
-    fn copy_text(&self) -> Option<&[u8]>;
-    /// Appends the field as COPY text.
-    fn copy(&self, field: usize, out: &mut Vec<u8>);
-
-    fn integer(&self, field: usize) -> Option<i64> {
-        parse_integer(self.plain(field))
-    }
-
-    fn passes(&self, condition: &FieldTest) -> bool {
-        let Some(field) = condition.field else {
-            return matches!(condition.test, Test::Null);
-        };
-        match &condition.test {
-            Test::Null => self.is_null(field),
-            Test::NotNull => !self.is_null(field),
-            _ if self.is_null(field) => false,
-            Test::In(texts) => texts
-                .iter()
-                .any(|text| text.as_bytes() == self.plain(field)),
-            Test::Above(bound) => self.integer(field).is_some_and(|value| value > *bound),
-            Test::Below(bound) => self.integer(field).is_some_and(|value| value < *bound),
-        }
-    }
-}
-
-struct CopyRow<'a> {
-    bytes: &'a [u8],
-    fields: &'a [Range<usize>],
-}
-
-impl Row for CopyRow<'_> {
-    fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    fn is_null(&self, field: usize) -> bool {
-        self.plain(field) == b"\\N"
-    }
-
-    fn plain(&self, field: usize) -> &[u8] {
-        &self.bytes[self.fields[field].clone()]
-    }
-
-    fn copy_text(&self) -> Option<&[u8]> {
-        let (first, last) = (self.fields.first()?, self.fields.last()?);
-        Some(&self.bytes[first.start..last.end])
-    }
-
-    fn copy(&self, field: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.plain(field));
-    }
-}
-
-struct CsvRow<'a> {
-    bytes: &'a [u8],
-    fields: &'a [csv_text::CsvField],
-}
-
-impl Row for CsvRow<'_> {
-    fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    fn is_null(&self, field: usize) -> bool {
-        !self.fields[field].quoted && self.fields[field].range.is_empty()
-    }
-
-    fn plain(&self, field: usize) -> &[u8] {
-        &self.bytes[self.fields[field].range.clone()]
-    }
-
-    fn copy_text(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn copy(&self, field: usize, out: &mut Vec<u8>) {
-        csv_text::to_copy_text(self.plain(field), self.fields[field].quoted, out);
-    }
-}
-
-/// An integer in PostgreSQL's text form.
-pub fn parse_integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > 19 {
-        return None;
-    }
-    let mut value: i128 = 0;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        value = value * 10 + i128::from(digit - b'0');
-    }
-    i64::try_from(if negative { -value } else { value }).ok()
 }

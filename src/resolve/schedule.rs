@@ -27,10 +27,8 @@ pub(super) struct Schedule {
 impl Schedule {
     /// All tables that the plan reads, for so many reading threads.
     pub fn new(plan: &Plan, source: &dyn TableSource, readers: usize) -> Self {
-        let is_needed = |table: &TableId| {
-            plan.tables[*table].observed || plan.hops.iter().any(|hop| hop.table == *table)
-        };
-        let unread: BTreeSet<TableId> = (0..plan.tables.len()).filter(is_needed).collect();
+        let tables = plan.tables.ids();
+        let unread: BTreeSet<TableId> = tables.filter(|table| plan.is_read(*table)).collect();
         let size = |table: &TableId| -> u64 {
             let parts = source.parts(&plan.tables[*table].name);
             parts.iter().map(|part| part.size).sum()

@@ -21,7 +21,7 @@ pub(super) fn start(
     candidates: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
-    let plan = plan(request.pipeline, request.selection, catalog).map_err(ResolveError::Plan)?;
+    let plan = plan(request.pipeline, request.selection, catalog)?;
     check_strict(request, &plan)?;
     observer.planned(&plan, facts);
     let (choice, limits) = (request.choice.clone(), request.limits.clone());
@@ -66,10 +66,8 @@ pub(super) fn check_taken(
         return Ok(());
     };
     let is_needed = |name: &&TableName| {
-        let table = plan.tables.iter().position(|table| table.name == **name);
-        table.is_some_and(|id| {
-            plan.tables[id].observed || plan.hops.iter().any(|hop| hop.table == id)
-        })
+        let table = plan.table(name);
+        table.is_some_and(|table| plan.is_read(table))
     };
     let lacks = match &facts.only {
         _ if other.sha256 == pipeline.sha256 => return Ok(()),

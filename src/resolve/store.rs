@@ -5,17 +5,19 @@
 //! are written to a temp file and read back when a batch needs rows of it. What always
 //! stays in memory is the index: 25 bytes for each row and hop.
 
+mod key_ranges;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use foldhash::fast::FixedState;
 
-use super::plan::HopId;
+use super::plan::{HopId, IdVec};
 use crate::io_error;
+use key_ranges::KeyRanges;
 
 /// Segments are closed when they reach this many bytes.
 const SEGMENT: usize = 1 << 20;
@@ -59,72 +61,12 @@ enum Segment {
     File(u64),
 }
 
-/// Entries that a range of keys has on average.
-const IN_RANGE: usize = 8;
-
-/// Sorted entries cut into ranges of keys of equal width, so that looking a key up is a division and not a search
-/// through all entries. Where keys are unevenly spread a range has many entries, or none.
-#[derive(Debug, Clone, Default)]
-struct Ranges {
-    first: i64,
-    /// A key's range is its distance from the first key, shifted right by this.
-    shift: u32,
-    /// Where each range begins; at the end the number of entries.
-    starts: Vec<usize>,
-}
-
-impl Ranges {
-    fn of(entries: &[Entry]) -> Ranges {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return Ranges::default();
-        };
-        let width = distance(first.key, last.key);
-        let most = (entries.len() / IN_RANGE).max(1) as u64;
-        let mut shift = 0;
-        // A shift by all 64 bits does not exist; with 63 there are two ranges at the most.
-        while shift < 63 && width >> shift >= most {
-            shift += 1;
-        }
-        let mut starts = Vec::with_capacity((width >> shift) as usize + 2);
-        for (position, entry) in entries.iter().enumerate() {
-            let range = (distance(first.key, entry.key) >> shift) as usize;
-            while starts.len() <= range {
-                starts.push(position);
-            }
-        }
-        starts.push(entries.len());
-        Ranges {
-            first: first.key,
-            shift,
-            starts,
-        }
-    }
-
-    /// The positions between which entries of a key are.
-    fn of_key(&self, key: i64) -> Range<usize> {
-        if key < self.first {
-            return 0..0;
-        }
-        let range = usize::try_from(distance(self.first, key) >> self.shift);
-        let starts = range
-            .ok()
-            .and_then(|range| self.starts.get(range..range.checked_add(2)?));
-        starts.map_or(0..0, |starts| starts[0]..starts[1])
-    }
-}
-
-/// From a key to one that is not before it.
-fn distance(from: i64, to: i64) -> u64 {
-    // Right for every pair, because it is computed in 64 bits that wrap around.
-    to.wrapping_sub(from) as u64
-}
-
 /// Kept rows and the index by hop.
 pub struct RowStore {
     segments: Vec<Segment>,
-    hops: Vec<Vec<Entry>>,
+    hops: IdVec<HopId, Vec<Entry>>,
     /// Where the entries of a range of keys are, by hop.
-    ranges: Vec<Ranges>,
+    ranges: IdVec<HopId, KeyRanges>,
     /// Rows and index together stay below this many bytes of memory, as far as rows can be moved out.
     limit: usize,
     in_memory: usize,
@@ -141,8 +83,8 @@ impl RowStore {
     pub fn new(hops: usize, limit: usize, temp_dir: &Path) -> Self {
         RowStore {
             segments: Vec::new(),
-            hops: vec![Vec::new(); hops],
-            ranges: vec![Ranges::default(); hops],
+            hops: (0..hops).map(|_| Vec::new()).collect(),
+            ranges: (0..hops).map(|_| KeyRanges::default()).collect(),
             limit,
             in_memory: 0,
             moved_out: 0,
@@ -229,14 +171,13 @@ impl RowStore {
             entries.shrink_to_fit();
         };
         match pool {
-            Some(pool) => pool.install(|| self.hops.par_iter_mut().for_each(sort)),
-            None => self.hops.iter_mut().for_each(sort),
+            Some(pool) => {
+                let hops = self.hops.as_mut_slice();
+                pool.install(|| hops.par_iter_mut().for_each(sort));
+            }
+            None => self.hops.as_mut_slice().iter_mut().for_each(sort),
         }
-        self.ranges = self
-            .hops
-            .iter()
-            .map(|entries| Ranges::of(entries))
-            .collect();
+        self.ranges = self.hops.map(|entries| KeyRanges::new(entries));
     }
 
     /// The rows that a hop found by this key, in order of their primary keys.
@@ -328,6 +269,11 @@ impl RowStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::plan::Id;
+
+    fn hop(position: usize) -> HopId {
+        HopId::at(position)
+    }
 
     fn store_of(limit: usize, rows: usize) -> (RowStore, Vec<RowAt>) {
         let mut store = RowStore::new(1, limit, &std::env::temp_dir());
@@ -336,7 +282,7 @@ mod tests {
                 let row = format!("{i}\t{}", "x".repeat(i % 5000));
                 let at = store.push(row.as_bytes()).unwrap();
                 store.enter(
-                    0,
+                    hop(0),
                     Entry {
                         key: (i % 7) as i64,
                         id: -(i as i64),
@@ -378,12 +324,16 @@ mod tests {
     fn rows_of_a_key_come_in_order_of_their_ids() {
         let (mut store, _) = store_of(1 << 30, 100);
         store.sort(None);
-        let ids: Vec<i64> = store.found(0, 3).iter().map(|entry| entry.id).collect();
+        let ids: Vec<i64> = store
+            .found(hop(0), 3)
+            .iter()
+            .map(|entry| entry.id)
+            .collect();
         let mut sorted = ids.clone();
         sorted.sort_unstable();
         assert_eq!(ids, sorted);
         assert_eq!(ids.len(), 14);
-        assert!(store.found(0, 99).is_empty());
+        assert!(store.found(hop(0), 99).is_empty());
     }
 
     #[test]
@@ -391,11 +341,11 @@ mod tests {
         // By hop: keys and bytes of the rows that it found.
         let united = |hops: [&[(i64, &str)]; 2]| {
             let mut store = RowStore::new(2, 1 << 20, &std::env::temp_dir());
-            for (hop, rows) in hops.into_iter().enumerate() {
+            for (position, rows) in hops.into_iter().enumerate() {
                 for (id, row) in rows {
                     let at = store.push(row.as_bytes()).unwrap();
                     store.enter(
-                        hop,
+                        HopId::at(position),
                         Entry {
                             key: 1,
                             id: *id,
@@ -404,9 +354,9 @@ mod tests {
                     );
                 }
             }
-            let is_united = store.unite(&[0, 1]);
+            let is_united = store.unite(&[hop(0), hop(1)]);
             let mut places: Vec<RowAt> = (0..2)
-                .flat_map(|hop| store.all(hop))
+                .flat_map(|position| store.all(hop(position)))
                 .map(|it| it.at)
                 .collect();
             places.sort();
@@ -455,14 +405,18 @@ mod tests {
             for (id, key) in keys.iter().enumerate().rev() {
                 let at = store.push(b"row").unwrap();
                 let (key, id) = (*key, id as i64);
-                store.enter(0, Entry { key, id, at });
+                store.enter(hop(0), Entry { key, id, at });
             }
             store.sort(None);
             let near = keys
                 .iter()
                 .flat_map(|key| [key.saturating_sub(1), *key, key.saturating_add(1)]);
             for key in near.chain([0, i64::MIN, i64::MAX]) {
-                let ids: Vec<i64> = store.found(0, key).iter().map(|entry| entry.id).collect();
+                let ids: Vec<i64> = store
+                    .found(hop(0), key)
+                    .iter()
+                    .map(|entry| entry.id)
+                    .collect();
                 let wanted = keys.iter().enumerate().filter(|(_, other)| **other == key);
                 let wanted: Vec<i64> = wanted.map(|(id, _)| id as i64).collect();
                 assert_eq!(ids, wanted, "{key} of {keys:?}");

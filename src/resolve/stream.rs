@@ -48,9 +48,7 @@ pub(super) fn resolve_stream(
         timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let Some(mut stream) = driven else {
         read?;
-        return Err(ResolveError::Plan(
-            "the snapshot holds no table at all".to_owned(),
-        ));
+        return Err(ResolveError::NoTables);
     };
     let cut_off = match read {
         Ok(()) => None,
@@ -210,9 +208,7 @@ fn drive_stream(
                 | Event::Holdings(_),
                 None,
             ) => {
-                return Err(ResolveError::Plan(
-                    "rows came before the catalog".to_owned(),
-                ));
+                return Err(ResolveError::Broken("rows came before the catalog"));
             }
         }
     }

@@ -97,8 +97,8 @@ pub(super) fn resolve_tables(
                     }
                 }
                 Err(_) => {
-                    return Err(ResolveError::Plan(
-                        "the readers of the snapshot ended early".to_owned(),
+                    return Err(ResolveError::Broken(
+                        "the readers of the snapshot ended early",
                     ));
                 }
             }

@@ -9,10 +9,13 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::{FixedState, RandomState};
 
+use super::error::ResolveError;
 use super::interrupt::check_interrupted;
+use super::keys::parse_integer;
 use super::live::Live;
-use super::plan::{HopId, Plan, SlotId, SlotSource, TableId};
-use super::{ResolveError, Resolved, RowAt, RowStore, Rows, parse_integer};
+use super::plan::{HopId, IdVec, Plan, SlotId, SlotSource, TableId};
+use super::resolved::{Resolved, RowSource};
+use super::store::{RowAt, RowStore};
 use crate::snapshot::codec::copy_text;
 
 /// Takes a row: its table and its fields by the table's layout, in COPY text without a line end.
@@ -33,16 +36,12 @@ pub fn walk(
     let mut walk = Walk {
         plan,
         interrupted,
-        keys: plan
-            .slots
-            .iter()
-            .map(|source| first_keys(source, resolved))
-            .collect(),
+        keys: plan.slots.map(|source| first_keys(source, resolved)),
         kept: HashSet::default(),
-        asked: plan.tables.iter().map(|_| HashMap::default()).collect(),
+        asked: plan.tables.map(|_| HashMap::default()),
         take,
     };
-    let mut open: Vec<HopId> = (0..plan.hops.len()).collect();
+    let mut open: Vec<HopId> = plan.hops.ids().collect();
     while !open.is_empty() {
         // A hop's keys are known when all hops that feed its slot are done.
         let fed = |hop: &HopId| {
@@ -51,9 +50,7 @@ pub fn walk(
         };
         let (ready, waiting): (Vec<HopId>, Vec<HopId>) = open.iter().partition(|hop| fed(hop));
         if ready.is_empty() {
-            return Err(ResolveError::Plan(
-                "the pipeline's links go in a circle".to_owned(),
-            ));
+            return Err(ResolveError::Broken("the pipeline's links go in a circle"));
         }
         for hop in ready {
             walk.hop(hop, &resolved.rows)?;
@@ -77,17 +74,16 @@ struct Walk<'a> {
     plan: &'a Plan,
     interrupted: &'a AtomicBool,
     /// By slot.
-    keys: Vec<Vec<i64>>,
+    keys: IdVec<SlotId, Vec<i64>>,
     /// Where the kept rows are that have been handed out.
     kept: HashSet<RowAt, FixedState>,
     /// Rows of a server that have been handed out, by table: their primary keys and hashes.
-    asked: Vec<HashMap<(i64, u64), Copies, RandomState>>,
+    asked: IdVec<TableId, HashMap<(i64, u64), Copies, RandomState>>,
     take: TakeRow<'a>,
 }
 
 /// How often a row came by that looks the same. A hop finds a row once, and rows that are equal in all columns are found by
 /// the same hops: so there are as many of them as one hop has found.
-#[derive(Default)]
 struct Copies {
     handed_out: u32,
     /// The hop that found it last, and how often.
@@ -96,13 +92,13 @@ struct Copies {
 }
 
 impl Walk<'_> {
-    fn hop(&mut self, hop: HopId, rows: &Rows) -> Result<(), ResolveError> {
+    fn hop(&mut self, hop: HopId, rows: &RowSource) -> Result<(), ResolveError> {
         let mut keys = self.keys[self.plan.hops[hop].slot].clone();
         keys.sort_unstable();
         keys.dedup();
         match rows {
-            Rows::Kept(store) => self.kept(hop, &keys, store),
-            Rows::Live(live) => self.live(hop, &keys, live),
+            RowSource::Kept(store) => self.kept(hop, &keys, store),
+            RowSource::Live(live) => self.live(hop, &keys, live),
         }
     }
 
@@ -133,7 +129,11 @@ impl Walk<'_> {
         live.rows_of(hop, keys, self.interrupted, &mut |id, row| {
             let copies = &mut self.asked[table];
             let hash = copies.hasher().hash_one(row);
-            let copies = copies.entry((id, hash)).or_default();
+            let copies = copies.entry((id, hash)).or_insert(Copies {
+                handed_out: 0,
+                hop,
+                found: 0,
+            });
             if copies.hop != hop {
                 (copies.hop, copies.found) = (hop, 0);
             }

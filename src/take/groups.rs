@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use crate::pipeline::{Columns, Entity, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, Choice, Outcome, Plan, Request, ResolveError, Resolved, Selection, TableId,
-    parse_integer, resolve, undefined, walk, without_data,
+    self, Choice, Outcome, Plan, PlanError, Request, ResolveError, Resolved, Selection, TableId,
+    parse_integer, resolve, walk, without_data,
 };
 use crate::snapshot;
 use crate::snapshot::codec::copy_text;
-use crate::snapshot::{Block, BlockHead, RowForm, Snapshot, SnapshotFacts, TableName};
+use crate::snapshot::{Block, BlockHead, Snapshot, SnapshotFacts, TableName};
 
 use super::files::{Files, Stop};
 use super::{TakeError, TakeObserver, TakeRequest, TakenTables};
@@ -74,7 +74,7 @@ pub(super) fn rows(
         return Err(failed(cut_off.into()));
     }
     complete(&outcome)
-        .map_err(ResolveError::Plan)
+        .map_err(ResolveError::Incomplete)
         .map_err(failed)?;
     let mut writing = Writing {
         plan: &outcome.resolved.plan,
@@ -155,7 +155,7 @@ impl resolve::Observer for Tables<'_> {
 fn complete(outcome: &Outcome) -> Result<(), String> {
     let resolved = &outcome.resolved;
     if let Some(table) = outcome.undefined.first() {
-        return Err(undefined(table));
+        return Err(PlanError::Undefined(table.clone()).to_string());
     }
     for (table, missing) in &resolved.without_data {
         let of_table = &resolved.plan.tables[*table].name;
@@ -186,7 +186,10 @@ fn complete(outcome: &Outcome) -> Result<(), String> {
     }
     let mut relations = resolved.plan.relations.iter();
     match relations.find(|relation| relation.name == ENTITIES) {
-        Some(relation) => relation.source.as_ref().map(drop).map_err(Clone::clone),
+        Some(relation) => match &relation.source {
+            Ok(_) => Ok(()),
+            Err(reason) => Err(reason.to_string()),
+        },
         None => Err("the entities' own rows cannot be found".to_owned()),
     }
 }
@@ -266,16 +269,11 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// Begins the files of all tables for which the source has data.
     fn begin(&mut self, resolved: &Resolved) -> Result<(), Stop> {
-        for (id, table) in self.plan.tables.iter().enumerate() {
+        for (id, table) in self.plan.tables.enumerate() {
             if resolved.unseen.contains(&id) && resolved.without_data.contains_key(&id) {
                 continue;
             }
-            let columns = table.layout.iter().map(|column| column.name.clone());
-            let head = Arc::new(BlockHead {
-                table: table.name.clone(),
-                columns: columns.collect(),
-                form: RowForm::CopyText,
-            });
+            let head = Arc::new(table.layout_head());
             // A column without data stays one.
             let absent = resolved.absent.get(&id);
             let there = |position: &usize| !absent.is_some_and(|it| it.contains(position));
@@ -341,7 +339,7 @@ struct Parents {
 impl Parents {
     fn new(entity: &Entity, plan: &Plan) -> Parents {
         let name = TableName::public(&entity.table);
-        let table = plan.tables.iter().position(|table| table.name == name);
+        let table = plan.table(&name);
         let column = |column: &str| plan.tables[table?].column(column);
         Parents {
             table,

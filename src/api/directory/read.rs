@@ -173,8 +173,8 @@ fn instance(
         relations: Relations::All,
         edition: source.edition,
     };
-    let served =
-        plan(source.pipeline, &selection, &outcome.catalog).map_err(DirectoryError::Plan)?;
+    let served = plan(source.pipeline, &selection, &outcome.catalog)
+        .map_err(|error| DirectoryError::Plan(error.to_string()))?;
     let stated = outcome.facts.gitlab_version.clone();
     let enterprise = is_enterprise(stated.as_deref(), source.edition);
     let suffix = if enterprise { "-ee" } else { "" };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::pipeline::{ComputedValue, Instead, OrderBy, TemplatePart, ValueRule};
 use crate::resolve::{
-    Plan, PlanComputed, PlanNested, PlanNode, PlanTable, Reach, TableId, Through,
+    HopId, Plan, PlanComputed, PlanError, PlanNested, PlanNode, PlanTable, ReachedFrom, TableId,
 };
 
 use super::Place;
@@ -15,13 +15,22 @@ pub(super) struct Node {
     pub(super) place: usize,
     pub(super) table: TableId,
     pub(super) many: bool,
+    /// Ways from the row above; none at the top level, where the plan says them.
     pub(super) reach: Vec<Reach>,
-    pub(super) through: Option<Through>,
+    /// The way from the rows of a join table, where `reach` leads to those.
+    pub(super) through: Option<Reach>,
     pub(super) order: Vec<Order>,
     pub(super) instead: Option<(usize, Instead)>,
     pub(super) fields: Vec<Field>,
     pub(super) nested: Vec<Nested>,
     pub(super) collected: Vec<usize>,
+}
+
+/// A hop by a column of rows.
+pub(super) struct Reach {
+    /// Position in the layout of the rows' table.
+    pub(super) column: usize,
+    pub(super) hop: HopId,
 }
 
 pub(super) enum Nested {
@@ -50,7 +59,7 @@ pub(super) enum Value {
     NullAsColumn(Codec, usize, Codec),
     Object {
         prefix: Vec<u8>,
-        parts: Vec<Part>,
+        parts: Vec<TemplateField>,
     },
     TextColor {
         default: Vec<u8>,
@@ -63,14 +72,10 @@ pub(super) enum Value {
     Null,
 }
 
-pub(super) enum Part {
+/// A piece of an object's text.
+pub(super) enum TemplateField {
     Text(Vec<u8>),
     Column(usize),
-}
-
-/// Why a node does not fit its table.
-fn lacks(table: &PlanTable, column: &str) -> String {
-    format!("table {} does not keep column {column}", table.name)
 }
 
 pub(super) struct Compiler<'a> {
@@ -95,7 +100,7 @@ impl Compiler<'_> {
         node: &PlanNode,
         parent: Option<(TableId, &str)>,
         places: &mut Vec<Place>,
-    ) -> Result<Node, String> {
+    ) -> Result<Node, PlanError> {
         let table = &self.plan.tables[node.table];
         let path = match parent {
             Some((_, above)) => format!("{above}.{}", node.name),
@@ -106,13 +111,10 @@ impl Compiler<'_> {
             path: path.clone(),
             table: table.name.to_string(),
         });
-        let position = |table: &PlanTable, column: &str| {
-            table.column(column).ok_or_else(|| lacks(table, column))
-        };
         let mut fields = Vec::new();
         for (column, layout) in table.layout.iter().enumerate() {
             if node.columns.contains(&layout.name) && !self.is_absent(node.table, column) {
-                fields.push(self.field(node, &layout.name, column)?);
+                fields.push(self.field(table, &layout.name, column)?);
             }
         }
         for computed in &node.computed {
@@ -130,8 +132,8 @@ impl Compiler<'_> {
                 },
             });
         }
-        let order = |by: &OrderBy| -> Result<Order, String> {
-            let column = position(table, &by.column)?;
+        let order = |by: &OrderBy| -> Result<Order, PlanError> {
+            let column = table.kept_column(&by.column)?;
             let integer = table.layout[column].sql_type.is_integer();
             Ok(Order {
                 column,
@@ -141,30 +143,48 @@ impl Compiler<'_> {
         };
         let instead = match (&node.instead, parent) {
             (Some(instead), Some((parent, _))) => Some((
-                position(&self.plan.tables[parent], &instead.column)?,
+                self.plan.tables[parent].kept_column(&instead.column)?,
                 instead.clone(),
             )),
-            _ => None,
+            (Some(_), None) | (None, _) => None,
+        };
+        let mut reach = Vec::new();
+        for planned in &node.reach {
+            match (&planned.from, parent) {
+                (ReachedFrom::Column(column), Some((parent, _))) => reach.push(Reach {
+                    column: self.plan.tables[parent].kept_column(column)?,
+                    hop: planned.hop,
+                }),
+                // The top level.
+                (ReachedFrom::EntityKey | ReachedFrom::EntityRoot, _)
+                | (ReachedFrom::Column(_), None) => {}
+            }
+        }
+        let through = match &node.through {
+            Some(through) => Some(Reach {
+                column: self.plan.tables[through.join].kept_column(&through.to)?,
+                hop: through.hop,
+            }),
+            None => None,
         };
         Ok(Node {
             place,
             table: node.table,
             many: node.many,
-            reach: node.reach.clone(),
-            through: node.through.clone(),
+            reach,
+            through,
             order: node.order.iter().map(order).collect::<Result<_, _>>()?,
             instead,
             fields,
             nested,
-            collected: node.collected.clone(),
+            collected: table.collected.clone(),
         })
     }
 
     /// A column as a key, by the rules of its table.
-    fn field(&self, node: &PlanNode, name: &str, column: usize) -> Result<Field, String> {
-        let table = &self.plan.tables[node.table];
+    fn field(&self, table: &PlanTable, name: &str, column: usize) -> Result<Field, PlanError> {
         let codec = self.codec(table, column);
-        let rule = node.values.get(&table.layout[column].name);
+        let rule = table.values.get(&table.layout[column].name);
         let value = match rule {
             None => Value::Plain(codec),
             Some(ValueRule::Names(names)) => Value::Names(names.clone()),
@@ -175,11 +195,10 @@ impl Compiler<'_> {
             },
             Some(ValueRule::Object { field, template }) => {
                 let parts = template.iter().map(|part| match part {
-                    TemplatePart::Text(text) => Ok(Part::Text(text.clone().into_bytes())),
-                    TemplatePart::Column(other) => table
-                        .column(other)
-                        .map(Part::Column)
-                        .ok_or_else(|| lacks(table, other)),
+                    TemplatePart::Text(text) => Ok(TemplateField::Text(text.clone().into_bytes())),
+                    TemplatePart::Column(other) => {
+                        table.kept_column(other).map(TemplateField::Column)
+                    }
                 });
                 Value::Object {
                     prefix: prefix(field),
@@ -194,42 +213,44 @@ impl Compiler<'_> {
         })
     }
 
-    fn computed(&self, node: &PlanNode, computed: &PlanComputed) -> Result<Option<Field>, String> {
+    /// A computed key; `None` if the data does not have the column that it is made of.
+    fn computed(
+        &self,
+        node: &PlanNode,
+        computed: &PlanComputed,
+    ) -> Result<Option<Field>, PlanError> {
         let table = &self.plan.tables[node.table];
+        // Of no column of the row.
+        let field = |name: &str, value: Value| Field {
+            prefix: prefix(name),
+            column: 0,
+            value,
+        };
         let computed = match computed {
-            PlanComputed::Null { name } => {
-                return Ok(Some(Field {
-                    prefix: prefix(name),
-                    column: 0,
-                    value: Value::Null,
-                }));
-            }
+            PlanComputed::Null { name } => return Ok(Some(field(name, Value::Null))),
             PlanComputed::Lookup {
                 name,
-                reach,
+                parent,
+                hop,
                 column,
             } => {
-                let other = self.plan.hops[reach.hop].table;
-                if self.is_absent(other, *column) {
-                    return Ok(Some(Field {
-                        prefix: prefix(name),
-                        column: 0,
-                        value: Value::Null,
-                    }));
+                let other = self.plan.hops[*hop].table;
+                let looked_up = &self.plan.tables[other];
+                let column = looked_up.kept_column(column)?;
+                if self.is_absent(other, column) {
+                    return Ok(Some(field(name, Value::Null)));
                 }
-                let codec = self.codec(&self.plan.tables[other], *column);
                 let value = Value::Lookup {
-                    reach: reach.clone(),
-                    column: *column,
-                    codec,
+                    reach: Reach {
+                        column: table.kept_column(parent)?,
+                        hop: *hop,
+                    },
+                    column,
+                    codec: self.codec(looked_up, column),
                 };
-                return Ok(Some(Field {
-                    prefix: prefix(name),
-                    column: 0,
-                    value,
-                }));
+                return Ok(Some(field(name, value)));
             }
-            PlanComputed::Of(computed) => computed,
+            PlanComputed::OwnColumns(computed) => computed,
         };
         let (ComputedValue::Column(source)
         | ComputedValue::Names { column: source, .. }
@@ -248,7 +269,7 @@ impl Compiler<'_> {
                 value: Value::Names(names.clone()),
             },
             ComputedValue::TextColor { .. } => {
-                let default = match node.values.get(source) {
+                let default = match table.values.get(source) {
                     // The rule holds JSON text; a colour has nothing to unescape.
                     Some(ValueRule::NullAs(json)) => json.trim_matches('"').as_bytes().to_vec(),
                     _ => Vec::new(),
@@ -260,7 +281,7 @@ impl Compiler<'_> {
                 }
             }
             ComputedValue::Column(_) | ComputedValue::Lookup { .. } => {
-                self.field(node, &computed.name, column)?
+                self.field(table, &computed.name, column)?
             }
         };
         Ok(Some(field))

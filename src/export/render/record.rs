@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::resolve::{Entry, RowAt, parse_integer};
 use crate::snapshot::codec::copy_text;
 
-use super::compile::{Field, Nested, Node, Order, Part, Value};
+use super::compile::{Field, Nested, Node, Order, TemplateField, Value};
 use super::{BadValue, Rendered, Renderer, Resident, by_id, nth_field};
 use crate::export::values::{self, ValueError};
 
@@ -159,11 +159,11 @@ impl<'a> Job<'a> {
     /// The one row below a row is two with the same primary key: nobody knows which is the right one.
     fn two_of_one_key(&mut self, node: &Node) -> Result<bool, BadValue> {
         let table = &self.renderer.plan.tables[node.table];
-        let key = &table.layout[table.key].name;
+        let key = table.key_name();
         let bad = BadValue {
             table: table.name.to_string(),
             key: None,
-            column: Some(key.clone()),
+            column: Some(key.to_owned()),
             reason: format!("two rows have the same {key}, but one is nested"),
         };
         if !self.renderer.keep_going {
@@ -177,12 +177,12 @@ impl<'a> Job<'a> {
     fn gather(&self, node: &Node, parent: &RowFields<'_>) -> Vec<Entry> {
         let mut entries = Vec::new();
         for reach in &node.reach {
-            if let Some(key) = parse_integer(parent.field(reach.parent)) {
+            if let Some(key) = parse_integer(parent.field(reach.column)) {
                 entries.extend_from_slice(self.resident.found(reach.hop, key));
             }
         }
         if let Some(through) = &node.through {
-            entries = self.resident.joined(through, &entries);
+            entries = self.resident.reached(through, &entries);
         }
         let Ok(()) = by_id(
             &mut entries,
@@ -247,8 +247,8 @@ impl<'a> Job<'a> {
                     let mut text = Vec::new();
                     for part in parts {
                         match part {
-                            Part::Text(bytes) => text.extend_from_slice(bytes),
-                            Part::Column(column) => {
+                            TemplateField::Text(bytes) => text.extend_from_slice(bytes),
+                            TemplateField::Column(column) => {
                                 text.extend_from_slice(
                                     &values::decode_copy(row.field(*column)).map_err(said)?,
                                 );
@@ -274,14 +274,14 @@ impl<'a> Job<'a> {
                 column,
                 codec,
             } => {
-                let key = parse_integer(row.field(reach.parent));
+                let key = parse_integer(row.field(reach.column));
                 let found = key.map_or(&[][..], |key| self.resident.found(reach.hop, key));
                 if let [first, second, ..] = found
                     && first.id == second.id
                 {
                     let hop = &self.renderer.plan.hops[reach.hop];
                     let table = &self.renderer.plan.tables[hop.table];
-                    let key = &table.layout[table.key].name;
+                    let key = table.key_name();
                     let name = &table.name;
                     return Err(format!("two rows of table {name} have the same {key}"));
                 }

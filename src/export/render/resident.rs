@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::resolve::{Entry, HopId, Reach, RowAt, RowStore, Through, parse_integer};
+use crate::resolve::{Entry, HopId, RowAt, RowStore, parse_integer};
 
-use super::compile::{Nested, Node, Value};
+use super::compile::{Nested, Node, Reach, Value};
 use super::{Renderer, nth_field};
 
 /// A store, and rows of it that were moved out of memory, read back for one batch.
@@ -38,21 +38,12 @@ impl Resident {
         self.store.found(hop, key)
     }
 
-    /// The rows behind those of a join table.
-    pub(super) fn joined(&self, through: &Through, join: &[Entry]) -> Vec<Entry> {
-        let to = Reach {
-            parent: through.to,
-            hop: through.hop,
-        };
-        self.reached(&to, join)
-    }
-
     /// The rows that a hop found by a column of these rows.
-    fn reached(&self, reach: &Reach, rows: &[Entry]) -> Vec<Entry> {
+    pub(super) fn reached(&self, reach: &Reach, rows: &[Entry]) -> Vec<Entry> {
         let mut found = Vec::new();
         for entry in rows {
             let row = self.row(entry.at).unwrap_or_default();
-            if let Some(key) = parse_integer(nth_field(row, reach.parent)) {
+            if let Some(key) = parse_integer(nth_field(row, reach.column)) {
                 found.extend_from_slice(self.found(reach.hop, key));
             }
         }
@@ -96,7 +87,7 @@ impl Resident {
             }
             if let Some(through) = &child.through {
                 self.load(&found)?;
-                found = self.joined(through, &found);
+                found = self.reached(through, &found);
             }
             found.sort_unstable();
             found.dedup();

@@ -4,43 +4,44 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::resolve::ResolveError;
+use crate::resolve::error::ResolveError;
+use crate::resolve::keys::KeySet;
 use crate::resolve::plan::{HopId, Plan, SlotSource, TableId};
-use crate::resolve::scan::{HopToScan, Scanned, Scanner};
+use crate::resolve::scan::{HeadError, HopToScan, Scanned, Scanner, layout_block};
 use crate::snapshot::{
-    Block, BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, RowForm, SnapshotError,
+    BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, SnapshotError,
 };
 
 /// Keys that one query names at the most; of more, several are made.
 pub(super) const KEYS: usize = 10_000;
 
 /// Why rows did not come.
-pub(super) enum Failure {
+pub(super) enum AskFailure {
     /// The rows that were asked for cannot be had; others can.
     Relation(String),
     /// Nothing more can be had.
     Run(ResolveError),
 }
 
-impl From<SnapshotError> for Failure {
+impl From<SnapshotError> for AskFailure {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Refused { .. } | SnapshotError::Changed { .. } => {
-                Failure::Relation(error.to_string())
+                AskFailure::Relation(error.to_string())
             }
-            error => Failure::Run(error.into()),
+            error => AskFailure::Run(error.into()),
         }
     }
 }
 
-/// As which rows of a hop the rows of a query are taken.
-pub(super) enum As {
-    /// Found by the hop's own key.
+/// What the rows of a query are for.
+pub(super) enum Purpose {
+    /// They are found by a hop, by its own key.
     Hop(HopId),
-    /// Rows of the hop's table that are known by their primary key.
-    Keyed(HopId),
-    /// Rows for the entity directory.
-    Observed,
+    /// They are those of a hop's table, found by their primary key.
+    HopByPrimaryKey(HopId),
+    /// They say who the entities are.
+    Directory,
 }
 
 /// Takes a row: its primary key, and its fields by the table's layout.
@@ -62,10 +63,10 @@ impl Asker<'_> {
         &self,
         table: TableId,
         predicates: Vec<Predicate<'_>>,
-        rows_as: &As,
+        purpose: &Purpose,
         interrupted: &AtomicBool,
-        take: &mut dyn FnMut(Scanned) -> Result<ControlFlow<()>, Failure>,
-    ) -> Result<(), Failure> {
+        take: &mut dyn FnMut(Scanned) -> Result<ControlFlow<()>, AskFailure>,
+    ) -> Result<(), AskFailure> {
         let name = &self.plan.tables[table].name;
         let columns = self.plan.tables[table]
             .layout
@@ -81,19 +82,23 @@ impl Asker<'_> {
         let mut scanner = None;
         self.read(&query, interrupted, &mut |event| match event {
             Event::Begin(head) => {
-                let made = self.scanner(table, &head, rows_as);
+                let made = self.scanner(table, &head, purpose);
                 scanner = Some(
-                    made.map_err(|reason| Failure::Relation(format!("table {name}: {reason}")))?,
+                    made.map_err(|error| AskFailure::Relation(format!("table {name}: {error}")))?,
                 );
                 Ok(ControlFlow::Continue(()))
             }
             Event::Rows(block) => {
                 let Some(scanner) = &scanner else {
-                    return Ok(ControlFlow::Continue(()));
+                    let reason = "rows came without their head";
+                    return Err(AskFailure::Relation(format!("table {name}: {reason}")));
                 };
                 let scanned = scanner.scan(&block);
                 match scanned.bad.first() {
-                    Some(bad) => Err(Failure::Relation(format!("table {name}: {}", bad.reason))),
+                    Some(bad) => Err(AskFailure::Relation(format!(
+                        "table {name}: {}",
+                        bad.reason
+                    ))),
                     None => take(scanned),
                 }
             }
@@ -108,29 +113,21 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// A row that cannot be used.
-    pub fn known(&self, table: TableId, rows_as: &As, rows: Vec<u8>) -> Result<Scanned, Failure> {
+    pub fn known(
+        &self,
+        table: TableId,
+        purpose: &Purpose,
+        rows: Vec<u8>,
+    ) -> Result<Scanned, AskFailure> {
         let planned = &self.plan.tables[table];
-        let head = Arc::new(BlockHead {
-            table: planned.name.clone(),
-            columns: planned
-                .layout
-                .iter()
-                .map(|column| column.name.clone())
-                .collect(),
-            form: RowForm::CopyText,
-        });
-        let broken = |reason: &str| Failure::Relation(format!("table {}: {reason}", planned.name));
+        let head = Arc::new(planned.layout_head());
+        let broken = |reason: &dyn std::fmt::Display| {
+            AskFailure::Relation(format!("table {}: {reason}", planned.name))
+        };
         let scanner = self
-            .scanner(table, &head, rows_as)
-            .map_err(|reason| broken(&reason))?;
-        let scanned = scanner.scan(&Block {
-            head,
-            range: 0..rows.len(),
-            buffer: Arc::new(rows),
-            offset: 0,
-            first_row: 0,
-            converted: None,
-        });
+            .scanner(table, &head, purpose)
+            .map_err(|error| broken(&error))?;
+        let scanned = scanner.scan(&layout_block(head, rows));
         match scanned.bad.first() {
             Some(bad) => Err(broken(&bad.reason)),
             None => Ok(scanned),
@@ -145,12 +142,12 @@ impl Asker<'_> {
         &self,
         query: &Query<'_>,
         interrupted: &AtomicBool,
-        take: &mut dyn FnMut(Event) -> Result<ControlFlow<()>, Failure>,
-    ) -> Result<(), Failure> {
+        take: &mut dyn FnMut(Event) -> Result<ControlFlow<()>, AskFailure>,
+    ) -> Result<(), AskFailure> {
         let mut result = Ok(());
         let read = self.source.read(query, &mut |event| {
             if interrupted.load(Ordering::Relaxed) {
-                result = Err(Failure::Run(ResolveError::Interrupted));
+                result = Err(AskFailure::Run(ResolveError::Interrupted));
                 return ControlFlow::Break(());
             }
             match take(event) {
@@ -168,21 +165,21 @@ impl Asker<'_> {
     /// Asks for the rows that a hop finds by these keys, and hands them out with their primary keys.
     ///
     /// # Errors
-    /// As [`Asker::read`].
+    /// Purpose [`Asker::read`].
     pub fn hop(
         &self,
         id: HopId,
         keys: &[i64],
         interrupted: &AtomicBool,
-        take: TakeFound<'_, Failure>,
-    ) -> Result<(), Failure> {
+        take: TakeFound<'_, AskFailure>,
+    ) -> Result<(), AskFailure> {
         let hop = &self.plan.hops[id];
         for keys in keys.chunks(KEYS) {
             let predicates = hop.predicates(keys);
             self.rows(
                 hop.table,
                 predicates,
-                &As::Hop(id),
+                &Purpose::Hop(id),
                 interrupted,
                 &mut |scanned| {
                     for found in &scanned.found {
@@ -195,23 +192,28 @@ impl Asker<'_> {
         Ok(())
     }
 
-    fn scanner(&self, table: TableId, head: &BlockHead, rows_as: &As) -> Result<Scanner, String> {
+    fn scanner(
+        &self,
+        table: TableId,
+        head: &BlockHead,
+        purpose: &Purpose,
+    ) -> Result<Scanner, HeadError> {
         let planned = &self.plan.tables[table];
         let definition = self
             .catalog
             .table(&planned.name)
-            .ok_or_else(|| "the snapshot has no definition of the table".to_owned())?;
+            .ok_or(HeadError::NoDefinition)?;
         // Which rows have the keys and pass the filter the server has decided.
-        let (hop, child) = match rows_as {
-            As::Hop(hop) => (Some(*hop), self.plan.hops[*hop].child.as_str()),
-            As::Keyed(hop) => (Some(*hop), planned.layout[planned.key].name.as_str()),
-            As::Observed => (None, ""),
+        let (hop, child) = match purpose {
+            Purpose::Hop(hop) => (Some(*hop), self.plan.hops[*hop].child.as_str()),
+            Purpose::HopByPrimaryKey(hop) => (Some(*hop), planned.key_name()),
+            Purpose::Directory => (None, ""),
         };
         let hops = hop.map(|hop| HopToScan {
             hop,
             child,
             filter: &[],
-            keys: Some(Arc::new(crate::resolve::keys::KeySet::Any)),
+            keys: Some(Arc::new(KeySet::Any)),
             // What records refer to is gathered when they are rendered.
             feeds: self
                 .plan

@@ -3,18 +3,18 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use crate::resolve::parse_integer;
+use crate::resolve::keys::parse_integer;
 use crate::resolve::plan::{HopId, PlanNode};
 use crate::snapshot::codec::copy_text;
 use crate::snapshot::{Event, Fields, Query};
 
-use super::ask::{Asker, Failure, KEYS};
-use super::fetch::Of;
+use super::ask::{AskFailure, Asker, KEYS};
+use super::requests::EntityRequest;
 
 /// What a hop found: the key it was found by, and a column of the row. Sorted, each pair once.
-struct Pairs(Vec<(i64, i64)>);
+struct KeyPairs(Vec<(i64, i64)>);
 
-impl Pairs {
+impl KeyPairs {
     fn of(&self, key: i64) -> impl Iterator<Item = i64> + '_ {
         let from = self.0.partition_point(|pair| pair.0 < key);
         let found = self.0[from..].iter().take_while(move |pair| pair.0 == key);
@@ -30,32 +30,34 @@ impl Asker<'_> {
     pub fn top_level(
         &self,
         node: &PlanNode,
-        of: &[Of],
+        entities: &[EntityRequest],
         interrupted: &AtomicBool,
-    ) -> Result<Vec<Vec<i64>>, Failure> {
+    ) -> Result<Vec<Vec<i64>>, AskFailure> {
         let mut found = Vec::new();
         for reach in &node.reach {
-            let keys = of.iter().flat_map(|of| of.keys(reach.parent)).copied();
+            let keys = entities
+                .iter()
+                .flat_map(|request| request.keys(&reach.from));
             let table = &self.plan.tables[self.plan.hops[reach.hop].table];
             // Rows of a join table are known by what they lead to.
-            let column = node
-                .through
-                .as_ref()
-                .map_or(table.key, |through| through.to);
-            found.push(self.pairs(reach.hop, keys.collect(), column, interrupted)?);
+            let column = match &node.through {
+                Some(through) => through.to.as_str(),
+                None => table.key_name(),
+            };
+            found.push(self.pairs(reach.hop, keys.copied().collect(), column, interrupted)?);
         }
         let behind = match &node.through {
             None => None,
             Some(through) => {
                 let keys = found.iter().flat_map(|pairs| &pairs.0).map(|pair| pair.1);
-                let key = self.plan.tables[node.table].key;
+                let key = self.plan.tables[node.table].key_name();
                 Some(self.pairs(through.hop, keys.collect(), key, interrupted)?)
             }
         };
-        let ids = |of: &Of| {
+        let ids = |request: &EntityRequest| {
             let mut ids = Vec::new();
             for (reach, pairs) in node.reach.iter().zip(&found) {
-                for key in of.keys(reach.parent) {
+                for key in request.keys(&reach.from) {
                     match &behind {
                         None => ids.extend(pairs.of(*key)),
                         Some(behind) => ids.extend(pairs.of(*key).flat_map(|to| behind.of(to))),
@@ -66,24 +68,24 @@ impl Asker<'_> {
             ids.dedup();
             ids
         };
-        Ok(of.iter().map(ids).collect())
+        Ok(entities.iter().map(ids).collect())
     }
 
-    /// The rows that a hop finds by these keys: pairs of the key and of a column (a layout position). Rows in which the column
+    /// The rows that a hop finds by these keys: pairs of the key and of a column. Rows in which the column
     /// is NULL lead nowhere; a primary key that is NULL is an error.
     fn pairs(
         &self,
         hop: HopId,
         mut keys: Vec<i64>,
-        column: usize,
+        column: &str,
         interrupted: &AtomicBool,
-    ) -> Result<Pairs, Failure> {
+    ) -> Result<KeyPairs, AskFailure> {
         keys.sort_unstable();
         keys.dedup();
         let hop = &self.plan.hops[hop];
         let table = &self.plan.tables[hop.table];
-        let name = table.layout[column].name.as_str();
-        let mut columns = vec![hop.child.as_str(), name];
+        let may_be_null = column != table.key_name();
+        let mut columns = vec![hop.child.as_str(), column];
         columns.dedup();
         let mut pairs = Vec::new();
         for keys in keys.chunks(KEYS) {
@@ -107,10 +109,10 @@ impl Asker<'_> {
                         value.and_then(parse_integer),
                     ) {
                         (Some(key), Some(value)) => pairs.push((key, value)),
-                        _ if value == Some(b"\\N") && column != table.key => {}
+                        _ if value == Some(b"\\N") && may_be_null => {}
                         _ => {
-                            return Err(Failure::Relation(format!(
-                                "table {}: column {name} is no integer, but it is the primary key",
+                            return Err(AskFailure::Relation(format!(
+                                "table {}: column {column} is no integer, but it is the primary key",
                                 table.name
                             )));
                         }
@@ -121,6 +123,6 @@ impl Asker<'_> {
         }
         pairs.sort_unstable();
         pairs.dedup();
-        Ok(Pairs(pairs))
+        Ok(KeyPairs(pairs))
     }
 }

@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use foldhash::fast::FixedState;
 
 use crate::resolve::plan::{
-    HopId, PlanMaximum, PlanNested, PlanNode, PlanRelation, SlotId, TableId,
+    HopId, PlanMaximum, PlanNested, PlanNode, PlanRelation, ReachedFrom, SlotId, TableId,
 };
 use crate::resolve::scan::Scanned;
 use crate::resolve::store::{Entry, RowStore};
 use crate::snapshot::{Event, Fields, Predicate, Query};
 
-use super::ask::{As, Asker, Failure, KEYS};
-use super::fetch::Of;
+use super::ask::{AskFailure, Asker, KEYS, Purpose};
+use super::requests::EntityRequest;
 use super::shelf::Shelf;
 
 /// What a round's rows came to.
@@ -25,7 +25,7 @@ pub(super) enum Loaded {
 }
 
 /// A round that is being loaded.
-struct Load<'a> {
+struct RoundLoad<'a> {
     asker: &'a Asker<'a>,
     interrupted: &'a AtomicBool,
     store: RowStore,
@@ -34,14 +34,6 @@ struct Load<'a> {
     shelf: &'a Shelf,
     limit: usize,
     too_large: bool,
-}
-
-/// The hop by which a round's top-level rows are found in its store, each by its own primary key.
-pub fn top_hop(node: &PlanNode) -> Option<HopId> {
-    match &node.through {
-        Some(through) => Some(through.hop),
-        None => node.reach.first().map(|reach| reach.hop),
-    }
 }
 
 impl Asker<'_> {
@@ -54,7 +46,7 @@ impl Asker<'_> {
     /// Loads the top-level rows of these keys (sorted, each once), with all that nests below them.
     ///
     /// # Errors
-    /// As [`Asker::read`].
+    /// Purpose [`Asker::read`].
     pub fn round(
         &self,
         relation: &PlanRelation,
@@ -63,8 +55,8 @@ impl Asker<'_> {
         limit: usize,
         shelf: &Shelf,
         interrupted: &AtomicBool,
-    ) -> Result<Loaded, Failure> {
-        let mut load = Load {
+    ) -> Result<Loaded, AskFailure> {
+        let mut load = RoundLoad {
             asker: self,
             interrupted,
             store: self.store(),
@@ -73,34 +65,34 @@ impl Asker<'_> {
             limit,
             too_large: false,
         };
-        let Some(top) = top_hop(node) else {
+        let Some(top) = node.top_hop() else {
             return Ok(Loaded::Rows(load.store));
         };
         let table = &self.plan.tables[node.table];
-        let key = table.layout[table.key].name.as_str();
+        let key = table.key_name();
         load.ask(
             node.table,
             vec![Predicate::AnyOf(key, ids)],
-            &As::Keyed(top),
+            &Purpose::HopByPrimaryKey(top),
             None,
         )?;
         let mut got: Vec<i64> = load.store.all(top).iter().map(|entry| entry.id).collect();
         got.sort_unstable();
         if got.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Failure::Relation(format!(
+            return Err(AskFailure::Relation(format!(
                 "table {}: two rows have the same {key}, by which rows are asked for; name a unique column as the table's key, \
                  or export from a snapshot of the server (`relexport snapshot take`)",
                 table.name
             )));
         }
         if got != ids && !load.too_large {
-            return Err(Failure::Relation(format!(
+            return Err(AskFailure::Relation(format!(
                 "table {}: the server gave keys of rows, but not their rows",
                 table.name
             )));
         }
         let is_top = |hop: &HopId| node.reach.iter().any(|reach| reach.hop == *hop) || *hop == top;
-        for hop in relation.hops.clone().filter(|hop| !is_top(hop)) {
+        for hop in relation.hops.iter().copied().filter(|hop| !is_top(hop)) {
             if load.too_large {
                 return Ok(Loaded::TooLarge);
             }
@@ -117,23 +109,27 @@ impl Asker<'_> {
     /// Asks for the maxima of some entities, and makes of each answer a row in which nothing else stands.
     ///
     /// # Errors
-    /// As [`Asker::read`].
+    /// Purpose [`Asker::read`].
     pub fn maxima(
         &self,
         maxima: &[PlanMaximum],
-        of: &[Of],
+        entities: &[EntityRequest],
         interrupted: &AtomicBool,
-    ) -> Result<RowStore, Failure> {
+    ) -> Result<RowStore, AskFailure> {
         let mut store = self.store();
         for maximum in maxima {
             let hop = &self.plan.hops[maximum.hop];
             let table = &self.plan.tables[hop.table];
-            let column = table.layout[maximum.column].name.as_str();
+            let column = maximum.column.as_str();
             if self.catalog.is_generated(&table.name, column) {
                 continue;
             }
-            let parent = usize::from(self.plan.is_of_root(maximum.hop));
-            let mut keys: Vec<i64> = of.iter().flat_map(|of| of.keys(parent)).copied().collect();
+            let from = match self.plan.is_of_root(maximum.hop) {
+                true => ReachedFrom::EntityRoot,
+                false => ReachedFrom::EntityKey,
+            };
+            let keys = entities.iter().flat_map(|request| request.keys(&from));
+            let mut keys: Vec<i64> = keys.copied().collect();
             keys.sort_unstable();
             keys.dedup();
             for key in keys {
@@ -150,13 +146,13 @@ impl Asker<'_> {
                     Ok(ControlFlow::Continue(()))
                 })?;
                 let largest = largest.strip_suffix(b"\n").unwrap_or(&largest);
-                let fields: Vec<&[u8]> = (0..table.layout.len())
-                    .map(
-                        |position| match position == maximum.column && !largest.is_empty() {
-                            true => largest,
-                            false => b"\\N".as_slice(),
-                        },
-                    )
+                let fields: Vec<&[u8]> = table
+                    .layout
+                    .iter()
+                    .map(|kept| match kept.name == column && !largest.is_empty() {
+                        true => largest,
+                        false => b"\\N".as_slice(),
+                    })
                     .collect();
                 let at = store.push(&fields.join(&b'\t')).map_err(failed)?;
                 store.enter(maximum.hop, Entry { key, id: 0, at });
@@ -167,9 +163,9 @@ impl Asker<'_> {
     }
 }
 
-impl Load<'_> {
+impl RoundLoad<'_> {
     /// Makes rows below a node that several links led to one row each.
-    fn unite(&mut self, node: &PlanNode) -> Result<(), Failure> {
+    fn unite(&mut self, node: &PlanNode) -> Result<(), AskFailure> {
         for nested in &node.nested {
             let PlanNested::Node(child) = nested else {
                 continue;
@@ -177,9 +173,10 @@ impl Load<'_> {
             let hops: Vec<HopId> = child.reach.iter().map(|reach| reach.hop).collect();
             if child.through.is_none() && hops.len() > 1 && !self.store.unite(&hops) {
                 let table = &self.asker.plan.tables[child.table];
-                return Err(Failure::Relation(format!(
+                return Err(AskFailure::Relation(format!(
                     "table {}: two rows have the same {}, by which rows of several links are told apart",
-                    table.name, table.layout[table.key].name
+                    table.name,
+                    table.key_name()
                 )));
             }
             self.unite(child)?;
@@ -188,7 +185,7 @@ impl Load<'_> {
     }
 
     /// Asks for the rows that a hop finds by the keys that the hops before it have fed.
-    fn hop(&mut self, id: HopId) -> Result<(), Failure> {
+    fn hop(&mut self, id: HopId) -> Result<(), AskFailure> {
         let hop = &self.asker.plan.hops[id];
         let Some(keys) = self.slots.get_mut(&hop.slot) else {
             return Ok(());
@@ -198,10 +195,10 @@ impl Load<'_> {
         let mut keys = keys.clone();
         let table = &self.asker.plan.tables[hop.table];
         // What others belong to, many belong to.
-        let is_shared = hop.child == table.layout[table.key].name && hop.filter.is_empty();
+        let is_shared = hop.child == table.key_name() && hop.filter.is_empty();
         if is_shared {
             let known = self.shelf.take(hop.table, &mut keys);
-            let scanned = self.asker.known(hop.table, &As::Hop(id), known)?;
+            let scanned = self.asker.known(hop.table, &Purpose::Hop(id), known)?;
             if self.take(&scanned)?.is_break() {
                 return Ok(());
             }
@@ -211,7 +208,7 @@ impl Load<'_> {
                 return Ok(());
             }
             let shared = is_shared.then_some(keys);
-            self.ask(hop.table, hop.predicates(keys), &As::Hop(id), shared)?;
+            self.ask(hop.table, hop.predicates(keys), &Purpose::Hop(id), shared)?;
         }
         Ok(())
     }
@@ -220,12 +217,12 @@ impl Load<'_> {
         &mut self,
         table: TableId,
         predicates: Vec<Predicate<'_>>,
-        rows_as: &As,
+        purpose: &Purpose,
         shared: Option<&[i64]>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), AskFailure> {
         let (asker, interrupted, shelf) = (self.asker, self.interrupted, self.shelf);
         let mut found: Vec<(i64, Vec<u8>)> = Vec::new();
-        asker.rows(table, predicates, rows_as, interrupted, &mut |scanned| {
+        asker.rows(table, predicates, purpose, interrupted, &mut |scanned| {
             if shared.is_some() {
                 let row = |range: &Range<usize>| scanned.kept[range.clone()].to_vec();
                 let rows = scanned
@@ -246,7 +243,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    fn take(&mut self, scanned: &Scanned) -> Result<ControlFlow<()>, Failure> {
+    fn take(&mut self, scanned: &Scanned) -> Result<ControlFlow<()>, AskFailure> {
         let mut places = Vec::with_capacity(scanned.ranges.len());
         for range in &scanned.ranges {
             let at = self.store.push(&scanned.kept[range.clone()]);
@@ -267,6 +264,6 @@ impl Load<'_> {
     }
 }
 
-fn failed(error: std::io::Error) -> Failure {
-    Failure::Run(error.into())
+fn failed(error: std::io::Error) -> AskFailure {
+    AskFailure::Run(error.into())
 }

@@ -7,13 +7,15 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use crate::pipeline::{Entity, PathLookup};
-use crate::resolve::entities::{Choice, Directory, EntityError, EntityInfo, folds};
+use crate::resolve::directory::{Directory, LetterCase, letter_cases};
+use crate::resolve::entities::{Choice, EntityError, EntityInfo};
+use crate::resolve::error::ResolveError;
 use crate::resolve::plan::{Relations, Selection, TableId, plan};
-use crate::resolve::{Observer, Request, ResolveError};
+use crate::resolve::request::{Observer, Request};
 use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
 
-use super::ask::{As, Asker, Failure, KEYS};
-use super::predicates;
+use super::ask::{AskFailure, Asker, KEYS, Purpose};
+use super::predicates::predicates;
 
 /// Rows that are looked at for names that look like one that is not there.
 const NEAR: usize = 1000;
@@ -33,7 +35,7 @@ pub(super) fn entities(
         edition: request.selection.edition,
     };
     // A plan without relations keeps only the columns that the search needs.
-    let plan = plan(request.pipeline, &selection, catalog).map_err(ResolveError::Plan)?;
+    let plan = plan(request.pipeline, &selection, catalog)?;
     for table in &plan.tables {
         observer.table(&table.name);
     }
@@ -86,12 +88,12 @@ impl Search<'_> {
         self.complete()?;
         let entity = self.entity;
         for lookup in &entity.paths {
-            for fold in folds(lookup) {
+            for case in letter_cases(lookup) {
                 let open = self.open(&names);
                 if open.is_empty() {
                     break;
                 }
-                self.lookup(lookup, open, *fold)?;
+                self.lookup(lookup, open, *case)?;
             }
         }
         // Entities without a path of their own are found by their ancestors' parts.
@@ -124,11 +126,11 @@ impl Search<'_> {
         &mut self,
         lookup: &PathLookup,
         paths: Vec<&str>,
-        fold: bool,
+        case: LetterCase,
     ) -> Result<(), ResolveError> {
-        let paths = match fold {
-            true => Predicate::InIgnoringCase(&lookup.path, paths),
-            false => Predicate::In(&lookup.path, paths),
+        let paths = match case {
+            LetterCase::Counts => Predicate::In(&lookup.path, paths),
+            LetterCase::Ignored => Predicate::InIgnoringCase(&lookup.path, paths),
         };
         let filter = [paths].into_iter().chain(predicates(&lookup.filter));
         self.ask(&lookup.table, filter.collect(), usize::MAX)?;
@@ -177,7 +179,7 @@ impl Search<'_> {
             .collect();
         if !starts.is_empty() {
             for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
-                self.lookup(lookup, starts.clone(), false)?;
+                self.lookup(lookup, starts.clone(), LetterCase::Counts)?;
             }
         }
         let above = starts
@@ -250,9 +252,7 @@ impl Search<'_> {
     }
 
     fn table(&self, name: &str) -> Option<TableId> {
-        let name = TableName::public(name);
-        let mut tables = self.asker.plan.tables.iter();
-        tables.position(|table| table.name == name)
+        self.asker.plan.table(&TableName::public(name))
     }
 
     /// A column that the pipeline names, where the snapshot has it.
@@ -278,12 +278,12 @@ impl Search<'_> {
         let read = self.asker.rows(
             table,
             predicates,
-            &As::Observed,
+            &Purpose::Directory,
             self.interrupted,
             &mut |scanned| {
                 directory
                     .observe(planned, &scanned.observed, &[])
-                    .map_err(|error| Failure::Run(error.into()))?;
+                    .map_err(|error| AskFailure::Run(error.into()))?;
                 rows += scanned.rows as usize;
                 Ok(match rows < limit {
                     true => ControlFlow::Continue(()),
@@ -292,9 +292,9 @@ impl Search<'_> {
             },
         );
         read.map_err(|failure| match failure {
-            Failure::Run(error) => error,
+            AskFailure::Run(error) => error,
             // Without knowing who the entities are there is nothing to export.
-            Failure::Relation(reason) => ResolveError::Plan(reason),
+            AskFailure::Relation(reason) => ResolveError::Refused(reason),
         })
     }
 }

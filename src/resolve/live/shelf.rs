@@ -16,10 +16,10 @@ const LARGEST: usize = 2048;
 
 /// Rows by table and primary key, as COPY text with its line end.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<Rows>);
+pub(super) struct Shelf(Mutex<ShelvedRows>);
 
 #[derive(Default)]
-struct Rows {
+struct ShelvedRows {
     /// `None` for a key that has no row.
     by_key: HashMap<(TableId, i64), Option<Box<[u8]>>, FixedState>,
     bytes: usize,
@@ -74,18 +74,23 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::plan::Id;
+
+    fn table(position: usize) -> TableId {
+        TableId::at(position)
+    }
 
     #[test]
     fn what_was_put_is_taken_and_the_rest_is_still_to_be_asked_for() {
         let shelf = Shelf::default();
         let rows: [(i64, &[u8]); 2] = [(1, b"1\tone"), (3, b"3\tthree")];
-        shelf.put(0, &[1, 2, 3], rows.into_iter());
+        shelf.put(table(0), &[1, 2, 3], rows.into_iter());
         let mut keys = vec![1, 2, 3, 4];
-        assert_eq!(shelf.take(0, &mut keys), b"1\tone\n3\tthree\n");
+        assert_eq!(shelf.take(table(0), &mut keys), b"1\tone\n3\tthree\n");
         assert_eq!(keys, [4]);
         // Another table's rows are others.
         let mut keys = vec![1];
-        assert!(shelf.take(1, &mut keys).is_empty());
+        assert!(shelf.take(table(1), &mut keys).is_empty());
         assert_eq!(keys, [1]);
     }
 
@@ -95,13 +100,13 @@ mod tests {
         let row = vec![b'x'; LARGEST];
         let most = ROOM / LARGEST;
         for key in 0..2 * most as i64 {
-            shelf.put(0, &[key], [(key, row.as_slice())].into_iter());
+            shelf.put(table(0), &[key], [(key, row.as_slice())].into_iter());
         }
         let mut keys: Vec<i64> = (0..2 * most as i64).collect();
-        assert!(shelf.take(0, &mut keys).len() <= ROOM);
+        assert!(shelf.take(table(0), &mut keys).len() <= ROOM);
         assert!(keys.len() >= most);
         let large = vec![b'x'; LARGEST + 1];
-        shelf.put(1, &[1], [(1, large.as_slice())].into_iter());
-        assert!(shelf.take(1, &mut vec![1]).is_empty());
+        shelf.put(table(1), &[1], [(1, large.as_slice())].into_iter());
+        assert!(shelf.take(table(1), &mut vec![1]).is_empty());
     }
 }

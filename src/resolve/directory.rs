@@ -1,0 +1,231 @@
+//! The directory: all entities of a snapshot, gathered while their tables go by, with their full paths and families.
+
+mod family;
+mod names;
+mod row;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+
+use crate::pipeline::Entity;
+use crate::snapshot::codec::copy_text;
+
+use super::entities::{Choice, EntityError, EntityInfo};
+use super::plan::PlanTable;
+use super::scan::RowPosition;
+use row::ObservedRow;
+
+pub(super) use names::{LetterCase, letter_cases};
+
+type Map<V> = HashMap<i64, V, FixedState>;
+
+struct Record {
+    parent: Option<i64>,
+    /// Root first, the entity itself last; empty where the snapshot does not say.
+    ancestors: Box<[i64]>,
+    name: Box<str>,
+    segment: Box<str>,
+}
+
+/// All entities of a snapshot, gathered while their tables go by.
+pub(super) struct Directory {
+    entity: Entity,
+    records: Map<Record>,
+    /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
+    others: HashSet<i64, FixedState>,
+    /// By lookup table of current paths: full path of keys.
+    paths: Vec<Map<Box<str>>>,
+    /// By lookup table: former paths, every one that a key had; of current ones those that are not the only ones.
+    more_paths: Vec<Vec<(i64, Box<str>)>>,
+    /// Entities of which two rows say different things, with the reason why they cannot be chosen.
+    doubtful: BTreeMap<i64, String>,
+}
+
+impl Directory {
+    pub fn new(entity: &Entity) -> Self {
+        Directory {
+            entity: entity.clone(),
+            records: Map::default(),
+            others: HashSet::default(),
+            paths: entity.paths.iter().map(|_| Map::default()).collect(),
+            more_paths: entity.paths.iter().map(|_| Vec::new()).collect(),
+            doubtful: BTreeMap::new(),
+        }
+    }
+
+    /// Takes rows of one of the tables that the search for entities reads.
+    ///
+    /// # Errors
+    /// Where a key is no integer or a text is not UTF-8.
+    pub fn observe(
+        &mut self,
+        table: &PlanTable,
+        rows: &[u8],
+        places: &[RowPosition],
+    ) -> Result<(), EntityError> {
+        let mut fields = Vec::new();
+        let mut at = 0;
+        let mut places = places.iter();
+        while at < rows.len() {
+            let next = copy_text::next_row(rows, at, &mut fields);
+            let row = ObservedRow {
+                table,
+                rows,
+                fields: &fields,
+                place: places.next().copied(),
+            };
+            if table.name.name == self.entity.table {
+                self.observe_entity(&row)?;
+            }
+            for position in 0..self.entity.paths.len() {
+                if table.name.name == self.entity.paths[position].table {
+                    self.observe_path(position, &row)?;
+                }
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    fn observe_entity(&mut self, row: &ObservedRow<'_>) -> Result<(), EntityError> {
+        let entity = &self.entity;
+        let id = row.required(&entity.key)?;
+        if !entity.filter.iter().all(|condition| row.passes(condition)) {
+            self.others.insert(id);
+            return Ok(());
+        }
+        let parent = match &entity.parent {
+            Some(column) => row.integer(column)?,
+            None => None,
+        };
+        let text = |column: &Option<String>| -> Result<Box<str>, EntityError> {
+            let text = column
+                .as_ref()
+                .map(|column| row.text(column))
+                .transpose()?
+                .flatten();
+            Ok(text.unwrap_or_default().into())
+        };
+        let ancestors = match &entity.ancestors {
+            Some(column) => row.integers(column)?,
+            None => Box::default(),
+        };
+        let record = Record {
+            parent,
+            ancestors,
+            name: text(&entity.name)?,
+            segment: text(&entity.segment)?,
+        };
+        if let Some(other) = self.records.get(&id)
+            && (other.parent, &other.ancestors) != (record.parent, &record.ancestors)
+        {
+            let (table, key) = (&row.table.name, &entity.key);
+            let reason = format!(
+                "table {table}: two rows have the same {key}, and say different things of what is above them"
+            );
+            self.doubtful.insert(id, reason);
+        }
+        self.records.insert(id, record);
+        Ok(())
+    }
+
+    fn observe_path(&mut self, position: usize, row: &ObservedRow<'_>) -> Result<(), EntityError> {
+        let lookup = &self.entity.paths[position];
+        if !lookup.filter.iter().all(|condition| row.passes(condition)) {
+            return Ok(());
+        }
+        if let (Some(id), Some(path)) = (row.integer(&lookup.key)?, row.text(&lookup.path)?) {
+            match lookup.former {
+                true => self.more_paths[position].push((id, path.into())),
+                false => {
+                    let path: Box<str> = path.into();
+                    let other = self.paths[position].insert(id, path.clone());
+                    if let Some(other) = other.filter(|other| *other != path) {
+                        let (table, key) = (&row.table.name, &lookup.key);
+                        let reason = format!(
+                            "table {table}: two rows have the same {key}, with different paths"
+                        );
+                        self.doubtful.insert(id, reason);
+                        self.more_paths[position].push((id, other));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The chosen entities, each once, in the order in which they were named, their descendants (by key) behind them.
+    ///
+    /// # Errors
+    /// Where a name finds nothing, or something that is no entity.
+    pub fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
+        let mut keys = Vec::new();
+        let doubt = |reason: &String| EntityError::BadRow {
+            reason: format!("{reason}\n  repair the table, and dump it again"),
+        };
+        match choice {
+            Choice::All => keys.extend(self.records.keys().copied().collect::<BTreeSet<_>>()),
+            Choice::Named { names, descendants } => {
+                for name in names {
+                    let key = self.find(name)?;
+                    keys.push(key);
+                    if *descendants {
+                        keys.extend(self.descendants(key));
+                    }
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        keys.retain(|key| seen.insert(*key));
+        let by_family = matches!(
+            choice,
+            Choice::Named {
+                descendants: true,
+                ..
+            }
+        );
+        // Who is below whom is not sure where anybody's rows say different things.
+        let mut doubtful = self.doubtful.iter();
+        if let Some((_, reason)) = doubtful.find(|(key, _)| by_family || seen.contains(key)) {
+            return Err(doubt(reason));
+        }
+        Ok(keys.into_iter().map(|key| self.info(key)).collect())
+    }
+
+    /// What is known of an entity.
+    fn info(&self, id: i64) -> EntityInfo {
+        let record = self.records.get(&id);
+        EntityInfo {
+            id,
+            full_path: self.full_path(id),
+            name: record
+                .map(|record| record.name.to_string())
+                .unwrap_or_default(),
+            parent_id: record.and_then(|record| record.parent),
+            root: self.root(id),
+        }
+    }
+
+    /// Keys that a path names, but whose rows have not been seen.
+    pub fn strangers(&self) -> BTreeSet<i64> {
+        let current = self.paths.iter().flat_map(|paths| paths.keys());
+        let former = self.more_paths.iter().flatten().map(|(id, _)| id);
+        let known = |id: &i64| self.records.contains_key(id) || self.others.contains(id);
+        current
+            .chain(former)
+            .copied()
+            .filter(|id| !known(id))
+            .collect()
+    }
+
+    /// Entities for which no table of current paths has said a path.
+    pub fn without_path(&self) -> BTreeSet<i64> {
+        let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
+        self.records
+            .keys()
+            .copied()
+            .filter(|id| !has_path(id))
+            .collect()
+    }
+}

@@ -1,0 +1,57 @@
+//! Warnings of columns that a node names and the snapshot lacks: most likely the names are wrong, and what `except` was
+//! to leave out is written.
+
+use crate::pipeline::{Columns, ComputedValue, Node};
+use crate::resolve::plan::ids::TableId;
+use crate::snapshot::Table;
+
+use super::Planner;
+
+impl Planner<'_> {
+    pub(super) fn look_for_columns(&mut self, node: &Node, table: TableId) {
+        let found = self.tables[table].table;
+        let (names, outcome) = match &node.columns {
+            Columns::Except(names) => (names, "`except` leaves out nothing by that name"),
+            Columns::Only(names) => (names, "it is not written"),
+        };
+        for name in names {
+            self.look_for(node, found, name, &format!("{outcome} in {}", node.name));
+        }
+        for item in &node.computed {
+            let outcome = |what: &str| format!("key {} of {} {what}", item.name, node.name);
+            match &item.value {
+                ComputedValue::Column(column)
+                | ComputedValue::Names { column, .. }
+                | ComputedValue::TextColor { column } => {
+                    self.look_for(node, found, column, &outcome("is left out"));
+                }
+                ComputedValue::Lookup {
+                    table: other,
+                    column,
+                    without_table,
+                    ..
+                } => match (self.find(other), without_table) {
+                    (Some(other), _) => {
+                        self.look_for(node, other, column, &outcome("is always null"));
+                    }
+                    (None, Some(own)) => {
+                        self.look_for(node, found, own, &outcome("is always null"));
+                    }
+                    (None, None) => {
+                        let outcome = outcome("is always null");
+                        self.warn(format!("table {other} is not in the snapshot: {outcome}"));
+                    }
+                },
+            }
+        }
+    }
+
+    fn look_for(&mut self, node: &Node, table: &Table, column: &str, outcome: &str) {
+        if table.column(column).is_none() && !node.optional.contains(column) {
+            self.warn(format!(
+                "table {} has no column {column}: {outcome}",
+                table.name
+            ));
+        }
+    }
+}

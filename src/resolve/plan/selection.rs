@@ -1,0 +1,91 @@
+//! What of a pipeline is wanted, and the tables that are read for it.
+
+use std::collections::BTreeSet;
+
+use crate::pipeline::{ComputedValue, Edition, Entity, Node, Pipeline, Relation, Source};
+
+/// Which relations of a pipeline are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Relations {
+    #[default]
+    All,
+    /// Only those of these names; of no name, none at all.
+    Only(Vec<String>),
+}
+
+impl Relations {
+    fn contains(&self, name: &str) -> bool {
+        match self {
+            Relations::All => true,
+            Relations::Only(names) => names.iter().any(|wanted| wanted == name),
+        }
+    }
+}
+
+/// What of a pipeline is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    pub relations: Relations,
+    pub edition: Edition,
+}
+
+impl Selection {
+    /// The relations of a pipeline that are wanted, in the pipeline's order.
+    pub fn relations<'p>(&self, pipeline: &'p Pipeline) -> Vec<&'p Relation> {
+        pipeline
+            .relations
+            .iter()
+            .filter(|relation| !relation.ee || self.edition == Edition::Ee)
+            .filter(|relation| self.relations.contains(&relation.name))
+            .collect()
+    }
+
+    /// The names of all tables, in schema `public`, that the wanted relations and the search for entities read.
+    pub fn tables(&self, pipeline: &Pipeline) -> BTreeSet<String> {
+        let mut names = entity_tables(&pipeline.entity);
+        for relation in self.relations(pipeline) {
+            names.append(&mut self.relation_tables(relation));
+        }
+        names
+    }
+
+    /// The names of all tables that a relation reads.
+    pub(super) fn relation_tables(&self, relation: &Relation) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        match &relation.source {
+            Source::Rows(node) => self.node_tables(node, &mut names),
+            Source::Maxima(maxima) => {
+                names.extend(maxima.iter().map(|maximum| maximum.table.clone()))
+            }
+            Source::Collected(collected) => self.node_tables(&collected.node, &mut names),
+        }
+        names
+    }
+
+    fn node_tables(&self, node: &Node, names: &mut BTreeSet<String>) {
+        names.insert(node.table.clone());
+        names.extend(node.through.iter().map(|through| through.table.clone()));
+        for computed in &node.computed {
+            if let ComputedValue::Lookup { table, .. } = &computed.value {
+                names.insert(table.clone());
+            }
+        }
+        for nested in node.nested.iter().filter(|nested| self.takes(nested.ee)) {
+            self.node_tables(nested, names);
+        }
+    }
+
+    pub(super) fn takes(&self, ee: bool) -> bool {
+        !ee || self.edition == Edition::Ee
+    }
+}
+
+/// The tables that are read to find entities and their full paths.
+pub fn entity_tables(entity: &Entity) -> BTreeSet<String> {
+    entity
+        .paths
+        .iter()
+        .map(|lookup| lookup.table.clone())
+        .chain([entity.table.clone()])
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! What resolving leaves: everything that rendering needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::snapshot::TableName;
+
+use super::entities::EntityInfo;
+use super::live::Live;
+use super::plan::{Plan, TableId};
+use super::scan::BadRow;
+use super::store::RowStore;
+
+/// The rows that were found, or the means to ask for them, and what is wrong with them.
+pub struct Resolved {
+    pub plan: Arc<Plan>,
+    pub rows: RowSource,
+    pub entities: Vec<EntityInfo>,
+    /// By table.
+    pub troubles: BTreeMap<TableId, Trouble>,
+    /// Layout columns that the data of a table does not have.
+    pub absent: BTreeMap<TableId, BTreeSet<usize>>,
+    /// Tables of the plan that did not come to their end, because the snapshot was cut off before.
+    pub incomplete: BTreeSet<TableId>,
+    /// Tables of which no data went by: a snapshot that does not hold it, or a partitioned table without partitions.
+    pub unseen: BTreeSet<TableId>,
+    /// Tables that the catalog has, but whose data, or that of partitions of theirs, the snapshot does not hold, with the
+    /// names of what is missing.
+    pub without_data: BTreeMap<TableId, BTreeSet<TableName>>,
+    /// Bytes of temp files: staged rows and rows moved out of memory.
+    pub temp_bytes: u64,
+}
+
+impl Resolved {
+    /// True if a table that says who the entities are was cut off.
+    pub fn entities_incomplete(&self) -> bool {
+        let mut incomplete = self.incomplete.iter();
+        incomplete.any(|table| self.plan.tables[*table].observed)
+    }
+}
+
+/// Where the rows of a plan's relations are.
+pub enum RowSource {
+    /// All of them were kept.
+    Kept(Arc<RowStore>),
+    /// They are asked for batch by batch.
+    Live(Live),
+}
+
+/// What is wrong with a table's data, as far as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Something that makes all of the table's rows doubtful.
+    pub broken: Option<String>,
+    /// Rows that cannot be used, described up to a number.
+    pub bad_rows: Vec<BadRow>,
+    pub bad_count: u64,
+}
+
+impl Trouble {
+    pub(super) fn is_none(&self) -> bool {
+        self.broken.is_none() && self.bad_count == 0
+    }
+
+    /// What is wrong, with the place of the first bad row.
+    pub(super) fn says(&self, table: &TableName) -> Option<String> {
+        match (&self.broken, self.bad_rows.first()) {
+            (Some(reason), _) => Some(format!("table {table}: {reason}")),
+            (None, Some(bad)) => Some(format!(
+                "table {table}, row {} (byte {}): {}",
+                bad.row, bad.offset, bad.reason
+            )),
+            (None, None) if self.bad_count > 0 => {
+                Some(format!("table {table} has rows that cannot be read"))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// Says that the data of a table, or of its partition `missing`, is not there.
+pub fn without_data(table: &TableName, missing: &TableName) -> String {
+    let partition = match missing == table {
+        true => String::new(),
+        false => format!(" of its partition {missing}"),
+    };
+    format!(
+        "table {table} is defined, but the snapshot does not hold the data{partition}: dump it with its data, or take it \
+         as empty with --allow-missing"
+    )
+}

@@ -1,0 +1,84 @@
+//! What a scan of a block found.
+
+use std::ops::Range;
+
+use crate::resolve::plan::{HopId, SlotId};
+use crate::snapshot::Block;
+
+/// How many bad rows of a block are described; the others are only counted.
+const DESCRIBED: usize = 20;
+
+/// Where a row stands in its table's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPosition {
+    /// Number of the row, from 1.
+    pub row: u64,
+    /// Where the row starts, in bytes of the decompressed source.
+    pub offset: u64,
+}
+
+/// A row that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Number of the row in its table's data, from 1.
+    pub row: u64,
+    /// Where the row starts, in bytes of the decompressed source.
+    pub offset: u64,
+    pub reason: String,
+}
+
+/// What a scan of a block found.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    pub rows: u64,
+    /// Kept rows one after the other, without line ends.
+    pub kept: Vec<u8>,
+    /// Ranges of `kept`, one per kept row.
+    pub ranges: Vec<Range<usize>>,
+    pub found: Vec<FoundRow>,
+    pub fed: Vec<(SlotId, i64)>,
+    /// Rows that must wait, each ended by LF.
+    pub staged: Vec<u8>,
+    /// Of rows that were kept and wait, too: the position in `ranges`, and where the row begins in `staged`.
+    pub kept_and_staged: Vec<(usize, usize)>,
+    /// Where each kept row begins in the block.
+    pub starts: Vec<usize>,
+    /// Rows for the entity directory, each ended by LF.
+    pub observed: Vec<u8>,
+    /// Where the rows for the directory stand.
+    pub observed_positions: Vec<RowPosition>,
+    pub bad: Vec<BadRow>,
+    pub bad_rows: u64,
+}
+
+/// A hop found a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRow {
+    pub hop: HopId,
+    pub key: i64,
+    pub id: i64,
+    /// Position in [`Scanned::ranges`].
+    pub row: usize,
+}
+
+impl Scanned {
+    pub(super) fn bad(&mut self, block: &Block, at: usize, reason: String) {
+        self.bad_rows += 1;
+        if self.bad.len() < DESCRIBED {
+            let RowPosition { row, offset } = self.position(block, at);
+            self.bad.push(BadRow {
+                row,
+                offset,
+                reason,
+            });
+        }
+    }
+
+    /// The position of the row that is being scanned.
+    pub(super) fn position(&self, block: &Block, at: usize) -> RowPosition {
+        RowPosition {
+            row: block.first_row + self.rows.max(1),
+            offset: block.offset_of(at),
+        }
+    }
+}
