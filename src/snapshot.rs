@@ -18,8 +18,10 @@ mod fingerprint;
 mod keyed;
 pub mod kind;
 mod open;
+mod opening;
 mod owners;
 mod source;
+mod spec;
 mod sql;
 mod sql_type;
 mod stated_keys;
@@ -35,19 +37,17 @@ pub use described::{Described, DescribedPipeline, DescribedSchema, DescribedTabl
 pub use error::{Position, SnapshotError};
 pub use event::{Event, Sink, TableEnd, TableFilter};
 pub use facts::{Holdings, Kind, SnapshotFacts, TableSize};
-pub use fingerprint::fingerprint;
-pub use keyed::{Fields, KeyedSource, Predicate, Query};
+pub use keyed::{Ending, Fields, KeyedSource, Predicate, Query};
 pub use kind::archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
 pub use kind::backup::Backup;
 pub use kind::csv::CsvFolder;
-pub use kind::pgdata::{Listener, PgdataOptions, PrivateServers, Step};
+pub use kind::pgdata::PgdataOptions;
 pub use kind::plain::PlainDump;
-pub(crate) use kind::postgres::is_address;
-pub use kind::postgres::{
-    PASSWORD_VARIABLE, PostgresSource, Timeouts, address_start, shown, split_password,
-};
+pub use kind::postgres::{PASSWORD_VARIABLE, PostgresSource, Timeouts};
 pub use open::{OpenOptions, open, open_with};
+pub use opening::{Listener, Opening, OpeningStep};
 pub use source::{Access, Snapshot, StreamSource, TablePart, TableSource};
+pub use spec::Spec;
 pub use sql::ddl::read_schema;
 pub use sql::schema::schema_sql;
 pub use sql_type::SqlType;

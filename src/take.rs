@@ -24,7 +24,7 @@ use crate::resolve::{Choice, Limits, PlanError, Selection, without_data};
 use crate::snapshot;
 use crate::snapshot::{
     Access, Catalog, Described, DescribedPipeline, DescribedSchema, Holdings, OpenOptions,
-    Snapshot, SnapshotFacts, TableName, schema_sql,
+    Snapshot, SnapshotFacts, Spec, TableName, schema_sql,
 };
 use crate::timings::{Phase, Timings};
 
@@ -43,8 +43,7 @@ const SNAPSHOT: Holding = Holding {
 
 /// What is to be taken, from where, to where.
 pub struct TakeRequest {
-    /// A path, `-` for standard input, or the address of a server.
-    pub from: String,
+    pub from: Spec,
     pub open: OpenOptions,
     pub out: PathBuf,
     /// Replace a snapshot that is there already.
@@ -118,7 +117,7 @@ fn take_into(
     {
         return Err(TakeError::Plan(format!(
             "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
-            snapshot::shown(&request.from),
+            request.from.shown(),
             other.name,
             request.pipeline.name
         )));
@@ -133,7 +132,7 @@ fn take_into(
         return Err(TakeError::Plan(format!(
             "{}: it has no data of any table that pipeline {} needs\n  \
              if it is of another database, name a pipeline of that one with --pipeline",
-            snapshot::shown(&request.from),
+            request.from.shown(),
             request.pipeline.name
         )));
     }
@@ -222,8 +221,7 @@ fn check_holdings(
     taken: &[snapshot::DescribedTable],
 ) -> Result<(), TakeError> {
     let names = Selection::default().tables(&request.pipeline);
-    let failed =
-        |reason: String| TakeError::Plan(format!("{}: {reason}", snapshot::shown(&request.from)));
+    let failed = |reason: String| TakeError::Plan(format!("{}: {reason}", request.from.shown()));
     let is_needed = |name: &TableName| name.schema == "public" && names.contains(&name.name);
     if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
         let undefined = PlanError::Undefined(table.name.clone());

@@ -2,19 +2,21 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::{address_start, shown, split_password};
+use relexport::snapshot::Spec;
 
 fuzz_target!(|text: &str| {
-    let is_address = address_start(text) == Some(0);
-    if !is_address {
+    let shown = |text: &str| Spec::from(text).shown();
+    if let Spec::StandardInput | Spec::Path(_) | Spec::DataFolder(_) = Spec::from(text) {
         assert_eq!(shown(text), text);
     }
-    let Some((address, password)) = split_password(text) else {
+    let Some((without, password)) = Spec::take_password(text) else {
         return;
     };
-    assert!(is_address && !password.is_empty());
-    assert_eq!(split_password(&address), None);
-    assert_eq!(shown(&address), shown(text));
-    // Only what is shown of any address may look like it.
-    assert!(shown(text).len() <= address.len());
+    assert!(!password.is_empty());
+    assert_eq!(Spec::take_password(&without), None);
+    if let Spec::Server(_) = Spec::from(text) {
+        assert_eq!(shown(&without), shown(text));
+        // Only what is shown of any address may look like it.
+        assert!(shown(text).len() <= without.len());
+    }
 });

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::{Described, open};
+use relexport::snapshot::{Described, Spec, open};
 
 thread_local! {
     static FOLDER: OnceCell<PathBuf> = const { OnceCell::new() };
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     FOLDER.with(|kept| {
         let folder = kept.get_or_init(folder);
         fs::write(folder.join(Described::FILE_NAME), bytes).unwrap();
-        let opened = open(folder.to_str().unwrap());
+        let opened = open(&Spec::Path(folder.clone()));
         let described: Result<Described, _> = serde_json::from_slice(bytes);
         match (opened, described) {
             (Ok(_), Ok(described)) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::output::atomic::hex;
-use crate::snapshot;
+use crate::snapshot::Spec;
 
 /// Letters of the fingerprint: it names a folder.
 const LENGTH: usize = 16;
@@ -21,7 +21,7 @@ pub fn fingerprint(of: &Path, others: &[&str]) -> io::Result<String> {
     let mut hash = Sha256::new();
     let path = fs::canonicalize(of)?;
     // A pipe has neither a size nor a time of its own.
-    let files = snapshot::fingerprint(&path.to_string_lossy())?.unwrap_or_default();
+    let files = Spec::Path(path.clone()).fingerprint()?.unwrap_or_default();
     hash.update(path.as_os_str().as_encoded_bytes());
     hash.update([0]);
     for other in [files.as_str()].iter().chain(others) {

@@ -1,7 +1,7 @@
 //! From options to a running server, and to its end.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
@@ -68,19 +68,18 @@ pub fn serve(
     options: ServeOptions,
     listening: impl FnOnce(std::net::SocketAddr),
 ) -> Result<(), ServeError> {
-    check(&options)?;
+    let path = check(&options)?;
     let data = DataFolder::take(&options.data)?;
-    let snapshot = options.engine.snapshot.clone();
+    let snapshot = options.engine.snapshot.shown();
     let edition = match options.engine.edition {
         Edition::Ce => "ce",
         Edition::Ee => "ee",
     };
     let served = [options.engine.pipeline.sha256.as_str(), edition];
-    let fingerprint =
-        fingerprint(Path::new(&snapshot), &served).map_err(|source| ServeError::Snapshot {
-            snapshot: snapshot.clone(),
-            source,
-        })?;
+    let fingerprint = fingerprint(&path, &served).map_err(|source| ServeError::Snapshot {
+        snapshot: snapshot.clone(),
+        source,
+    })?;
     let tokens = options
         .token_file
         .as_deref()
@@ -109,7 +108,7 @@ pub fn serve(
         ghosts: OnceLock::new(),
         templates: OnceLock::new(),
         started_at: now(),
-        snapshot_changed_at: changed_at(Path::new(&snapshot)),
+        snapshot_changed_at: changed_at(&path),
     });
     let stop = Arc::new(AtomicBool::new(false));
     let (ended, mut ending) = mpsc::channel(1);
@@ -162,14 +161,14 @@ pub fn serve(
     }
 }
 
-fn check(options: &ServeOptions) -> Result<(), ServeError> {
-    let snapshot = &options.engine.snapshot;
-    if snapshot == "-" || snapshot.contains("://") || snapshot.starts_with("pgdata:") {
+/// Makes sure that this can be served, and says where the snapshot lies.
+fn check(options: &ServeOptions) -> Result<PathBuf, ServeError> {
+    let Some(path) = options.engine.snapshot.path() else {
         return Err(ServeError::Usage(
             "cannot serve this snapshot: it has to be there, and stay the same, for every export\n  name a file or a folder; `relexport snapshot take` makes one of a server"
                 .to_owned(),
         ));
-    }
+    };
     if options.token_file.is_none() && !options.listen.ip().is_loopback() {
         return Err(ServeError::Usage(format!(
             "cannot listen on {} without tokens: everybody could export everything\n  \
@@ -177,7 +176,7 @@ fn check(options: &ServeOptions) -> Result<(), ServeError> {
             options.listen
         )));
     }
-    Ok(())
+    Ok(path.to_owned())
 }
 
 type Reader = std::thread::JoinHandle<Option<Workers>>;

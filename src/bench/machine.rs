@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::output::atomic::hex;
+use crate::snapshot::Spec;
 
 /// Bytes that are looked at in the beginning, the middle and the end of a file.
 const SAMPLE: u64 = 64 << 10;
@@ -57,8 +58,10 @@ impl Machine {
 ///
 /// # Errors
 /// Those of the file system.
-pub fn fingerprint(snapshot: &str) -> io::Result<Option<(u64, String)>> {
-    let path = Path::new(snapshot);
+pub fn fingerprint(snapshot: &Spec) -> io::Result<Option<(u64, String)>> {
+    let Some(path) = snapshot.path() else {
+        return Ok(None);
+    };
     let Ok(metadata) = fs::metadata(path) else {
         return Ok(None);
     };
@@ -123,7 +126,7 @@ mod tests {
         let of = |content: &[u8]| {
             let path = temp.path().join("dump.sql");
             fs::write(&path, content).unwrap();
-            fingerprint(path.to_str().unwrap()).unwrap().unwrap()
+            fingerprint(&Spec::Path(path.to_owned())).unwrap().unwrap()
         };
         let mut content = vec![b'x'; 1_000_000];
         let first = of(&content);
@@ -134,9 +137,11 @@ mod tests {
             content[place] = b'x';
         }
         assert_eq!(of(&content), first);
-        let folder = fingerprint(temp.path().to_str().unwrap()).unwrap().unwrap();
+        let folder = fingerprint(&Spec::Path(temp.path().to_owned()))
+            .unwrap()
+            .unwrap();
         assert_eq!(folder.0, 1_000_000);
         assert_ne!(folder.1, first.1);
-        assert_eq!(fingerprint("-").unwrap(), None);
+        assert_eq!(fingerprint(&Spec::StandardInput).unwrap(), None);
     }
 }

@@ -13,6 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::export::DEFAULT_BATCH_SIZE;
 
+use crate::snapshot::Spec;
+
 use super::examples;
 use super::exit::STATUS_HELP;
 use group::group_name;
@@ -123,7 +125,7 @@ pub struct InspectArgs {
     /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, the address of a server
     /// (postgres://…), or a server's data folder (pgdata:DIR)
     #[arg(long, short, value_name = "PATH|URL")]
-    pub snapshot: String,
+    pub snapshot: Spec,
     /// The pipeline whose key columns must have indexes on a live server [default: the built-in one]
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
@@ -261,7 +263,7 @@ pub struct TokenNewArgs {
     pub groups: Vec<String>,
     /// Refuse groups that this snapshot does not have; reads it as far as `relexport groups` does
     #[arg(long, short, value_name = "PATH", requires = "groups")]
-    pub snapshot: Option<String>,
+    pub snapshot: Option<Spec>,
     /// It may look at exports and download them, but not start any
     #[arg(long)]
     pub read_only: bool,
@@ -287,7 +289,7 @@ pub struct SnapshotTakeArgs {
     /// The address of a server (postgres://…), a dump, a GitLab backup tar or folder, a folder of CSV files, or - for
     /// standard input
     #[arg(long, short, value_name = "URL|PATH")]
-    pub from: String,
+    pub from: Spec,
     /// The folder to make
     #[arg(long, short, value_name = "DIR", value_parser = local_path())]
     pub out: PathBuf,
@@ -349,7 +351,7 @@ pub struct PipelineCheckArgs {
     pub file: Option<PathBuf>,
     /// A snapshot whose tables the pipeline is held against
     #[arg(long, short, value_name = "PATH|URL")]
-    pub snapshot: Option<String>,
+    pub snapshot: Option<Spec>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -381,7 +383,7 @@ pub struct SnapshotArgs {
     /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, the address of a server
     /// (postgres://…), or a server's data folder (pgdata:DIR)
     #[arg(long, short, value_name = "PATH|URL")]
-    pub snapshot: String,
+    pub snapshot: Spec,
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,

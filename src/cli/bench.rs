@@ -12,7 +12,7 @@ use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, From, P
 use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
 use crate::output::{Claim, atomic};
 use crate::snapshot;
-use crate::snapshot::Access;
+use crate::snapshot::{Access, Spec};
 
 use super::args::{
     BenchArgs, BenchCommand, BenchCompareArgs, EditionArg, ExportArgs, FromArg, LimitArgs,
@@ -175,7 +175,7 @@ fn write_reports(
 /// The request that the arguments make.
 fn request(args: &BenchArgs, console: &Console) -> Result<BenchRequest, Failure> {
     // clap requires one unless there is a subcommand.
-    let snapshot = args.snapshot.clone().unwrap_or_default();
+    let snapshot = args.snapshot.clone().unwrap_or(Spec::StandardInput);
     let sweep = Sweep {
         batch_sizes: args.batch_sizes.clone(),
         threads: match args.threads.is_empty() {
@@ -241,16 +241,15 @@ fn cores() -> u16 {
 }
 
 /// Which part is measured: what the user says, else what the snapshot is good for.
-fn from(args: &BenchArgs, snapshot: &str, console: &Console) -> Result<From, Failure> {
-    if snapshot.starts_with("pgdata:") {
+fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<From, Failure> {
+    if let Spec::DataFolder(_) = snapshot {
         return Err(Failure::usage(
             "cannot measure a data folder: it would be copied for every run\n  \
              take a snapshot of it first: relexport snapshot take",
         ));
     }
-    let is_file = fs::metadata(snapshot).is_ok_and(|found| found.is_file() || found.is_dir());
-    let is_server = snapshot.contains("://");
-    if !is_file && !is_server {
+    let is_address = matches!(snapshot, Spec::Server(_) | Spec::OtherAddress(_));
+    if !is_address && !snapshot.can_be_read_again() {
         // A pipe goes by once. What is not there at all is told when it is opened.
         return match args.from {
             Some(FromArg::Snapshot) => Err(Failure::usage(
@@ -277,10 +276,10 @@ fn from(args: &BenchArgs, snapshot: &str, console: &Console) -> Result<From, Fai
 }
 
 /// The arguments of the export that is measured, as [`setup::request`] takes them.
-fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
+fn export_args(args: &BenchArgs, snapshot: &Spec) -> ExportArgs {
     ExportArgs {
         snapshot: SnapshotArgs {
-            snapshot: snapshot.to_owned(),
+            snapshot: snapshot.clone(),
             pipeline: args.pipeline.clone(),
             allow_missing: false,
             server: args.server.clone(),
@@ -311,8 +310,12 @@ fn export_args(args: &BenchArgs, snapshot: &str) -> ExportArgs {
 }
 
 /// The same for a process of its own.
-fn arguments(args: &BenchArgs, snapshot: &str) -> Vec<OsString> {
-    let mut list: Vec<OsString> = vec!["export".into(), "--snapshot".into(), snapshot.into()];
+fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
+    let mut list: Vec<OsString> = vec![
+        "export".into(),
+        "--snapshot".into(),
+        snapshot.argument().into(),
+    ];
     let mut option = |name: &str, value: Option<OsString>| {
         list.push(name.into());
         list.extend(value);

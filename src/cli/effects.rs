@@ -8,7 +8,7 @@ use super::args::{
     SnapshotTakeArgs,
 };
 use super::exit::Failure;
-use crate::snapshot::is_address;
+use crate::snapshot::Spec;
 
 /// Options that only a live server or a data folder's private one looks at: names of arguments, and of options.
 const OF_SERVERS: [(&str, &str); 4] = [
@@ -42,8 +42,8 @@ pub fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::Serve(args) => snapshot(&args.snapshot.snapshot, &mut given)?,
         Command::Inspect(args) => {
             snapshot(&args.snapshot, &mut given)?;
-            temp_dir(Some(&args.snapshot), &mut given);
-            if Kind::of(&args.snapshot) == Kind::Files {
+            temp_dir(&args.snapshot, &mut given);
+            if !reads_a_server(&args.snapshot) {
                 let when = "on a snapshot of files, where no column needs an index";
                 given.without_effect("pipeline", "--pipeline", when);
             }
@@ -114,40 +114,21 @@ impl<'a> Given<'a> {
     }
 }
 
-/// What a snapshot's name says that options depend on.
-#[derive(PartialEq, Eq)]
-enum Kind {
-    Files,
-    Server,
-    DataFolder,
-}
-
-impl Kind {
-    fn of(snapshot: &str) -> Kind {
-        match snapshot {
-            address if is_address(address) => Kind::Server,
-            folder if folder.starts_with("pgdata:") => Kind::DataFolder,
-            _ => Kind::Files,
-        }
-    }
-}
-
 /// Options of servers and data folders beside a snapshot that is something else.
-fn snapshot(name: &str, given: &mut Given<'_>) -> Result<(), Failure> {
-    let kind = Kind::of(name);
-    if kind != Kind::Server && given.has("pg_snapshot") {
+fn snapshot(spec: &Spec, given: &mut Given<'_>) -> Result<(), Failure> {
+    if !matches!(spec, Spec::Server(_)) && given.has("pg_snapshot") {
         return Err(Failure::usage(
             "cannot read at the exported snapshot that --pg-snapshot names: only a live server has some\n  \
              name the server by its address, or leave --pg-snapshot out",
         ));
     }
-    if kind == Kind::Files {
+    if !reads_a_server(spec) {
         for (argument, option) in OF_SERVERS {
             let when = "on a snapshot of files; it is for live servers and data folders";
             given.without_effect(argument, option, when);
         }
     }
-    if kind != Kind::DataFolder {
+    if !matches!(spec, Spec::DataFolder(_)) {
         for (argument, option) in OF_DATA_FOLDERS {
             let when = "on this snapshot; it is for data folders (pgdata:DIR)";
             given.without_effect(argument, option, when);
@@ -156,9 +137,14 @@ fn snapshot(name: &str, given: &mut Given<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// True if rows come from a server: a live one, or the private one of a data folder.
+fn reads_a_server(spec: &Spec) -> bool {
+    matches!(spec, Spec::Server(_) | Spec::DataFolder(_))
+}
+
 /// Of commands that keep no rows, the temp folder gets copies of data folders only.
-fn temp_dir(snapshot: Option<&str>, given: &mut Given<'_>) {
-    if snapshot.is_none_or(|name| Kind::of(name) != Kind::DataFolder) {
+fn temp_dir(spec: &Spec, given: &mut Given<'_>) {
+    if !matches!(spec, Spec::DataFolder(_)) {
         given.without_effect("temp_dir", "--temp-dir", "here: no temp file is needed");
     }
 }
@@ -205,7 +191,7 @@ fn take(args: &SnapshotTakeArgs, given: &mut Given<'_>) -> Result<(), Failure> {
             "--memory-limit",
             "without --group: no row is kept",
         );
-        temp_dir(Some(&args.from), given);
+        temp_dir(&args.from, given);
     }
     Ok(())
 }
@@ -213,7 +199,7 @@ fn take(args: &SnapshotTakeArgs, given: &mut Given<'_>) -> Result<(), Failure> {
 fn pipeline_check(args: &PipelineCheckArgs, given: &mut Given<'_>) -> Result<(), Failure> {
     if let Some(name) = &args.snapshot {
         snapshot(name, given)?;
-        temp_dir(Some(name), given);
+        temp_dir(name, given);
         return Ok(());
     }
     for (argument, option) in OF_SERVERS

@@ -8,7 +8,7 @@ use super::console::Console;
 use crate::export::ExportError;
 use crate::output::{FolderError, ManifestError};
 use crate::resolve::ResolveError;
-use crate::snapshot::{SnapshotError, shown};
+use crate::snapshot::{SnapshotError, Spec};
 use crate::take::{self, TakeError};
 
 /// How the program ends.
@@ -73,11 +73,11 @@ impl Failure {
         }
     }
 
-    /// Says what the error is of: a snapshot, as the user named it, without a password that an address may hold.
-    pub fn of(self, name: &str) -> Self {
+    /// Says of which snapshot the error is.
+    pub fn of(self, spec: &Spec) -> Self {
         Failure {
             exit: self.exit,
-            error: anyhow::anyhow!("{}: {}", shown(name), self.error),
+            error: anyhow::anyhow!("{}: {}", spec.shown(), self.error),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::resolve::{
     Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
 };
 use crate::snapshot;
-use crate::snapshot::{OpenOptions, SnapshotFacts, TableName};
+use crate::snapshot::{OpenOptions, SnapshotFacts, Spec, TableName};
 
 use super::args::GroupsArgs;
 use super::console::Console;
@@ -45,14 +45,14 @@ pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
 /// The groups in order of their full paths. Of a snapshot that was taken with the rows of some groups, these: what is there
 /// of others, above them, only gives them their paths.
 pub(super) fn read(
-    name: &str,
+    spec: &Spec,
     pipeline: &Pipeline,
     options: &OpenOptions,
     limits: &Limits,
     allow_missing: bool,
     console: &Console,
 ) -> Result<Vec<EntityInfo>, Failure> {
-    let snapshot = snapshot::open_with(name, options)?;
+    let snapshot = snapshot::open_with(spec, options)?;
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
     let request = Request {
@@ -73,8 +73,8 @@ pub(super) fn read(
     };
     let outcome = resolve(snapshot, &request, &mut Tables(&mut progress));
     progress.finish();
-    let outcome = outcome.map_err(|error| Failure::from(error).of(name))?;
-    check(&outcome).map_err(|failure| failure.of(name))?;
+    let outcome = outcome.map_err(|error| Failure::from(error).of(spec))?;
+    check(&outcome).map_err(|failure| failure.of(spec))?;
     let mut groups = outcome.resolved.entities;
     if let Some(only) = &outcome.facts.only {
         let all = groups.len();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::snapshot::{PASSWORD_VARIABLE, address_start, split_password};
+use crate::snapshot::{PASSWORD_VARIABLE, Spec};
 
 /// Where an argument holds an address with a password, starts this very process anew without it; the password goes
 /// into the environment. Returns where there is nothing to hide, or where that is not possible.
@@ -30,15 +30,11 @@ fn hidden(arguments: Vec<OsString>) -> (Vec<OsString>, Option<String>) {
     let without = arguments
         .iter()
         .map(|argument| {
-            let Some((before, (address, password))) = argument.to_str().and_then(|text| {
-                // `--snapshot ADDRESS`, `--snapshot=ADDRESS`, `-sADDRESS`.
-                let (before, address) = text.split_at(address_start(text)?);
-                Some((before, split_password(address)?))
-            }) else {
+            let Some((without, password)) = argument.to_str().and_then(Spec::take_password) else {
                 return argument.clone();
             };
             passwords.push(password);
-            format!("{before}{address}").into()
+            without.into()
         })
         .collect();
     passwords.dedup();

@@ -88,12 +88,12 @@ fn findings(
     args: &PipelineCheckArgs,
     console: &Console,
 ) -> Result<Vec<Finding>, Failure> {
-    let Some(name) = &args.snapshot else {
+    let Some(spec) = &args.snapshot else {
         return Ok(Vec::new());
     };
     let options = setup::open_options(&args.server, Some(1), pipeline, console);
-    let definitions = read_definitions(snapshot::open_with(name, &options)?)
-        .map_err(|error| Failure::from(error).of(name))?;
+    let definitions = read_definitions(snapshot::open_with(spec, &options)?)
+        .map_err(|error| Failure::from(error).of(spec))?;
     let mut findings = check(pipeline, &definitions.catalog);
     if let Some(error) = definitions.error {
         findings.push(Finding {

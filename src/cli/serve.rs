@@ -11,7 +11,6 @@ use super::setup;
 use crate::api::{DirectoryError, Engine, ServeError, ServeOptions, StoreError, TlsFiles, serve};
 use crate::output::GzipLevel;
 use crate::resolve::ResolveError;
-use crate::snapshot::fingerprint;
 
 /// Runs the command.
 pub fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
@@ -40,7 +39,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
     Ok(ServeOptions {
         engine: Engine {
             snapshot: args.snapshot.snapshot.clone(),
-            fingerprint: fingerprint(&args.snapshot.snapshot).unwrap_or_default(),
+            fingerprint: args.snapshot.snapshot.fingerprint().unwrap_or_default(),
             data: args.data.clone(),
             pipeline: setup::load_pipeline(args.snapshot.pipeline.as_deref())?,
             edition: setup::edition(args.edition),

@@ -11,7 +11,7 @@ use crate::export::{ExportOptions, ExportRequest};
 use crate::output::GzipLevel;
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
-use crate::snapshot::{Listener, OpenOptions, PgdataOptions, Step, Timeouts};
+use crate::snapshot::{Listener, OpenOptions, Opening, OpeningStep, PgdataOptions, Timeouts};
 
 use super::args::{EditionArg, ExportArgs, LimitArgs, ServerArgs};
 use super::console::Console;
@@ -48,7 +48,7 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
     let mut open = open_options(server, args.limits.threads, &pipeline, console);
-    open.pgdata.interrupted = Arc::clone(&interrupted);
+    open.opening.interrupted = Arc::clone(&interrupted);
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
         open,
@@ -167,16 +167,18 @@ pub fn open_options(
             table: Some(pipeline.entity.table.clone()),
             is_atomic: args.pg_atomic,
             start_timeout: some(args.pg_start_timeout),
+        },
+        opening: Opening {
             listener: Listener::new(move |step| tell_step(step, &console)),
-            ..PgdataOptions::default()
+            ..defaults.opening
         },
     }
 }
 
 /// Says how far it is with what takes long before a data folder can be read.
-fn tell_step(step: Step, console: &Console) {
+fn tell_step(step: OpeningStep, console: &Console) {
     match step {
-        Step::Copying { done, total } => console.info(
+        OpeningStep::Copying { done, total } => console.info(
             &format!(
                 "copying the data folder: {} of {}",
                 HumanBytes(done),
@@ -184,7 +186,7 @@ fn tell_step(step: Step, console: &Console) {
             ),
             json!({"phase": "copying", "bytes": done, "total_bytes": total}),
         ),
-        Step::Starting { since } => console.info(
+        OpeningStep::Starting { since } => console.info(
             &format!("waiting for the private server, for {} s", since.as_secs()),
             json!({"phase": "starting", "seconds": since.as_secs()}),
         ),

@@ -114,10 +114,10 @@ pub fn dry_run(
     if !request.out.as_os_str().is_empty() {
         Folder::check(&request.out, request.force, Holding::EXPORT)?;
     }
-    let counted = count(request, open(request)?, observer);
+    let snapshot = open(request)?;
     // An interrupted run does not wait for queries that still have the snapshot.
-    request.open.pgdata.servers.end();
-    counted
+    let _ending = snapshot.ending();
+    count(request, snapshot, observer)
 }
 
 fn count(

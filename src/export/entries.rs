@@ -6,7 +6,7 @@ use crate::output::{
 };
 use crate::pipeline::Edition;
 use crate::resolve::{Choice, EntityInfo, Outcome, Relations, Resolved, RowSource};
-use crate::snapshot::{Snapshot, fingerprint};
+use crate::snapshot::Snapshot;
 
 use super::metadata::{self, Instance};
 use super::request::ExportRequest;
@@ -24,7 +24,7 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
 
 /// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
 pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
-    let Ok(Some(fingerprint)) = fingerprint(&request.snapshot) else {
+    let Ok(Some(fingerprint)) = request.snapshot.fingerprint() else {
         return None;
     };
     let (named, descendants) = match &request.choice {

@@ -5,8 +5,7 @@ use std::io;
 use crate::fault::Fault;
 use crate::output::FolderError;
 use crate::resolve::ResolveError;
-use crate::snapshot;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{SnapshotError, Spec};
 
 use super::batches::BatchError;
 
@@ -41,7 +40,7 @@ pub enum ExportError {
     Interrupted,
 }
 
-pub(super) fn batch_error(snapshot: &str) -> impl FnOnce(BatchError) -> ExportError {
+pub(super) fn batch_error(snapshot: &Spec) -> impl FnOnce(BatchError) -> ExportError {
     move |error| match error {
         BatchError::Write(source) => ExportError::Write(source),
         BatchError::Temp(source) => ExportError::Temp(source),
@@ -51,13 +50,12 @@ pub(super) fn batch_error(snapshot: &str) -> impl FnOnce(BatchError) -> ExportEr
     }
 }
 
-pub(super) fn resolve_error(request: &str) -> impl FnOnce(ResolveError) -> ExportError {
+pub(super) fn resolve_error(snapshot: &Spec) -> impl FnOnce(ResolveError) -> ExportError {
     move |source| match source {
         ResolveError::Interrupted => ExportError::Interrupted,
         ResolveError::Temp(source) => ExportError::Temp(source),
         source => ExportError::Resolve {
-            // An address may hold a password.
-            snapshot: snapshot::shown(request),
+            snapshot: snapshot.shown(),
             source: Box::new(source),
         },
     }

@@ -7,7 +7,6 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::output::{Claim, Folder, Manifest, Status, manifest};
-use crate::snapshot;
 
 use super::entries::manifest_of;
 use super::error::ExportError;
@@ -85,7 +84,7 @@ pub(super) fn reopen(folder: &Folder, first: &Manifest) {
 /// The snapshot could not even be opened.
 pub(super) fn note_unread(request: &ExportRequest, claim: &Claim, error: &ExportError) {
     if !matches!(error, ExportError::Interrupted) {
-        let source = snapshot::shown(&request.snapshot);
+        let source = request.snapshot.shown();
         note(
             request,
             claim,

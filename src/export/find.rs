@@ -19,11 +19,6 @@ pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
     })
 }
 
-/// True for a snapshot that can be opened again: neither standard input nor another pipe.
-fn lasts(name: &str) -> bool {
-    std::fs::metadata(name).is_ok_and(|found| found.is_file() || found.is_dir())
-}
-
 /// Finds the rows of an export, in one read of the snapshot where that is possible.
 pub(super) fn find_rows(
     request: &ExportRequest,
@@ -40,14 +35,14 @@ pub(super) fn find_rows(
         match read_once(request, snapshot, observer, &reading) {
             // A table in two places, with others between that were decided by its first part: read once more, deciding
             // nothing before the end.
-            Err(ResolveError::Reappeared { table }) if lasts(&request.snapshot) => {
+            Err(ResolveError::Reappeared { table }) if request.snapshot.can_be_read_again() => {
                 tracing::warn!(
                     "table {table} stands in two places of the snapshot; reading it once more"
                 );
                 reading.seal_late = true;
             }
             // A name of digits was looked for as an id, and is a path.
-            Err(ResolveError::FoundByPath { ids }) if lasts(&request.snapshot) => {
+            Err(ResolveError::FoundByPath { ids }) if request.snapshot.can_be_read_again() => {
                 reading.choice = Choice::Named {
                     names: ids.iter().map(i64::to_string).collect(),
                     descendants: false,

@@ -10,12 +10,11 @@ use rayon::ThreadPool;
 use crate::output::GzipLevel;
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Selection};
-use crate::snapshot::OpenOptions;
+use crate::snapshot::{OpenOptions, Spec};
 
 /// What is to be exported, from where, to where.
 pub struct ExportRequest {
-    /// A path, `-` for standard input, or the address of a server.
-    pub snapshot: String,
+    pub snapshot: Spec,
     pub open: OpenOptions,
     pub out: PathBuf,
     /// Replace an export that is there already.

@@ -105,7 +105,7 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     if before.fingerprint != now.fingerprint {
         return Some(format!(
             "the snapshot {} is not the one that it was begun with, or was written again since",
-            request.snapshot
+            request.snapshot.shown()
         ));
     }
     if earlier.pipeline != pipeline_entry(request) {

@@ -89,11 +89,12 @@ fn run_in_folder(
         }
         None => place.claim.create(request.force)?,
     };
+    // An interrupted run does not wait for queries that still have the snapshot.
+    let ending = snapshot.ending();
     // A fault leaves what a full disk leaves: a folder to be gone on with.
     let exported = caught(|| run_in(request, snapshot, &folder, first.clone(), observer))
         .unwrap_or_else(|fault| Err(fault.into()));
-    // An interrupted run does not wait for queries that still have the snapshot.
-    request.open.pgdata.servers.end();
+    drop(ending);
     match exported {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;

@@ -96,20 +96,17 @@ impl SnapshotError {
         matches!(self, SnapshotError::Threads(_))
     }
 
-    /// Says of which snapshot an error is, where it does not say it yet.
-    pub(super) fn of(mut self, source: &str) -> Self {
+    /// Says of which snapshot an error is, unless it says so already.
+    pub(super) fn of(mut self, name: &str) -> Self {
         if let SnapshotError::Damaged { place, .. } | SnapshotError::CutOff { place, .. } =
             &mut self
         {
-            place.member.get_or_insert_with(|| source.to_owned());
+            place.member.get_or_insert_with(|| name.to_owned());
         }
-        // An address of a server may hold a password, so it is not repeated.
         if let SnapshotError::Unsupported { what, .. } = &mut self
-            && !source.contains("://")
-            && !source.contains("password=")
-            && !what.contains(source)
+            && !what.contains(name)
         {
-            *what = format!("{source}: {what}");
+            *what = format!("{name}: {what}");
         }
         self
     }

@@ -31,6 +31,26 @@ pub trait KeyedSource: Send + Sync {
     /// The server's own message and SQLSTATE where it refuses ([`SnapshotError::Refused`]); [`SnapshotError::Lost`]
     /// where the instant cannot be read any more.
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError>;
+    /// What ends that was started for this source; `None` if nothing was.
+    fn ending(&self) -> Option<Ending> {
+        None
+    }
+}
+
+/// Ends what was started for a snapshot when it is dropped, and waits until nothing is left of it. That need not
+/// wait for threads that still have the snapshot: their queries fail.
+pub struct Ending(Box<dyn FnMut() + Send>);
+
+impl Ending {
+    pub(crate) fn new(end: impl FnMut() + Send + 'static) -> Self {
+        Ending(Box::new(end))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 /// What a keyed source is asked for.

@@ -11,6 +11,7 @@ use crate::snapshot::codec::read_errors::{io_error, read_error};
 use crate::snapshot::codec::tar_members::Members;
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::facts::Kind;
+use crate::snapshot::keyed::KeyedSource;
 use crate::snapshot::kind::archive::{Again, is_of_archive, is_toc_of_archive};
 use crate::snapshot::kind::archive::{
     CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream,
@@ -21,9 +22,10 @@ use crate::snapshot::kind::csv::CsvFolder;
 use crate::snapshot::kind::pgdata::PgdataOptions;
 use crate::snapshot::kind::pgdata::PgdataSource;
 use crate::snapshot::kind::plain::PlainDump;
-use crate::snapshot::kind::postgres::{PostgresSource, Timeouts};
-use crate::snapshot::kind::{pgdata, postgres};
+use crate::snapshot::kind::postgres::{PostgresSource, Timeouts, is_nearly_address};
+use crate::snapshot::opening::Opening;
 use crate::snapshot::source::{Access, Snapshot, TableSource};
+use crate::snapshot::spec::Spec;
 use crate::snapshot::sql::start::begins_like_sql;
 
 /// Decompressed bytes that a kind is told by.
@@ -38,6 +40,7 @@ pub struct OpenOptions {
     pub pg_snapshot: Option<String>,
     pub timeouts: Timeouts,
     pub pgdata: PgdataOptions,
+    pub opening: Opening,
 }
 
 impl Default for OpenOptions {
@@ -48,6 +51,7 @@ impl Default for OpenOptions {
             pg_snapshot: None,
             timeouts: Timeouts::default(),
             pgdata: PgdataOptions::default(),
+            opening: Opening::default(),
         }
     }
 }
@@ -56,12 +60,11 @@ impl Default for OpenOptions {
 ///
 /// # Errors
 /// As [`open_with`].
-pub fn open(spec: &str) -> Result<Snapshot, SnapshotError> {
+pub fn open(spec: &Spec) -> Result<Snapshot, SnapshotError> {
     open_with(spec, &OpenOptions::default())
 }
 
-/// Opens what the user named: a file, a folder, `-` for standard input, the address of a server, or `pgdata:` and a
-/// server's data folder.
+/// Opens what the user named.
 ///
 /// Reads no more than is needed to tell the kind (the schema of a CSV folder, the way to the database in a
 /// tar); damage behind that shows when the snapshot is read. From standard input this blocks until the
@@ -70,52 +73,79 @@ pub fn open(spec: &str) -> Result<Snapshot, SnapshotError> {
 ///
 /// # Errors
 /// There is nothing under that name, it cannot be read, or it is no snapshot that this program reads.
-pub fn open_with(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
-    open_kind(spec, options).map_err(|error| error.of(spec))
+pub fn open_with(spec: &Spec, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
+    open_kind(spec, options).map_err(|error| match spec.name() {
+        Some(name) => error.of(&name),
+        None => error,
+    })
 }
 
-fn open_kind(spec: &str, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
-    if spec == "-" {
-        return open_stream(Box::new(io::stdin()), "-", None);
-    }
-    if postgres::is_address(spec) {
-        let server = PostgresSource::open(
-            spec,
-            options.connections,
-            options.pg_snapshot.as_deref(),
-            options.timeouts,
-        )?;
-        return Ok(Snapshot {
-            kind: Kind::Postgres,
-            source: server.shown(),
-            size: None,
-            progress: server.progress(),
-            access: Access::Keyed(Box::new(server)),
-        });
-    }
-    if options.pg_snapshot.is_some() {
+fn open_kind(spec: &Spec, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
+    if options.pg_snapshot.is_some() && !matches!(spec, Spec::Server(_) | Spec::StandardInput) {
         return Err(unsupported(
             "a snapshot id",
             "only a live PostgreSQL server has exported snapshots; name one by its address",
         ));
     }
-    if let Some(folder) = spec.strip_prefix(pgdata::SCHEME) {
-        let path = Path::new(folder);
-        let server = PgdataSource::open(path, options)?;
-        return Ok(Snapshot {
-            kind: Kind::Pgdata,
-            source: source_name(path),
-            size: None,
-            progress: server.progress(),
-            access: Access::Keyed(Box::new(server)),
-        });
+    match spec {
+        Spec::StandardInput => open_stream(Box::new(io::stdin()), "-", None),
+        Spec::Server(address) => {
+            let server = PostgresSource::open(
+                address,
+                options.connections,
+                options.pg_snapshot.as_deref(),
+                options.timeouts,
+            )?;
+            let (source, progress) = (server.shown(), server.progress());
+            Ok(keyed(Kind::Postgres, source, progress, server))
+        }
+        Spec::DataFolder(path) => {
+            let server = PgdataSource::open(
+                path,
+                &options.pgdata,
+                options.connections,
+                options.timeouts,
+                &options.opening,
+            )?;
+            let progress = server.progress();
+            Ok(keyed(Kind::Pgdata, source_name(path), progress, server))
+        }
+        Spec::Path(path) => open_path(path),
+        Spec::OtherAddress(text) => {
+            let opened = open_path(Path::new(text));
+            opened.map_err(|error| match error {
+                SnapshotError::Io { source, .. }
+                    if source.kind() == io::ErrorKind::NotFound && is_nearly_address(text) =>
+                {
+                    unsupported(
+                        "an address of a server in this form",
+                        "write postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass",
+                    )
+                }
+                error => error,
+            })
+        }
     }
-    let path = Path::new(spec);
+}
+
+/// A snapshot that finds rows by key itself.
+fn keyed(
+    kind: Kind,
+    source: String,
+    progress: Arc<AtomicU64>,
+    server: impl KeyedSource + 'static,
+) -> Snapshot {
+    Snapshot {
+        kind,
+        source,
+        size: None,
+        progress,
+        access: Access::Keyed(Box::new(server)),
+    }
+}
+
+fn open_path(path: &Path) -> Result<Snapshot, SnapshotError> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound if postgres::is_nearly_address(spec) => unsupported(
-            "an address of a server in this form",
-            "write postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass",
-        ),
         io::ErrorKind::NotFound => io_error(
             path,
             io::Error::new(

@@ -11,7 +11,7 @@ use crate::snapshot::catalog::Catalog;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::{Sink, TableFilter};
 use crate::snapshot::facts::{Holdings, Kind, SnapshotFacts};
-use crate::snapshot::keyed::KeyedSource;
+use crate::snapshot::keyed::{Ending, KeyedSource};
 use crate::snapshot::table_name::TableName;
 
 /// An opened snapshot.
@@ -25,6 +25,17 @@ pub struct Snapshot {
     /// Bytes read so far of those that `size` counts, before decompression. Grows while the snapshot is read.
     pub progress: Arc<AtomicU64>,
     pub access: Access,
+}
+
+impl Snapshot {
+    /// Held by whoever ends with the snapshot, however many threads still have a part of it: what was started for it (a
+    /// private server, say) is gone once this is dropped.
+    pub fn ending(&self) -> Option<Ending> {
+        match &self.access {
+            Access::Keyed(source) => source.ending(),
+            Access::Stream(_) | Access::Tables(_) => None,
+        }
+    }
 }
 
 /// How the rows of a snapshot can be reached.

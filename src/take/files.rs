@@ -13,7 +13,7 @@ use crate::output::atomic::PartFile;
 use crate::output::layout;
 use crate::resolve::ResolveError;
 use crate::snapshot::{
-    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Position, RowForm, SnapshotError,
+    Block, BlockHead, Catalog, CsvWriter, DescribedTable, Position, RowForm, SnapshotError, Spec,
     TableName,
 };
 use crate::timings::Phase;
@@ -243,10 +243,10 @@ impl From<SnapshotError> for Stop {
 
 impl Stop {
     /// The error of the run; `None` where somebody else has it.
-    pub(super) fn error(self, from: &str) -> Option<TakeError> {
+    pub(super) fn error(self, from: &Spec) -> Option<TakeError> {
         match self {
             Stop::Read(error) => Some(TakeError::Read {
-                from: crate::snapshot::shown(from),
+                from: from.shown(),
                 source: Box::new(ResolveError::Snapshot(error)),
             }),
             Stop::Write(error) => Some(TakeError::Write(error)),

@@ -45,7 +45,7 @@ pub(super) fn rows(
         ResolveError::Interrupted => TakeError::Interrupted,
         ResolveError::Temp(source) => TakeError::Temp(source),
         source => TakeError::Read {
-            from: snapshot::shown(&request.from),
+            from: request.from.shown(),
             source: Box::new(source),
         },
     };
@@ -56,17 +56,19 @@ pub(super) fn rows(
     let mut outcome = find(request, &pipeline, choice, source, false, observer);
     // A name of digits was looked for as an id, and is a path.
     let by_id = match &outcome {
-        Err(ResolveError::FoundByPath { ids }) if lasts(&request.from) => Choice::Named {
-            names: ids.iter().map(i64::to_string).collect(),
-            descendants: false,
-        },
+        Err(ResolveError::FoundByPath { ids }) if request.from.can_be_read_again() => {
+            Choice::Named {
+                names: ids.iter().map(i64::to_string).collect(),
+                descendants: false,
+            }
+        }
         _ => choice.clone(),
     };
     if by_id != *choice {
         outcome = find(request, &pipeline, &by_id, again()?, false, observer);
     }
     // A table in two places, with others between that were decided by its first part.
-    if matches!(outcome, Err(ResolveError::Reappeared { .. })) && lasts(&request.from) {
+    if matches!(outcome, Err(ResolveError::Reappeared { .. })) && request.from.can_be_read_again() {
         outcome = find(request, &pipeline, &by_id, again()?, true, observer);
     }
     let outcome = outcome.map_err(failed)?;
@@ -104,11 +106,6 @@ pub(super) fn rows(
         tables,
         only: Some(ids),
     })
-}
-
-/// True for a source that can be read again: neither standard input nor another pipe.
-fn lasts(name: &str) -> bool {
-    std::fs::metadata(name).is_ok_and(|found| found.is_file() || found.is_dir())
 }
 
 fn stopped(stop: Stop, request: &TakeRequest) -> TakeError {

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use relexport::snapshot::kind::archive::CustomStream;
 use relexport::snapshot::kind::archive::toc::Toc;
-use relexport::snapshot::{Access, Event, StreamSource, TableName, TableSource, open};
+use relexport::snapshot::{Access, Event, Spec, StreamSource, TableName, TableSource, open};
 
 use crate::support::archive::{Archive, Packing};
 
@@ -299,7 +299,7 @@ fn rows(source: &dyn TableSource, table: &TableName) -> Vec<u8> {
 }
 
 fn tables(path: &Path) -> Box<dyn TableSource> {
-    match open(path.to_str().unwrap()).unwrap().access {
+    match open(&Spec::Path(path.to_owned())).unwrap().access {
         Access::Tables(tables) => tables,
         Access::Stream(_) | Access::Keyed(_) => panic!("{} has no tables to open", path.display()),
     }

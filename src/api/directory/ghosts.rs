@@ -33,8 +33,7 @@ pub fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, DirectoryErro
     {
         return Ok(known);
     }
-    let lasts = fs::metadata(source.snapshot).is_ok_and(|found| found.is_file() || found.is_dir());
-    if !lasts {
+    if !source.snapshot.can_be_read_again() {
         // What is taken out of a pipe here would be missing elsewhere.
         return Err(DirectoryError::Plan("the snapshot is a pipe".to_owned()));
     }

@@ -19,7 +19,7 @@ use crate::resolve::{
     Selection, plan, resolve, without_data,
 };
 use crate::snapshot;
-use crate::snapshot::{SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot::{SnapshotError, SnapshotFacts, Spec, TableName};
 
 /// The pipeline that says what is known of every group.
 const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");
@@ -56,7 +56,7 @@ impl From<ResolveError> for DirectoryError {
 
 /// What decides the directory.
 pub struct Source<'a> {
-    pub snapshot: &'a str,
+    pub snapshot: &'a Spec,
     /// The pipeline that is served.
     pub pipeline: &'a Pipeline,
     pub edition: Edition,

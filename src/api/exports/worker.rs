@@ -21,8 +21,8 @@ use crate::export::{
 use crate::output::{FolderError, GzipLevel, Manifest, Status};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
-use crate::snapshot;
 use crate::snapshot::OpenOptions;
+use crate::snapshot::Spec;
 
 /// A run that the server did not survive so often is not begun again.
 const ATTEMPTS: u32 = 3;
@@ -30,7 +30,7 @@ const ATTEMPTS: u32 = 3;
 /// What all exports have in common.
 #[derive(Clone)]
 pub struct Engine {
-    pub snapshot: String,
+    pub snapshot: Spec,
     /// The snapshot's fingerprint when the server started.
     pub fingerprint: Option<String>,
     /// The server's own folder.
@@ -191,7 +191,7 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
         source_url: engine.source_url.clone(),
         interrupted: Arc::clone(&run.interrupted),
     };
-    if let Ok(now) = snapshot::fingerprint(&engine.snapshot)
+    if let Ok(now) = engine.snapshot.fingerprint()
         && now != engine.fingerprint
     {
         let reason =
@@ -218,12 +218,14 @@ impl Engine {
     /// A message for others than the one who started the server: it names the snapshot without its folders, not at all where
     /// the server keeps its files, and gives no advice on options of the command line, which stands on lines of its own.
     fn without_folders(&self, message: &str) -> String {
-        let name = std::path::Path::new(&self.snapshot)
-            .file_name()
+        let name = self
+            .snapshot
+            .path()
+            .and_then(std::path::Path::file_name)
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let reason = message.lines().next().unwrap_or_default();
-        let mut reason = reason.replace(&self.snapshot, &name);
+        let mut reason = reason.replace(&self.snapshot.shown(), &name);
         // Files are named by where the path that was given leads.
         let data = [fs::canonicalize(&self.data).ok(), Some(self.data.clone())];
         for path in data.into_iter().flatten() {

@@ -10,6 +10,7 @@ use super::parse::{batch_size, local_path, memory, percent};
 use super::{EditionArg, LIMITS, ServerArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
+use crate::snapshot::Spec;
 
 /// The headings of what a bench combines, and of how it measures.
 const COMBINED: &str = "What is combined";
@@ -28,7 +29,7 @@ pub struct BenchArgs {
     pub command: Option<BenchCommand>,
     /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
     #[arg(long, short, value_name = "PATH|URL", required = true)]
-    pub snapshot: Option<String>,
+    pub snapshot: Option<Spec>,
     /// A pipeline file in place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,

@@ -67,7 +67,7 @@ impl Observer for Quiet {
 
 fn tables() -> Box<dyn TableSource> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/csv");
-    match open(folder).unwrap().access {
+    match open(&folder.into()).unwrap().access {
         Access::Tables(tables) => tables,
         _ => panic!("a folder of CSV files has tables"),
     }

@@ -12,10 +12,9 @@ mod server;
 mod settings;
 mod work;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::snapshot::catalog::Catalog;
@@ -23,9 +22,9 @@ use crate::snapshot::codec::read_errors::io_error;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{SnapshotFacts, TableSize};
-use crate::snapshot::keyed::{KeyedSource, Query};
-use crate::snapshot::kind::postgres::{Local, PostgresSource};
-use crate::snapshot::open::OpenOptions;
+use crate::snapshot::keyed::{Ending, KeyedSource, Query};
+use crate::snapshot::kind::postgres::{Local, PostgresSource, Timeouts};
+use crate::snapshot::opening::{Opening, OpeningStep};
 use crate::snapshot::table_name::TableName;
 use control::Control;
 use copy::Listing;
@@ -54,12 +53,6 @@ pub struct PgdataOptions {
     pub is_atomic: bool,
     /// The longest time until the server is ready; `None` is for ever.
     pub start_timeout: Option<Duration>,
-    /// Set from outside to end the opening early.
-    pub interrupted: Arc<AtomicBool>,
-    /// Told what takes long.
-    pub listener: Listener,
-    /// The servers that were started by these options.
-    pub servers: PrivateServers,
 }
 
 impl Default for PgdataOptions {
@@ -71,93 +64,36 @@ impl Default for PgdataOptions {
             table: None,
             is_atomic: false,
             start_timeout: Some(Duration::from_secs(60 * 60)),
-            interrupted: Arc::default(),
-            listener: Listener::default(),
-            servers: PrivateServers::default(),
         }
     }
 }
 
 /// A server that is there until one of those who know it ends it.
-struct Slot(Mutex<Option<PrivateServer>>);
+struct RunningServer(Mutex<Option<PrivateServer>>);
 
-impl Slot {
+impl RunningServer {
     /// Stops the server, and waits until nothing is left of it.
     fn end(&self) {
         // A panic elsewhere leaves nothing half changed here.
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(slot.take());
-    }
-}
-
-/// Private servers that run. Each ends with the snapshot that is read through it; who cannot wait until all threads
-/// have let go of a snapshot, since the last query takes long, ends them here.
-#[derive(Clone, Default)]
-pub struct PrivateServers(Arc<Mutex<Vec<Weak<Slot>>>>);
-
-impl PrivateServers {
-    /// Stops them, and waits until nothing is left of them.
-    pub fn end(&self) {
-        for slot in self.list().drain(..) {
-            if let Some(slot) = slot.upgrade() {
-                slot.end();
-            }
-        }
-    }
-
-    fn list(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for PrivateServers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PrivateServers")
-    }
-}
-
-/// What takes long before a data folder can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Bytes of the folder that are copied, and all of them.
-    Copying { done: u64, total: u64 },
-    /// The server starts, and may have to replay its log, for so long already.
-    Starting { since: Duration },
-}
-
-/// Somebody who is told of each [`Step`], every ten seconds at the most.
-#[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(Step) + Send + Sync>>);
-
-impl Listener {
-    /// Calls a function.
-    pub fn new(tell: impl Fn(Step) + Send + Sync + 'static) -> Self {
-        Listener(Some(Arc::new(tell)))
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listener")
+        let mut server = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(server.take());
     }
 }
 
 /// Tells of steps now and then, and notices that it is time to end.
 struct Watch<'a> {
-    options: &'a PgdataOptions,
+    opening: &'a Opening,
     last: Instant,
 }
 
 impl Watch<'_> {
-    fn pass(&mut self, step: Step) -> Result<(), SnapshotError> {
-        if self.options.interrupted.load(Ordering::Relaxed) {
+    fn pass(&mut self, step: OpeningStep) -> Result<(), SnapshotError> {
+        if self.opening.interrupted.load(Ordering::Relaxed) {
             return Err(SnapshotError::Interrupted);
         }
-        if let Some(tell) = &self.options.listener.0
-            && self.last.elapsed() >= TELL_EVERY
-        {
+        if self.last.elapsed() >= TELL_EVERY {
             self.last = Instant::now();
-            tell(step);
+            self.opening.listener.tell(step);
         }
         Ok(())
     }
@@ -167,11 +103,11 @@ impl Watch<'_> {
 pub(crate) struct PgdataSource {
     source: PostgresSource,
     // Behind those who are connected to it: they end first.
-    _server: EndsServer,
+    server: EndsServer,
 }
 
 /// Ends a server when it is dropped.
-struct EndsServer(Arc<Slot>);
+struct EndsServer(Arc<RunningServer>);
 
 impl Drop for EndsServer {
     fn drop(&mut self) {
@@ -185,21 +121,26 @@ impl PgdataSource {
     /// # Errors
     /// The folder is no data folder or in use, the programs are missing, there is no room, the server does not start, or it is not
     /// clear which database is meant.
-    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Self, SnapshotError> {
-        let pgdata = &options.pgdata;
+    pub(crate) fn open(
+        path: &Path,
+        options: &PgdataOptions,
+        connections: usize,
+        timeouts: Timeouts,
+        opening: &Opening,
+    ) -> Result<Self, SnapshotError> {
         let failed = |reason: String| SnapshotError::Unreachable {
             server: format!("{SCHEME}{}", path.display()),
             reason,
         };
         let mut watch = Watch {
-            options: pgdata,
+            opening,
             last: Instant::now(),
         };
-        let folder = DataFolder::examine(path, pgdata.is_atomic)?;
-        let bin = programs::find(folder.version, pgdata.bindir.as_deref()).map_err(failed)?;
+        let folder = DataFolder::examine(path, options.is_atomic)?;
+        let bin = programs::find(folder.version, options.bindir.as_deref()).map_err(failed)?;
         tracing::info!("reading by the programs in {}", bin.display());
         let user = ServerUser::choose(folder.owner).map_err(failed)?;
-        let work = make_work(&pgdata.temp_dir, &user)?;
+        let work = make_work(&options.temp_dir, &user)?;
         let before = folder.control()?;
         copy(&folder, &work, &user, &mut watch)?;
         if folder.control()? != before {
@@ -212,32 +153,30 @@ impl PgdataSource {
         control
             .check_log(&bin, &work.data(), &user)
             .map_err(failed)?;
-        configure(&folder, &work, &user, options.connections, &control)
+        configure(&folder, &work, &user, connections, &control)
             .map_err(|error| io_error(work.path(), error))?;
         let server = PrivateServer::start(work, &bin, &user);
         let mut server =
             server.map_err(|error| failed(format!("no server can be started: {error}")))?;
         let begun = Instant::now();
         let mut told = || {
-            watch.pass(Step::Starting {
+            watch.pass(OpeningStep::Starting {
                 since: begun.elapsed(),
             })
         };
-        let answer = server.wait(pgdata.start_timeout, &mut told, &failed)?;
+        let answer = server.wait(options.start_timeout, &mut told, &failed)?;
         tracing::info!("the private server is ready");
         let local = Local {
             folder: &server.work.sockets,
             user: &answer.role,
             options: session_options(folder.version),
         };
-        let dbname = choose_database(&local, &answer, pgdata).map_err(failed)?;
-        let source = local.open(&dbname, options.connections, options.timeouts);
+        let dbname = choose_database(&local, &answer, options).map_err(failed)?;
+        let source = local.open(&dbname, connections, timeouts);
         let source = source.map_err(failed)?;
-        let slot = Arc::new(Slot(Mutex::new(Some(server))));
-        pgdata.servers.list().push(Arc::downgrade(&slot));
         Ok(PgdataSource {
             source,
-            _server: EndsServer(slot),
+            server: EndsServer(Arc::new(RunningServer(Mutex::new(Some(server))))),
         })
     }
 
@@ -268,7 +207,7 @@ fn copy(
     let listing = Listing::of(folder, work.path())?;
     let total = listing.bytes;
     listing.copy(work.path(), user, &mut |done| {
-        watch.pass(Step::Copying { done, total })
+        watch.pass(OpeningStep::Copying { done, total })
     })
 }
 
@@ -378,5 +317,10 @@ impl KeyedSource for PgdataSource {
 
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         self.source.read(query, sink)
+    }
+
+    fn ending(&self) -> Option<Ending> {
+        let server = Arc::clone(&self.server.0);
+        Some(Ending::new(move || server.end()))
     }
 }

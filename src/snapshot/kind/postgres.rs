@@ -33,8 +33,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 pub(crate) use local::Local;
 
-pub(crate) use address::is_nearly_address;
-pub use address::{address_start, shown, split_password};
+pub(crate) use address::{address_start, is_nearly_address, shown, split_password};
 pub use parameters::PASSWORD_VARIABLE;
 pub use session::Timeouts;
 

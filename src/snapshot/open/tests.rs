@@ -35,6 +35,10 @@ fn assert_holds(message: &str, parts: &[&str]) {
     }
 }
 
+fn open_named(name: &str) -> Result<Snapshot, SnapshotError> {
+    open(&name.into())
+}
+
 #[test]
 fn content_tells_the_kind_of_files_and_streams() {
     let backup = tar(&[
@@ -65,7 +69,7 @@ fn content_tells_the_kind_of_files_and_streams() {
     let path = folder.path().join("named-like-nothing");
     for (name, content, expected, size) in cases {
         fs::write(&path, &content).unwrap();
-        let snapshot = open(path.to_str().unwrap()).unwrap();
+        let snapshot = open_named(path.to_str().unwrap()).unwrap();
         assert_eq!(snapshot.source, "named-like-nothing", "{name}");
         // Of a tar only the database is read.
         let size = size.unwrap_or(content.len()) as u64;
@@ -94,21 +98,21 @@ fn folders_are_told_by_their_files() {
     fs::write(backup.join("db/database.sql.gz"), gzip(SQL)).unwrap();
     let size = |bytes: &[u8]| Some(gzip(bytes).len() as u64);
     assert_eq!(
-        kind(open(csv.to_str().unwrap())),
+        kind(open_named(csv.to_str().unwrap())),
         Ok((Kind::Csv, size(b"id\n")))
     );
     assert_eq!(
-        kind(open(backup.to_str().unwrap())),
+        kind(open_named(backup.to_str().unwrap())),
         Ok((Kind::GitlabBackup, size(SQL)))
     );
     let dots = format!("{}/../csv/.", csv.display());
-    assert_eq!(open(&dots).unwrap().source, "csv");
+    assert_eq!(open_named(&dots).unwrap().source, "csv");
 }
 
 #[test]
 fn a_server_that_does_not_answer_is_named_without_the_password() {
     // Nobody may listen on port 1 but root.
-    let message = kind(open("postgres://me:secret@127.0.0.1:1/db")).unwrap_err();
+    let message = kind(open_named("postgres://me:secret@127.0.0.1:1/db")).unwrap_err();
     assert_holds(&message, &["cannot read from postgres://127.0.0.1:1/db"]);
     assert!(!message.contains("secret"));
 }
@@ -119,7 +123,7 @@ fn a_snapshot_id_is_for_servers_only() {
         pg_snapshot: Some("00000003-0000001B-1".to_owned()),
         ..OpenOptions::default()
     };
-    let message = kind(open_with("dump.sql", &options)).unwrap_err();
+    let message = kind(open_with(&"dump.sql".into(), &options)).unwrap_err();
     assert_holds(
         &message,
         &["a snapshot id cannot be read", "live PostgreSQL server"],
@@ -156,7 +160,7 @@ fn folders_that_are_not_read_are_named() {
         for file in files {
             fs::write(folder.path().join(file), b"x").unwrap();
         }
-        let message = kind(open(folder.path().to_str().unwrap())).expect_err(name);
+        let message = kind(open_named(folder.path().to_str().unwrap())).expect_err(name);
         assert_holds(&format!("{name}: {message}"), expected);
     }
 }
@@ -199,7 +203,7 @@ fn compressed_files_cut_at_their_beginning_are_told() {
 fn a_missing_file_is_told_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dump.sql");
-    let message = kind(open(path.to_str().unwrap())).unwrap_err();
+    let message = kind(open_named(path.to_str().unwrap())).unwrap_err();
     assert_holds(
         &message,
         &[
@@ -292,12 +296,12 @@ fn the_tar_of_a_pg_dump_folder_is_no_backup() {
     let path = folder.path().join("archive");
     fs::write(&path, &archive).unwrap();
     // It is read as what it is, and is too short for that.
-    let message = kind(open(path.to_str().unwrap())).unwrap_err();
+    let message = kind(open_named(path.to_str().unwrap())).unwrap_err();
     assert_holds(&message, &["ends too early", "dump/toc.dat", "header"]);
     let size = gzip(&archive).len() as u64;
     fs::write(&path, gzip(&archive)).unwrap();
     assert_eq!(
-        kind(open(path.to_str().unwrap())),
+        kind(open_named(path.to_str().unwrap())),
         Ok((Kind::Directory, Some(size)))
     );
     // Behind what fills the beginning of a stream nobody looks.
@@ -317,6 +321,6 @@ fn the_tar_of_a_pg_dump_folder_is_no_backup() {
         ],
     );
     fs::write(&path, behind).unwrap();
-    let message = kind(open(path.to_str().unwrap())).unwrap_err();
+    let message = kind(open_named(path.to_str().unwrap())).unwrap_err();
     assert_holds(&message, &["ends too early", "dump/toc.dat"]);
 }

@@ -23,7 +23,7 @@ fn open_at(
         ..OpenOptions::default()
     };
     change(&mut options);
-    match open_with(address, &options)?.access {
+    match open_with(&address.into(), &options)?.access {
         Access::Keyed(source) => Ok(source),
         _ => panic!("no live server"),
     }

@@ -25,7 +25,7 @@ fn options() -> OpenOptions {
 }
 
 fn open(address: &str, options: &OpenOptions) -> Result<Box<dyn KeyedSource>, SnapshotError> {
-    match open_with(address, options)?.access {
+    match open_with(&address.into(), options)?.access {
         Access::Keyed(source) => Ok(source),
         _ => panic!("no live server"),
     }

@@ -56,7 +56,7 @@ pub struct Double {
 
 impl Double {
     pub fn of(dump: &Path) -> Double {
-        let Access::Stream(source) = open(dump.to_str().unwrap()).unwrap().access else {
+        let Access::Stream(source) = open(&dump.to_str().unwrap().into()).unwrap().access else {
             panic!("{} is no plain dump", dump.display());
         };
         let mut catalog = Arc::default();
@@ -274,7 +274,7 @@ pub fn request(out: &Path, choice: Choice) -> ExportRequest {
         .build()
         .unwrap();
     ExportRequest {
-        snapshot: "double".to_owned(),
+        snapshot: "double".into(),
         open: OpenOptions::default(),
         out: out.to_owned(),
         force: false,

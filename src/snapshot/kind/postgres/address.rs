@@ -145,14 +145,7 @@ fn decode(text: &str) -> Result<String, String> {
 
 /// A name of a snapshot as it may be shown: what is no address stays as it is; of an address its hosts and
 /// database stay, without user, password and parameters.
-///
-/// ```
-/// use relexport::snapshot::shown;
-///
-/// assert_eq!(shown("postgres://me:secret@db.example:5433/gitlab?sslmode=require"), "postgres://db.example:5433/gitlab");
-/// assert_eq!(shown("dump.sql.gz"), "dump.sql.gz");
-/// ```
-pub fn shown(spec: &str) -> String {
+pub(crate) fn shown(spec: &str) -> String {
     let Some(parts) = cut(spec) else {
         return match is_nearly_address(spec) {
             true => "…".to_owned(),
@@ -184,7 +177,7 @@ pub(crate) fn is_nearly_address(spec: &str) -> bool {
 }
 
 /// Where in an argument an address of a server begins.
-pub fn address_start(argument: &str) -> Option<usize> {
+pub(crate) fn address_start(argument: &str) -> Option<usize> {
     SCHEMES
         .iter()
         .filter_map(|scheme| argument.find(scheme))
@@ -193,7 +186,7 @@ pub fn address_start(argument: &str) -> Option<usize> {
 
 /// Takes the password out of an address: the address without it, and the password. `None` where there is none,
 /// or where it cannot be told for certain.
-pub fn split_password(spec: &str) -> Option<(String, String)> {
+pub(crate) fn split_password(spec: &str) -> Option<(String, String)> {
     let parts = cut(spec)?;
     let parameters = parse(spec).ok()?;
     // A parameter behind the `?` comes later, and so counts.
