@@ -75,10 +75,10 @@ pub struct ServeOptions {
 }
 
 /// What every request may need. Cheap to clone.
-pub type App = Arc<AppState>;
+pub(crate) type App = Arc<AppState>;
 
 /// What every request may need.
-pub struct AppState {
+pub(crate) struct AppState {
     pub options: ServeOptions,
     pub queue: Arc<Queue>,
     pub metrics: Arc<Metrics>,

@@ -4,6 +4,9 @@
 //! and in eras of 400 years, which all have 146,097 days (the method of Howard Hinnant's
 //! `days_from_civil`).
 
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Days in 400 years.
 const DAYS_PER_ERA: i64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
@@ -12,7 +15,7 @@ pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 const MILLIS_PER_DAY: i64 = 1000 * SECONDS_PER_DAY;
 
 /// A day of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CivilDate {
     /// Astronomical: 0 is 1 BC, -1 is 2 BC.
     pub year: i64,
@@ -27,6 +30,28 @@ impl CivilDate {
     pub fn new(year: i64, month: u8, day: u8) -> Option<Self> {
         let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
         exists.then_some(CivilDate { year, month, day })
+    }
+
+    /// The date that a text such as `2027-01-31` names; `None` for a text of another form, and for a day that the calendar
+    /// does not have.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let mut number = |digits: usize| -> Option<u16> {
+            let part = parts.next().filter(|part| part.len() == digits)?;
+            let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| part.parse().ok())?
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        let date = Self::new(i64::from(year), month as u8, day as u8)?;
+        parts.next().is_none().then_some(date)
+    }
+
+    /// The day that it is now, UTC.
+    pub fn today() -> Self {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::from_days((since.as_secs() / SECONDS_PER_DAY as u64) as i64)
     }
 
     /// The date of a day, counted from 1970-01-01. Good for every number of days that milliseconds
@@ -76,6 +101,15 @@ impl CivilDate {
         let [m1, m2] = two_digits(self.month);
         let [d1, d2] = two_digits(self.day);
         out.extend_from_slice(&[b'-', m1, m2, b'-', d1, d2]);
+    }
+}
+
+impl fmt::Display for CivilDate {
+    /// As [`CivilDate::write`] writes it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        out.write_str(&String::from_utf8_lossy(&text))
     }
 }
 
@@ -199,6 +233,48 @@ mod tests {
         ] {
             assert!(CivilDate::new(year, month, day).is_some());
         }
+    }
+
+    #[test]
+    fn a_written_day_is_one_of_the_calendar() {
+        for text in [
+            "2027-01-31",
+            "2028-02-29",
+            "2000-02-29",
+            "9999-12-31",
+            "0000-01-01",
+        ] {
+            let date = CivilDate::parse(text);
+            assert_eq!(date.map(|date| date.to_string()).as_deref(), Some(text));
+        }
+        for text in [
+            "2027-02-29",
+            "2027-02-31",
+            "2100-02-29",
+            "2027-04-31",
+            "2027-00-10",
+            "2027-10-00",
+            "2027-1-031",
+            "2027_01_31",
+            "+027-01-31",
+            "-2027-01-31",
+            "2027-01-31-",
+            "2027-01-311",
+            "2027-01-3é",
+            "20é7-01-31",
+            "",
+        ] {
+            assert_eq!(CivilDate::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn days_are_in_the_order_of_the_calendar() {
+        let day = |text| CivilDate::parse(text).unwrap();
+        assert!(day("2026-12-31") < day("2027-01-01"));
+        assert!(day("2027-01-31") < day("2027-02-01"));
+        assert!(day("2027-02-01") < day("2027-02-02"));
+        assert!(day("2026-11-27") < CivilDate::today());
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod cli;
 pub mod export;
 pub mod fan_out;
 pub mod fault;
+mod hex;
 mod io_error;
 pub mod memory;
 pub mod output;

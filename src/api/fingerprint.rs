@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::output::atomic::hex;
+use crate::hex;
 use crate::snapshot::Spec;
 
 /// Letters of the fingerprint: it names a folder.
@@ -28,7 +28,7 @@ pub fn fingerprint(of: &Path, others: &[&str]) -> io::Result<String> {
         hash.update(other.as_bytes());
         hash.update([0]);
     }
-    let mut text = hex(&hash.finalize());
+    let mut text = hex::encode(&hash.finalize());
     text.truncate(LENGTH);
     Ok(text)
 }

@@ -100,7 +100,7 @@ pub async fn personal_access_token(
         if token.read_only {
             answer.scopes = ["read_api"];
         }
-        answer.expires_at = token.expires.clone();
+        answer.expires_at = token.expires.map(|day| day.to_string());
     }
     Json(answer)
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::App;
 use super::errors::ApiError;
-use crate::output::atomic::hex;
+use crate::hex;
 
 /// Scripts and styles come from this server's files alone, so text that became markup by mistake could still not run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -33,7 +33,7 @@ impl Asset {
             Some((_, "svg")) => "image/svg+xml",
             Some(_) | None => "text/html; charset=utf-8",
         };
-        let hash = hex(&Sha256::digest(content));
+        let hash = hex::encode(&Sha256::digest(content));
         Asset {
             name,
             media_type,

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::output::Manifest;
-use crate::output::atomic::hex;
 
 /// The records of one relation of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,7 +53,7 @@ pub fn read(folder: &Path, manifest: &Manifest) -> io::Result<Vec<RelationConten
                 relation: relation.relation.clone(),
                 records: relation.total_objects_count,
                 bytes,
-                sha256: hex(&sha256.finalize()),
+                sha256: hex::encode(&sha256.finalize()),
             });
         }
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::output::atomic::hex;
+use crate::hex;
 use crate::snapshot::Spec;
 
 /// Bytes that are looked at in the beginning, the middle and the end of a file.
@@ -88,7 +88,7 @@ pub fn fingerprint(snapshot: &Spec) -> io::Result<Option<(u64, String)>> {
         }
         total += sample(file, &mut sha256)?;
     }
-    Ok(Some((total, hex(&sha256.finalize()))))
+    Ok(Some((total, hex::encode(&sha256.finalize()))))
 }
 
 /// The regular files in a folder, not those below its folders. Links are not followed, as nowhere in a snapshot.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::io_error::at;
 use crate::timings;
 
@@ -64,7 +65,7 @@ impl PartFile {
         self.committed = true;
         sync_folder(folder_of(&self.path))?;
         let digest = std::mem::take(&mut self.sha256).finalize();
-        Ok((self.length, hex(&digest)))
+        Ok((self.length, hex::encode(&digest)))
     }
 }
 
@@ -126,11 +127,6 @@ pub fn folder_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::anchor::Anchor;
-use super::atomic::{folder_of, hex, sync_folder};
+use super::atomic::{folder_of, sync_folder};
+use crate::hex;
 use crate::io_error::at;
 
 /// What a folder beside the place is.
@@ -52,7 +53,7 @@ pub(super) fn hidden(place: &Path, what: &str) -> OsString {
     let of = place.file_name().unwrap_or_default().as_bytes();
     match of.get(..NAMED) {
         Some(beginning) => {
-            let digest = hex(&Sha256::digest(of));
+            let digest = hex::encode(&Sha256::digest(of));
             name.push(OsStr::from_bytes(beginning));
             name.push(format!("-{}", &digest[..16]));
         }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::atomic::{hex, part_of};
+use super::atomic::part_of;
 use super::layout;
 use super::manifest::{self, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, Status};
+use crate::hex;
 
 /// Bytes that are read at once while a file is checked.
 const CHUNK: usize = 1 << 20;
@@ -108,7 +109,7 @@ fn is_whole(folder: &Path, entry: &FileEntry) -> io::Result<bool> {
     let (mut digest, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
     loop {
         match file.read(&mut chunk)? {
-            0 => return Ok(hex(&digest.finalize()) == entry.sha256),
+            0 => return Ok(hex::encode(&digest.finalize()) == entry.sha256),
             length => digest.update(&chunk[..length]),
         }
     }

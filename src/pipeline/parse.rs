@@ -1,7 +1,5 @@
 //! From a pipeline file's text to the model.
 
-use std::fmt::Write;
-
 use serde_saphyr::options::{MergeKeyPolicy, Options};
 use sha2::{Digest, Sha256};
 
@@ -12,6 +10,7 @@ use super::model::Pipeline;
 use super::tree::Tree;
 use super::validate;
 use super::yaml::Place;
+use crate::hex;
 
 /// The pipeline that is built in: what a GitLab group export holds.
 pub const BUILTIN: &str = include_str!("../../pipelines/group.yml");
@@ -120,13 +119,7 @@ fn empty_keys(tree: Option<&Tree>) -> Vec<Mistake> {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex::encode(&Sha256::digest(text))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
+use crate::hex;
+
 /// The folder of an untarred GitLab backup that holds the database.
 const DATABASE: &str = "db";
 
@@ -28,10 +30,7 @@ pub(super) fn fingerprint(path: &Path) -> io::Result<Option<String>> {
     } else {
         return Ok(None);
     }
-    let digest = digest.finalize();
-    Ok(Some(
-        digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-    ))
+    Ok(Some(hex::encode(&digest.finalize())))
 }
 
 fn add_folder(digest: &mut Sha256, folder: &Path) -> io::Result<()> {

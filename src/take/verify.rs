@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::output::atomic::hex;
+use crate::hex;
 use crate::output::layout;
 use crate::output::verify::{Problem, Verified};
 use crate::snapshot::Described;
@@ -171,7 +171,7 @@ fn hash(mut file: File) -> io::Result<(u64, String)> {
     let mut buffer = vec![0; BUFFER];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok((bytes, hex(&sha256.finalize()))),
+            Ok(0) => return Ok((bytes, hex::encode(&sha256.finalize()))),
             Ok(count) => {
                 sha256.update(&buffer[..count]);
                 bytes += count as u64;

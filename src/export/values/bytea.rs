@@ -4,7 +4,7 @@
 //! stands, a backslash doubled and every other byte as `\ooo`; such a value never begins with `\x`.
 
 use super::ValueError;
-use super::text::push_hex;
+use crate::hex;
 
 /// Appends a byte string.
 pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
@@ -49,7 +49,7 @@ fn write_escape_form(mut text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueErro
             [b'\\', ..] => return Err(ValueError::NotABytea),
             [byte, rest @ ..] => (*byte, rest),
         };
-        push_hex(byte, out);
+        hex::push(byte, out);
         text = rest;
     }
 }

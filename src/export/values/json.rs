@@ -10,7 +10,8 @@
 
 use super::ValueError;
 use super::float::json_number_length;
-use super::text::{escape, push_hex, run_length};
+use super::text::{escape, run_length};
+use crate::hex;
 
 /// Appends a JSON value.
 ///
@@ -168,8 +169,8 @@ impl Compactor<'_> {
                 Ok(character) => escape(character.encode_utf8(&mut [0; 4]).as_bytes(), self.out),
                 Err(_) => {
                     self.out.extend_from_slice(br"\u");
-                    push_hex((unit >> 8) as u8, self.out);
-                    push_hex((unit & 0xff) as u8, self.out);
+                    hex::push((unit >> 8) as u8, self.out);
+                    hex::push((unit & 0xff) as u8, self.out);
                 }
             }
         }

@@ -9,6 +9,7 @@
 //! PostgreSQL reads but does not write, make it decode the field first.
 
 use super::{ValueError, decode_copy};
+use crate::hex;
 
 /// Nothing to be done: the byte stands for itself.
 const PLAIN: u8 = 0;
@@ -189,20 +190,11 @@ fn push_escape(text: &[u8], out: &mut Vec<u8>) -> usize {
         }
         PLAIN | HEX => {
             out.extend_from_slice(br"\u00");
-            push_hex(byte, out);
+            hex::push(byte, out);
         }
         letter => out.extend_from_slice(&[b'\\', letter]),
     }
     1
-}
-
-/// Appends a byte as two lower-case hex digits.
-pub(super) fn push_hex(byte: u8, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend_from_slice(&[
-        DIGITS[usize::from(byte >> 4)],
-        DIGITS[usize::from(byte & 0xf)],
-    ]);
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use flate2::bufread::GzDecoder;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
-use crate::output::atomic::hex;
+use crate::hex;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 64 << 10;
@@ -92,7 +92,7 @@ fn read_into(path: &Path, content: Content, read: &AtomicU64, found: &mut Found)
         ));
     }
     found.bytes = source.bytes;
-    found.sha256 = Some(hex(&source.sha256.finalize()));
+    found.sha256 = Some(hex::encode(&source.sha256.finalize()));
     Ok(())
 }
 

@@ -15,7 +15,7 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> FileEntry {
     FileEntry {
         file: name.to_owned(),
         bytes: bytes.len() as u64,
-        sha256: crate::output::atomic::hex(&Sha256::digest(bytes)),
+        sha256: crate::hex::encode(&Sha256::digest(bytes)),
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::files::ListedFile;
 use super::read_file;
+use crate::hex;
 use crate::snapshot::codec::read_errors::{damaged, io_error};
 use crate::snapshot::described::{Described, DescribedSchema};
 use crate::snapshot::error::{Position, SnapshotError};
@@ -63,7 +64,7 @@ impl Stated {
                 bytes.len(),
                 self.schema.bytes
             )
-        } else if hex(&Sha256::digest(bytes)) != self.schema.sha256 {
+        } else if hex::encode(&Sha256::digest(bytes)) != self.schema.sha256 {
             format!(
                 "its SHA-256 is not the one in {file}, so it was changed after the snapshot was taken: \
                  copy it again, or take the snapshot again"
@@ -100,8 +101,4 @@ fn place(name: &str) -> Position {
         member: Some(name.to_owned()),
         ..Position::default()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -358,10 +358,7 @@ fn two_schemas_are_refused() {
 /// A taken snapshot of `notes`, whose description may be edited.
 fn taken(edit: impl FnOnce(&str) -> String) -> tempfile::TempDir {
     use sha2::{Digest, Sha256};
-    let sha256: String = Sha256::digest(SQL.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha256 = crate::hex::encode(&Sha256::digest(SQL.as_bytes()));
     let json = format!(
         "{{\"schema\": {{\"file\": \"schema.sql\", \"bytes\": {}, \"sha256\": \"{sha256}\"}},\n\
          \"tables\": [{{\"table\": \"notes\", \"file\": \"notes.csv\", \"rows\": 1, \"bytes\": 5, \"sha256\": \"\"}}]}}",

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::small_file;
 use super::work::{ServerUser, Work};
+use crate::hex;
 use crate::snapshot::error::SnapshotError;
 
 const SUPERVISOR: &str = include_str!("supervisor.sh");
@@ -155,7 +156,7 @@ impl Answer {
             text.match_indices(&format!("\"{name}:"))
                 .filter_map(|(at, mark)| {
                     let digits = &text[at + mark.len()..];
-                    from_hex(&digits[..digits.find('"')?])
+                    String::from_utf8(hex::decode(&digits[..digits.find('"')?])?).ok()
                 })
                 .collect()
         };
@@ -164,15 +165,6 @@ impl Answer {
             databases: values("database"),
         })
     }
-}
-
-fn from_hex(digits: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    String::from_utf8(bytes?).ok()
 }
 
 #[cfg(test)]
