@@ -110,7 +110,7 @@ impl HttpBody for ArchiveBody {
                     let file = opened.map_err(io::Error::other)?.inspect_err(|error| {
                         tracing::error!("cannot send an archive to its end: {error}");
                     })?;
-                    let body = FileBody::new(file, 0, length, self.sent.clone());
+                    let body = FileBody::new(file, 0..length, self.sent.clone());
                     self.current = Current::File(body);
                 }
                 Current::File(body) => match ready!(Pin::new(body).poll_frame(context)) {

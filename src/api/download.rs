@@ -3,20 +3,21 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use headers::{ContentRange, HeaderMapExt};
 
 use super::App;
 use super::access::GroupOf;
+use super::conditional::{Requested, Validators};
 use super::errors::ApiError;
 use super::exports::Run;
 use super::file_body::FileBody;
 use super::params::Params;
-use super::range::{self, Range};
 use super::status;
 use crate::output::{FileEntry, RelationEntry, Status};
 
@@ -60,7 +61,6 @@ pub async fn get(
         Ok(Err(error)) => return Err(ApiError::internal("cannot open a file", error)),
         Err(error) => return Err(ApiError::internal("cannot open a file", error)),
     };
-    let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
     app.metrics.downloads.inc();
     Ok(answer(&app, &relation, &found, file, changed, &headers))
 }
@@ -122,54 +122,46 @@ fn answer(
     relation: &str,
     found: &FileEntry,
     file: File,
-    changed: Duration,
+    changed: SystemTime,
     headers: &HeaderMap,
 ) -> Response {
-    let etag = format!("\"{}\"", found.sha256);
-    let last_modified = range::http_date(changed);
+    let validators = Validators::new(&found.sha256, Some(changed));
     // A batch has its number in the folder's name only, as in GitLab.
     let name = match found.file.ends_with(".ndjson.gz") {
         true => format!("{relation}.ndjson.gz"),
         false => format!("{relation}.json.gz"),
     };
     let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
-    let common = [
-        (header::ETAG, etag.clone()),
-        (header::LAST_MODIFIED, last_modified.clone()),
-        (header::ACCEPT_RANGES, "bytes".to_owned()),
-        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
-    ];
     let mut answer = HeaderMap::new();
-    for (name, value) in common {
-        // Relations' names, digests and dates are plain ASCII.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            answer.insert(name, value);
-        }
-    }
-    if range::is_not_modified(headers, &etag, changed) {
+    validators.add_to(&mut answer);
+    answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answer.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    if validators.is_not_modified(headers) {
         return (StatusCode::NOT_MODIFIED, answer).into_response();
     }
-    let range = range::wanted(headers, found.bytes, &etag, &last_modified);
-    let (status, from, to) = match range {
-        Range::Whole => (StatusCode::OK, 0, found.bytes),
-        Range::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
-        Range::OutOfReach => {
+    let (status, bytes) = match validators.requested(headers, found.bytes) {
+        Requested::Whole => (StatusCode::OK, 0..found.bytes),
+        Requested::Bytes(bytes) => {
+            // Its ends are known, and it is not empty.
+            if let Ok(range) = ContentRange::bytes(bytes.clone(), found.bytes) {
+                answer.typed_insert(range);
+            }
+            (StatusCode::PARTIAL_CONTENT, bytes)
+        }
+        Requested::OutOfReach => {
             let mut response = ApiError::error(
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "416 Range Not Satisfiable",
             )
             .into_response();
-            if let Ok(value) = HeaderValue::try_from(format!("bytes */{}", found.bytes)) {
-                response.headers_mut().insert(header::CONTENT_RANGE, value);
-            }
+            let range = ContentRange::unsatisfied_bytes(found.bytes);
+            response.headers_mut().typed_insert(range);
             return response;
         }
     };
-    if status == StatusCode::PARTIAL_CONTENT
-        && let Ok(value) = HeaderValue::try_from(format!("bytes {from}-{}/{}", to - 1, found.bytes))
-    {
-        answer.insert(header::CONTENT_RANGE, value);
-    }
     if let Ok(value) = HeaderValue::try_from(disposition) {
         answer.insert(header::CONTENT_DISPOSITION, value);
     }
@@ -181,7 +173,8 @@ fn answer(
         HeaderName::from_static("content-transfer-encoding"),
         HeaderValue::from_static("binary"),
     );
-    answer.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
-    let body = FileBody::new(file, from, to, app.metrics.downloaded_bytes.clone());
+    let length = HeaderValue::from(bytes.end - bytes.start);
+    answer.insert(header::CONTENT_LENGTH, length);
+    let body = FileBody::new(file, bytes, app.metrics.downloaded_bytes.clone());
     (status, answer, Body::new(body)).into_response()
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,12 +26,12 @@ pub struct FileBody {
 }
 
 impl FileBody {
-    /// The bytes of a file from `from` to before `to`; what is sent is counted.
-    pub fn new(file: File, from: u64, to: u64, sent: Counter) -> Self {
+    /// These bytes of a file; what is sent is counted.
+    pub fn new(file: File, bytes: Range<u64>, sent: Counter) -> Self {
         FileBody {
             file: Arc::new(file),
-            at: from,
-            end: to,
+            at: bytes.start,
+            end: bytes.end,
             reading: None,
             sent,
         }

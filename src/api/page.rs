@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use sha2::{Digest, Sha256};
 
 use super::App;
+use super::conditional::Validators;
 use super::errors::ApiError;
 use crate::hex;
 
@@ -22,7 +23,7 @@ struct Asset {
     name: &'static str,
     media_type: &'static str,
     content: &'static str,
-    etag: HeaderValue,
+    validators: Validators,
 }
 
 impl Asset {
@@ -33,28 +34,21 @@ impl Asset {
             Some((_, "svg")) => "image/svg+xml",
             Some(_) | None => "text/html; charset=utf-8",
         };
-        let hash = hex::encode(&Sha256::digest(content));
         Asset {
             name,
             media_type,
             content,
-            // Quotes and hex digits are always a header's value.
-            etag: HeaderValue::try_from(format!("\"{hash}\"")).expect("hex digits"),
+            validators: Validators::new(&hex::encode(&Sha256::digest(content)), None),
         }
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
-        let is_known = headers
-            .get_all(header::IF_NONE_MATCH)
-            .iter()
-            // A proxy that compresses makes the tag a weak one, and there may be a list of them.
-            .any(|value| contains(value.as_bytes(), self.etag.as_bytes()));
-        let mut response = match is_known {
+        let mut response = match self.validators.is_not_modified(headers) {
             true => StatusCode::NOT_MODIFIED.into_response(),
             false => ([(header::CONTENT_TYPE, self.media_type)], self.content).into_response(),
         };
         let headers = response.headers_mut();
-        headers.insert(header::ETAG, self.etag.clone());
+        self.validators.add_to(headers);
         for (name, value) in [
             // A browser asks each time whether its copy is still right: another version has the same addresses.
             (header::CACHE_CONTROL, "no-cache"),
@@ -66,10 +60,6 @@ impl Asset {
         }
         response
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }
 
 static INDEX: LazyLock<Asset> =
