@@ -1,6 +1,7 @@
 //! Real clients: a stand-in for a GitLab that migrates by direct transfer, the python-gitlab library, and a fuzzer that
 //! goes by the API's description.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -369,6 +370,86 @@ fn python_gitlab_exports_a_group() {
         .unwrap();
     ok(output);
     assert_eq!(gunzip(&fs::read(out).unwrap()), expected(4351, "labels"));
+}
+
+/// An operation of the API's description.
+struct Operation {
+    method: String,
+    path: String,
+    /// Parameters in the query; `true` for those without which nothing else is looked at.
+    query: BTreeMap<String, bool>,
+    /// Fields of a form in the body.
+    form: Option<BTreeSet<String>>,
+}
+
+fn operations(description: &Value) -> Vec<Operation> {
+    let found = |value: &Value| -> Value {
+        let reference = value["$ref"]
+            .as_str()
+            .and_then(|text| text.strip_prefix('#'));
+        let target = reference.map(|place| description.pointer(place).unwrap());
+        target.unwrap_or(value).clone()
+    };
+    let mut operations = Vec::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let query = parameters
+                .map(found)
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| {
+                    let name = parameter["name"].as_str().unwrap().to_owned();
+                    (name, parameter["required"] == true)
+                })
+                .collect();
+            let forms = &operation["requestBody"]["content"];
+            let schema = found(&forms["application/x-www-form-urlencoded"]["schema"]);
+            let form = schema["properties"].as_object();
+            operations.push(Operation {
+                method: method.to_uppercase(),
+                path: path.replace("{id}", "4351"),
+                query,
+                form: form.map(|fields| fields.keys().cloned().collect()),
+            });
+        }
+    }
+    operations
+}
+
+#[test]
+fn every_parameter_that_the_description_names_is_read_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    let operations = operations(&server.get("/-/openapi.json").json());
+    let names: BTreeSet<&String> = operations
+        .iter()
+        .flat_map(|operation| operation.query.keys())
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for operation in &operations {
+        let Operation { method, path, .. } = operation;
+        for name in &names {
+            // No parameter is a list, and only of those that an operation knows the type is checked.
+            let list = format!("{name}[]=x");
+            let is_refused = |query: &str, body: &str| {
+                let form = [("Content-Type", "application/x-www-form-urlencoded")];
+                let answer =
+                    server.request(method, &format!("{path}?{query}"), &form, body.as_bytes());
+                answer.status == 400 && answer.json()["error"] == format!("{name} is invalid")
+            };
+            let others = operation.query.iter();
+            let others = others.filter(|(other, is_required)| **is_required && other != name);
+            let others: String = others.map(|(other, _)| format!("&{other}=x")).collect();
+            let is_read = is_refused(&format!("{list}{others}"), "");
+            let is_named = operation.query.contains_key(*name);
+            assert_eq!(is_read, is_named, "{method} {path}: {name} in the query");
+            if let Some(form) = &operation.form {
+                let is_read = is_refused("", &list);
+                let is_named = form.contains(*name);
+                assert_eq!(is_read, is_named, "{method} {path}: {name} in the body");
+            }
+        }
+    }
 }
 
 /// As many requests of each kind as `RELEXPORT_FUZZ_EXAMPLES` says.
