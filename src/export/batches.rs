@@ -1,33 +1,31 @@
 //! Batches: a relation's top-level rows cut into jobs for the pool, and what comes back put into files.
 
 mod cut;
+mod files;
+mod jobs;
 mod pieces;
 mod trouble;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use rayon::ThreadPool;
 
 use crate::fan_out::FanOut;
-use crate::output::{Done, FileId, Message, PIECE, Piece, SkippedRow, Writer};
-use crate::pipeline::Form;
+use crate::output::{Done, FileId, Message, Piece, Writer};
 use crate::resolve::{
-    EntityInfo, EntityRequest, Entry, Fetched, Live, PlanSource, RelationRequest, ResolveError,
-    Resolved, Round, RowSource, RowStore, TopKeys,
+    EntityInfo, EntityRequest, Fetched, Live, PlanSource, RelationRequest, ResolveError, Resolved,
+    Round, RowSource, RowStore, TopKeys,
 };
 use crate::timings::{self, Phase};
 
 use super::ExportOptions;
-use super::render::{BadValue, Rendered, Renderer};
+use super::render::{Rendered, Renderer};
 use cut::Cut;
-use trouble::{bad_rows, trouble};
-
-/// Top-level rows that one job renders at the most: what bounds the memory of a batch that is under way, since its
-/// content goes on in pieces.
-const SLICE: usize = 200;
+use files::OpenFile;
+use trouble::trouble;
 
 /// Entities whose relations are fetched together: what bounds the keys that are held at the same time.
 const ENTITIES: usize = 500;
@@ -117,18 +115,15 @@ pub(super) struct Batches<'a> {
     sink: &'a mut dyn BatchSink,
     observer: &'a mut dyn BatchObserver,
     interrupted: &'a Arc<AtomicBool>,
-    /// Content of the current file that does not fill a piece yet.
-    partial: Vec<u8>,
-    done: Done,
     /// The relation whose rows are being cut into jobs.
     cut: Cut,
+    /// The file that records are being added to.
+    open_file: OpenFile,
     failed: HashSet<FilePlace>,
     /// Files that an earlier run finished, so that they are not written again.
     finished: HashSet<FilePlace>,
     /// True where some relation is collected from the records of the others, those of finished files among them.
     collects: bool,
-    /// Keys that the records of the current file refer to.
-    referred: BTreeSet<i64>,
     /// Keys that records of complete files refer to, by entity.
     collected: HashMap<usize, BTreeSet<i64>>,
     /// The first relation of an entity that failed and from whose records others are collected.
@@ -162,13 +157,11 @@ impl<'a> Batches<'a> {
             sink,
             observer,
             interrupted,
-            partial: Vec::with_capacity(PIECE),
-            done: Done::default(),
             cut: Cut::default(),
+            open_file: OpenFile::default(),
             failed: HashSet::new(),
             finished: HashSet::new(),
             collects,
-            referred: BTreeSet::new(),
             collected: HashMap::new(),
             incomplete: HashMap::new(),
         })
@@ -341,155 +334,6 @@ impl<'a> Batches<'a> {
         keys.into_iter().flatten().copied().collect()
     }
 
-    /// A relation of an entity begins, with so many top-level rows. What is said of rows after that is of its rows.
-    fn begin(&mut self, entity: usize, relation: usize, total: usize) -> Result<(), BatchError> {
-        let planned = &self.resolved.plan.relations[relation];
-        self.observer.relation(entity, &planned.name, total as u64);
-        // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
-        let (unread, unlisted) = bad_rows(self.resolved, &planned.tables);
-        self.cut = Cut {
-            entity,
-            relation,
-            total,
-            given: 0,
-            batch_size: (self.options.batched && planned.batched)
-                .then(|| self.options.batch_size.get() as usize),
-            json: planned.form == Form::Object,
-            refused: false,
-            unread,
-            unlisted,
-        };
-        if let Some(batch_size) = self.cut.batch_size {
-            let count = u32::try_from(total.div_ceil(batch_size)).map_err(|_| {
-                BatchError::Plan(format!("{} would have too many batches", planned.name))
-            })?;
-            self.send(Message::Batches {
-                entity,
-                relation,
-                count,
-            })?;
-        }
-        if total == 0 {
-            // A one-object relation without its row is an empty file, too.
-            let rendered = Rendered {
-                skipped: std::mem::take(&mut self.cut.unread),
-                unlisted: self.cut.unlisted,
-                ..Rendered::default()
-            };
-            let file = FileId {
-                batch: None,
-                ..self.cut.file()
-            };
-            self.give(file, true, 0, || Ok(rendered))?;
-        }
-        Ok(())
-    }
-
-    /// The object of a relation of maxima.
-    fn maxima(&mut self, store: &Arc<RowStore>) -> Result<(), BatchError> {
-        let (file, relation) = (self.cut.file(), self.cut.relation);
-        let EntityInfo { id, root, .. } = self.resolved.entities[self.cut.entity];
-        let (renderer, store) = (Arc::clone(&self.renderer), Arc::clone(store));
-        self.give(file, true, 1, move || {
-            renderer.maxima(&store, relation, id, root)
-        })
-    }
-
-    /// The next top-level rows of the relation, cut into jobs.
-    fn rows(&mut self, store: &Arc<RowStore>, entries: &[Entry]) -> Result<(), BatchError> {
-        let relation = self.cut.relation;
-        let lines = self.resolved.plan.relations[relation].form == Form::Lines;
-        let mut rest = entries;
-        while !rest.is_empty() && !self.cut.refused {
-            let file = self.cut.file();
-            let (rows, behind) = rest.split_at(self.cut.room().min(SLICE).min(rest.len()));
-            rest = behind;
-            self.cut.given += rows.len();
-            if self.is_done_with(file) {
-                self.observer.rendered(
-                    file.entity,
-                    &self.resolved.plan.relations[relation].name,
-                    rows.len() as u64,
-                    0,
-                );
-                continue;
-            }
-            let resident = self
-                .renderer
-                .load(store, relation, rows)
-                .map_err(BatchError::Temp)?;
-            let (renderer, rows) = (Arc::clone(&self.renderer), rows.to_vec());
-            let unread = std::mem::take(&mut self.cut.unread);
-            let unlisted = std::mem::take(&mut self.cut.unlisted);
-            let ends_file = self.cut.is_at_end();
-            self.give(file, ends_file, rows.len() as u64, move || {
-                let mut rendered = renderer.render(relation, &rows, &resident, lines)?;
-                rendered.skipped.extend(unread);
-                rendered.unlisted = unlisted;
-                Ok(rendered)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The rest of the relation's rows cannot be had: every file that would hold some of them fails.
-    fn refused(&mut self, error: &str) -> Result<(), BatchError> {
-        if self.cut.refused || self.cut.given == self.cut.total {
-            return Ok(());
-        }
-        self.cut.refused = true;
-        loop {
-            let (file, error) = (self.cut.file(), error.to_owned());
-            self.cut.given += self.cut.room();
-            self.give_failed(file, error)?;
-            if self.cut.given >= self.cut.total {
-                return Ok(());
-            }
-        }
-    }
-
-    fn give_failed(&mut self, file: FileId, error: String) -> Result<(), BatchError> {
-        self.give_job(move || Batch {
-            file,
-            last: true,
-            rows: 0,
-            outcome: Err(error),
-        })
-    }
-
-    fn give(
-        &mut self,
-        file: FileId,
-        last: bool,
-        rows: u64,
-        render: impl FnOnce() -> Result<Rendered, BadValue> + Send + 'static,
-    ) -> Result<(), BatchError> {
-        self.give_job(move || Batch {
-            file,
-            last,
-            rows,
-            outcome: render().map_err(|bad| bad.to_string()),
-        })
-    }
-
-    fn give_job(&mut self, job: impl FnOnce() -> Batch + Send + 'static) -> Result<(), BatchError> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Err(BatchError::Interrupted);
-        }
-        match self.renders.give(job) {
-            Some(batch) => self.take_batch(batch),
-            None => Ok(()),
-        }
-    }
-
-    /// True for a file of an earlier run whose records need not even be looked at.
-    fn is_done_with(&self, file: FileId) -> bool {
-        !self.collects
-            && self
-                .finished
-                .contains(&(file.entity, file.relation, file.batch))
-    }
-
     fn send(&mut self, message: Message) -> Result<(), BatchError> {
         self.sink.send(message).map_err(BatchError::Write)
     }
@@ -521,82 +365,5 @@ impl<'a> Batches<'a> {
             let first = self.incomplete.entry(entity);
             first.or_insert_with(|| planned.name.clone());
         }
-    }
-
-    /// A batch has been rendered; batches are taken in the order in which they were given.
-    fn take_batch(&mut self, batch: Batch) -> Result<(), BatchError> {
-        let Batch {
-            file,
-            last,
-            rows,
-            outcome,
-        } = batch;
-        let id = (file.entity, file.relation, file.batch);
-        if self.failed.contains(&id) {
-            return Ok(());
-        }
-        let bytes = outcome
-            .as_ref()
-            .map_or(0, |rendered| rendered.content.len() as u64);
-        let name = &self.resolved.plan.relations[file.relation].name;
-        self.observer.rendered(file.entity, name, rows, bytes);
-        if self.finished.contains(&id) {
-            let rendered = outcome.map_err(BatchError::Changed)?;
-            let collected = self.collected.entry(file.entity).or_default();
-            collected.extend(rendered.collected);
-            return Ok(());
-        }
-        match outcome {
-            Ok(rendered) => {
-                self.done.objects += rendered.objects;
-                self.done.skipped_count += rendered.skipped.len() as u64 + rendered.unlisted;
-                self.done
-                    .skipped
-                    .extend(rendered.skipped.iter().map(skipped_row));
-                self.referred.extend(rendered.collected);
-                if !self.sink.wants_content() {
-                    self.sink.counted(file, &rendered.rows);
-                }
-                self.append(file, &rendered.content)?;
-                if last {
-                    let referred = &mut self.referred;
-                    let collected = self.collected.entry(file.entity).or_default();
-                    collected.append(referred);
-                    let content = std::mem::take(&mut self.partial);
-                    let done = std::mem::take(&mut self.done);
-                    self.compress(file, content, Some(done))?;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.failed.insert(id);
-                self.note_failed(file.entity, file.relation);
-                self.partial.clear();
-                self.done = Done::default();
-                // None of its records is written, so none of them refers to anybody.
-                self.referred.clear();
-                tracing::error!(
-                    entity = self.resolved.entities[file.entity].id,
-                    relation = name,
-                    "{error}"
-                );
-                if !self.sink.wants_content() {
-                    return self.take_compressed(Compressed::Failed(file, error));
-                }
-                let oldest = self
-                    .compressions
-                    .give(move || Compressed::Failed(file, error));
-                self.take_oldest(oldest)
-            }
-        }
-    }
-}
-
-fn skipped_row(bad: &BadValue) -> SkippedRow {
-    SkippedRow {
-        table: bad.table.clone(),
-        key: bad.key,
-        column: bad.column.clone(),
-        reason: bad.reason.clone(),
     }
 }

@@ -7,14 +7,15 @@ impl Batches<'_> {
     /// Adds content to a file: whole pieces go to the pool, the rest waits for more.
     pub(super) fn append(&mut self, file: FileId, content: &[u8]) -> Result<(), BatchError> {
         let mut rest = content;
-        while self.partial.len() + rest.len() >= PIECE {
-            let (fill, behind) = rest.split_at(PIECE - self.partial.len());
-            let mut piece = std::mem::replace(&mut self.partial, Vec::with_capacity(PIECE));
+        while self.open_file.content.len() + rest.len() >= PIECE {
+            let (fill, behind) = rest.split_at(PIECE - self.open_file.content.len());
+            let empty = Vec::with_capacity(PIECE);
+            let mut piece = std::mem::replace(&mut self.open_file.content, empty);
             piece.extend_from_slice(fill);
             rest = behind;
             self.compress(file, piece, None)?;
         }
-        self.partial.extend_from_slice(rest);
+        self.open_file.content.extend_from_slice(rest);
         Ok(())
     }
 
@@ -40,8 +41,23 @@ impl Batches<'_> {
         self.take_oldest(oldest)
     }
 
+    /// Says that a file failed, behind what the pool still has of its pieces.
+    pub(super) fn fail_behind_pieces(
+        &mut self,
+        file: FileId,
+        error: String,
+    ) -> Result<(), BatchError> {
+        if !self.sink.wants_content() {
+            return self.take_compressed(Compressed::Failed(file, error));
+        }
+        let oldest = self
+            .compressions
+            .give(move || Compressed::Failed(file, error));
+        self.take_oldest(oldest)
+    }
+
     /// Hands on what came back of the jobs, which are in order.
-    pub(super) fn take_oldest(&mut self, oldest: Option<Compressed>) -> Result<(), BatchError> {
+    fn take_oldest(&mut self, oldest: Option<Compressed>) -> Result<(), BatchError> {
         match oldest {
             Some(compressed) => self.take_compressed(compressed),
             None => Ok(()),

@@ -1,0 +1,110 @@
+//! What came of the jobs, in the order in which they were given: records of a file that go into it, or why the file fails.
+
+use std::collections::BTreeSet;
+
+use super::{Batch, BatchError, Batches};
+use crate::export::render::{BadValue, Rendered};
+use crate::output::{Done, FileId, SkippedRow};
+
+/// The file that records are being added to. There is one at a time: batches come back in order.
+#[derive(Default)]
+pub(super) struct OpenFile {
+    /// Content that does not fill a piece yet.
+    pub content: Vec<u8>,
+    /// What the manifest will say of the file.
+    done: Done,
+    /// Keys that its records refer to.
+    referred: BTreeSet<i64>,
+}
+
+impl OpenFile {
+    /// Counts what was rendered.
+    fn count(&mut self, rendered: &Rendered) {
+        self.done.objects += rendered.objects;
+        self.done.skipped_count += rendered.skipped.len() as u64 + rendered.unlisted;
+        self.done
+            .skipped
+            .extend(rendered.skipped.iter().map(skipped_row));
+        self.referred.extend(&rendered.collected);
+    }
+}
+
+impl Batches<'_> {
+    /// A batch has been rendered.
+    pub(super) fn take_batch(&mut self, batch: Batch) -> Result<(), BatchError> {
+        let file = batch.file;
+        let place = (file.entity, file.relation, file.batch);
+        if self.failed.contains(&place) {
+            // An earlier batch of the file has told it.
+            return Ok(());
+        }
+        let bytes = match &batch.outcome {
+            Ok(rendered) => rendered.content.len() as u64,
+            Err(_) => 0,
+        };
+        let name = &self.resolved.plan.relations[file.relation].name;
+        self.observer.rendered(file.entity, name, batch.rows, bytes);
+        match (batch.outcome, self.finished.contains(&place)) {
+            (Ok(rendered), false) => self.add(file, &rendered, batch.last),
+            (Ok(rendered), true) => {
+                self.collect(file, rendered.collected);
+                Ok(())
+            }
+            (Err(error), false) => self.fail_file(file, error),
+            (Err(error), true) => Err(BatchError::Changed(error)),
+        }
+    }
+
+    /// Adds records to the file that is open.
+    fn add(
+        &mut self,
+        file: FileId,
+        rendered: &Rendered,
+        ends_file: bool,
+    ) -> Result<(), BatchError> {
+        self.open_file.count(rendered);
+        if !self.sink.wants_content() {
+            self.sink.counted(file, &rendered.rows);
+        }
+        self.append(file, &rendered.content)?;
+        match ends_file {
+            true => self.end_file(file),
+            false => Ok(()),
+        }
+    }
+
+    fn end_file(&mut self, file: FileId) -> Result<(), BatchError> {
+        let ended = std::mem::take(&mut self.open_file);
+        self.collect(file, ended.referred);
+        self.compress(file, ended.content, Some(ended.done))
+    }
+
+    /// The file fails, and nothing more of it is taken.
+    fn fail_file(&mut self, file: FileId, error: String) -> Result<(), BatchError> {
+        self.failed.insert((file.entity, file.relation, file.batch));
+        self.note_failed(file.entity, file.relation);
+        // None of its records is written, so none of them refers to anybody either.
+        self.open_file = OpenFile::default();
+        tracing::error!(
+            entity = self.resolved.entities[file.entity].id,
+            relation = self.resolved.plan.relations[file.relation].name,
+            "{error}"
+        );
+        self.fail_behind_pieces(file, error)
+    }
+
+    /// Notes the keys that a complete file's records refer to.
+    fn collect(&mut self, file: FileId, keys: impl IntoIterator<Item = i64>) {
+        let collected = self.collected.entry(file.entity).or_default();
+        collected.extend(keys);
+    }
+}
+
+fn skipped_row(bad: &BadValue) -> SkippedRow {
+    SkippedRow {
+        table: bad.table.clone(),
+        key: bad.key,
+        column: bad.column.clone(),
+        reason: bad.reason.clone(),
+    }
+}

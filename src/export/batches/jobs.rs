@@ -1,0 +1,176 @@
+//! A relation's top-level rows on their way to the pool: which file each of them belongs to, and how many make a job.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::cut::Cut;
+use super::trouble::bad_rows;
+use super::{Batch, BatchError, Batches};
+use crate::export::render::{BadValue, Rendered};
+use crate::output::{FileId, Message};
+use crate::pipeline::Form;
+use crate::resolve::{EntityInfo, Entry, RowStore};
+
+/// Top-level rows that one job renders at the most: what bounds the memory of a batch that is under way, since its
+/// content goes on in pieces.
+const SLICE: usize = 200;
+
+impl Batches<'_> {
+    /// A relation of an entity begins, with so many top-level rows. What is said of rows after that is of its rows.
+    pub(super) fn begin(
+        &mut self,
+        entity: usize,
+        relation: usize,
+        total: usize,
+    ) -> Result<(), BatchError> {
+        let planned = &self.resolved.plan.relations[relation];
+        self.observer.relation(entity, &planned.name, total as u64);
+        // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
+        let (unread, unlisted) = bad_rows(self.resolved, &planned.tables);
+        self.cut = Cut {
+            entity,
+            relation,
+            total,
+            given: 0,
+            batch_size: (self.options.batched && planned.batched)
+                .then(|| self.options.batch_size.get() as usize),
+            json: planned.form == Form::Object,
+            refused: false,
+            unread,
+            unlisted,
+        };
+        if let Some(batch_size) = self.cut.batch_size {
+            let count = u32::try_from(total.div_ceil(batch_size)).map_err(|_| {
+                BatchError::Plan(format!("{} would have too many batches", planned.name))
+            })?;
+            self.send(Message::Batches {
+                entity,
+                relation,
+                count,
+            })?;
+        }
+        if total == 0 {
+            // A one-object relation without its row is an empty file, too.
+            let rendered = Rendered {
+                skipped: std::mem::take(&mut self.cut.unread),
+                unlisted: self.cut.unlisted,
+                ..Rendered::default()
+            };
+            let file = FileId {
+                batch: None,
+                ..self.cut.file()
+            };
+            self.give(file, true, 0, || Ok(rendered))?;
+        }
+        Ok(())
+    }
+
+    /// The object of a relation of maxima.
+    pub(super) fn maxima(&mut self, store: &Arc<RowStore>) -> Result<(), BatchError> {
+        let (file, relation) = (self.cut.file(), self.cut.relation);
+        let EntityInfo { id, root, .. } = self.resolved.entities[self.cut.entity];
+        let (renderer, store) = (Arc::clone(&self.renderer), Arc::clone(store));
+        self.give(file, true, 1, move || {
+            renderer.maxima(&store, relation, id, root)
+        })
+    }
+
+    /// The next top-level rows of the relation, cut into jobs.
+    pub(super) fn rows(
+        &mut self,
+        store: &Arc<RowStore>,
+        entries: &[Entry],
+    ) -> Result<(), BatchError> {
+        let relation = self.cut.relation;
+        let lines = self.resolved.plan.relations[relation].form == Form::Lines;
+        let mut rest = entries;
+        while !rest.is_empty() && !self.cut.refused {
+            let file = self.cut.file();
+            let (rows, behind) = rest.split_at(self.cut.room().min(SLICE).min(rest.len()));
+            rest = behind;
+            self.cut.given += rows.len();
+            if self.is_done_with(file) {
+                self.observer.rendered(
+                    file.entity,
+                    &self.resolved.plan.relations[relation].name,
+                    rows.len() as u64,
+                    0,
+                );
+                continue;
+            }
+            let resident = self
+                .renderer
+                .load(store, relation, rows)
+                .map_err(BatchError::Temp)?;
+            let (renderer, rows) = (Arc::clone(&self.renderer), rows.to_vec());
+            let unread = std::mem::take(&mut self.cut.unread);
+            let unlisted = std::mem::take(&mut self.cut.unlisted);
+            let ends_file = self.cut.is_at_end();
+            self.give(file, ends_file, rows.len() as u64, move || {
+                let mut rendered = renderer.render(relation, &rows, &resident, lines)?;
+                rendered.skipped.extend(unread);
+                rendered.unlisted = unlisted;
+                Ok(rendered)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The rest of the relation's rows cannot be had: every file that would hold some of them fails.
+    pub(super) fn refused(&mut self, error: &str) -> Result<(), BatchError> {
+        if self.cut.refused || self.cut.given == self.cut.total {
+            return Ok(());
+        }
+        self.cut.refused = true;
+        loop {
+            let (file, error) = (self.cut.file(), error.to_owned());
+            self.cut.given += self.cut.room();
+            self.give_failed(file, error)?;
+            if self.cut.given >= self.cut.total {
+                return Ok(());
+            }
+        }
+    }
+
+    fn give_failed(&mut self, file: FileId, error: String) -> Result<(), BatchError> {
+        self.give_job(move || Batch {
+            file,
+            last: true,
+            rows: 0,
+            outcome: Err(error),
+        })
+    }
+
+    fn give(
+        &mut self,
+        file: FileId,
+        last: bool,
+        rows: u64,
+        render: impl FnOnce() -> Result<Rendered, BadValue> + Send + 'static,
+    ) -> Result<(), BatchError> {
+        self.give_job(move || Batch {
+            file,
+            last,
+            rows,
+            outcome: render().map_err(|bad| bad.to_string()),
+        })
+    }
+
+    fn give_job(&mut self, job: impl FnOnce() -> Batch + Send + 'static) -> Result<(), BatchError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(BatchError::Interrupted);
+        }
+        match self.renders.give(job) {
+            Some(batch) => self.take_batch(batch),
+            None => Ok(()),
+        }
+    }
+
+    /// True for a file of an earlier run whose records need not even be looked at.
+    fn is_done_with(&self, file: FileId) -> bool {
+        !self.collects
+            && self
+                .finished
+                .contains(&(file.entity, file.relation, file.batch))
+    }
+}
