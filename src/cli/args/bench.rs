@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::EditionArg;
 use super::group::group_name;
 use super::parse::{batch_size, local_path, memory, percent};
-use super::{EditionArg, LIMITS, ServerArgs};
+use super::source::{LIMITS, ServerArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
 use crate::snapshot::Spec;
@@ -27,7 +28,10 @@ const MEASURED: &str = "How it is measured";
 pub struct BenchArgs {
     #[command(subcommand)]
     pub command: Option<BenchCommand>,
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a server
+    /// What to read: a dump, a backup, CSV files, or a server
+    ///
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a
+    /// server.
     #[arg(long, short, value_name = "PATH|URL", required = true)]
     pub snapshot: Option<Spec>,
     /// A pipeline file in place of the built-in one
@@ -35,7 +39,9 @@ pub struct BenchArgs {
     pub pipeline: Option<PathBuf>,
     #[command(flatten)]
     pub server: ServerArgs,
-    /// A group's id, full path, or GitLab's address of it; may be given several times
+    /// A group's id, full path, or GitLab's address of it
+    ///
+    /// May be given several times.
     #[arg(
         long,
         short,
@@ -53,7 +59,9 @@ pub struct BenchArgs {
     /// Only these relations
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub relations: Vec<String>,
-    /// The edition whose relations are exported
+    /// The edition of GitLab
+    ///
+    /// It decides which relations are exported.
     #[arg(long, value_enum, default_value_t = EditionArg::Ee)]
     pub edition: EditionArg,
     /// Numbers of top-level records of a batch
@@ -87,7 +95,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = MEASURED)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
     pub warmup: u32,
-    /// Which part of an export each run is [default: resolved for what is read as a stream, else snapshot]
+    /// Which part of an export each run is
+    ///
+    /// By default resolved for what is read as a stream, else snapshot.
     #[arg(long, value_enum, help_heading = MEASURED)]
     pub from: Option<FromArg>,
     /// A folder for bench.json, bench.csv and bench.html
@@ -99,7 +109,9 @@ pub struct BenchArgs {
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
-    /// Memory for kept rows and their index; beyond it rows go to temp files, with 0 all of them
+    /// Memory for kept rows and their index
+    ///
+    /// Beyond it rows go to temp files; with 0 all of them do.
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
     #[arg(help_heading = LIMITS)]
     pub memory_limit: usize,
@@ -133,7 +145,9 @@ pub struct BenchCompareArgs {
     /// The bench.json after
     #[arg(value_name = "B.json")]
     pub second: PathBuf,
-    /// Exit with 1 where some point's wall time grew by more than this, and not by chance
+    /// Exit with 1 if a point's wall time grew by more than this
+    ///
+    /// Growth that may be chance does not count.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub fail_if_slower: Option<f64>,
 }

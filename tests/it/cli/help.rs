@@ -1,5 +1,6 @@
 //! Help texts, completions, manual pages, options that change nothing or cannot be, and what stands on standard error.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::support::cli::*;
@@ -25,6 +26,86 @@ fn every_help_text_has_examples_and_the_exit_status() {
         for part in ["\nExamples:\n", "\nExit status:\n", "  130  interrupted"] {
             assert!(text.contains(part), "{command}: no {part:?}");
         }
+    }
+}
+
+/// A help text in a terminal of 100 columns.
+fn help(called: &str, option: &str) -> String {
+    let ran = command(&format!("{called} {option}"))
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap();
+    Ran::from(ran).ok()
+}
+
+/// The sections of a short help text: heading and lines.
+fn sections(help: &str) -> Vec<(&str, Vec<&str>)> {
+    let sections = help.split("\n\n").map(|section| {
+        let (heading, lines) = section.split_once('\n').unwrap_or((section, ""));
+        (heading, lines.lines().collect())
+    });
+    sections.collect()
+}
+
+/// `--name` of each line that begins with an option.
+fn options(help: &str) -> BTreeSet<String> {
+    let names = help.lines().filter_map(|line| {
+        let text = line.trim_start();
+        let name = match text.as_bytes() {
+            [b'-', letter, b',', b' ', ..] if letter.is_ascii_alphabetic() => &text[4..],
+            _ => text,
+        };
+        let name = name.strip_prefix("--")?;
+        let end = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+        Some(format!("--{}", &name[..end.unwrap_or(name.len())]))
+    });
+    names.collect()
+}
+
+/// A command and those below it, as they are called.
+fn with_subcommands(command: &str) -> Vec<String> {
+    let help = help(command, "-h");
+    let mut all = vec![command.to_owned()];
+    let commands = sections(&help);
+    let commands = commands
+        .iter()
+        .filter(|(heading, _)| *heading == "Commands:");
+    for name in commands.flat_map(|(_, lines)| lines) {
+        match name.split_whitespace().next().unwrap() {
+            "help" => {}
+            name => all.extend(with_subcommands(format!("{command} {name}").trim())),
+        }
+    }
+    all
+}
+
+#[test]
+fn short_help_has_a_line_for_each_option_and_long_help_the_rest() {
+    let commands = with_subcommands("");
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands {
+        let short = help(&command, "-h");
+        let listed = sections(&short).into_iter().filter(|(heading, _)| {
+            let is_of_options = heading.ends_with(':') && !heading.starts_with("Usage:");
+            is_of_options && !["Commands:", "Exit status:"].contains(heading)
+        });
+        let mut count = 0;
+        for (heading, lines) in listed {
+            for line in lines {
+                let is_entry = match heading {
+                    "Arguments:" => line.starts_with("  <") || line.starts_with("  ["),
+                    _ => {
+                        count += 1;
+                        line.starts_with("  -") || line.starts_with("      --")
+                    }
+                };
+                assert!(is_entry, "{command}: {heading} {line:?} goes on");
+                assert!(line.chars().count() <= 100, "{command}: {line:?}");
+            }
+        }
+        let names = options(&short);
+        assert_eq!(names.len(), count, "{command}: {names:?}");
+        assert_eq!(options(&help(&command, "--help")), names, "{command}");
     }
 }
 

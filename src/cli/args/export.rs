@@ -1,0 +1,97 @@
+//! The arguments of `relexport export`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::EditionArg;
+use super::group::group_name;
+use super::parse::{batch_size, local_path, version, web_address};
+use super::source::{LimitArgs, SnapshotArgs};
+use crate::cli::examples;
+use crate::cli::exit::STATUS_HELP;
+use crate::export::DEFAULT_BATCH_SIZE;
+
+/// Export groups from a snapshot
+///
+/// Writes a folder: for each relation a compressed NDJSON file, or one for each of its batches, and a manifest with
+/// their checksums. Files get their names when they are complete.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::EXPORT)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    /// A group's id, full path, or GitLab's address of it
+    ///
+    /// May be given several times.
+    #[arg(
+        long,
+        short,
+        value_name = "ID|PATH",
+        required_unless_present = "all_groups",
+        value_parser = group_name
+    )]
+    pub group: Vec<String>,
+    /// Export the descendants of each group, too
+    #[arg(long)]
+    pub subgroups: bool,
+    /// Export every group of the snapshot
+    #[arg(long, conflicts_with_all = ["group", "subgroups"])]
+    pub all_groups: bool,
+    /// The folder to make
+    #[arg(long, short, value_name = "DIR", required_unless_present = "dry_run", value_parser = local_path())]
+    pub out: Option<PathBuf>,
+    /// Replace an export that is there already
+    ///
+    /// The old one goes when the new one is complete.
+    #[arg(long)]
+    pub force: bool,
+    /// Go on with an export that was interrupted
+    ///
+    /// Files that are finished are kept.
+    #[arg(long, conflicts_with_all = ["force", "dry_run"])]
+    pub resume: bool,
+    /// Write one file per batch, for relations that GitLab batches
+    #[arg(long)]
+    pub batched: bool,
+    /// Top-level records of a batch
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
+    pub batch_size: NonZeroU32,
+    /// Only this relation; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub relation: Vec<String>,
+    /// The edition of GitLab
+    ///
+    /// It decides which relations are exported.
+    #[arg(long, value_enum, default_value_t = EditionArg::Ee)]
+    pub edition: EditionArg,
+    /// Compression from 1 (fastest) to 9 (smallest)
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub gzip_level: u32,
+    /// Leave out rows that cannot be read, and list them in the manifest
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Refuse a snapshot without a table or column of the pipeline
+    #[arg(long)]
+    pub strict: bool,
+    /// Say what would be written, and write nothing but temp files
+    #[arg(long)]
+    pub dry_run: bool,
+    /// GitLab's version, if the snapshot does not say it
+    ///
+    /// Such as 19.3.0-ee.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub gitlab_version: Option<String>,
+    /// The address of the instance, for the metadata
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    pub source_url: Option<String>,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Say where the time went, by phase; the manifest always does
+    #[arg(long, conflicts_with = "dry_run")]
+    pub timings: bool,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}

@@ -1,0 +1,75 @@
+//! The arguments of `relexport snapshot`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::group::group_name;
+use super::parse::local_path;
+use super::source::{LimitArgs, ServerArgs};
+use crate::cli::examples;
+use crate::cli::exit::STATUS_HELP;
+use crate::snapshot::Spec;
+
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    Take(Box<SnapshotTakeArgs>),
+    Verify(SnapshotVerifyArgs),
+}
+
+/// Take the tables that exports need out of a server or a dump, as a folder of CSV files
+///
+/// Writes each table as COPY's CSV with a header, compressed by zstd, with schema.sql and a snapshot.json that holds rows
+/// and checksums. Everything is of one instant. An export from the folder is that of the source. The folder is there
+/// only when it is complete.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::SNAPSHOT_TAKE)]
+pub struct SnapshotTakeArgs {
+    /// What to read: a server, a dump, a backup, or CSV files
+    ///
+    /// The address of a server (postgres://…), a dump, a GitLab backup tar or folder, a folder of CSV files, or - for
+    /// standard input.
+    #[arg(long, short, value_name = "URL|PATH")]
+    pub from: Spec,
+    /// The folder to make
+    #[arg(long, short, value_name = "DIR", value_parser = local_path())]
+    pub out: PathBuf,
+    /// A pipeline file in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    /// Only the rows that an export of this group needs
+    ///
+    /// The group by id, full path or GitLab's address of it. May be given several times.
+    #[arg(long, short, value_name = "ID|PATH", value_parser = group_name)]
+    pub group: Vec<String>,
+    /// The descendants of each group, too
+    #[arg(long, requires = "group")]
+    pub subgroups: bool,
+    /// Replace a snapshot that is there already
+    ///
+    /// The old one goes when the new one is complete.
+    #[arg(long)]
+    pub force: bool,
+    /// Print what snapshot.json says on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Check the files of a taken snapshot against its snapshot.json
+///
+/// Every file must be there with its size and checksum and hold as many rows as are counted, and nothing else may lie in
+/// the folder. Everything that is wrong is told.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::SNAPSHOT_VERIFY)]
+pub struct SnapshotVerifyArgs {
+    /// The folder of the snapshot
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

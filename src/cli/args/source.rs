@@ -1,0 +1,112 @@
+//! Arguments that several commands have: which snapshot is read, how, and within which limits.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::parse::{local_path, memory, time};
+use crate::snapshot::Spec;
+
+/// The heading of options that bound a run.
+pub(super) const LIMITS: &str = "Limits";
+
+/// The heading of options that are for live servers only.
+const SERVER: &str = "Live servers";
+
+/// The heading of options that are for data folders only.
+const DATA_FOLDER: &str = "Data folders";
+
+/// Which snapshot to read, and how.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// What to read: a dump, a backup, CSV files, or a server
+    ///
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, the address of a server
+    /// (postgres://…), or a server's data folder (pgdata:DIR).
+    #[arg(long, short, value_name = "PATH|URL")]
+    pub snapshot: Spec,
+    /// A pipeline file in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    /// Take tables whose data the snapshot lacks as empty ones
+    ///
+    /// Without it, what needs them fails.
+    #[arg(long)]
+    pub allow_missing: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// How a live server or a data folder is read. Dumps and other files do not care.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Connections that read [default: as many as threads]
+    ///
+    /// One more holds the instant that all of them read at.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(help_heading = SERVER)]
+    pub connections: Option<u16>,
+    /// Read at a snapshot that another session has exported
+    ///
+    /// That is by pg_export_snapshot; the session must hold it open.
+    #[arg(long, value_name = "ID", help_heading = SERVER)]
+    pub pg_snapshot: Option<String>,
+    /// Time for one query, until its last row has come
+    ///
+    /// 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    #[arg(help_heading = SERVER)]
+    pub statement_timeout: Duration,
+    /// Time to wait for a table that somebody has locked
+    ///
+    /// 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    #[arg(help_heading = SERVER)]
+    pub lock_timeout: Duration,
+    /// Time after which the server ends silent sessions
+    ///
+    /// Only sessions of this program. 0 is never.
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time)]
+    #[arg(help_heading = SERVER)]
+    pub idle_timeout: Duration,
+    /// The database of a data folder
+    ///
+    /// By default the only one that holds the pipeline's main table.
+    #[arg(long, value_name = "NAME", help_heading = DATA_FOLDER)]
+    pub pg_database: Option<String>,
+    /// Folder of PostgreSQL's programs [default: looked for]
+    ///
+    /// They must be of the data folder's version.
+    #[arg(long, value_name = "DIR", help_heading = DATA_FOLDER)]
+    pub pg_bindir: Option<PathBuf>,
+    /// Take a data folder that a server was running on as it is
+    ///
+    /// Only for a snapshot of a file system, made in one instant.
+    #[arg(long, help_heading = DATA_FOLDER)]
+    pub pg_atomic: bool,
+    /// Time until the private server has replayed its log
+    ///
+    /// 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    #[arg(help_heading = DATA_FOLDER)]
+    pub pg_start_timeout: Duration,
+    /// Folder for temp files and copied data folders [default: the system's]
+    #[arg(long, value_name = "DIR", help_heading = LIMITS, value_parser = local_path())]
+    pub temp_dir: Option<PathBuf>,
+}
+
+/// Limits of a run.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    /// Threads for scanning, rendering and compressing [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(help_heading = LIMITS)]
+    pub threads: Option<u16>,
+    /// Memory for kept rows and their index
+    ///
+    /// Beyond it rows go to temp files; with 0 all of them do.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
+    #[arg(help_heading = LIMITS)]
+    pub memory_limit: usize,
+}
