@@ -18,7 +18,8 @@ use crate::snapshot::codec::copy_text;
 use crate::snapshot::{Block, BlockHead, Snapshot, SnapshotFacts, TableName};
 
 use super::files::{Files, Stop};
-use super::{TakeError, TakeObserver, TakeRequest, TakenTables};
+use super::tables::TakenTables;
+use super::{TakeError, TakeObserver, TakeRequest};
 
 /// Levels of ancestors that are followed; GitLab allows 20.
 const LEVELS: usize = 24;

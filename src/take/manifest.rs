@@ -11,6 +11,9 @@ use crate::snapshot::{Described, DescribedSchema};
 /// The version of this file's form.
 pub const VERSION: u32 = 1;
 
+/// Name of the file with the tables' definitions.
+pub(super) const SCHEMA: &str = "schema.sql";
+
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -37,13 +40,24 @@ pub struct SourceEntry {
 pub enum ManifestError {
     #[error("cannot read {path}: {source}\n  is this a folder of `relexport snapshot take`?")]
     Io { path: String, source: io::Error },
-    #[error("{path} does not describe a snapshot: {source}")]
+    #[error(
+        "cannot read {path}: it does not describe a snapshot ({source})\n  if it was changed or cut off, take the snapshot again"
+    )]
     Form {
         path: String,
         source: serde_json::Error,
     },
-    #[error("{path} has snapshot version {found}, but this program reads version {VERSION}")]
+    #[error(
+        "cannot read {path}: it has snapshot version {found}, but this program reads version {VERSION}\n  \
+         use the program that wrote it"
+    )]
     Version { path: String, found: u32 },
+}
+
+/// What `snapshot.json` of any version has.
+#[derive(Deserialize)]
+struct Head {
+    snapshot_version: u32,
 }
 
 /// Reads the description of a taken snapshot.
@@ -57,14 +71,19 @@ pub fn read(folder: &Path) -> Result<Taken, ManifestError> {
         path: shown.clone(),
         source,
     })?;
-    let taken: Taken = serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
-        path: shown.clone(),
-        source,
-    })?;
-    match taken.snapshot_version {
-        VERSION => Ok(taken),
-        found => Err(ManifestError::Version { path: shown, found }),
+    // Another version may have another form, too.
+    if let Ok(Head { snapshot_version }) = serde_json::from_slice(&bytes)
+        && snapshot_version != VERSION
+    {
+        return Err(ManifestError::Version {
+            path: shown,
+            found: snapshot_version,
+        });
     }
+    serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
+        path: shown,
+        source,
+    })
 }
 
 /// Writes it, which says that everything else is there.

@@ -19,7 +19,7 @@ use crate::output::verify::{Problem, Verified};
 use crate::snapshot::Described;
 use crate::snapshot::codec::compression::decoder;
 
-use super::Taken;
+use super::manifest::{SCHEMA, Taken};
 use super::files::file_name;
 
 /// Bytes that are read at once.
@@ -48,9 +48,9 @@ pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result
         });
     };
     let mut files = Vec::new();
-    if taken.schema.file == super::SCHEMA {
+    if taken.schema.file == SCHEMA {
         files.push(Listed {
-            name: super::SCHEMA,
+            name: SCHEMA,
             bytes: taken.schema.bytes,
             sha256: &taken.schema.sha256,
             rows: None,
@@ -59,7 +59,7 @@ pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result
         wrong(format!(
             "it has the file {:?} where {} belongs",
             taken.schema.file,
-            super::SCHEMA
+            SCHEMA
         ));
     }
     let mut names = BTreeSet::new();

@@ -23,7 +23,8 @@ use crate::snapshot::{
 use crate::timings::{self, Phase};
 
 use super::files::{Files, Stop};
-use super::{TakeError, TakeObserver, TakeRequest, TakenTables, check, check_holdings, needed};
+use super::tables::{TakenTables, check_holdings, needed};
+use super::{TakeError, TakeObserver, TakeRequest};
 
 /// Blocks of one table on the pool, where several tables are read at a time.
 const WINDOW: usize = 3;
@@ -280,13 +281,13 @@ fn collect(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if check(&request.interrupted).is_err()
+        if request.check_interrupted().is_err()
             && given_up.get_or_insert_with(Instant::now).elapsed() > GRACE
         {
             break;
         }
     }
-    check(&request.interrupted)?;
+    request.check_interrupted()?;
     match first {
         Some(error) => Err(error),
         None => Ok(described),
@@ -329,7 +330,7 @@ fn stream(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         // The reader stops at its next event, now that nobody listens.
-        check(&request.interrupted)?;
+        request.check_interrupted()?;
         match (event, &mut known) {
             (Some(Event::Catalog(catalog, facts)), known) => {
                 let files = Files::new(folder, &catalog, &request.pool, window);

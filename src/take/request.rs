@@ -1,0 +1,46 @@
+//! What is asked for when a snapshot is taken.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::ThreadPool;
+
+use super::TakeError;
+use crate::pipeline::Pipeline;
+use crate::resolve::{Choice, Limits};
+use crate::snapshot::{OpenOptions, Spec, TableName};
+
+/// What is to be taken, from where, to where.
+pub struct TakeRequest {
+    pub from: Spec,
+    pub open: OpenOptions,
+    pub out: PathBuf,
+    /// Replace a snapshot that is there already.
+    pub force: bool,
+    pub pipeline: Pipeline,
+    /// Only rows of these; `None` for whole tables.
+    pub choice: Option<Choice>,
+    pub limits: Limits,
+    pub pool: Arc<ThreadPool>,
+    /// Set from outside to end the run early.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+impl TakeRequest {
+    /// An error if the run is to end early.
+    pub(super) fn check_interrupted(&self) -> Result<(), TakeError> {
+        match self.interrupted.load(Ordering::Relaxed) {
+            true => Err(TakeError::Interrupted),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Told how far the taking is.
+pub trait TakeObserver {
+    /// The source is about to be read: so many bytes, and how many have been read so far.
+    fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>);
+    /// The data of a table goes by.
+    fn table(&mut self, name: &TableName);
+}

@@ -1,0 +1,153 @@
+//! A whole run: from a source's name to a complete folder.
+
+use std::sync::Arc;
+
+use super::error::TakeError;
+use super::manifest::{self, SCHEMA, SourceEntry, Taken};
+use super::request::{TakeObserver, TakeRequest};
+use super::tables::{TakenTables, needed};
+use super::{groups, whole};
+use crate::output::{Claim, Folder, Holding, atomic, now};
+use crate::pipeline::{Pipeline, doubtful_keys};
+use crate::resolve::Selection;
+use crate::snapshot;
+use crate::snapshot::{
+    Access, Described, DescribedPipeline, DescribedSchema, Snapshot, schema_sql,
+};
+use crate::timings::{Phase, Timings};
+
+/// A folder that holds a taken snapshot.
+const SNAPSHOT: Holding = Holding {
+    what: "snapshot",
+    one: "a snapshot",
+    is_one: |folder| manifest::read(folder).is_ok(),
+};
+
+/// Takes a snapshot, and returns what its `snapshot.json` says.
+///
+/// # Errors
+/// Where it is not complete, for whatever reason; nothing is left then.
+pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Taken, TakeError> {
+    let timings = Timings::start();
+    let _work = timings.work(Phase::Scan);
+    // A place that can never be right, or is another run's, is told before anything is read.
+    let claim = Claim::take(&request.out)?;
+    claim.check_beside(request.force, SNAPSHOT)?;
+    let source = snapshot::open_with(&request.from, &request.open)
+        .map_err(|error| TakeError::Open(Box::new(error)))?;
+    let folder = claim.create_beside(request.force, SNAPSHOT)?;
+    let taken = take_into(request, source, &folder, observer)
+        .and_then(|taken| Ok(folder.commit().map(|_| taken)?));
+    match taken {
+        Ok(taken) => Ok(taken),
+        Err(error) => {
+            let shown = folder.work().display().to_string();
+            if let Err(error) = folder.discard() {
+                tracing::warn!("cannot clear {shown}: {error}");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn take_into(
+    request: &TakeRequest,
+    source: Snapshot,
+    folder: &Folder,
+    observer: &mut dyn TakeObserver,
+) -> Result<Taken, TakeError> {
+    let from = SourceEntry {
+        kind: source.kind.name().to_owned(),
+        source: source.source.clone(),
+    };
+    if let Access::Tables(tables) = &source.access
+        && let Some(other) = tables.facts().taken_for
+        && other.sha256 != request.pipeline.sha256
+    {
+        return Err(TakeError::Plan(format!(
+            "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
+            request.from.shown(),
+            other.name,
+            request.pipeline.name
+        )));
+    }
+    observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
+    let found = match &request.choice {
+        None => whole::tables(request, source, folder.work(), observer)?,
+        Some(choice) => groups::rows(request, choice, source, folder.work(), observer)?,
+    };
+    request.check_interrupted()?;
+    if found.tables.is_empty() {
+        return Err(TakeError::Plan(format!(
+            "{}: it has no data of any table that pipeline {} needs\n  \
+             if it is of another database, name a pipeline of that one with --pipeline",
+            request.from.shown(),
+            request.pipeline.name
+        )));
+    }
+    let tables = Selection::default().tables(&request.pipeline);
+    for warning in doubtful_keys(&request.pipeline, &found.catalog, &tables) {
+        tracing::warn!("{warning}");
+    }
+    let files = found.tables.iter().map(|file| file.table.as_str());
+    let schema = schema_sql(&found.catalog, &files.collect::<Vec<_>>());
+    let mut file =
+        atomic::PartFile::create(&folder.work().join(SCHEMA)).map_err(TakeError::Write)?;
+    let written = file.write(schema.as_bytes()).and_then(|()| file.commit());
+    let (bytes, sha256) = written.map_err(TakeError::Write)?;
+    let taken = Taken {
+        snapshot_version: manifest::VERSION,
+        generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
+        made_at: now(),
+        from,
+        schema: DescribedSchema {
+            file: SCHEMA.to_owned(),
+            bytes,
+            sha256,
+        },
+        described: described(found, &request.pipeline),
+    };
+    request.check_interrupted()?;
+    folder.check_identity()?;
+    manifest::write(folder.work(), &taken).map_err(TakeError::Write)?;
+    Ok(taken)
+}
+
+/// Bytes on disk of what will be read, where that is known.
+fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
+    let Access::Tables(tables) = &source.access else {
+        return source.size;
+    };
+    let needed = needed(&request.pipeline, &tables.catalog());
+    let parts = needed.iter().flat_map(|table| tables.parts(table));
+    Some(parts.map(|part| part.size).sum())
+}
+
+fn described(found: TakenTables, pipeline: &Pipeline) -> Described {
+    let TakenTables {
+        catalog,
+        facts,
+        mut tables,
+        only,
+    } = found;
+    tables.sort_by(|one, other| one.table.cmp(&other.table));
+    let mut partitioned: Vec<String> = catalog
+        .tables()
+        .filter(|table| table.partitioned && table.name.schema == "public")
+        .map(|table| table.name.name.clone())
+        .collect();
+    partitioned.sort();
+    Described {
+        pipeline: Some(DescribedPipeline {
+            name: pipeline.name.clone(),
+            sha256: pipeline.sha256.clone(),
+        }),
+        server_version: facts.server_version,
+        gitlab_version: facts.gitlab_version,
+        taken_at: facts.taken_at,
+        lsn: facts.lsn,
+        partitioned,
+        only,
+        tables,
+    }
+}
