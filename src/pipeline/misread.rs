@@ -46,7 +46,9 @@ fn shape(error: &Error, found: &[Found<'_>], tree: Option<&Tree>) -> String {
     let inner = found.last();
     match error {
         Error::Unexpected { expected, .. } => needs(found, tree, &wanted(expected)),
-        Error::NullIntoString { .. } => needs(found, tree, &Wanted::Text),
+        Error::NullIntoString { .. } | Error::QuotingRequired { .. } => {
+            needs(found, tree, &Wanted::Text)
+        }
         Error::InvalidBooleanStrict { .. } => needs(found, tree, &Wanted::Boolean),
         Error::InvalidScalar { ty, .. } => needs(found, tree, &wanted(ty)),
         Error::UnexpectedValueForUnit { .. } => needs(found, tree, &Wanted::Null),
@@ -186,7 +188,14 @@ fn needs(found: &[Found<'_>], tree: Option<&Tree>, wanted: &Wanted<'_>) -> Strin
     };
     let kind = found.tree.kind();
     let hint = |key: &str| match wanted {
-        Wanted::Text => "write one name or text".to_owned(),
+        Wanted::Text => match found.tree {
+            Tree::Integer | Tree::Float { .. } | Tree::Boolean => {
+                "write one name or text; if this is one, put it in quotes".to_owned()
+            }
+            Tree::Null | Tree::List(_) | Tree::Map(_) | Tree::Text(_) => {
+                "write one name or text".to_owned()
+            }
+        },
         Wanted::List => format!("write it as `{key}: [first, second]`"),
         Wanted::Map => format!("write it as `{key}: {{ key: value }}`"),
         Wanted::Integer => "write digits, without quotes".to_owned(),

@@ -63,6 +63,24 @@ fn a_value_of_another_kind_is_named_with_what_is_needed() {
             "`relations.o.link.a` is a list, where a text is needed; write one name or text",
         ),
         (
+            "a number for a column",
+            "  o: { table: o, link: { a: §5 } }",
+            "`relations.o.link.a` is an integer, where a text is needed; \
+             write one name or text; if this is one, put it in quotes",
+        ),
+        (
+            "true for a table",
+            "  o: { table: §true, link: { a: key } }",
+            "`relations.o.table` is a boolean, where a text is needed; \
+             write one name or text; if this is one, put it in quotes",
+        ),
+        (
+            "a number for a column of a condition",
+            "  o: { table: o, link: { a: key }, where: { §5: x } }",
+            "a key of `relations.o.where` is an integer, where a text is needed; \
+             write one name or text; if this is one, put it in quotes",
+        ),
+        (
             "nothing for a column",
             "  o: { table: o, link: { a: §~ } }",
             "`relations.o.link.a` is empty, where a text is needed; write one name or text",
@@ -166,6 +184,27 @@ fn a_value_of_another_kind_is_named_with_what_is_needed() {
         ),
     ];
     check(&cases.map(|(name, text, says)| (name, with_relation(text), says)));
+}
+
+#[test]
+fn a_number_is_a_name_in_quotes_only() {
+    let with_key = |key: &str| {
+        format!(
+            "pipeline: shop\nentity: {{ kind: C, table: c, key: {key}, prefix: 'c_{{key}}' }}\n\
+             relations: {{ o: {{ table: o, link: {{ a: key }} }} }}\n"
+        )
+    };
+    let cases = [(
+        "a number for a key",
+        with_key("§5"),
+        "`entity.key` is an integer, where a text is needed; \
+         write one name or text; if this is one, put it in quotes",
+    )];
+    check(&cases);
+    for key in ["\"5\"", "'5'", "5a"] {
+        let pipeline = Pipeline::parse(&with_key(key), "shop.yml").unwrap();
+        assert_eq!(pipeline.entity.key, key.trim_matches(['"', '\'']));
+    }
 }
 
 #[test]

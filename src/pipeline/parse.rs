@@ -85,6 +85,8 @@ fn options() -> Options {
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         strict_booleans: true,
+        // No table, column or other name is a number or true, unless it is in quotes.
+        no_schema: true,
         reject_unsupported_tags: true,
     }
 }

@@ -19,8 +19,8 @@ use crate::output::verify::{Problem, Verified};
 use crate::snapshot::Described;
 use crate::snapshot::codec::compression::decoder;
 
-use super::manifest::{SCHEMA, Taken};
 use super::files::file_name;
+use super::manifest::{SCHEMA, Taken};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 256 << 10;
@@ -58,8 +58,7 @@ pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result
     } else {
         wrong(format!(
             "it has the file {:?} where {} belongs",
-            taken.schema.file,
-            SCHEMA
+            taken.schema.file, SCHEMA
         ));
     }
     let mut names = BTreeSet::new();
