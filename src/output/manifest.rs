@@ -307,12 +307,17 @@ pub enum ManifestError {
         path: String,
         source: std::io::Error,
     },
-    #[error("{path} is no manifest of an export: {source}")]
+    #[error(
+        "cannot read {path}: it is no manifest of an export ({source})\n  if it was changed or cut off, export again with --force"
+    )]
     Form {
         path: String,
         source: serde_json::Error,
     },
-    #[error("{path} has manifest version {found}, but this program reads version {VERSION}")]
+    #[error(
+        "cannot read {path}: it has manifest version {found}, but this program reads version {VERSION}\n  \
+         use the program that wrote it"
+    )]
     Version { path: String, found: u32 },
 }
 
@@ -326,6 +331,12 @@ pub(crate) fn write(folder: &Path, manifest: &Manifest) -> std::io::Result<()> {
     atomic::replace(&folder.join(FILE_NAME), &bytes)
 }
 
+/// What a manifest of any version has.
+#[derive(Deserialize)]
+struct Head {
+    manifest_version: u32,
+}
+
 /// Reads the manifest of an output folder.
 ///
 /// # Errors
@@ -337,13 +348,17 @@ pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
         path: shown.clone(),
         source,
     })?;
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
-            path: shown.clone(),
-            source,
-        })?;
-    match manifest.manifest_version {
-        VERSION => Ok(manifest),
-        found => Err(ManifestError::Version { path: shown, found }),
+    // Another version may have another form, too.
+    if let Ok(Head { manifest_version }) = serde_json::from_slice(&bytes)
+        && manifest_version != VERSION
+    {
+        return Err(ManifestError::Version {
+            path: shown,
+            found: manifest_version,
+        });
     }
+    serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
+        path: shown,
+        source,
+    })
 }

@@ -126,6 +126,36 @@ fn a_relation_or_an_export_that_is_not_there_is_told() {
     );
 }
 
+#[test]
+fn a_manifest_that_is_none_is_told_with_what_to_do() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().display().to_string();
+    let form = "\n  if it was changed or cut off, export again with --force\n";
+    let version = "\n  use the program that wrote it\n";
+    let cases = [
+        (
+            "{\"manifest_version\": 1, ",
+            "it is no manifest of an export (",
+            form,
+        ),
+        ("[]", "it is no manifest of an export (", form),
+        (
+            "{\"manifest_version\": 99, \"else\": []}",
+            "it has manifest version 99, but this program reads version ",
+            version,
+        ),
+    ];
+    for (json, why, what_to_do) in cases {
+        std::fs::write(temp.path().join("manifest.json"), json).unwrap();
+        for command in ["status", "verify"] {
+            let error = relexport(&format!("{command} {out}")).err(3);
+            let begins = format!("error: cannot read {out}/manifest.json: {why}");
+            assert!(error.starts_with(&begins), "{command}: {error}");
+            assert!(error.ends_with(what_to_do), "{command}: {error}");
+        }
+    }
+}
+
 /// The fixture's dump with a label whose time cannot be read, and an export of it.
 fn with_a_bad_label(more: &str, status: i32) -> (tempfile::TempDir, String) {
     let temp = tempfile::tempdir().unwrap();
