@@ -1,5 +1,6 @@
 //! From options to a running server, and to its end.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,8 @@ use crate::snapshot::SnapshotError;
 const THREADS: usize = 2;
 /// Threads that read files for downloads at the most.
 const BLOCKING_THREADS: usize = 16;
+/// Files that are open as soon as the server is: six of the runtime, the listener, the snapshot and the list of groups.
+const DESCRIPTORS: usize = 9;
 /// What a query's limits let through needs far less; what is not touched costs nothing.
 const STACK: usize = 2 << 20;
 
@@ -50,7 +53,9 @@ pub enum ServeError {
     },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
-    #[error("cannot start the server: {0}")]
+    #[error(
+        "cannot start the server: {0}\n  raise the limits of open files (ulimit -n) and of processes (ulimit -u)"
+    )]
     Start(io::Error),
 }
 
@@ -91,6 +96,7 @@ pub fn serve(
         path: options.data.display().to_string(),
         source,
     })?;
+    check_descriptors().map_err(ServeError::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -177,6 +183,13 @@ fn check(options: &ServeOptions) -> Result<PathBuf, ServeError> {
         )));
     }
     Ok(path.to_owned())
+}
+
+/// Makes sure that the process may open as many files as a server needs before it can answer anybody. Some of them tokio
+/// takes for granted: without them it panics.
+fn check_descriptors() -> io::Result<()> {
+    let opened = (0..DESCRIPTORS).map(|_| File::open("/dev/null"));
+    opened.collect::<io::Result<Vec<_>>>().map(drop)
 }
 
 type Reader = std::thread::JoinHandle<Option<Workers>>;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::api::{Server, new_token, relexport, wait_until};
@@ -406,6 +406,33 @@ fn no_query_is_too_deep_for_the_server() {
         !log.contains("overflow") && !log.contains("panicked"),
         "{log}"
     );
+}
+
+#[test]
+fn a_server_that_may_open_too_few_files_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // With four it cannot even take its data folder; with thirteen it is up.
+    for descriptors in 5..12 {
+        let output = Command::new("bash")
+            .args(["-c", "ulimit -n \"$0\" && exec \"$@\""])
+            .arg(descriptors.to_string())
+            .arg(env!("CARGO_BIN_EXE_relexport"))
+            .args(["serve", "--listen", "127.0.0.1:0", "-s"])
+            .arg(crate::support::api::backup())
+            .arg("--data")
+            .arg(folder.path().join("data"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{descriptors}: {stderr}");
+        assert_eq!(
+            stderr,
+            "error: cannot start the server: Too many open files (os error 24)\n  \
+             raise the limits of open files (ulimit -n) and of processes (ulimit -u)\n",
+            "{descriptors}"
+        );
+    }
 }
 
 #[test]
