@@ -23,8 +23,8 @@ pub use machine::Machine;
 pub(crate) use machine::fingerprint;
 pub use point::{Point, Sweep};
 pub use result::{
-    BenchOptions, BenchResult, From, PointResult, Recommendation, ResultError, Run, SnapshotFacts,
-    Written, read, schema,
+    BenchOptions, BenchResult, PointResult, Recommendation, ResultError, Run, RunScope,
+    SnapshotFacts, Written, read, schema,
 };
 pub use runner::{Bench, BenchError, BenchObserver, BenchRequest, run};
 pub use statistics::{Ratio, Spread};

@@ -142,15 +142,15 @@ impl<S: Sync> FromRequestParts<S> for Access {
 }
 
 /// Whoever has a token.
-pub struct Known(pub Access);
+pub struct Authenticated(pub Access);
 
-impl<S: Sync> FromRequestParts<S> for Known {
+impl<S: Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Access::from_request_parts(parts, state).await? {
             Access::Nobody => Err(ApiError::unauthorized()),
-            access => Ok(Known(access)),
+            access => Ok(Authenticated(access)),
         }
     }
 }
@@ -170,9 +170,9 @@ impl<S: Sync> FromRequestParts<S> for MayWrite {
 }
 
 /// The group that the path names, where it is there and may be seen.
-pub struct GroupOf(pub Group);
+pub struct RequestedGroup(pub Group);
 
-impl FromRequestParts<App> for GroupOf {
+impl FromRequestParts<App> for RequestedGroup {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -191,7 +191,7 @@ impl FromRequestParts<App> for GroupOf {
         directory
             .find(named)
             .filter(|group| access.may_see(directory, group))
-            .map(|group| GroupOf(group.clone()))
+            .map(|group| RequestedGroup(group.clone()))
             .ok_or_else(ApiError::group_not_found)
     }
 }

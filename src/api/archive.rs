@@ -20,8 +20,8 @@ use serde_json::Value;
 use tar::{EntryType, Header};
 
 use super::App;
-use super::access::GroupOf;
-use super::archive_body::{ArchiveBody, Part};
+use super::access::RequestedGroup;
+use super::archive_body::{ArchiveBody, ArchivePiece};
 use super::directory::{Directory, Group};
 use super::errors::ApiError;
 use super::exports::Run;
@@ -64,7 +64,7 @@ pub fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
 /// Answers the request.
 pub async fn get(
     State(app): State<App>,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::of_query(query.as_deref())?;
@@ -115,7 +115,7 @@ fn name(group: &Group, subgroups: bool) -> String {
 }
 
 /// The parts of the tar, in order.
-fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<Part>> {
+fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<ArchivePiece>> {
     let found = run
         .manifest()
         .ok_or_else(|| io::Error::other("the export has no manifest"))?;
@@ -132,15 +132,15 @@ fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<P
     for (name, content) in [(manifest::FILE_NAME, json), (layout::METADATA, metadata)] {
         let length = content.len() as u64;
         let head = head(&format!("{folder}/{name}"), length, time)?;
-        parts.push(Part::Bytes(Bytes::from(head)));
-        parts.push(Part::Bytes(Bytes::from(content)));
+        parts.push(ArchivePiece::Bytes(Bytes::from(head)));
+        parts.push(ArchivePiece::Bytes(Bytes::from(content)));
         parts.push(padding(length));
     }
     let relations = own.entities.iter().flat_map(|entity| &entity.relations);
     for file in relations.flat_map(|relation| relation.files()) {
         let head = head(&format!("{folder}/{}", file.file), file.bytes, time)?;
-        parts.push(Part::Bytes(Bytes::from(head)));
-        parts.push(Part::File {
+        parts.push(ArchivePiece::Bytes(Bytes::from(head)));
+        parts.push(ArchivePiece::File {
             run: Arc::clone(&run),
             path: run.files().join(&file.file),
             length: file.bytes,
@@ -148,7 +148,9 @@ fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<P
         parts.push(padding(file.bytes));
     }
     // Two empty blocks end a tar.
-    parts.push(Part::Bytes(Bytes::from_static(&[0; 2 * BLOCK as usize])));
+    parts.push(ArchivePiece::Bytes(Bytes::from_static(
+        &[0; 2 * BLOCK as usize],
+    )));
     Ok(parts)
 }
 
@@ -164,11 +166,11 @@ fn head(path: &str, length: u64, time: u64) -> io::Result<Vec<u8>> {
 }
 
 /// What fills a file's last block.
-fn padding(length: u64) -> Part {
+fn padding(length: u64) -> ArchivePiece {
     const EMPTY: [u8; BLOCK as usize] = [0; BLOCK as usize];
     // Less than a block.
     let missing = (length.next_multiple_of(BLOCK) - length) as usize;
-    Part::Bytes(Bytes::from_static(&EMPTY).slice(..missing))
+    ArchivePiece::Bytes(Bytes::from_static(&EMPTY).slice(..missing))
 }
 
 /// The metadata with the chosen groups alone, and with the name of their folder.

@@ -17,7 +17,7 @@ use super::exports::Run;
 use super::file_body::FileBody;
 
 /// A part of the body.
-pub enum Part {
+pub enum ArchivePiece {
     Bytes(Bytes),
     File {
         /// Keeps the folder there until the file is open.
@@ -27,11 +27,11 @@ pub enum Part {
     },
 }
 
-impl Part {
+impl ArchivePiece {
     fn length(&self) -> u64 {
         match self {
-            Part::Bytes(bytes) => bytes.len() as u64,
-            Part::File { length, .. } => *length,
+            ArchivePiece::Bytes(bytes) => bytes.len() as u64,
+            ArchivePiece::File { length, .. } => *length,
         }
     }
 }
@@ -45,7 +45,7 @@ enum Current {
 
 /// The body. One file is open at a time.
 pub struct ArchiveBody {
-    parts: vec::IntoIter<Part>,
+    parts: vec::IntoIter<ArchivePiece>,
     current: Current,
     left: u64,
     sent: Counter,
@@ -53,9 +53,9 @@ pub struct ArchiveBody {
 
 impl ArchiveBody {
     /// The parts in order; what is sent is counted.
-    pub fn new(parts: Vec<Part>, sent: Counter) -> Self {
+    pub fn new(parts: Vec<ArchivePiece>, sent: Counter) -> Self {
         ArchiveBody {
-            left: parts.iter().map(Part::length).sum(),
+            left: parts.iter().map(ArchivePiece::length).sum(),
             parts: parts.into_iter(),
             current: Current::Nothing,
             sent,
@@ -89,13 +89,13 @@ impl HttpBody for ArchiveBody {
             match &mut self.current {
                 Current::Nothing => match self.parts.next() {
                     None => return Poll::Ready(None),
-                    Some(Part::Bytes(bytes)) if bytes.is_empty() => {}
-                    Some(Part::Bytes(bytes)) => {
+                    Some(ArchivePiece::Bytes(bytes)) if bytes.is_empty() => {}
+                    Some(ArchivePiece::Bytes(bytes)) => {
                         self.left -= bytes.len() as u64;
                         self.sent.inc_by(bytes.len() as u64);
                         return Poll::Ready(Some(Ok(Frame::data(bytes))));
                     }
-                    Some(Part::File { run, path, length }) => {
+                    Some(ArchivePiece::File { run, path, length }) => {
                         let opening = tokio::task::spawn_blocking(move || {
                             let opened = open(&path, length);
                             drop(run);

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
-use super::access::{GroupOf, MayWrite};
+use super::access::{MayWrite, RequestedGroup};
 use super::directory::Group;
 use super::errors::ApiError;
 use super::exports::QueueFull;
@@ -18,7 +18,7 @@ use super::request;
 pub async fn start(
     State(app): State<App>,
     MayWrite: MayWrite,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Request,
@@ -32,7 +32,7 @@ pub async fn start(
 pub async fn start_tree(
     State(app): State<App>,
     MayWrite: MayWrite,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Request,
@@ -50,7 +50,7 @@ pub async fn start_tree(
 pub async fn cancel(
     State(app): State<App>,
     MayWrite: MayWrite,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Request,

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use headers::{ContentRange, HeaderMapExt};
 
 use super::App;
-use super::access::GroupOf;
+use super::access::RequestedGroup;
 use super::conditional::{Requested, Validators};
 use super::errors::ApiError;
 use super::exports::Run;
@@ -24,7 +24,7 @@ use crate::output::{FileEntry, RelationEntry, Status};
 /// Answers the request.
 pub async fn get(
     State(app): State<App>,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

@@ -77,15 +77,15 @@ pub async fn post(
 }
 
 /// What a resolver works with.
-struct Asked<'c> {
+struct QueryContext<'c> {
     app: &'c App,
     access: &'c Access,
     directory: &'c Directory,
 }
 
-fn asked<'c>(context: &Context<'c>) -> async_graphql::Result<Asked<'c>> {
+fn query_context<'c>(context: &Context<'c>) -> async_graphql::Result<QueryContext<'c>> {
     let app = context.data::<App>()?;
-    Ok(Asked {
+    Ok(QueryContext {
         app,
         access: context.data::<Access>()?,
         directory: app
@@ -135,7 +135,7 @@ impl Query {
         context: &Context<'_>,
         full_path: ID,
     ) -> async_graphql::Result<Option<Group>> {
-        let asked = asked(context)?;
+        let asked = query_context(context)?;
         let found = asked
             .directory
             .find_path(&full_path)
@@ -158,12 +158,12 @@ impl Query {
         after: Option<String>,
     ) -> async_graphql::Result<UserCoreConnection> {
         let ids = ids.map(|ids| ids.iter().filter_map(|id| number(id, "User")).collect());
-        let wanted = users::Wanted {
+        let wanted = users::UserFilter {
             ids,
             usernames: usernames.map(|names| names.into_iter().collect()),
             humans,
         };
-        let asked = asked(context)?;
+        let asked = query_context(context)?;
         let found = users::find(asked.app, asked.access, wanted).await?;
         let (nodes, page_info) = page(found, first, after.as_deref());
         Ok(UserCoreConnection { nodes, page_info })
@@ -176,12 +176,12 @@ impl Query {
         context: &Context<'_>,
         id: UserId,
     ) -> async_graphql::Result<Option<UserCore>> {
-        let wanted = users::Wanted {
+        let wanted = users::UserFilter {
             ids: Some(number(&id.0, "User").into_iter().collect()),
             usernames: None,
             humans: None,
         };
-        let asked = asked(context)?;
+        let asked = query_context(context)?;
         let found = users::find(asked.app, asked.access, wanted).await?;
         Ok(found.into_iter().next())
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::App;
-use super::access::{GroupOf, Known};
+use super::access::{Authenticated, RequestedGroup};
 use super::address;
 use super::attributes::{Attributes, attributes};
 use super::directory::{Directory, Group};
@@ -147,7 +147,7 @@ async fn answer(
 /// `GET /groups`: the groups that the token may see.
 pub async fn list(
     State(app): State<App>,
-    Known(access): Known,
+    Authenticated(access): Authenticated,
     RawQuery(query): RawQuery,
     uri: OriginalUri,
     headers: HeaderMap,
@@ -165,7 +165,7 @@ pub async fn list(
 /// `GET /groups/:id/subgroups`: the direct children.
 pub async fn subgroups(
     State(app): State<App>,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
     uri: OriginalUri,
     headers: HeaderMap,
@@ -178,7 +178,7 @@ pub async fn subgroups(
 /// `GET /groups/:id`.
 pub async fn one(
     State(app): State<App>,
-    group: GroupOf,
+    group: RequestedGroup,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let base = address::base(&app, &headers);
@@ -202,7 +202,7 @@ struct BadgeEntity {
 /// `GET /groups/:id/badges`: the group's own.
 pub async fn badges(
     State(app): State<App>,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
     uri: OriginalUri,
     headers: HeaderMap,
@@ -233,6 +233,6 @@ pub async fn badges(
 }
 
 /// `GET /groups/:id/wikis`: a wiki's pages are in a repository, which a snapshot of the database does not have.
-pub async fn wikis(_: GroupOf) -> Json<[Value; 0]> {
+pub async fn wikis(_: RequestedGroup) -> Json<[Value; 0]> {
     Json([])
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::App;
-use super::access::{Access, Known};
+use super::access::{Access, Authenticated};
 use super::errors::ApiError;
 
 /// What is reported where neither the snapshot nor an option says it: a version that destinations take everything
@@ -43,7 +43,7 @@ pub fn reported(app: &App) -> Result<(String, bool), ApiError> {
 }
 
 /// Answers both `/version` and `/metadata`.
-pub async fn version(State(app): State<App>, _: Known) -> Result<Json<Version>, ApiError> {
+pub async fn version(State(app): State<App>, _: Authenticated) -> Result<Json<Version>, ApiError> {
     let (version, enterprise) = reported(&app)?;
     Ok(Json(Version {
         version,
@@ -76,7 +76,7 @@ pub struct PersonalAccessToken {
 /// What a token says of itself.
 pub async fn personal_access_token(
     State(app): State<App>,
-    Known(access): Known,
+    Authenticated(access): Authenticated,
 ) -> Json<PersonalAccessToken> {
     let mut answer = PersonalAccessToken {
         id: 0,

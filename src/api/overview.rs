@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::App;
-use super::access::{Access, GroupOf, Known};
+use super::access::{Access, Authenticated, RequestedGroup};
 use super::address;
 use super::archive;
 use super::directory::{Directory, Group, Instance};
@@ -82,7 +82,7 @@ fn tops<'d>(directory: &'d Directory, access: &Access) -> Vec<&'d Group> {
 /// `search` those whose name or path holds a text.
 pub async fn groups(
     State(app): State<App>,
-    Known(access): Known,
+    Authenticated(access): Authenticated,
     RawQuery(query): RawQuery,
     uri: OriginalUri,
     headers: HeaderMap,
@@ -188,7 +188,7 @@ struct Snapshot {
 }
 
 /// `GET /-/relexport/snapshot`.
-pub async fn snapshot(State(app): State<App>, _: Known) -> Result<Response, ApiError> {
+pub async fn snapshot(State(app): State<App>, _: Authenticated) -> Result<Response, ApiError> {
     let directory = app.directory()?;
     let Instance {
         kind,
@@ -207,8 +207,8 @@ pub async fn snapshot(State(app): State<App>, _: Known) -> Result<Response, ApiE
 }
 
 /// `GET /-/relexport/groups/:id`.
-pub async fn group(State(app): State<App>, group: GroupOf) -> Result<Response, ApiError> {
-    let GroupOf(group) = group;
+pub async fn group(State(app): State<App>, group: RequestedGroup) -> Result<Response, ApiError> {
+    let RequestedGroup(group) = group;
     let directory = app.directory()?;
     let runs = app.queue.runs_of(group.id);
     let group_line = line(&app, directory, &group);

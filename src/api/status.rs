@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::access::GroupOf;
+use super::access::RequestedGroup;
 use super::errors::ApiError;
 use super::exports::{Run, State as RunState};
 use super::params::Params;
@@ -47,7 +47,7 @@ pub fn templates(
 /// Answers the request.
 pub async fn get(
     State(app): State<App>,
-    group: GroupOf,
+    group: RequestedGroup,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::of_query(query.as_deref())?;

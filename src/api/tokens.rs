@@ -56,10 +56,19 @@ pub enum TokenError {
     Line {
         path: String,
         line: usize,
-        reason: String,
+        reason: LineError,
     },
     #[error("{0}")]
     Wrong(String),
+}
+
+/// Why a line of a token file is no token's.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    #[error("a line must begin with the 64 hex digits of a SHA-256")]
+    NoHash,
+    #[error("cannot read the word {0:?}")]
+    UnknownWord(String),
 }
 
 /// What a new token may do.
@@ -170,7 +179,7 @@ pub struct Tokens {
 
 struct Inner {
     tokens: Vec<Arc<Token>>,
-    changed: Option<Changed>,
+    changed: Option<FileState>,
     looked: Instant,
 }
 
@@ -232,9 +241,9 @@ impl Tokens {
 
 /// What tells that a file is another than before: its inode, size, and the times of its content and of itself. The second
 /// time changes even where a tool sets the first one back.
-type Changed = (u64, u64, (i64, i64), (i64, i64));
+type FileState = (u64, u64, (i64, i64), (i64, i64));
 
-fn changed(path: &Path) -> Option<Changed> {
+fn changed(path: &Path) -> Option<FileState> {
     let found = fs::metadata(path).ok()?;
     let times = (
         (found.mtime(), found.mtime_nsec()),
@@ -268,11 +277,11 @@ fn read(path: &Path) -> Result<(Vec<Arc<Token>>, Vec<TokenError>), TokenError> {
     Ok((tokens, wrong))
 }
 
-fn parse(line: &str, id: usize) -> Result<Token, String> {
+fn parse(line: &str, id: usize) -> Result<Token, LineError> {
     let mut words = line.split_ascii_whitespace();
     let digits = words.next().unwrap_or_default();
     let hash = hex::decode(digits).and_then(|hash| hash.try_into().ok());
-    let hash = hash.ok_or("a line must begin with the 64 hex digits of a SHA-256")?;
+    let hash = hash.ok_or(LineError::NoHash)?;
     let mut token = Token {
         hash,
         id,
@@ -284,7 +293,8 @@ fn parse(line: &str, id: usize) -> Result<Token, String> {
         revoked: false,
     };
     for word in words {
-        let day = |text| CivilDate::parse(text).ok_or_else(|| cannot_read(word));
+        let unknown = || LineError::UnknownWord(word.to_owned());
+        let day = |text| CivilDate::parse(text).ok_or_else(unknown);
         match word.split_once('=') {
             Some(("name", name)) => token.name = Some(name.to_owned()),
             Some(("groups", groups)) if groups.split(',').all(|group| !group.is_empty()) => {
@@ -295,14 +305,10 @@ fn parse(line: &str, id: usize) -> Result<Token, String> {
             None if word == "read-only" => token.read_only = true,
             None if word == "revoked" => token.revoked = true,
             // A limit that is not understood must not become no limit.
-            _ => return Err(cannot_read(word)),
+            _ => return Err(unknown()),
         }
     }
     Ok(token)
-}
-
-fn cannot_read(word: &str) -> String {
-    format!("cannot read the word {word:?}")
 }
 
 impl Token {

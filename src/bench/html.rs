@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::point::Point;
-use super::result::{BenchResult, From, PointResult};
-use super::svg::{self, Bar, Line, Measured, Part, colour, escaped};
+use super::result::{BenchResult, PointResult, RunScope};
+use super::svg::{self, Bar, BarPart, Line, Measured, colour, escaped};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -198,13 +198,13 @@ fn phases(page: &mut String, result: &BenchResult) {
         .filter(|part| result.points.iter().any(|point| of(point)[*part].1 > 0.0))
         .collect();
     // A phase has its colour whichever others there are; waiting is no work and has none.
-    let parts: Vec<Part> = used
+    let parts: Vec<BarPart> = used
         .iter()
         .map(|part| match of(first)[*part].0 {
             "wait" => ("wait", "wait".to_owned()),
             name => (name, colour(*part)),
         })
-        .map(|(name, colour)| Part { name, colour })
+        .map(|(name, colour)| BarPart { name, colour })
         .collect();
     let bars: Vec<Bar> = result
         .points
@@ -216,7 +216,7 @@ fn phases(page: &mut String, result: &BenchResult) {
         .collect();
     page.push_str("<section>\n<figure class=\"wide\"><figcaption><b>Phases</b> CPU seconds of all threads together, \
                    and the time in which every thread waited; medians</figcaption>\n<ul class=\"legend\">");
-    for Part { name, colour } in &parts {
+    for BarPart { name, colour } in &parts {
         let _ = write!(page, "<li><i class=\"{colour}\"></i>{name}</li>");
     }
     let _ = writeln!(
@@ -352,10 +352,10 @@ fn foot(page: &mut String, result: &BenchResult) {
         ),
     ));
     let part = match options.from {
-        From::Resolved => {
+        RunScope::Resolved => {
             "rows found once, each run builds, renders, compresses and writes batches of them"
         }
-        From::Snapshot => "each run a whole export in a process of its own",
+        RunScope::Snapshot => "each run a whole export in a process of its own",
     };
     facts.push((
         "Runs",

@@ -59,7 +59,8 @@ pub struct SnapshotFacts {
 /// Which part of an export each run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum From {
+#[schemars(rename = "From")]
+pub enum RunScope {
     /// The rows are found once; each run builds, renders, compresses and writes batches of them.
     Resolved,
     /// Each run is a whole export in a process of its own.
@@ -78,7 +79,7 @@ pub struct BenchOptions {
     pub relations: Vec<String>,
     /// `ee` or `ce`.
     pub edition: String,
-    pub from: From,
+    pub from: RunScope,
     /// Runs of each point.
     pub runs: u32,
     /// Runs of each point before those, which do not count.

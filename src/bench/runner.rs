@@ -25,7 +25,7 @@ use super::machine::{Machine, fingerprint};
 use super::point::Point;
 use super::recommend::recommend;
 use super::result::{
-    BenchOptions, BenchResult, From, PointResult, Run, SnapshotFacts, VERSION, Written,
+    BenchOptions, BenchResult, PointResult, Run, RunScope, SnapshotFacts, VERSION, Written,
 };
 
 /// Files of an export beside those of its relations: the manifest and the metadata.
@@ -40,7 +40,7 @@ pub struct BenchRequest {
     pub runs: u32,
     /// Runs of each point before those, which do not count.
     pub warmup: u32,
-    pub from: From,
+    pub from: RunScope,
     /// The folder below which exports are written and taken away again.
     pub work: PathBuf,
     /// This program.
@@ -231,8 +231,8 @@ impl<'a> Runner<'a> {
         let spec = &request.export.snapshot;
         let fingerprint = fingerprint(spec).map_err(BenchError::System)?;
         let prepared = match request.from {
-            From::Resolved => Some(prepare(&request.export, observer)?),
-            From::Snapshot => None,
+            RunScope::Resolved => Some(prepare(&request.export, observer)?),
+            RunScope::Snapshot => None,
         };
         let entry = prepared.as_ref().map(Prepared::snapshot);
         let snapshot = SnapshotFacts {
@@ -294,8 +294,8 @@ impl<'a> Runner<'a> {
         let point = self.measured[index].point;
         let out = self.work.path().join("out");
         let (manifest, peak_memory_bytes) = match self.request.from {
-            From::Resolved => self.write(&point, &out)?,
-            From::Snapshot => whole::export(&self.request, &point, &out)?,
+            RunScope::Resolved => self.write(&point, &out)?,
+            RunScope::Snapshot => whole::export(&self.request, &point, &out)?,
         };
         self.check(index, &manifest, &out)?;
         if self.snapshot.kind.is_empty() {

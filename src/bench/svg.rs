@@ -182,7 +182,7 @@ pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
 }
 
 /// What a part of each bar is, and its colour's class.
-pub struct Part {
+pub struct BarPart {
     pub name: &'static str,
     pub colour: String,
 }
@@ -196,7 +196,7 @@ pub struct Bar {
 
 /// Stacked bars, lying, each below its name, with a scale in seconds below them. Lengths are in per cent of whatever
 /// width there is, heights and letters in pixels, so that a phone shows them as large as a desk does.
-pub fn bars(title: &str, parts: &[Part], bars: &[Bar]) -> String {
+pub fn bars(title: &str, parts: &[BarPart], bars: &[Bar]) -> String {
     let longest = bars.iter().map(|bar| bar.parts.iter().sum::<f64>());
     let (end, step) = scale(longest.fold(0.0, f64::max));
     let height = bars.len() as f64 * BAR_ROOM;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::bench::compare::Comparison;
-use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, From, Point, Sweep};
+use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, Point, RunScope, Sweep};
 use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
 use crate::output::{Claim, atomic};
 use crate::snapshot;
@@ -132,10 +132,10 @@ fn tell_plan(request: &BenchRequest, console: &Console) {
 }
 
 /// Seconds, at least one. Rows that are found once are read once; writing them takes no longer than that.
-fn estimate(from: From, size: u64, runs: u64) -> u64 {
+fn estimate(from: RunScope, size: u64, runs: u64) -> u64 {
     let reads = match from {
-        From::Resolved => runs + 1,
-        From::Snapshot => runs,
+        RunScope::Resolved => runs + 1,
+        RunScope::Snapshot => runs,
     };
     (size.saturating_mul(reads) / BYTES_A_SECOND + runs * START / 1000).max(1)
 }
@@ -241,7 +241,7 @@ fn cores() -> u16 {
 }
 
 /// Which part is measured: what the user says, else what the snapshot is good for.
-fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<From, Failure> {
+fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<RunScope, Failure> {
     if let Spec::DataFolder(_) = snapshot {
         return Err(Failure::usage(
             "cannot measure a data folder: it would be copied for every run\n  \
@@ -255,11 +255,11 @@ fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<From, Fa
             Some(FromArg::Snapshot) => Err(Failure::usage(
                 "a pipe cannot be read once for each run\n  name a file, or measure with --from resolved",
             )),
-            _ => Ok(From::Resolved),
+            _ => Ok(RunScope::Resolved),
         };
     }
     if let Some(FromArg::Snapshot) = args.from {
-        return Ok(From::Snapshot);
+        return Ok(RunScope::Snapshot);
     }
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
     let options = setup::open_options(&args.server, None, &pipeline, console);
@@ -269,9 +269,9 @@ fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<From, Fa
             "a live server is asked for the rows of each batch, so they cannot be found once for all runs\n  \
              leave out --from resolved",
         )),
-        (Access::Keyed(_), _) => Ok(From::Snapshot),
-        (_, Some(FromArg::Resolved)) | (Access::Stream(_), _) => Ok(From::Resolved),
-        (Access::Tables(_), _) => Ok(From::Snapshot),
+        (Access::Keyed(_), _) => Ok(RunScope::Snapshot),
+        (_, Some(FromArg::Resolved)) | (Access::Stream(_), _) => Ok(RunScope::Resolved),
+        (Access::Tables(_), _) => Ok(RunScope::Snapshot),
     }
 }
 
@@ -361,7 +361,7 @@ fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
     list
 }
 
-impl std::convert::From<BenchError> for Failure {
+impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         match error {
             BenchError::Export(error) => error.into(),

@@ -34,7 +34,7 @@ pub(super) const LOG_VARIABLE: &str = "RELEXPORT_LOG";
 /// # Errors
 /// Where an option asks for something that is impossible with the others.
 pub fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
-    let mut given = Given::new(matches);
+    let mut given = GivenOptions::new(matches);
     match &cli.command {
         Command::Export(args) => export(args, cli.global.quiet, &mut given)?,
         Command::Bench(args) => bench(args, &mut given)?,
@@ -83,19 +83,19 @@ pub fn tell_version(args: &ExportArgs, reported: Option<&str>) {
 }
 
 /// The options that the user gave, and what is said of them.
-struct Given<'a> {
+struct GivenOptions<'a> {
     /// Those of the innermost subcommand, which has the global ones, too.
     matches: &'a ArgMatches,
     warnings: Vec<String>,
 }
 
-impl<'a> Given<'a> {
+impl<'a> GivenOptions<'a> {
     fn new(matches: &'a ArgMatches) -> Self {
         let mut matches = matches;
         while let Some((_, inner)) = matches.subcommand() {
             matches = inner;
         }
-        Given {
+        GivenOptions {
             matches,
             warnings: Vec::new(),
         }
@@ -115,7 +115,7 @@ impl<'a> Given<'a> {
 }
 
 /// Options of servers and data folders beside a snapshot that is something else.
-fn snapshot(spec: &Spec, given: &mut Given<'_>) -> Result<(), Failure> {
+fn snapshot(spec: &Spec, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     if !matches!(spec, Spec::Server(_)) && given.has("pg_snapshot") {
         return Err(Failure::usage(
             "cannot read at the exported snapshot that --pg-snapshot names: only a live server has some\n  \
@@ -143,13 +143,13 @@ fn reads_a_server(spec: &Spec) -> bool {
 }
 
 /// Of commands that keep no rows, the temp folder gets copies of data folders only.
-fn temp_dir(spec: &Spec, given: &mut Given<'_>) {
+fn temp_dir(spec: &Spec, given: &mut GivenOptions<'_>) {
     if !matches!(spec, Spec::DataFolder(_)) {
         given.without_effect("temp_dir", "--temp-dir", "here: no temp file is needed");
     }
 }
 
-fn export(args: &ExportArgs, quiet: bool, given: &mut Given<'_>) -> Result<(), Failure> {
+fn export(args: &ExportArgs, quiet: bool, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     snapshot(&args.snapshot.snapshot, given)?;
     if !args.batched {
         given.without_effect(
@@ -176,14 +176,14 @@ fn export(args: &ExportArgs, quiet: bool, given: &mut Given<'_>) -> Result<(), F
     Ok(())
 }
 
-fn bench(args: &BenchArgs, given: &mut Given<'_>) -> Result<(), Failure> {
+fn bench(args: &BenchArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     match &args.snapshot {
         Some(name) => snapshot(name, given),
         None => Ok(()),
     }
 }
 
-fn take(args: &SnapshotTakeArgs, given: &mut Given<'_>) -> Result<(), Failure> {
+fn take(args: &SnapshotTakeArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     snapshot(&args.from, given)?;
     if args.group.is_empty() {
         given.without_effect(
@@ -196,7 +196,7 @@ fn take(args: &SnapshotTakeArgs, given: &mut Given<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn pipeline_check(args: &PipelineCheckArgs, given: &mut Given<'_>) -> Result<(), Failure> {
+fn pipeline_check(args: &PipelineCheckArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     if let Some(name) = &args.snapshot {
         snapshot(name, given)?;
         temp_dir(name, given);

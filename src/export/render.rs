@@ -28,13 +28,13 @@ pub struct Renderer {
     nodes: Vec<Option<Node>>,
     keep_going: bool,
     /// By relation: the places of its tree, where rows are to be counted.
-    places: Vec<Vec<Place>>,
+    places: Vec<Vec<TreePlace>>,
     counts: bool,
 }
 
 /// A place in a relation's tree where rows are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct TreePlace {
     /// The relation's name and the JSON keys below it, joined by dots: `epics.notes.award_emoji`.
     pub path: String,
     pub table: String,
@@ -110,7 +110,7 @@ impl Renderer {
     }
 
     /// The places of a relation's tree, each before those below it; none for a relation that is not made of rows.
-    pub fn places(&self, relation: usize) -> &[Place] {
+    pub fn places(&self, relation: usize) -> &[TreePlace] {
         &self.places[relation]
     }
 

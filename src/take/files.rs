@@ -70,12 +70,12 @@ impl Files {
     }
 
     /// Data of a table, or of another partition of it, begins.
-    pub(super) fn begin(&mut self, head: &Arc<BlockHead>) -> Result<(), Stop> {
+    pub(super) fn begin(&mut self, head: &Arc<BlockHead>) -> Result<(), StopReason> {
         self.begin_with(head, self.columns(head))
     }
 
     /// A table has no row: its file has its columns, unless data of it went by.
-    pub(super) fn begin_empty(&mut self, table: &TableName) -> Result<(), Stop> {
+    pub(super) fn begin_empty(&mut self, table: &TableName) -> Result<(), StopReason> {
         let definition = self.catalog.table(table);
         let Some(definition) = definition.filter(|_| !self.open.contains_key(table)) else {
             return Ok(());
@@ -96,10 +96,10 @@ impl Files {
         &mut self,
         head: &Arc<BlockHead>,
         columns: Vec<String>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), StopReason> {
         let name = &head.table;
         let fault = |reason: &str| {
-            Stop::from(SnapshotError::Unsupported {
+            StopReason::from(SnapshotError::Unsupported {
                 what: format!("table {name}"),
                 reason: reason.to_owned(),
             })
@@ -120,10 +120,10 @@ impl Files {
         if !self.open.contains_key(name) {
             let mut header = Vec::new();
             CsvWriter::header(&columns, &mut header);
-            let frame = compress(&header).map_err(Stop::Write)?;
+            let frame = compress(&header).map_err(StopReason::Write)?;
             let path = self.folder.join(file_name(&name.name));
-            let mut file = PartFile::create(&path).map_err(Stop::Write)?;
-            file.write(&frame).map_err(Stop::Write)?;
+            let mut file = PartFile::create(&path).map_err(StopReason::Write)?;
+            file.write(&frame).map_err(StopReason::Write)?;
             let table = TableFile {
                 file,
                 columns: columns.clone(),
@@ -181,7 +181,7 @@ impl Files {
     }
 
     /// Takes some rows of a table that has begun.
-    pub(super) fn rows(&mut self, block: Block) -> Result<(), Stop> {
+    pub(super) fn rows(&mut self, block: Block) -> Result<(), StopReason> {
         let name = block.head.table.clone();
         let table = self.open.get(&name);
         let Some(writer) = table.and_then(|table| table.writer.clone()) else {
@@ -197,23 +197,23 @@ impl Files {
         }
     }
 
-    fn write(&mut self, packed: Packed) -> Result<(), Stop> {
-        let (frame, rows) = packed.frame.map_err(Stop::from)?;
+    fn write(&mut self, packed: Packed) -> Result<(), StopReason> {
+        let (frame, rows) = packed.frame.map_err(StopReason::from)?;
         if let Some(table) = self.open.get_mut(&packed.table) {
             table.rows += rows;
-            table.file.write(&frame).map_err(Stop::Write)?;
+            table.file.write(&frame).map_err(StopReason::Write)?;
         }
         Ok(())
     }
 
     /// Everything has gone by: gives the files their names.
-    pub(super) fn finish(mut self) -> Result<Vec<DescribedTable>, Stop> {
+    pub(super) fn finish(mut self) -> Result<Vec<DescribedTable>, StopReason> {
         while let Some(packed) = self.fan_out.take() {
             self.write(packed)?;
         }
         let mut described = Vec::new();
         for (name, table) in self.open {
-            let (bytes, sha256) = table.file.commit().map_err(Stop::Write)?;
+            let (bytes, sha256) = table.file.commit().map_err(StopReason::Write)?;
             described.push(DescribedTable {
                 file: file_name(&name.name),
                 table: name.name,
@@ -228,29 +228,29 @@ impl Files {
 
 /// Why nothing more is taken.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum StopReason {
     Read(Box<SnapshotError>),
     Write(std::io::Error),
     /// The run was interrupted, or another thread has failed.
-    Given,
+    CalledOff,
 }
 
-impl From<SnapshotError> for Stop {
+impl From<SnapshotError> for StopReason {
     fn from(error: SnapshotError) -> Self {
-        Stop::Read(Box::new(error))
+        StopReason::Read(Box::new(error))
     }
 }
 
-impl Stop {
+impl StopReason {
     /// The error of the run; `None` where somebody else has it.
     pub(super) fn error(self, from: &Spec) -> Option<TakeError> {
         match self {
-            Stop::Read(error) => Some(TakeError::Read {
+            StopReason::Read(error) => Some(TakeError::Read {
                 from: from.shown(),
                 source: Box::new(ResolveError::Snapshot(error)),
             }),
-            Stop::Write(error) => Some(TakeError::Write(error)),
-            Stop::Given => None,
+            StopReason::Write(error) => Some(TakeError::Write(error)),
+            StopReason::CalledOff => None,
         }
     }
 }

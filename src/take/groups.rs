@@ -17,7 +17,7 @@ use crate::snapshot;
 use crate::snapshot::codec::copy_text;
 use crate::snapshot::{Block, BlockHead, Snapshot, SnapshotFacts, TableName};
 
-use super::files::{Files, Stop};
+use super::files::{Files, StopReason};
 use super::tables::TakenTables;
 use super::{TakeError, TakeObserver, TakeRequest};
 
@@ -109,7 +109,7 @@ pub(super) fn rows(
     })
 }
 
-fn stopped(stop: Stop, request: &TakeRequest) -> TakeError {
+fn stopped(stop: StopReason, request: &TakeRequest) -> TakeError {
     stop.error(&request.from).unwrap_or(TakeError::Interrupted)
 }
 
@@ -260,13 +260,13 @@ struct Writing<'a> {
     /// What each table's rows are like, and those that are waiting to be enough for a block.
     heads: BTreeMap<TableId, (Arc<BlockHead>, Vec<u8>)>,
     /// Why nothing more can be written.
-    stop: Option<Stop>,
+    stop: Option<StopReason>,
     parents: Parents,
 }
 
 impl Writing<'_> {
     /// Begins the files of all tables for which the source has data.
-    fn begin(&mut self, resolved: &Resolved) -> Result<(), Stop> {
+    fn begin(&mut self, resolved: &Resolved) -> Result<(), StopReason> {
         for (id, table) in self.plan.tables.enumerate() {
             if resolved.unseen.contains(&id) && resolved.without_data.contains_key(&id) {
                 continue;
@@ -298,7 +298,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn hand_over(&mut self, table: TableId) -> Result<(), Stop> {
+    fn hand_over(&mut self, table: TableId) -> Result<(), StopReason> {
         let Some((head, waiting)) = self.heads.get_mut(&table) else {
             return Ok(());
         };
@@ -317,7 +317,7 @@ impl Writing<'_> {
         })
     }
 
-    fn finish(mut self) -> Result<Vec<snapshot::DescribedTable>, Stop> {
+    fn finish(mut self) -> Result<Vec<snapshot::DescribedTable>, StopReason> {
         let tables: Vec<TableId> = self.heads.keys().copied().collect();
         for table in tables {
             self.hand_over(table)?;

@@ -26,7 +26,7 @@ use super::manifest::{SCHEMA, Taken};
 const BUFFER: usize = 256 << 10;
 
 /// A file that is listed.
-struct Listed<'a> {
+struct ListedFile<'a> {
     name: &'a str,
     bytes: u64,
     sha256: &'a str,
@@ -49,7 +49,7 @@ pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result
     };
     let mut files = Vec::new();
     if taken.schema.file == SCHEMA {
-        files.push(Listed {
+        files.push(ListedFile {
             name: SCHEMA,
             bytes: taken.schema.bytes,
             sha256: &taken.schema.sha256,
@@ -72,7 +72,7 @@ pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result
         } else if !names.insert(&table.table) {
             wrong(format!("table {} is listed twice", table.table));
         } else {
-            files.push(Listed {
+            files.push(ListedFile {
                 name: &table.file,
                 bytes: table.bytes,
                 sha256: &table.sha256,
@@ -115,7 +115,7 @@ pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result
 }
 
 /// Reads a file; returns its bytes and rows, and what is wrong with it.
-fn check(folder: &Path, listed: &Listed<'_>, read: &Arc<AtomicU64>) -> (u64, u64, Vec<String>) {
+fn check(folder: &Path, listed: &ListedFile<'_>, read: &Arc<AtomicU64>) -> (u64, u64, Vec<String>) {
     let mut messages = Vec::new();
     let path = folder.join(listed.name);
     let opened = fs::symlink_metadata(&path).and_then(|found| match found.is_file() {

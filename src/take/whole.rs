@@ -22,7 +22,7 @@ use crate::snapshot::{
 };
 use crate::timings::{self, Phase};
 
-use super::files::{Files, Stop};
+use super::files::{Files, StopReason};
 use super::tables::{TakenTables, check_holdings, needed};
 use super::{TakeError, TakeObserver, TakeRequest};
 
@@ -142,7 +142,7 @@ impl Tables for Asked {
 }
 
 /// Takes one event of a table's data.
-fn put(files: &mut Files, event: Event) -> Result<(), Stop> {
+fn put(files: &mut Files, event: Event) -> Result<(), StopReason> {
     match event {
         Event::Begin(head) => files.begin(&head),
         Event::Rows(block) => files.rows(block),
@@ -167,12 +167,12 @@ impl Shared {
         self.interrupted.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
     }
 
-    fn table(&self, table: &TableName) -> Result<Vec<DescribedTable>, Stop> {
+    fn table(&self, table: &TableName) -> Result<Vec<DescribedTable>, StopReason> {
         let mut files = Files::new(&self.folder, &self.catalog, &self.pool, WINDOW);
         let mut stop = None;
         let read = self.source.read(table, &mut |event| {
             let put = match self.ended() {
-                true => Err(Stop::Given),
+                true => Err(StopReason::CalledOff),
                 false => put(&mut files, event),
             };
             match put {
@@ -196,7 +196,7 @@ impl Shared {
 /// What a thread that reads tables reports.
 enum Report {
     Begun(TableName),
-    Done(Result<Vec<DescribedTable>, Stop>),
+    Done(Result<Vec<DescribedTable>, StopReason>),
 }
 
 /// Reads tables on several plain threads, the largest first.
@@ -319,7 +319,7 @@ fn stream(
         .name("reader".to_owned())
         .spawn(read)
         .map_err(no_thread)?;
-    let error = |stop: Stop| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
+    let error = |stop: StopReason| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
     let mut known: Option<(Arc<Catalog>, SnapshotFacts, Files)> = None;
     let mut holdings = Holdings::default();

@@ -22,7 +22,7 @@ struct Head {
 
 /// A group's line, without what stays in the file.
 #[derive(Deserialize)]
-struct Known {
+struct GroupHead {
     id: i64,
     parent_id: Option<i64>,
     full_path: String,
@@ -112,7 +112,7 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Directory>> {
         if length == 0 {
             break;
         }
-        let known: Known = serde_json::from_slice(&line)?;
+        let known: GroupHead = serde_json::from_slice(&line)?;
         groups.push(Group {
             id: known.id,
             parent_id: known.parent_id,

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::read::{Quiet, Source};
+use super::read::{SilentObserver, Source};
 use super::{DirectoryError, User};
 use crate::export::Records;
 use crate::output::atomic::replace;
@@ -53,7 +53,11 @@ pub fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, DirectoryErro
         strict: false,
         stop_early: true,
     };
-    let outcome = resolve(snapshot::open(source.snapshot)?, &request, &mut Quiet)?;
+    let outcome = resolve(
+        snapshot::open(source.snapshot)?,
+        &request,
+        &mut SilentObserver,
+    )?;
     if let Some(cut_off) = outcome.cut_off {
         return Err(DirectoryError::Incomplete(cut_off.to_string()));
     }

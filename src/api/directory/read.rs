@@ -90,16 +90,16 @@ pub fn read(source: &Source<'_>, path: &Path) -> Result<Directory, DirectoryErro
 }
 
 /// The snapshot's kind and name.
-struct Named {
+struct SnapshotName {
     kind: &'static str,
     source: String,
 }
 
-fn find(source: &Source<'_>) -> Result<(Named, Outcome), DirectoryError> {
+fn find(source: &Source<'_>) -> Result<(SnapshotName, Outcome), DirectoryError> {
     let mut pipeline = Pipeline::parse(PIPELINE, "pipelines/directory.yml")?;
     pipeline.entity = source.pipeline.entity.clone();
     let snapshot = snapshot::open(source.snapshot)?;
-    let named = Named {
+    let named = SnapshotName {
         kind: snapshot.kind.name(),
         source: snapshot.source.clone(),
     };
@@ -118,13 +118,13 @@ fn find(source: &Source<'_>) -> Result<(Named, Outcome), DirectoryError> {
         strict: false,
         stop_early: true,
     };
-    Ok((named, resolve(snapshot, &request, &mut Quiet)?))
+    Ok((named, resolve(snapshot, &request, &mut SilentObserver)?))
 }
 
 /// Tells nobody.
-pub(super) struct Quiet;
+pub(super) struct SilentObserver;
 
-impl Observer for Quiet {
+impl Observer for SilentObserver {
     fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
 
     fn table(&mut self, name: &TableName) {
@@ -135,7 +135,7 @@ impl Observer for Quiet {
 /// What the snapshot says of the whole instance.
 fn instance(
     source: &Source<'_>,
-    named: Named,
+    named: SnapshotName,
     outcome: &Outcome,
 ) -> Result<Instance, DirectoryError> {
     if let Some(cut_off) = &outcome.cut_off {

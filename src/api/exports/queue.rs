@@ -32,7 +32,7 @@ pub enum QueueFull {
     Io(#[from] io::Error),
 }
 
-type Known = HashMap<i64, GroupRuns>;
+type RunsByGroup = HashMap<i64, GroupRuns>;
 
 #[derive(Default)]
 struct Inner {
@@ -50,7 +50,7 @@ pub struct Queue {
     /// Held while a request is written to disk, so not for those who only ask what there is.
     inner: Mutex<Inner>,
     /// What every group has. Locked for moments, behind `inner` where both are.
-    known: Mutex<Known>,
+    known: Mutex<RunsByGroup>,
     wake: Condvar,
 }
 
@@ -61,7 +61,7 @@ impl Queue {
     /// Those of the file system.
     pub fn open(store: Store, room: usize) -> io::Result<Queue> {
         let mut inner = Inner::default();
-        let mut known = Known::new();
+        let mut known = RunsByGroup::new();
         let mut all = Vec::new();
         let (runs, last) = store.runs()?;
         inner.next = last;
@@ -106,7 +106,7 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, RunsByGroup> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -368,7 +368,7 @@ impl Queue {
 }
 
 /// True where a group needs the run.
-fn uses(known: &Known, run: &Arc<Run>) -> bool {
+fn uses(known: &RunsByGroup, run: &Arc<Run>) -> bool {
     known.values().any(|runs| {
         let mut both = runs.newest.iter().chain(&runs.complete);
         both.any(|used| Arc::ptr_eq(used, run))
@@ -376,7 +376,7 @@ fn uses(known: &Known, run: &Arc<Run>) -> bool {
 }
 
 /// Takes a run away that is over and that no group needs any more.
-fn sweep(known: &Known, run: &Arc<Run>) {
+fn sweep(known: &RunsByGroup, run: &Arc<Run>) {
     let is_over = matches!(run.state(), State::Ended | State::Failed(_));
     if is_over && !uses(known, run) {
         run.doom();

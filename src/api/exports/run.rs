@@ -29,6 +29,14 @@ pub enum State {
     Failed(String),
 }
 
+/// What a run came to.
+pub enum RunOutcome {
+    /// To files, some of whose relations may have failed.
+    Exported(Manifest),
+    /// To nothing, for this reason.
+    Failed(String),
+}
+
 struct Inner {
     state: State,
     request: RunRequest,
@@ -180,14 +188,14 @@ impl Run {
     }
 
     /// The run is over.
-    pub fn end(&self, result: Result<Manifest, String>) -> Timing {
+    pub fn end(&self, outcome: RunOutcome) -> Timing {
         let mut inner = self.lock();
-        match result {
-            Ok(manifest) => {
+        match outcome {
+            RunOutcome::Exported(manifest) => {
                 inner.manifest = Some(Arc::new(manifest));
                 inner.state = State::Ended;
             }
-            Err(error) => {
+            RunOutcome::Failed(error) => {
                 inner.manifest = None;
                 inner.request.error = Some(error.clone());
                 inner.state = State::Failed(error);

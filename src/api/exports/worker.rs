@@ -13,7 +13,7 @@ use rayon::ThreadPool;
 
 use super::progress::Watch;
 use super::queue::Queue;
-use super::run::Run;
+use super::run::{Run, RunOutcome};
 use crate::api::metrics::Metrics;
 use crate::export::{
     DEFAULT_BATCH_SIZE, ExportError, ExportOptions, ExportRequest, run as run_export,
@@ -101,10 +101,11 @@ impl Worker {
         let request = run.request();
         if request.attempts > ATTEMPTS {
             let reason = format!("the server ended {ATTEMPTS} times while this export ran");
-            return self.finish(run, Err(reason));
+            return self.finish(run, RunOutcome::Failed(reason));
         }
         if let Err(error) = queue.keep(run) {
-            return self.finish(run, Err(format!("cannot write the request: {error}")));
+            let reason = format!("cannot write the request: {error}");
+            return self.finish(run, RunOutcome::Failed(reason));
         }
         let (number, groups) = (run.number, request.groups.len());
         tracing::info!(number, groups, batched = run.batched, "export begins");
@@ -115,7 +116,7 @@ impl Worker {
             Err(ExportError::Plan(reason.to_owned()))
         });
         match exported {
-            Ok(manifest) => self.finish(run, Ok(manifest)),
+            Ok(manifest) => self.finish(run, RunOutcome::Exported(manifest)),
             Err(ExportError::Interrupted) if queue.is_closed() => {
                 tracing::info!(number, "export waits for the server's next start");
                 run.wait_again();
@@ -130,24 +131,26 @@ impl Worker {
             }
             Err(error) => {
                 let reason = self.engine.without_folders(&error.to_string());
-                self.finish(run, Err(reason));
+                self.finish(run, RunOutcome::Failed(reason));
             }
         }
     }
 
-    fn finish(&self, run: &Arc<Run>, result: Result<Manifest, String>) {
+    fn finish(&self, run: &Arc<Run>, outcome: RunOutcome) {
         let number = run.number;
-        let mut finished = false;
-        match &result {
-            Ok(manifest) => {
-                finished = manifest.status == Status::Finished;
+        let (failed, finished) = match &outcome {
+            RunOutcome::Exported(manifest) => {
+                let finished = manifest.status == Status::Finished;
                 tracing::info!(number, finished, "export ended");
+                (false, finished)
             }
-            Err(error) => tracing::error!(number, "export failed: {error}"),
-        }
-        let failed = result.is_err();
+            RunOutcome::Failed(error) => {
+                tracing::error!(number, "export failed: {error}");
+                (true, false)
+            }
+        };
         let (rows, bytes) = run.progress.totals();
-        let timing = run.end(result);
+        let timing = run.end(outcome);
         let seconds = Duration::from_millis(timing.elapsed_ms).as_secs_f64();
         self.metrics.export_ended(finished, seconds, rows, bytes);
         if failed && let Err(error) = self.queue.keep(run) {

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::iterations::{self, IterationConnection};
 use super::members::{self, GroupMemberConnection, GroupMemberRelation};
-use super::{asked, gid, page};
+use super::{gid, page, query_context};
 use crate::api::App;
 use crate::api::attributes::{Attributes, attributes};
 use crate::api::directory;
@@ -119,7 +119,7 @@ impl Group {
     ) -> async_graphql::Result<GroupMemberConnection> {
         let relations = relations
             .unwrap_or_else(|| vec![GroupMemberRelation::Direct, GroupMemberRelation::Inherited]);
-        let asked = asked(context)?;
+        let asked = query_context(context)?;
         let all = members::find(asked.app, self.0.id, relations).await?;
         let (nodes, page_info) = page(all, first, after.as_deref());
         Ok(GroupMemberConnection { nodes, page_info })
@@ -134,7 +134,7 @@ impl Group {
         after: Option<String>,
     ) -> async_graphql::Result<IterationConnection> {
         let ancestors = include_ancestors.unwrap_or(true);
-        let all = iterations::find(asked(context)?.app, self.0.id, ancestors).await?;
+        let all = iterations::find(query_context(context)?.app, self.0.id, ancestors).await?;
         let (nodes, page_info) = page(all, first, after.as_deref());
         Ok(IterationConnection { nodes, page_info })
     }

@@ -78,13 +78,13 @@ pub struct UserCoreConnection {
 
 /// Which users are asked for. What is not said does not matter.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct UserFilter {
     pub ids: Option<BTreeSet<i64>>,
     pub usernames: Option<BTreeSet<String>>,
     pub humans: Option<bool>,
 }
 
-impl Wanted {
+impl UserFilter {
     fn takes(&self, user: &User, kind: UserType) -> bool {
         let named = user.username.as_ref();
         self.humans
@@ -106,7 +106,7 @@ impl Wanted {
 pub async fn find(
     app: &App,
     access: &Access,
-    wanted: Wanted,
+    wanted: UserFilter,
 ) -> async_graphql::Result<Vec<UserCore>> {
     let Some(directory) = app.directory.get() else {
         return Ok(Vec::new());
@@ -150,7 +150,7 @@ pub async fn find(
 fn search(
     run: &Run,
     group: i64,
-    wanted: &Wanted,
+    wanted: &UserFilter,
     found: &mut BTreeMap<i64, UserCore>,
 ) -> io::Result<()> {
     let Some(manifest) = run.manifest() else {

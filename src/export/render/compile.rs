@@ -7,7 +7,7 @@ use crate::resolve::{
     HopId, Plan, PlanComputed, PlanError, PlanNested, PlanNode, PlanTable, ReachedFrom, TableId,
 };
 
-use super::Place;
+use super::TreePlace;
 use crate::export::values::{self, Codec};
 
 pub(super) struct Node {
@@ -99,7 +99,7 @@ impl Compiler<'_> {
         &self,
         node: &PlanNode,
         parent: Option<(TableId, &str)>,
-        places: &mut Vec<Place>,
+        places: &mut Vec<TreePlace>,
     ) -> Result<Node, PlanError> {
         let table = &self.plan.tables[node.table];
         let path = match parent {
@@ -107,7 +107,7 @@ impl Compiler<'_> {
             None => node.name.clone(),
         };
         let place = places.len();
-        places.push(Place {
+        places.push(TreePlace {
             path: path.clone(),
             table: table.name.to_string(),
         });
