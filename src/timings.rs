@@ -90,8 +90,8 @@ pub struct Times {
 pub struct ServerCalls {
     /// Queries: for rows, for the catalog, and those that begin and end the instant.
     pub queries: u64,
-    /// Messages that were sent and waited for an answer: one for each query, and those of logging in; without those of
-    /// TLS.
+    /// How often an answer was waited for: once for each query, once more for each that was prepared, and once for each
+    /// login.
     pub round_trips: u64,
 }
 
@@ -299,7 +299,7 @@ pub fn query() {
     count(|timings| &timings.queries);
 }
 
-/// The present thread sends a message to a server and will wait for its answer.
+/// The present thread sends something to a server and will wait for its answer.
 pub fn round_trip() {
     count(|timings| &timings.round_trips);
 }

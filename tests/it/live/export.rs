@@ -283,8 +283,11 @@ fn nothing_is_written_and_no_row_has_a_query_of_its_own() {
         let log = log();
         let lines = log[before..].lines();
         lines
-            .filter_map(|line| line.strip_prefix("[relexport] LOG:  statement: "))
-            .map(str::to_owned)
+            .filter_map(|line| line.strip_prefix("[relexport] LOG:  "))
+            // Prepared ones have names: `execute s1: …`.
+            .filter(|line| line.starts_with("statement: ") || line.starts_with("execute s"))
+            .filter_map(|line| line.split_once(": "))
+            .map(|(_, statement)| statement.to_owned())
             .collect()
     };
     let few = statements("few");

@@ -94,8 +94,11 @@ fn changed(result: Result<Vec<String>, SnapshotError>) -> String {
     }
 }
 
-const WORKERS: &str = "application_name = 'relexport' AND query LIKE 'COPY%'";
-const COORDINATOR: &str = "application_name = 'relexport' AND query NOT LIKE 'COPY%'";
+// The last query of the coordinator was for the server's own tables, or is a sign of life.
+const WORKERS: &str =
+    "application_name = 'relexport' AND query LIKE 'COPY%' AND query NOT LIKE '%pg_catalog.%'";
+const COORDINATOR: &str =
+    "application_name = 'relexport' AND (query NOT LIKE 'COPY%' OR query LIKE '%pg_catalog.%')";
 
 /// Rows enough that a server cannot have sent all of them before the first ones are looked at.
 const MANY: &str = "CREATE TABLE many (id integer, v text);

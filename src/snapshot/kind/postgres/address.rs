@@ -3,13 +3,18 @@
 /// What every address begins with.
 pub(super) const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
+/// True for the address of a server.
+pub(crate) fn is_address(spec: &str) -> bool {
+    without_scheme(spec).is_some()
+}
+
 /// An address without its scheme; `None` for what is no address.
 fn without_scheme(text: &str) -> Option<&str> {
     SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
 }
 
 /// An address cut at its separators; nothing is decoded.
-struct Parts<'a> {
+struct AddressParts<'a> {
     user: Option<&'a str>,
     password: Option<&'a str>,
     /// Hosts with their ports, separated by commas.
@@ -18,7 +23,7 @@ struct Parts<'a> {
     query: &'a str,
 }
 
-fn cut(address: &str) -> Option<Parts<'_>> {
+fn cut(address: &str) -> Option<AddressParts<'_>> {
     let rest = without_scheme(address)?;
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, dbname) = before.split_once('/').unwrap_or((before, ""));
@@ -31,7 +36,7 @@ fn cut(address: &str) -> Option<Parts<'_>> {
         Some((user, password)) => (Some(user), Some(password)),
         None => (None, None),
     };
-    Some(Parts {
+    Some(AddressParts {
         user,
         password: password.filter(|password| !password.is_empty()),
         hosts,
@@ -75,7 +80,7 @@ pub(super) fn parse(address: &str) -> Result<Vec<(String, String)>, String> {
 
 /// True where what stands behind the `?` must be parameters, and not the rest of a password: all of them have names that
 /// are known, and no port is anything but a number.
-fn is_query(parts: &Parts<'_>) -> bool {
+fn is_query(parts: &AddressParts<'_>) -> bool {
     let is_known = |pair: &str| {
         let name = pair.split_once('=').map(|(name, _)| name);
         name.is_some_and(super::parameters::is_known)

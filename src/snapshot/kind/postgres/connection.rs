@@ -1,298 +1,346 @@
-//! One connection: queries that answer with a few rows, and COPY, whose rows come in large pieces.
+//! One connection: statements that answer with one value, and COPY, whose rows come in large steps.
 //!
-//! The protocol's messages are those of the postgres-protocol crate. The reading is done here, since a server sends each
-//! row of a COPY as a message of its own: their heads are cut out where they lie in the read buffer.
+//! tokio-postgres speaks the protocol. What it needs is a runtime that waits for its socket: each connection owns one, which
+//! runs on the thread that asks, as long as it waits for an answer. A server sends each row of a COPY as a message of its own,
+//! so rows are taken out of the crate's stream until there are enough of them, and only then is the runtime left.
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::future::Future;
 use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use fallible_iterator::FallibleIterator;
-use postgres_protocol::message::backend::Message;
-use postgres_protocol::message::frontend;
-
-use crate::timings;
+use futures_core::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Runtime;
+use tokio_postgres::{CancelToken, Client, CopyOutStream, Error, SimpleQueryMessage};
 
 use super::failure::Failure;
-use super::socket::Socket;
+use crate::snapshot::codec::copy_text;
+use crate::timings;
 
-/// Bytes that are read at a time.
-const READ: usize = 256 << 10;
+/// Bytes of rows that are taken out of a COPY in one step.
+const STEP: usize = 1 << 20;
 
-/// A message that is longer than any that a server sends.
-const LONGEST: usize = 1 << 30;
-
-/// Rows of an answer: the text of each field, `None` for NULL.
-pub(super) type Rows = Vec<Vec<Option<String>>>;
+/// How long the server may take to hear that the connection ends.
+const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// A connection that is ready for queries.
 pub(super) struct Connection {
-    socket: Socket,
-    buffer: Vec<u8>,
-    /// The part of `buffer` that holds bytes not looked at yet.
-    start: usize,
-    end: usize,
-    /// What the server says of itself.
-    parameters: HashMap<String, String>,
-    cancel_key: Option<CancelKey>,
+    // Before the line: the line says good-bye when it sees that nobody can ask any more.
+    client: Client,
+    line: Line,
+    server_version: Option<String>,
 }
 
-/// By which another connection can end what this one is doing: process and secret.
-pub(super) type CancelKey = (i32, i32);
+/// The crate's connection, which does nothing but while it is polled.
+type Driver = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// What logging in brings.
+pub(super) struct LoggedIn {
+    client: Client,
+    driver: Driver,
+    server_version: Option<String>,
+}
+
+impl LoggedIn {
+    pub(super) fn new<S, T>(client: Client, connection: tokio_postgres::Connection<S, T>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        LoggedIn {
+            client,
+            server_version: connection.parameter("server_version").map(str::to_owned),
+            driver: Box::pin(connection),
+        }
+    }
+}
+
+/// How a COPY ended.
+pub(super) enum CopyEnd<B> {
+    /// The server has sent all rows. These bytes were left.
+    Complete(Vec<u8>),
+    /// They were not wanted any more, for this reason. The connection can do nothing else any more.
+    BrokenOff(B),
+}
 
 impl Connection {
-    pub(super) fn new(socket: Socket) -> Self {
+    /// A connection that has logged in in this runtime.
+    pub(super) fn new(runtime: Runtime, logged_in: LoggedIn) -> Self {
         Connection {
-            socket,
-            buffer: vec![0; 16 << 10],
-            start: 0,
-            end: 0,
-            parameters: HashMap::new(),
-            cancel_key: None,
+            client: logged_in.client,
+            server_version: logged_in.server_version,
+            line: Line {
+                driver: logged_in.driver,
+                runtime,
+                has_ended: false,
+                end: None,
+            },
         }
     }
 
-    pub(super) fn socket(&self) -> &Socket {
-        &self.socket
+    /// By which another connection can end what this one is doing.
+    pub(super) fn cancel_token(&self) -> CancelToken {
+        self.client.cancel_token()
     }
 
-    pub(super) fn cancel_key(&self) -> Option<CancelKey> {
-        self.cancel_key
-    }
-
-    /// A setting that the server reports, such as `server_version`.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str)
+    /// The server's version in its own words, such as `15.4 (Debian 15.4-1)`.
+    pub(super) fn server_version(&self) -> Option<&str> {
+        self.server_version.as_deref()
     }
 
     /// The server's major version, such as 15.
     pub(super) fn major_version(&self) -> u32 {
         let digits = |version: &str| version.bytes().take_while(u8::is_ascii_digit).count();
-        self.parameter("server_version")
+        self.server_version()
             .and_then(|version| version[..digits(version)].parse().ok())
             .unwrap_or_default()
     }
 
-    pub(super) fn send(
+    /// Runs statements. Returns the first value of the last one that has rows; `None` if there is no such value, or if
+    /// it is NULL.
+    pub(super) fn ask(&mut self, sql: &str) -> Result<Option<String>, Failure> {
+        self.ask_until(None, sql)
+    }
+
+    /// [`Connection::ask`] with a time at which the answer must be there.
+    pub(super) fn ask_until(
         &mut self,
-        write: impl FnOnce(&mut BytesMut) -> io::Result<()>,
-    ) -> Result<(), Failure> {
-        let mut bytes = BytesMut::new();
-        write(&mut bytes).map_err(|_| Failure::Protocol("a text holds a zero byte"))?;
-        timings::round_trip();
-        timings::reading(|| {
-            self.socket.write_all(&bytes)?;
-            self.socket.flush()
-        })?;
-        Ok(())
-    }
-
-    /// The next message, apart from those that may come at any time.
-    pub(super) fn message(&mut self) -> Result<Message, Failure> {
-        loop {
-            let length = self.whole_message()?;
-            let message = &self.buffer[self.start..self.start + length];
-            let message = Message::parse(&mut BytesMut::from(message))
-                .map_err(|_| Failure::Protocol("a message cannot be understood"))?
-                .ok_or(Failure::Protocol("a message is not as long as it says"))?;
-            self.start += length;
-            match message {
-                Message::ParameterStatus(status) => {
-                    let (name, value) = (status.name(), status.value());
-                    if let (Ok(name), Ok(value)) = (name, value) {
-                        self.parameters.insert(name.to_owned(), value.to_owned());
-                    }
-                }
-                Message::BackendKeyData(data) => {
-                    self.cancel_key = Some((data.process_id(), data.secret_key()));
-                }
-                Message::NoticeResponse(_) | Message::NotificationResponse(_) => {}
-                Message::ErrorResponse(error) => {
-                    let mut fields = error.fields();
-                    let (mut message, mut sqlstate, mut severity) =
-                        (String::new(), String::new(), String::new());
-                    while let Ok(Some(field)) = fields.next() {
-                        let value = || String::from_utf8_lossy(field.value_bytes()).into_owned();
-                        match field.type_() {
-                            b'M' => message = value(),
-                            b'C' => sqlstate = value(),
-                            // Not translated, as against `S`.
-                            b'V' => severity = value(),
-                            // Details and hints may hold values of rows.
-                            _ => {}
-                        }
-                    }
-                    return Err(Failure::Server {
-                        message,
-                        sqlstate,
-                        fatal: severity != "ERROR",
-                    });
-                }
-                message => return Ok(message),
-            }
-        }
-    }
-
-    /// Reads until a whole message is in the buffer; returns its length with its head.
-    fn whole_message(&mut self) -> Result<usize, Failure> {
-        loop {
-            let there = self.end - self.start;
-            if let Some(head) = self.buffer[self.start..self.end].first_chunk::<5>() {
-                let length = message_length(head)?;
-                if there >= length {
-                    return Ok(length);
-                }
-                self.fill(length)?;
-            } else {
-                self.fill(5)?;
-            }
-        }
-    }
-
-    /// Reads once more, with room for a message of this length.
-    fn fill(&mut self, length: usize) -> Result<(), Failure> {
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.buffer.len() < length {
-            // No further than what has come: a length that lies must not take memory.
-            let room = length.min((self.buffer.len() * 2).max(READ));
-            self.buffer.resize(room, 0);
-        }
-        match timings::reading(|| self.socket.read(&mut self.buffer[self.end..])) {
-            Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            Ok(count) => {
-                self.end += count;
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Runs statements and returns the rows of the last one that has any.
-    pub(super) fn query(&mut self, sql: &str) -> Result<Rows, Failure> {
+        deadline: Option<Instant>,
+        sql: &str,
+    ) -> Result<Option<String>, Failure> {
         timings::query();
-        self.send(|bytes| frontend::query(sql, bytes))?;
-        let mut rows = Rows::new();
-        let mut failure = None;
-        loop {
-            match self.message() {
-                Ok(Message::RowDescription(_)) => rows.clear(),
-                Ok(Message::DataRow(row)) => {
-                    let mut ranges = row.ranges();
-                    let mut fields = Vec::new();
-                    while let Some(range) = ranges
-                        .next()
-                        .map_err(|_| Failure::Protocol("a row cannot be understood"))?
-                    {
-                        fields.push(range.map(|range| {
-                            String::from_utf8_lossy(&row.buffer()[range]).into_owned()
-                        }));
-                    }
-                    rows.push(fields);
+        timings::round_trip();
+        check_text(sql)?;
+        let messages = self
+            .line
+            .wait_until(deadline, self.client.simple_query(sql))?;
+        let mut value = None;
+        let mut is_first = false;
+        for message in messages {
+            match message {
+                SimpleQueryMessage::RowDescription(_) => {
+                    value = None;
+                    is_first = true;
                 }
-                Ok(Message::CommandComplete(_) | Message::EmptyQueryResponse) => {}
-                Ok(Message::ReadyForQuery(_)) => {
-                    return match failure {
-                        None => Ok(rows),
-                        Some(failure) => Err(failure),
-                    };
+                SimpleQueryMessage::Row(row) if is_first && !row.is_empty() => {
+                    is_first = false;
+                    let field = row.try_get(0);
+                    let field = field.map_err(|_| Failure::Protocol("a value is not UTF-8"))?;
+                    value = field.map(str::to_owned);
                 }
-                Ok(_) => return Err(Failure::Protocol("a message that does not belong here")),
-                // The server becomes ready again, unless it ends the connection.
-                Err(error) if error.ends_connection() => return Err(failure.unwrap_or(error)),
-                Err(error) => failure = Some(error),
+                // Rows that are not asked for, and the ends of statements.
+                _ => {}
             }
         }
+        Ok(value)
     }
 
-    /// Runs a `COPY … TO STDOUT`. Its bytes are appended to `out`, which `take` may empty each time that more have
-    /// come. Returns how many rows the server says that it sent.
+    /// All rows of a query, each field as text; NULL is an empty one. By COPY: names in a database that does not know what its
+    /// bytes mean (SQL_ASCII) need not be UTF-8, and are shown as far as they are.
     ///
-    /// `Break` ends it; the connection cannot be used any more then, and `None` is returned.
-    pub(super) fn copy_out(
+    /// # Errors
+    /// Also if a row has not `N` fields.
+    pub(super) fn read_all<const N: usize>(
+        &mut self,
+        query: &str,
+    ) -> Result<Vec<[String; N]>, Failure> {
+        let mut text = Vec::new();
+        let mut take = |rows: &mut Vec<u8>| {
+            text.append(rows);
+            ControlFlow::<()>::Continue(())
+        };
+        let copy = format!("COPY ({query}) TO STDOUT");
+        if let CopyEnd::Complete(rest) = self.copy_out(&copy, &mut take)? {
+            text.extend_from_slice(&rest);
+        }
+        let (mut found, mut fields, mut value) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rows = copy_text::Rows::new(&text);
+        while rows.next_row(&mut fields).is_some() {
+            let mut row = Vec::with_capacity(N);
+            for field in &fields {
+                value.clear();
+                copy_text::decode(&text[field.clone()], &mut value)
+                    .map_err(|_| Failure::Protocol("a row cannot be understood"))?;
+                row.push(String::from_utf8_lossy(&value).into_owned());
+            }
+            let row = row.try_into();
+            found
+                .push(row.map_err(|_| Failure::Protocol("a row has other fields than asked for"))?);
+        }
+        Ok(found)
+    }
+
+    /// Runs a `COPY … TO STDOUT`. `take` is given all bytes that have come and were not taken yet, each time that there are
+    /// many more of them, and at the end; it may leave some.
+    ///
+    /// Reading ends when `take` breaks it off, and the connection cannot be used any more then.
+    ///
+    /// # Errors
+    /// The server's own, and a COPY that does not come to its end. How many rows it had to have, tokio-postgres does not tell.
+    pub(super) fn copy_out<B>(
         &mut self,
         sql: &str,
-        take: &mut dyn FnMut(&mut Vec<u8>) -> ControlFlow<()>,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<u64>, Failure> {
+        take: &mut dyn FnMut(&mut Vec<u8>) -> ControlFlow<B>,
+    ) -> Result<CopyEnd<B>, Failure> {
         timings::query();
-        self.send(|bytes| frontend::query(sql, bytes))?;
-        if self.buffer.len() < READ {
-            self.buffer.resize(READ, 0);
-        }
-        let mut failure = None;
-        let mut rows = None;
+        timings::round_trip();
+        check_text(sql)?;
+        // The crate prepares each statement that is not to answer in a simple way.
+        let statement = self.line.wait(self.client.prepare(sql))?;
+        timings::round_trip();
+        let mut stream = pin!(self.line.wait(self.client.copy_out(&statement))?);
+        let mut rows = Vec::new();
         loop {
-            if self.take_rows(out)? && take(out) == ControlFlow::Break(()) {
-                return Ok(None);
+            let enough = rows.len() + STEP;
+            let is_over = self.line.wait_for(None, |context| {
+                next_rows(stream.as_mut(), context, &mut rows, enough)
+            })?;
+            if let ControlFlow::Break(reason) = take(&mut rows) {
+                return Ok(CopyEnd::BrokenOff(reason));
             }
-            match self.message() {
-                // A row that is longer than the buffer, and comes alone.
-                Ok(Message::CopyData(data)) => out.extend_from_slice(data.data()),
-                Ok(Message::CopyOutResponse(_) | Message::CopyDone) => {}
-                Ok(Message::CommandComplete(complete)) => {
-                    let tag = complete.tag().unwrap_or_default();
-                    rows = tag.strip_prefix("COPY ").and_then(|rows| rows.parse().ok());
-                }
-                Ok(Message::ReadyForQuery(_)) => {
-                    return match (failure, rows) {
-                        (Some(failure), _) => Err(failure),
-                        (None, Some(rows)) => Ok(Some(rows)),
-                        (None, None) => {
-                            Err(Failure::Protocol("COPY ended without its number of rows"))
-                        }
-                    };
-                }
-                Ok(_) => return Err(Failure::Protocol("a message that does not belong here")),
-                Err(error) if error.ends_connection() => return Err(failure.unwrap_or(error)),
-                Err(error) => failure = Some(error),
-            }
-        }
-    }
-
-    /// Appends the content of the COPY messages that are whole in the buffer. True where there was any.
-    fn take_rows(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
-        let before = self.start;
-        while let Some(head) = self.buffer[self.start..self.end].first_chunk::<5>() {
-            if head[0] != b'd' {
+            if is_over {
                 break;
             }
-            let length = message_length(head)?;
-            let Some(message) = self.buffer[self.start..self.end].get(..length) else {
-                break;
-            };
-            out.extend_from_slice(&message[5..]);
-            self.start += length;
         }
-        Ok(self.start > before || !out.is_empty())
+        // All rows are here, but not yet the server's word that the statement has come to its end.
+        self.line.wait_for(None, |context| {
+            stream.as_mut().poll_next(context).map(|said| match said {
+                Some(Err(error)) if is_end_of_command(&error) => Some(Ok(())),
+                Some(Err(error)) => Some(Err(error)),
+                Some(Ok(_)) | None => Some(Ok(())),
+            })
+        })?;
+        Ok(CopyEnd::Complete(rows))
     }
 }
 
-impl Drop for Connection {
+/// A message ends with a zero byte, so nothing in it may be one.
+fn check_text(sql: &str) -> Result<(), Failure> {
+    match memchr::memchr(0, sql.as_bytes()) {
+        None => Ok(()),
+        Some(_) => Err(Failure::Protocol("a text holds a zero byte")),
+    }
+}
+
+/// Appends rows that have come to `rows`, until it has `enough` bytes. True when there are no more.
+fn next_rows(
+    mut stream: Pin<&mut CopyOutStream>,
+    context: &mut Context<'_>,
+    rows: &mut Vec<u8>,
+    enough: usize,
+) -> Poll<Option<Result<bool, Error>>> {
+    let before = rows.len();
+    loop {
+        match stream.as_mut().poll_next(context) {
+            Poll::Ready(Some(Ok(row))) => {
+                rows.extend_from_slice(&row);
+                if rows.len() >= enough {
+                    return Poll::Ready(Some(Ok(false)));
+                }
+            }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+            Poll::Ready(None) => return Poll::Ready(Some(Ok(true))),
+            Poll::Pending if rows.len() > before => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
+/// True for what the crate says of the message behind the last row, `CommandComplete`, which it does not expect. An error that
+/// has come in its place has a cause.
+fn is_end_of_command(error: &Error) -> bool {
+    use std::error::Error as _;
+
+    error.source().is_none() && !error.is_closed()
+}
+
+/// The crate's connection, and the runtime in which it lives.
+struct Line {
+    driver: Driver,
+    runtime: Runtime,
+    /// The connection has ended, and cannot be polled any more.
+    has_ended: bool,
+    /// Why it has ended, if nobody was told yet.
+    end: Option<Failure>,
+}
+
+impl Line {
+    /// Waits for an answer, while the connection sends and receives.
+    fn wait<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        self.wait_until(None, answer)
+    }
+
+    fn wait_until<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failure> {
+        let mut answer = pin!(answer);
+        self.wait_for(deadline, |context| answer.as_mut().poll(context).map(Some))
+    }
+
+    /// Waits until `answer` has a result. It gives `None` if it has taken something, and so made room for more.
+    fn wait_for<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut answer: impl FnMut(&mut Context<'_>) -> Poll<Option<Result<T, Error>>>,
+    ) -> Result<T, Failure> {
+        let Line {
+            driver,
+            runtime,
+            has_ended,
+            end,
+        } = self;
+        let both = std::future::poll_fn(|context| {
+            loop {
+                if !*has_ended && let Poll::Ready(ended) = driver.as_mut().poll(context) {
+                    *has_ended = true;
+                    *end = ended.err().map(Failure::of_connection);
+                }
+                match answer(context) {
+                    Poll::Ready(Some(Err(error))) if error.is_closed() && *has_ended => {}
+                    // What came before the end counts.
+                    Poll::Ready(Some(result)) => {
+                        return Poll::Ready(result.map_err(Failure::of_answer));
+                    }
+                    Poll::Ready(None) => continue,
+                    Poll::Pending if !*has_ended => return Poll::Pending,
+                    Poll::Pending => {}
+                }
+                return Poll::Ready(Err(end.take().unwrap_or_else(Failure::closed)));
+            }
+        });
+        timings::reading(|| runtime.block_on(until(deadline, both)))
+    }
+}
+
+/// What comes of `work`, unless a time comes before.
+pub(super) async fn until<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match deadline {
+        None => work.await,
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+            .await
+            .unwrap_or_else(|_| Err(Failure::timed_out())),
+    }
+}
+
+impl Drop for Line {
     /// Says good-bye, so that the server logs no lost connection.
     fn drop(&mut self) {
-        let mut bytes = BytesMut::new();
-        frontend::terminate(&mut bytes);
-        // Whoever has gone already will not miss it; whoever does not read must not be waited for.
-        let _ = self
-            .socket
-            .set_timeout(Some(std::time::Duration::from_secs(1)));
-        let _ = self.socket.write_all(&bytes);
-        let _ = self.socket.flush();
+        if !self.has_ended {
+            let driver = &mut self.driver;
+            // Whoever has gone already will not miss it; whoever does not listen must not be waited for.
+            let _ = self
+                .runtime
+                .block_on(async { tokio::time::timeout(GOOD_BYE, driver).await });
+        }
     }
 }
 
-/// The length of a message with its head.
-fn message_length(head: &[u8; 5]) -> Result<usize, Failure> {
-    let [_, length @ ..] = head;
-    let length = u32::from_be_bytes(*length) as usize;
-    match length {
-        4..=LONGEST => Ok(length + 1),
-        _ => Err(Failure::Protocol("a message has an impossible length")),
-    }
-}
+#[cfg(test)]
+mod tests;

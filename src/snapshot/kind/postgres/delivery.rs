@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::snapshot::{Block, BlockHead, Event, Sink, TableEnd};
+use crate::snapshot::block::{Block, BlockHead};
+use crate::snapshot::event::{Event, Sink, TableEnd};
 
 /// Bytes of a block.
 const BLOCK: usize = 1 << 20;
@@ -29,8 +30,26 @@ pub(super) struct Attempt<'d, 'a> {
     /// Bytes that still have to be compared with what was handed out.
     known: u64,
     compared: crc32fast::Hasher,
-    /// The rows came in another order than before.
-    differs: bool,
+}
+
+/// Why rows were not taken to their end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BreakOff {
+    /// The sink wants no more.
+    SinkIsDone,
+    /// They came in another order than before.
+    OtherOrder,
+}
+
+/// Why rows that came to their end cannot be all rows of the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DeliveryError {
+    #[error(
+        "the connection broke, and when the rows were asked for again they came in another order"
+    )]
+    OtherOrder,
+    #[error("the last row lacks its end")]
+    CutRow,
 }
 
 impl<'a> Delivery<'a> {
@@ -50,7 +69,6 @@ impl<'a> Delivery<'a> {
         Attempt {
             known: self.bytes,
             compared: crc32fast::Hasher::new(),
-            differs: false,
             delivery: self,
         }
     }
@@ -84,7 +102,7 @@ impl<'a> Delivery<'a> {
 
 impl Attempt<'_, '_> {
     /// Takes rows that have come. Hands them out once they are enough for a block.
-    pub(super) fn take(&mut self, rows: &mut Vec<u8>) -> ControlFlow<()> {
+    pub(super) fn take(&mut self, rows: &mut Vec<u8>) -> ControlFlow<BreakOff> {
         let progress = self.delivery.progress;
         if self.known > 0 {
             let known = rows
@@ -96,8 +114,7 @@ impl Attempt<'_, '_> {
             if self.known == 0
                 && self.compared.clone().finalize() != self.delivery.checksum.clone().finalize()
             {
-                self.differs = true;
-                return ControlFlow::Break(());
+                return ControlFlow::Break(BreakOff::OtherOrder);
             }
         }
         if rows.len() < BLOCK {
@@ -112,18 +129,21 @@ impl Attempt<'_, '_> {
         rows.extend_from_slice(&rest);
         progress.fetch_add(block.len() as u64, Ordering::Relaxed);
         block.shrink_to(BLOCK + BLOCK / 2);
-        self.delivery.hand_out(block)
+        match self.delivery.hand_out(block) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(()) => ControlFlow::Break(BreakOff::SinkIsDone),
+        }
     }
 
-    /// Takes the last rows. `counted` is how many there are in all by the server's word.
-    pub(super) fn finish(self, rest: Vec<u8>, counted: u64) -> Result<(), &'static str> {
+    /// Takes the last rows.
+    pub(super) fn finish(self, rest: Vec<u8>) -> Result<(), DeliveryError> {
         if self.known > 0 {
-            return Err(DIFFERS);
+            return Err(DeliveryError::OtherOrder);
         }
         let delivery = self.delivery;
         if !rest.is_empty() {
             if !rest.ends_with(b"\n") {
-                return Err("the last row lacks its end");
+                return Err(DeliveryError::CutRow);
             }
             delivery
                 .progress
@@ -131,9 +151,6 @@ impl Attempt<'_, '_> {
             if delivery.hand_out(rest).is_break() {
                 return Ok(());
             }
-        }
-        if delivery.rows != counted {
-            return Err("there are not as many rows as the server counted");
         }
         if delivery.begin().is_continue() {
             let end = TableEnd {
@@ -146,27 +163,17 @@ impl Attempt<'_, '_> {
         }
         Ok(())
     }
-
-    /// Why the rows were not taken to their end, if that was not the sink's wish.
-    pub(super) fn trouble(&self) -> Option<&'static str> {
-        self.differs.then_some(DIFFERS)
-    }
 }
-
-const DIFFERS: &str =
-    "the connection broke, and when the rows were asked for again they came in another order";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{RowForm, TableName};
+    use crate::snapshot::codec::row_form::RowForm;
+    use crate::snapshot::table_name::TableName;
 
     /// Feeds pieces to one attempt after another; all but the last break off. Returns what was handed out, how many
     /// rows `End` told, and how the last attempt ended.
-    fn deliver(
-        attempts: &[Vec<&str>],
-        counted: u64,
-    ) -> (String, Option<u64>, Result<(), &'static str>) {
+    fn deliver(attempts: &[Vec<&str>]) -> (String, Option<u64>, Result<(), DeliveryError>) {
         let (mut handed, mut ended) = (String::new(), None);
         let progress = AtomicU64::new(0);
         let mut result = Ok(());
@@ -192,14 +199,15 @@ mod tests {
             for (index, pieces) in attempts.iter().enumerate() {
                 let mut attempt = delivery.attempt();
                 let mut rows = Vec::new();
-                let broke = pieces.iter().any(|piece| {
+                let broke = pieces.iter().find_map(|piece| {
                     rows.extend_from_slice(piece.as_bytes());
-                    attempt.take(&mut rows).is_break()
+                    attempt.take(&mut rows).break_value()
                 });
-                if broke {
-                    result = Err(attempt.trouble().unwrap());
+                if let Some(reason) = broke {
+                    assert_eq!(reason, BreakOff::OtherOrder);
+                    result = Err(DeliveryError::OtherOrder);
                 } else if index + 1 == attempts.len() {
-                    result = attempt.finish(rows, counted);
+                    result = attempt.finish(rows);
                 }
             }
         }
@@ -222,7 +230,7 @@ mod tests {
         ];
         for count in 1..=3 {
             let last = attempts[attempts.len() - count..].to_vec();
-            let (handed, ended, result) = deliver(&last, 4);
+            let (handed, ended, result) = deliver(&last);
             assert_eq!((ended, result), (Some(4), Ok(())));
             assert!(handed == all);
         }
@@ -233,21 +241,21 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(row);
         let first = vec![a.as_str(), &b, &c];
         for again in [vec![b.as_str(), &a, &c], vec![&c, &b, &a], vec![&a], vec![]] {
-            let counted = again.len() as u64;
-            let (handed, ended, result) = deliver(&[first.clone(), again], counted);
-            assert!(result.unwrap_err().contains("another order"));
+            let (handed, ended, result) = deliver(&[first.clone(), again]);
+            assert_eq!(result, Err(DeliveryError::OtherOrder));
             assert_eq!(ended, None);
             assert!(handed == [a.as_str(), &b].concat());
         }
     }
 
     #[test]
-    fn rows_that_are_not_as_many_as_the_server_counted_are_an_error() {
-        for (rows, counted) in [("a\n", 2), ("a\nb\n", 1), ("", 1)] {
-            let (_, ended, result) = deliver(&[vec![rows]], counted);
-            assert!(result.is_err() && ended.is_none(), "{rows:?}");
-        }
-        assert!(deliver(&[vec!["a\nb"]], 2).2.is_err());
-        assert_eq!(deliver(&[vec![""]], 0), (String::new(), Some(0), Ok(())));
+    fn a_row_without_its_end_is_an_error() {
+        let (handed, ended, result) = deliver(&[vec!["a\nb"]]);
+        assert_eq!(
+            (handed.as_str(), ended, result),
+            ("", None, Err(DeliveryError::CutRow))
+        );
+        assert_eq!(deliver(&[vec!["a\nb\n"]]).1, Some(2));
+        assert_eq!(deliver(&[vec![""]]), (String::new(), Some(0), Ok(())));
     }
 }

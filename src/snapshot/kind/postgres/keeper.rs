@@ -35,7 +35,7 @@ impl Keeper {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(silence) {
                 let asked = caught(|| {
                     coordinator
-                        .query("SELECT 1")
+                        .ask("SELECT 1")
                         .map_err(|failure| failure.to_string())
                 });
                 if let Err(failure) = asked.unwrap_or_else(|fault| Err(fault.to_string())) {

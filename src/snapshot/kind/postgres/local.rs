@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::answer::retrying;
 use super::literal::string;
 use super::login;
 use super::session::{Timeouts, one};
+use super::source::PostgresSource;
 use super::target::Target;
-use super::{PostgresSource, retrying};
 
 /// How such a server is connected to.
 pub(crate) struct Local<'a> {

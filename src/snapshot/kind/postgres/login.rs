@@ -1,59 +1,58 @@
-//! Making a connection: the socket, TLS as `sslmode` wants it, and proving who we are.
+//! Making a connection: which server, TLS as `sslmode` wants it, and one time limit for all of it.
+//!
+//! tokio-postgres logs in. It knows fewer of `sslmode`'s values than libpq, asks no server whether it is a standby, and its
+//! time limit is for the socket alone: these are done here.
 
-use std::io::{Read, Write};
-use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::BytesMut;
-use fallible_iterator::FallibleIterator;
-use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{
-    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
-};
-use postgres_protocol::message::backend::Message;
-use postgres_protocol::message::frontend;
-use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::runtime::Runtime;
+use tokio_postgres::config::{SslMode as Negotiated, SslNegotiation};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{CancelToken, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{CancelKey, Connection};
+use super::connection::{Connection, LoggedIn, until};
 use super::failure::Failure;
-use super::socket::{self, Place, Socket};
-use super::target::{Address, Host, Target, Wanted};
+use super::socket::{self, FirstBytes, Socket, SocketAddress};
+use super::target::{Host, HostAddress, ServerRole, Target};
 use super::tls::SslMode;
+use crate::timings;
 
 /// A server that was connected to, so that later connections go to it and no other.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) host: Host,
-    place: Place,
+    address: SocketAddress,
 }
 
 /// Connects to the first server of a target that can be reached and is what is wanted.
 ///
 /// # Errors
-/// The last server's failure, where none will do.
+/// The last server's failure, if none will do.
 pub(super) fn connect_first(target: &Target) -> Result<(Connection, Server), Failure> {
-    let tls = tls_config(target)?;
+    let tls = tls(target)?;
     let mut last = Failure::Setup("no host is named".to_owned());
-    let wants = match target.wanted {
-        Wanted::PreferStandby => vec![Wanted::Standby, Wanted::Any],
-        wanted => vec![wanted],
+    let roles = match target.role {
+        ServerRole::PreferStandby => vec![ServerRole::Standby, ServerRole::Any],
+        role => vec![role],
     };
-    for wanted in wants {
+    for role in roles {
         for host in &target.hosts {
-            let places = match socket::places(host) {
-                Ok(places) => places,
+            let addresses = match socket::addresses(host) {
+                Ok(addresses) => addresses,
                 Err(error) => {
                     last = of_host(error, host);
                     continue;
                 }
             };
-            for place in places {
-                let found = connect_place(target, host, &place, tls.as_ref())
-                    .and_then(|connection| check_wanted(connection, wanted));
-                match found {
-                    Ok(connection) => {
-                        let host = host.clone();
-                        return Ok((connection, Server { host, place }));
-                    }
+            for address in addresses {
+                let server = Server {
+                    host: host.clone(),
+                    address,
+                };
+                match connect(target, &server, tls.as_ref(), role) {
+                    Ok(connection) => return Ok((connection, server)),
                     Err(error) => last = of_host(error, host),
                 }
             }
@@ -64,39 +63,85 @@ pub(super) fn connect_first(target: &Target) -> Result<(Connection, Server), Fai
 
 /// Connects to a server once more.
 pub(super) fn connect_again(target: &Target, server: &Server) -> Result<Connection, Failure> {
-    let tls = tls_config(target)?;
-    connect_place(target, &server.host, &server.place, tls.as_ref())
+    connect(target, server, tls(target)?.as_ref(), ServerRole::Any)
         .map_err(|error| of_host(error, &server.host))
 }
 
-/// Tells the server to stop what a connection is doing. Whether it heard is not known.
-pub(super) fn cancel(target: &Target, server: &Server, key: CancelKey) -> Result<(), Failure> {
-    let mut socket = socket::connect(&server.place, target)?;
-    if let Some(tls) = tls_config(target)?.filter(|_| matches!(server.place, Place::Tcp(_)))
-        && target.tls.mode > SslMode::Allow
-    {
-        let (asked, has_tls) = ask_for_tls(socket, target)?;
-        socket = match has_tls {
-            true => asked.into_tls(&server.host, &tls)?,
-            false => asked,
+/// Tells the server to stop what a connection is doing, by TLS if the connection has it. Whether it heard is not known.
+pub(super) fn cancel(target: &Target, server: &Server, token: &CancelToken) -> Result<(), Failure> {
+    let tls = tls(target)?.filter(|_| server.is_tcp());
+    let work = async {
+        let told = match tls {
+            Some(tls) => {
+                let tls = tls_connect(&tls, &server.host)?;
+                let socket = socket::connect(&server.address, target, first_of_tls(target)).await?;
+                token.cancel_query_raw(socket, tls).await
+            }
+            None => {
+                let socket = socket::connect(&server.address, target, FirstBytes::Message).await?;
+                token.cancel_query_raw(socket, NoTls).await
+            }
         };
-    }
-    let mut bytes = BytesMut::new();
-    frontend::cancel_request(key.0, key.1, &mut bytes);
-    socket.write_all(&bytes)?;
-    socket.flush()?;
-    // The server closes the connection once it has done so.
-    let _ = socket.read(&mut [0]);
-    Ok(())
+        told.map_err(Failure::of_login)
+    };
+    let runtime = runtime()?;
+    timings::reading(|| runtime.block_on(until(deadline(target), work)))
 }
 
-/// What TLS needs; `None` where there is none.
-fn tls_config(target: &Target) -> Result<Option<Arc<ClientConfig>>, Failure> {
-    let is_tcp = |host: &Host| matches!(host.address, Address::Tcp { .. });
+impl Server {
+    fn is_tcp(&self) -> bool {
+        matches!(self.address, SocketAddress::Tcp(_))
+    }
+}
+
+/// When a connection that is begun now must be there.
+fn deadline(target: &Target) -> Option<Instant> {
+    // A time that no clock can hold is none.
+    Instant::now().checked_add(target.connect_timeout?)
+}
+
+/// Where a connection lives.
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(Failure::Broken)
+}
+
+/// What TLS needs; `None` if there is none.
+fn tls(target: &Target) -> Result<Option<MakeRustlsConnect>, Failure> {
+    let is_tcp = |host: &Host| matches!(host.address, HostAddress::Tcp { .. });
     if target.tls.mode == SslMode::Disable || !target.hosts.iter().any(is_tcp) {
         return Ok(None);
     }
-    target.tls.config().map(Some).map_err(Failure::Setup)
+    let config = target.tls.config().map_err(Failure::Setup)?;
+    Ok(Some(MakeRustlsConnect::new(config)))
+}
+
+/// TLS with a host, whose name its certificate may have to bear.
+fn tls_connect(
+    tls: &MakeRustlsConnect,
+    host: &Host,
+) -> Result<<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect, Failure> {
+    let HostAddress::Tcp { name, .. } = &host.address else {
+        return Err(Failure::Setup("TLS is for TCP only".to_owned()));
+    };
+    if ServerName::try_from(name.as_str()).is_err() {
+        return Err(Failure::Setup(
+            "the host's name cannot be in a certificate".to_owned(),
+        ));
+    }
+    let Ok(connect) = MakeTlsConnect::<Socket>::make_tls_connect(&mut tls.clone(), name);
+    Ok(connect)
+}
+
+/// What a server that is asked for TLS answers first with.
+fn first_of_tls(target: &Target) -> FirstBytes {
+    match target.tls.direct {
+        true => FirstBytes::Tls,
+        false => FirstBytes::WhetherTls,
+    }
 }
 
 /// Says which host a failure is of.
@@ -121,196 +166,132 @@ fn of_host(failure: Failure, host: &Host) -> Failure {
     }
 }
 
-fn check_wanted(mut connection: Connection, wanted: Wanted) -> Result<Connection, Failure> {
-    let (sql, is) = match wanted {
-        Wanted::Any | Wanted::PreferStandby => return Ok(connection),
-        Wanted::ReadWrite => ("SHOW transaction_read_only", "off"),
-        Wanted::ReadOnly => ("SHOW transaction_read_only", "on"),
-        Wanted::Primary => ("SELECT pg_catalog.pg_is_in_recovery()", "f"),
-        Wanted::Standby => ("SELECT pg_catalog.pg_is_in_recovery()", "t"),
+/// Logs in, and makes sure that the server is in this role.
+fn connect(
+    target: &Target,
+    server: &Server,
+    tls: Option<&MakeRustlsConnect>,
+    role: ServerRole,
+) -> Result<Connection, Failure> {
+    let deadline = deadline(target);
+    timings::round_trip();
+    let runtime = runtime()?;
+    let attempt = Attempt {
+        target,
+        server,
+        tls: tls.filter(|_| server.is_tcp()),
     };
-    let rows = connection.query(sql)?;
-    match rows.first().and_then(|row| row.first()) {
-        Some(Some(answer)) if answer == is => Ok(connection),
+    let logged_in = timings::reading(|| runtime.block_on(until(deadline, attempt.log_in())))?;
+    let mut connection = Connection::new(runtime, logged_in);
+    check_role(&mut connection, role, deadline)?;
+    Ok(connection)
+}
+
+/// One try to log in at a server.
+struct Attempt<'a> {
+    target: &'a Target,
+    server: &'a Server,
+    /// `None` if there can be no TLS.
+    tls: Option<&'a MakeRustlsConnect>,
+}
+
+impl Attempt<'_> {
+    async fn log_in(&self) -> Result<LoggedIn, Failure> {
+        let Some(tls) = self.tls else {
+            return self.without_tls().await;
+        };
+        match self.target.tls.mode {
+            SslMode::Disable => self.without_tls().await,
+            // As libpq does: the other way is tried if this one was refused, and not if nobody answered.
+            SslMode::Allow => match self.without_tls().await {
+                Err(failure @ Failure::Server { .. }) => {
+                    let tried = self.with_tls(tls, Negotiated::Prefer).await;
+                    tried.map_err(|_| failure)
+                }
+                result => result,
+            },
+            SslMode::Prefer => match self.with_tls(tls, Negotiated::Prefer).await {
+                Err(failure @ (Failure::Server { .. } | Failure::Setup(_))) => {
+                    self.without_tls().await.map_err(|_| failure)
+                }
+                result => result,
+            },
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
+                self.with_tls(tls, Negotiated::Require).await
+            }
+        }
+    }
+
+    async fn without_tls(&self) -> Result<LoggedIn, Failure> {
+        let socket =
+            socket::connect(&self.server.address, self.target, FirstBytes::Message).await?;
+        self.introduce(socket, NoTls, Negotiated::Disable).await
+    }
+
+    async fn with_tls(
+        &self,
+        tls: &MakeRustlsConnect,
+        negotiated: Negotiated,
+    ) -> Result<LoggedIn, Failure> {
+        let tls = tls_connect(tls, &self.server.host)?;
+        let first = first_of_tls(self.target);
+        let socket = socket::connect(&self.server.address, self.target, first).await?;
+        self.introduce(socket, tls, negotiated).await
+    }
+
+    /// Says who we are, and proves it.
+    async fn introduce<T>(
+        &self,
+        socket: Socket,
+        tls: T,
+        negotiated: Negotiated,
+    ) -> Result<LoggedIn, Failure>
+    where
+        T: TlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let target = self.target;
+        let mut config = Config::new();
+        config
+            .user(&target.user)
+            .dbname(&target.dbname)
+            .application_name(&target.application_name)
+            .ssl_mode(negotiated)
+            .channel_binding(target.channel_binding);
+        if let Some(options) = &target.options {
+            config.options(options);
+        }
+        if let Some(password) = &self.server.host.password {
+            config.password(password);
+        }
+        if target.tls.direct {
+            config.ssl_negotiation(SslNegotiation::Direct);
+        }
+        let logged_in = config.connect_raw(socket, tls).await;
+        let (client, connection) = logged_in.map_err(Failure::of_login)?;
+        Ok(LoggedIn::new(client, connection))
+    }
+}
+
+fn check_role(
+    connection: &mut Connection,
+    role: ServerRole,
+    deadline: Option<Instant>,
+) -> Result<(), Failure> {
+    let (sql, is) = match role {
+        ServerRole::Any | ServerRole::PreferStandby => return Ok(()),
+        ServerRole::ReadWrite => ("SHOW transaction_read_only", "off"),
+        ServerRole::ReadOnly => ("SHOW transaction_read_only", "on"),
+        ServerRole::Primary => ("SELECT pg_catalog.pg_is_in_recovery()", "f"),
+        ServerRole::Standby => ("SELECT pg_catalog.pg_is_in_recovery()", "t"),
+    };
+    match connection.ask_until(deadline, sql)? {
+        Some(answer) if answer == is => Ok(()),
         _ => Err(Failure::Setup(
             "the server is not what target_session_attrs wants".to_owned(),
         )),
     }
 }
 
-fn connect_place(
-    target: &Target,
-    host: &Host,
-    place: &Place,
-    tls: Option<&Arc<ClientConfig>>,
-) -> Result<Connection, Failure> {
-    let tls = tls.filter(|_| matches!(place, Place::Tcp(_)));
-    let plain = || log_in(socket::connect(place, target)?, target, host);
-    let Some(tls) = tls else {
-        return plain();
-    };
-    let with_tls = || -> Result<Connection, Failure> {
-        let socket = socket::connect(place, target)?;
-        match ask_for_tls(socket, target)? {
-            (socket, true) => log_in(socket.into_tls(host, tls)?, target, host),
-            (socket, false) if target.tls.mode < SslMode::Require => log_in(socket, target, host),
-            _ => Err(Failure::Setup(
-                "the server does not do TLS, and sslmode wants it".to_owned(),
-            )),
-        }
-    };
-    match target.tls.mode {
-        SslMode::Disable => plain(),
-        // As libpq does: the other way is tried where this one was refused, and not where nobody answered.
-        SslMode::Allow => plain().or_else(|failure| match &failure {
-            Failure::Server { .. } => with_tls().map_err(|_| failure),
-            _ => Err(failure),
-        }),
-        SslMode::Prefer => with_tls().or_else(|failure| match &failure {
-            Failure::Server { .. } | Failure::Setup(_) => plain().map_err(|_| failure),
-            _ => Err(failure),
-        }),
-        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => with_tls(),
-    }
-}
-
-/// Asks whether the server does TLS.
-fn ask_for_tls(mut socket: Socket, target: &Target) -> Result<(Socket, bool), Failure> {
-    if target.tls.direct {
-        return Ok((socket, true));
-    }
-    let mut bytes = BytesMut::new();
-    frontend::ssl_request(&mut bytes);
-    socket.write_all(&bytes)?;
-    // One byte and no more: what came behind it without TLS could be from anybody.
-    let mut answer = [0];
-    socket.read_exact(&mut answer)?;
-    match answer[0] {
-        b'S' => Ok((socket, true)),
-        b'N' => Ok((socket, false)),
-        _ => Err(Failure::Protocol("it does not answer whether it does TLS")),
-    }
-}
-
-fn log_in(socket: Socket, target: &Target, host: &Host) -> Result<Connection, Failure> {
-    let mut connection = Connection::new(socket);
-    let mut parameters = vec![
-        ("user", target.user.as_str()),
-        ("database", target.dbname.as_str()),
-        ("client_encoding", "UTF8"),
-        ("application_name", target.application_name.as_str()),
-    ];
-    parameters.extend(
-        target
-            .options
-            .as_deref()
-            .map(|options| ("options", options)),
-    );
-    connection.send(|bytes| frontend::startup_message(parameters, bytes))?;
-    authenticate(&mut connection, target, host)?;
-    loop {
-        if let Message::ReadyForQuery(_) = connection.message()? {
-            break;
-        }
-    }
-    connection.socket().set_timeout(None)?;
-    Ok(connection)
-}
-
-fn authenticate(connection: &mut Connection, target: &Target, host: &Host) -> Result<(), Failure> {
-    let password = || {
-        host.password.as_deref().ok_or_else(|| {
-            Failure::Setup(
-                "the server wants a password, and none is given; put it into ~/.pgpass or PGPASSWORD"
-                    .to_owned(),
-            )
-        })
-    };
-    let unbound = || match target.needs_channel_binding {
-        true => Err(Failure::Setup(
-            "channel_binding=require, and the server asks for a password without it".to_owned(),
-        )),
-        false => Ok(()),
-    };
-    loop {
-        match connection.message()? {
-            Message::AuthenticationOk => {
-                unbound()?;
-                return Ok(());
-            }
-            Message::AuthenticationCleartextPassword => {
-                unbound()?;
-                let password = password()?.as_bytes();
-                connection.send(|bytes| frontend::password_message(password, bytes))?;
-            }
-            Message::AuthenticationMd5Password(body) => {
-                unbound()?;
-                let hash = md5_hash(target.user.as_bytes(), password()?.as_bytes(), body.salt());
-                connection.send(|bytes| frontend::password_message(hash.as_bytes(), bytes))?;
-            }
-            Message::AuthenticationSasl(body) => {
-                let mechanisms: Vec<String> = body
-                    .mechanisms()
-                    .map(|mechanism| Ok(mechanism.to_owned()))
-                    .collect()
-                    .map_err(|_| Failure::Protocol("its ways to authenticate cannot be read"))?;
-                let has = |name: &str| mechanisms.iter().any(|mechanism| mechanism == name);
-                let end_point = connection
-                    .socket()
-                    .end_point()
-                    .filter(|_| target.may_bind_channel);
-                let (mechanism, binding) = match end_point {
-                    Some(end_point) if has(SCRAM_SHA_256_PLUS) => (
-                        SCRAM_SHA_256_PLUS,
-                        ChannelBinding::tls_server_end_point(end_point),
-                    ),
-                    _ if has(SCRAM_SHA_256) => {
-                        unbound()?;
-                        (SCRAM_SHA_256, ChannelBinding::unsupported())
-                    }
-                    _ => {
-                        return Err(Failure::Setup(
-                            "the server wants a way to authenticate that is not supported"
-                                .to_owned(),
-                        ));
-                    }
-                };
-                scram(connection, password()?, mechanism, binding)?;
-                if mechanism == SCRAM_SHA_256_PLUS {
-                    return match connection.message()? {
-                        Message::AuthenticationOk => Ok(()),
-                        _ => Err(Failure::Protocol("it does not end authentication")),
-                    };
-                }
-            }
-            _ => {
-                return Err(Failure::Setup(
-                    "the server wants a way to authenticate that is not supported (password, md5 and \
-                     scram-sha-256 are, and client certificates)"
-                        .to_owned(),
-                ));
-            }
-        }
-    }
-}
-
-fn scram(
-    connection: &mut Connection,
-    password: &str,
-    mechanism: &str,
-    binding: ChannelBinding,
-) -> Result<(), Failure> {
-    const STRANGE: Failure = Failure::Protocol("SCRAM authentication went wrong");
-    let mut scram = ScramSha256::new(password.as_bytes(), binding);
-    connection.send(|bytes| frontend::sasl_initial_response(mechanism, scram.message(), bytes))?;
-    let Message::AuthenticationSaslContinue(body) = connection.message()? else {
-        return Err(STRANGE);
-    };
-    scram.update(body.data()).map_err(|_| STRANGE)?;
-    connection.send(|bytes| frontend::sasl_response(scram.message(), bytes))?;
-    let Message::AuthenticationSaslFinal(body) = connection.message()? else {
-        return Err(STRANGE);
-    };
-    // The server proves that it knows the password, too.
-    scram.finish(body.data()).map_err(|_| STRANGE)
-}
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,15 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use super::connection::{Connection, Rows};
+use super::connection::Connection;
 use super::copy_query::LooseTexts;
 use super::failure::Failure;
 use super::literal::{identifier, string, table as quoted};
 use super::session::one;
-use crate::snapshot::{Catalog, TableName, TableSize, read_schema};
+use crate::snapshot::catalog::Catalog;
+use crate::snapshot::facts::TableSize;
+use crate::snapshot::sql::ddl::read_schema;
+use crate::snapshot::table_name::TableName;
 
 /// Tables that a dump would hold: none of the server's own, of an extension, or of a session.
 const TABLES: &str = "\
@@ -59,16 +62,13 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
 }
 
 fn enums(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
-    let rows = connection.query(
+    let rows = connection.read_all(
         "SELECT t.oid, n.nspname, t.typname, e.enumlabel
          FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace ORDER BY t.oid, e.enumsortorder",
     )?;
     let mut types: Vec<(String, TableName, Vec<String>)> = Vec::new();
-    for row in texts(rows) {
-        let [oid, schema, name, label] = &row[..] else {
-            continue;
-        };
+    for [oid, schema, name, label] in &rows {
         if types.last().is_none_or(|(last, ..)| last != oid) {
             types.push((oid.clone(), TableName::new(schema, name), Vec::new()));
         }
@@ -85,15 +85,12 @@ fn enums(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), F
 }
 
 fn domains(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
-    let rows = connection.query(
+    let rows = connection.read_all(
         "SELECT n.nspname, t.typname, pg_catalog.format_type(t.typbasetype, t.typtypmod)
          FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
          WHERE t.typtype = 'd' AND n.nspname <> 'information_schema' ORDER BY t.oid",
     )?;
-    for row in texts(rows) {
-        let [schema, name, base] = &row[..] else {
-            continue;
-        };
+    for [schema, name, base] in &rows {
         let name = quoted(&TableName::new(schema, name));
         let _ = writeln!(found.definitions, "CREATE DOMAIN {name} AS {base};");
     }
@@ -113,7 +110,7 @@ fn tables(
         12.. => "COALESCE(l.collisdeterministic, true)",
         _ => "true",
     };
-    let columns = connection.query(&format!(
+    let columns = connection.read_all(&format!(
         "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), {generated},
            a.atttypid IN ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.varchar'::pg_catalog.regtype) AND {deterministic}
          FROM pg_catalog.pg_attribute a
@@ -121,17 +118,15 @@ fn tables(
          LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
          WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
     ))?;
-    let mut columns_of: HashMap<String, Vec<Vec<String>>> = HashMap::new();
-    for row in texts(columns) {
-        columns_of.entry(row[0].clone()).or_default().push(row);
+    let mut columns_of: HashMap<String, Vec<[String; 4]>> = HashMap::new();
+    for [oid, name, sql_type, generated, plain] in columns {
+        let column = [name, sql_type, generated, plain];
+        columns_of.entry(oid).or_default().push(column);
     }
-    let tables = connection.query(&format!(
+    let tables = connection.read_all(&format!(
         "SELECT c.oid, n.nspname, c.relname, c.relkind {TABLES} ORDER BY n.nspname, c.relname"
     ))?;
-    for row in texts(tables) {
-        let [oid, schema, name, kind] = &row[..] else {
-            continue;
-        };
+    for [oid, schema, name, kind] in &tables {
         let table = TableName::new(schema, name);
         let foreign = match kind.as_str() {
             "f" => "FOREIGN ",
@@ -146,10 +141,7 @@ fn tables(
             quoted(&table)
         );
         let columns = columns_of.remove(oid).unwrap_or_default();
-        for (index, column) in columns.iter().enumerate() {
-            let [_, name, sql_type, generated, plain] = &column[..] else {
-                continue;
-            };
+        for (index, [name, sql_type, generated, plain]) in columns.iter().enumerate() {
             let separator = match index {
                 0 => "\n    ",
                 _ => ",\n    ",
@@ -177,17 +169,14 @@ fn tables(
             }
         );
     }
-    let attached = connection.query(&format!(
+    let attached = connection.read_all(&format!(
         "SELECT pn.nspname, p.relname, n.nspname, c.relname, c.relispartition
          FROM pg_catalog.pg_inherits i
          JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
          JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE c.oid IN (SELECT c.oid {TABLES}) ORDER BY 3, 4, i.inhseqno"
     ))?;
-    for row in texts(attached) {
-        let [parent_schema, parent, schema, name, is_partition] = &row[..] else {
-            continue;
-        };
+    for [parent_schema, parent, schema, name, is_partition] in &attached {
         let parent = quoted(&TableName::new(parent_schema, parent));
         let child = quoted(&TableName::new(schema, name));
         let _ = match is_partition.as_str() {
@@ -215,7 +204,7 @@ fn keys(
         11.. => "i.indnkeyatts",
         _ => "i.indnatts",
     };
-    let rows = connection.query(&format!(
+    let rows = connection.read_all(&format!(
         "SELECT t.nspname, t.relname, x.relname, i.indisprimary, a.attname
          FROM pg_catalog.pg_index i
          JOIN (SELECT c.oid, n.nspname, c.relname {TABLES}) t ON t.oid = i.indrelid
@@ -226,10 +215,7 @@ fn keys(
          ORDER BY t.nspname, t.relname, x.relname, k"
     ))?;
     let mut keys: Vec<(TableName, String, bool, Vec<String>)> = Vec::new();
-    for row in texts(rows) {
-        let [schema, name, index, primary, column] = &row[..] else {
-            continue;
-        };
+    for [schema, name, index, primary, column] in &rows {
         let table = TableName::new(schema, name);
         let goes_on = keys
             .last()
@@ -268,15 +254,12 @@ fn statistics(
         14.. => "c.reltuples >= 0",
         _ => "c.relpages > 0",
     };
-    let rows = connection.query(&format!(
+    let rows = connection.read_all(&format!(
         "SELECT n.nspname, c.relname, c.reltuples::pg_catalog.int8, c.relpages + COALESCE(
            (SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0), {known}
          {TABLES} AND c.relkind = 'r'"
     ))?;
-    for row in texts(rows) {
-        let [schema, name, tuples, pages, known] = &row[..] else {
-            continue;
-        };
+    for [schema, name, tuples, pages, known] in &rows {
         let leaf = TableName::new(schema, name);
         for holder in found.catalog.holders(&leaf) {
             let leaves = found.leaves.entry(holder.clone()).or_default();
@@ -294,7 +277,7 @@ fn statistics(
 fn indexes(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
     // An index may leave out rows that have no value: conditions on keys ask for no such rows. The condition is looked
     // at as the server keeps it, because the functions that would write it as SQL wait for locks.
-    let rows = connection.query(&format!(
+    let rows = connection.read_all(&format!(
         "SELECT t.nspname, t.relname, i.indexrelid, m.amname, COALESCE(a.attname, '')
          FROM pg_catalog.pg_index i
          JOIN (SELECT c.oid, n.nspname, c.relname {TABLES}) t ON t.oid = i.indrelid
@@ -308,10 +291,7 @@ fn indexes(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(),
          ORDER BY i.indexrelid, k"
     ))?;
     let mut last = String::new();
-    for row in texts(rows) {
-        let [schema, name, index, method, column] = &row[..] else {
-            continue;
-        };
+    for [schema, name, index, method, column] in &rows {
         let indexes = found
             .indexes
             .entry(TableName::new(schema, name))
@@ -350,10 +330,4 @@ impl Index {
                 .iter()
                 .all(|before| known.contains(&before.as_str()))
     }
-}
-
-/// Rows of which no field is NULL.
-fn texts(rows: Rows) -> impl Iterator<Item = Vec<String>> {
-    rows.into_iter()
-        .map(|row| row.into_iter().map(Option::unwrap_or_default).collect())
 }

@@ -85,7 +85,7 @@ pub(super) fn begin(
         "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') \
          WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true);",
     );
-    connection.query(&sql).map(drop)
+    connection.ask(&sql).map(drop)
 }
 
 /// When the server was started: tells one server, and one life of it, from all others.
@@ -96,9 +96,6 @@ pub(super) fn server_start(connection: &mut Connection) -> Result<String, Failur
 
 /// The one value of a query's answer.
 pub(super) fn one(connection: &mut Connection, sql: &str) -> Result<String, Failure> {
-    let rows = connection.query(sql)?;
-    rows.into_iter()
-        .next()
-        .and_then(|row| row.into_iter().next().flatten())
-        .ok_or(Failure::Protocol("a question was answered with no value"))
+    let answer = connection.ask(sql)?;
+    answer.ok_or(Failure::Protocol("a question was answered with no value"))
 }

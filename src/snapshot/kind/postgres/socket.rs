@@ -1,40 +1,49 @@
-//! The way to a server: TCP or a unix socket, with TLS or without.
+//! The way to a server: TCP or a unix socket. TLS comes on top of it, in the crate that speaks the protocol.
+//!
+//! tokio-postgres could open sockets, too, but it would look a host's name up anew for each connection and take any of
+//! its addresses, without the zone of an IPv6 one.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::failure::Failure;
-use super::target::{Address, Host, Keepalives, Target};
-use super::tls;
+use super::target::{Host, HostAddress, Keepalives, Target};
+
+/// Bytes that are read at a time. The crate would ask for 8 KiB.
+const READ: usize = 256 << 10;
+
+/// The wait before a socket whose queue is full is tried again.
+const QUEUE_WAIT: Duration = Duration::from_millis(20);
 
 /// Where a server was found: one address, so that later connections go to no other.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum SocketAddress {
     Tcp(SocketAddr),
-    Unix(std::path::PathBuf),
+    Unix(PathBuf),
 }
 
-/// A connected socket.
-pub(super) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
+/// A connected socket, without TLS.
+pub(super) type Socket = BufReader<FirstAnswer<Box<dyn ReadWrite>>>;
+
+pub(super) trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for S {}
 
 /// The addresses that a host stands for.
-pub(super) fn places(host: &Host) -> Result<Vec<Place>, Failure> {
+pub(super) fn addresses(host: &Host) -> Result<Vec<SocketAddress>, Failure> {
     match &host.address {
-        Address::Folder(folder) => {
+        HostAddress::Folder(folder) => {
             let path = folder.join(format!(".s.PGSQL.{}", host.port));
-            Ok(vec![Place::Unix(path)])
+            Ok(vec![SocketAddress::Unix(path)])
         }
-        Address::Tcp { name, number } => {
+        HostAddress::Tcp { name, number } => {
             let asked = number.as_ref().unwrap_or(name);
             let found = (asked.as_str(), host.port)
                 .to_socket_addrs()
@@ -44,38 +53,48 @@ pub(super) fn places(host: &Host) -> Result<Vec<Place>, Failure> {
                         format!("the host's name cannot be looked up: {error}"),
                     ))
                 })?;
-            Ok(found.map(Place::Tcp).collect())
+            Ok(found.map(SocketAddress::Tcp).collect())
         }
     }
 }
 
-/// Connects, without TLS.
-pub(super) fn connect(place: &Place, target: &Target) -> io::Result<Socket> {
-    let timeout = target.connect_timeout;
-    let socket = match place {
-        Place::Unix(path) => Socket::Unix(connect_unix(path)?),
-        Place::Tcp(address) => {
-            let stream = match timeout {
-                Some(timeout) => TcpStream::connect_timeout(address, timeout)?,
-                None => TcpStream::connect(address)?,
-            };
+/// Connects. What listens there must answer as a server does.
+pub(super) async fn connect(
+    address: &SocketAddress,
+    target: &Target,
+    first: FirstBytes,
+) -> io::Result<Socket> {
+    let stream: Box<dyn ReadWrite> = match address {
+        SocketAddress::Unix(path) => Box::new(connect_unix(path).await?),
+        SocketAddress::Tcp(address) => {
+            let stream = TcpStream::connect(*address).await?;
             stream.set_nodelay(true)?;
             keep_alive(&stream, &target.keepalives)?;
-            Socket::Tcp(stream)
+            Box::new(stream)
         }
     };
-    socket.set_timeout(timeout)?;
-    Ok(socket)
+    let stream = FirstAnswer {
+        stream,
+        expected: first.bytes(),
+    };
+    Ok(BufReader::with_capacity(READ, stream))
 }
 
-fn connect_unix(path: &std::path::Path) -> io::Result<UnixStream> {
-    #[cfg(target_os = "linux")]
-    if let Some(name) = path.to_str().and_then(|path| path.strip_prefix('@')) {
-        use std::os::linux::net::SocketAddrExt;
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-        return UnixStream::connect_addr(&address);
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    // Linux has names for sockets that are no files. They begin with a zero byte, which users write as an @.
+    let name = match path.to_str().and_then(|path| path.strip_prefix('@')) {
+        Some(name) if cfg!(target_os = "linux") => PathBuf::from(format!("\0{name}")),
+        _ => path.to_owned(),
+    };
+    loop {
+        match UnixStream::connect(&name).await {
+            // Too many are waiting to be let in. A socket that blocks would wait, too.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(QUEUE_WAIT).await;
+            }
+            connected => return connected,
+        }
     }
-    UnixStream::connect(path)
 }
 
 fn keep_alive(stream: &TcpStream, keepalives: &Keepalives) -> io::Result<()> {
@@ -101,85 +120,72 @@ fn keep_alive(stream: &TcpStream, keepalives: &Keepalives) -> io::Result<()> {
     Ok(())
 }
 
-impl Socket {
-    /// How long reading and writing may wait; `None` is for ever.
-    pub(super) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => {
-                stream.set_read_timeout(timeout)?;
-                stream.set_write_timeout(timeout)
-            }
-            Socket::Unix(stream) => {
-                stream.set_read_timeout(timeout)?;
-                stream.set_write_timeout(timeout)
-            }
-            Socket::Tls(stream) => {
-                stream.sock.set_read_timeout(timeout)?;
-                stream.sock.set_write_timeout(timeout)
-            }
-        }
-    }
+/// What a server answers first with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstBytes {
+    /// Whether it does TLS.
+    WhetherTls,
+    /// TLS itself, whose library looks at it.
+    Tls,
+    /// Messages: a way to log in, an error, a notice, or a version of the protocol.
+    Message,
+}
 
-    /// Goes on with TLS, and does its handshake.
-    pub(super) fn into_tls(
-        self,
-        host: &Host,
-        config: &Arc<ClientConfig>,
-    ) -> Result<Socket, Failure> {
-        let (Socket::Tcp(mut stream), Address::Tcp { name, .. }) = (self, &host.address) else {
-            return Err(Failure::Setup("TLS is for TCP only".to_owned()));
-        };
-        let name = ServerName::try_from(name.clone())
-            .map_err(|_| Failure::Setup("the host's name cannot be in a certificate".to_owned()))?;
-        let mut connection = ClientConnection::new(Arc::clone(config), name)
-            .map_err(|error| Failure::Setup(format!("TLS cannot be used: {error}")))?;
-        while connection.is_handshaking() {
-            // A certificate that is not trusted stays so, however often it is looked at.
-            connection
-                .complete_io(&mut stream)
-                .map_err(|error| match error.get_ref() {
-                    Some(inner) if inner.is::<rustls::Error>() => {
-                        Failure::Setup(format!("TLS with the server failed: {inner}"))
-                    }
-                    _ => Failure::Broken(error),
-                })?;
-        }
-        Ok(Socket::Tls(Box::new(StreamOwned::new(connection, stream))))
-    }
-
-    /// What a password's proof can be bound to.
-    pub(super) fn end_point(&self) -> Option<Vec<u8>> {
+impl FirstBytes {
+    fn bytes(self) -> Option<&'static [u8]> {
         match self {
-            Socket::Tls(stream) => tls::end_point(stream.conn.peer_certificates()?.first()?),
-            _ => None,
+            FirstBytes::WhetherTls => Some(b"SN"),
+            FirstBytes::Tls => None,
+            FirstBytes::Message => Some(b"RENv"),
         }
     }
 }
 
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
-            Socket::Tls(stream) => stream.read(buffer),
+/// Something else listens there.
+#[derive(Debug, thiserror::Error)]
+#[error("its first byte is none that a server answers with")]
+pub(super) struct NoServer;
+
+/// A stream whose first byte is looked at. From what another server says (`HTTP/1.1 400 …`), the crate would read the length of a
+/// message, and wait for the rest of it.
+pub(super) struct FirstAnswer<S> {
+    stream: S,
+    /// `None` as soon as it was looked at.
+    expected: Option<&'static [u8]>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FirstAnswer<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if let Some(first) = buffer.filled().get(before)
+            && let Some(expected) = self.expected.take()
+            && !expected.contains(first)
+        {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, NoServer)));
         }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.write(bytes),
-            Socket::Unix(stream) => stream.write(bytes),
-            Socket::Tls(stream) => stream.write(bytes),
-        }
+impl<S: AsyncWrite + Unpin> AsyncWrite for FirstAnswer<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => stream.flush(),
-            Socket::Unix(stream) => stream.flush(),
-            Socket::Tls(stream) => stream.flush(),
-        }
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio_postgres::config::ChannelBinding;
+
 use super::parameters::{Environment, Parameters};
 use super::passfile;
 use super::service::home;
@@ -13,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Address {
+pub(super) enum HostAddress {
     /// By name or by number.
     Tcp {
         /// The name that its certificate must bear.
@@ -28,7 +30,7 @@ pub(super) enum Address {
 /// One of the servers that may be connected to.
 #[derive(Clone)]
 pub(super) struct Host {
-    pub(super) address: Address,
+    pub(super) address: HostAddress,
     pub(super) port: u16,
     pub(super) password: Option<String>,
 }
@@ -37,17 +39,19 @@ impl Host {
     /// The host as messages and the manifest name it.
     pub(super) fn shown(&self) -> String {
         match &self.address {
-            Address::Tcp { name, .. } if name.contains(':') => format!("[{name}]:{}", self.port),
-            Address::Tcp { name, .. } => format!("{name}:{}", self.port),
+            HostAddress::Tcp { name, .. } if name.contains(':') => {
+                format!("[{name}]:{}", self.port)
+            }
+            HostAddress::Tcp { name, .. } => format!("{name}:{}", self.port),
             // The folder is of no interest to who reads the manifest elsewhere.
-            Address::Folder(_) => format!("[local]:{}", self.port),
+            HostAddress::Folder(_) => format!("[local]:{}", self.port),
         }
     }
 }
 
-/// What a server must be to be taken.
+/// What a server must be to be taken (`target_session_attrs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum ServerRole {
     Any,
     ReadWrite,
     ReadOnly,
@@ -77,10 +81,9 @@ pub(super) struct Target {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) keepalives: Keepalives,
     pub(super) tls: TlsSettings,
-    pub(super) wanted: Wanted,
-    /// The password may only be proven over a channel that is bound to the server's certificate.
-    pub(super) needs_channel_binding: bool,
-    pub(super) may_bind_channel: bool,
+    pub(super) role: ServerRole,
+    /// Whether a password is proven over a channel that is bound to the server's certificate.
+    pub(super) channel_binding: ChannelBinding,
 }
 
 impl Target {
@@ -88,7 +91,7 @@ impl Target {
     pub(super) fn local(folder: &Path, user: &str, dbname: &str, options: &str) -> Target {
         Target {
             hosts: vec![Host {
-                address: Address::Folder(folder.to_owned()),
+                address: HostAddress::Folder(folder.to_owned()),
                 port: 5432,
                 password: None,
             }],
@@ -114,9 +117,8 @@ impl Target {
                 certificate: None,
                 key: None,
             },
-            wanted: Wanted::Any,
-            needs_channel_binding: false,
-            may_bind_channel: false,
+            role: ServerRole::Any,
+            channel_binding: ChannelBinding::Disable,
         }
     }
 
@@ -148,9 +150,9 @@ impl Target {
             &parameters,
             "channel_binding",
             &[
-                ("prefer", (false, true)),
-                ("disable", (false, false)),
-                ("require", (true, true)),
+                ("prefer", ChannelBinding::Prefer),
+                ("disable", ChannelBinding::Disable),
+                ("require", ChannelBinding::Require),
             ],
         )?;
         let mut hosts = hosts(&parameters)?;
@@ -194,20 +196,19 @@ impl Target {
                     .map(Duration::from_millis),
             },
             tls: tls_settings(&parameters, home(environment).as_deref())?,
-            wanted: one_of(
+            role: one_of(
                 &parameters,
                 "target_session_attrs",
                 &[
-                    ("any", Wanted::Any),
-                    ("read-write", Wanted::ReadWrite),
-                    ("read-only", Wanted::ReadOnly),
-                    ("primary", Wanted::Primary),
-                    ("standby", Wanted::Standby),
-                    ("prefer-standby", Wanted::PreferStandby),
+                    ("any", ServerRole::Any),
+                    ("read-write", ServerRole::ReadWrite),
+                    ("read-only", ServerRole::ReadOnly),
+                    ("primary", ServerRole::Primary),
+                    ("standby", ServerRole::Standby),
+                    ("prefer-standby", ServerRole::PreferStandby),
                 ],
             )?,
-            needs_channel_binding: channel_binding.0,
-            may_bind_channel: channel_binding.1,
+            channel_binding,
             user,
             dbname,
         })
@@ -270,18 +271,18 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, String> {
                     .ok_or("a port is no number from 1 to 65535")?,
             };
             let address = match (name.as_str(), number) {
-                (_, Some(number)) => Address::Tcp {
+                (_, Some(number)) => HostAddress::Tcp {
                     name: match name.is_empty() {
                         true => number.clone(),
                         false => name,
                     },
                     number: Some(number.clone()),
                 },
-                ("", None) => Address::Folder(socket_folder()),
+                ("", None) => HostAddress::Folder(socket_folder()),
                 (folder, None) if folder.starts_with(['/', '@']) => {
-                    Address::Folder(PathBuf::from(folder))
+                    HostAddress::Folder(PathBuf::from(folder))
                 }
-                (_, None) => Address::Tcp { name, number: None },
+                (_, None) => HostAddress::Tcp { name, number: None },
             };
             Ok(Host {
                 address,
@@ -312,10 +313,10 @@ impl Passwords {
             return self.given.clone();
         }
         let name = match &host.address {
-            Address::Tcp { name, .. } => name.clone(),
+            HostAddress::Tcp { name, .. } => name.clone(),
             // A socket in its usual place is named so in the file.
-            Address::Folder(folder) if *folder == socket_folder() => "localhost".to_owned(),
-            Address::Folder(folder) => folder.to_string_lossy().into_owned(),
+            HostAddress::Folder(folder) if *folder == socket_folder() => "localhost".to_owned(),
+            HostAddress::Folder(folder) => folder.to_string_lossy().into_owned(),
         };
         let file = self.file.as_deref()?;
         passfile::find(file, [&name, &host.port.to_string(), dbname, user])

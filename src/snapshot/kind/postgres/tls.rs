@@ -52,7 +52,7 @@ impl TlsSettings {
     ///
     /// # Errors
     /// A file that is needed is not there or cannot be used.
-    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, String> {
+    pub(super) fn config(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions: &[&rustls::SupportedProtocolVersion] = match self.only_13 {
             true => &[&rustls::version::TLS13],
@@ -87,7 +87,7 @@ impl TlsSettings {
         if self.direct {
             config.alpn_protocols = vec![b"postgresql".to_vec()];
         }
-        Ok(Arc::new(config))
+        Ok(config)
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier, String> {
@@ -265,41 +265,4 @@ fn is_own_authority(error: &CertificateError) -> bool {
         other.0.downcast_ref::<webpki::Error>(),
         Some(webpki::Error::CaUsedAsEndEntity)
     )
-}
-
-/// The digest of a certificate that binds a password's proof to it (RFC 5929, `tls-server-end-point`); `None` for
-/// certificates whose signature is made with another digest than SHA-256.
-pub(super) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    use sha2::Digest;
-
-    /// sha256WithRSAEncryption, ecdsa-with-SHA256.
-    const SHA_256: [&[u8]; 2] = [
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b],
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02],
-    ];
-    // Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE { OBJECT IDENTIFIER, … }, … }
-    let (certificate_body, _) = element(certificate)?;
-    let (_, behind) = element(certificate_body)?;
-    let (algorithm, _) = element(behind)?;
-    let (identifier, _) = element(algorithm)?;
-    SHA_256
-        .contains(&identifier)
-        .then(|| sha2::Sha256::digest(certificate).to_vec())
-}
-
-/// The content of a DER element, and what is behind it.
-fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = der.get(1..)?.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let length = digits
-                .iter()
-                .fold(0usize, |length, digit| length << 8 | usize::from(*digit));
-            (length, rest)
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
 }

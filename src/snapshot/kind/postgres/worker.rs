@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
-use super::Shared;
-use super::connection::Connection;
+use super::connection::{Connection, CopyEnd};
 use super::copy_query::{copy_statement, rows_of};
-use super::delivery::Delivery;
+use super::delivery::{BreakOff, Delivery, DeliveryError};
 use super::failure::Failure;
+use super::held_server::HeldServer;
 use super::literal::{string, table as quoted};
 use super::login;
 use super::session::{self, one};
-use crate::snapshot::{Query, TableName};
+use crate::snapshot::keyed::Query;
+use crate::snapshot::table_name::TableName;
 
 /// A connection, or the place for one.
 #[derive(Default)]
@@ -29,13 +30,19 @@ pub(super) enum Trouble {
     /// The instant is gone.
     Lost(String),
     /// The table is not what it was, or its rows cannot be told to be all of them.
-    Changed(&'static str),
+    Changed(String),
     Failed(Failure),
 }
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         Trouble::Failed(failure)
+    }
+}
+
+impl From<DeliveryError> for Trouble {
+    fn from(error: DeliveryError) -> Self {
+        Trouble::Changed(error.to_string())
     }
 }
 
@@ -48,44 +55,40 @@ impl Worker {
     /// Answers a query as far as nothing goes wrong.
     pub(super) fn answer(
         &mut self,
-        shared: &Shared,
+        held: &HeldServer,
         query: &Query<'_>,
         delivery: &mut Delivery<'_>,
     ) -> Result<(), Trouble> {
-        if shared.known.foreign.contains(query.table) {
+        if held.tables.foreign.contains(query.table) {
             return Err(Trouble::Changed(
-                "it is a foreign table or has one below it, whose rows are on another server and of no instant of this one",
+                "it is a foreign table or has one below it, whose rows are on another server and of no instant of this one"
+                    .to_owned(),
             ));
         }
         // Taken out: whatever goes wrong below, the transaction cannot be used any more.
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => adopt(shared)?,
+            None => adopt(held)?,
         };
-        session.check(shared, query.table)?;
-        let statement = copy_statement(query, &shared.catalog, &shared.known.loose_texts);
+        session.check(held, query.table)?;
+        let statement = copy_statement(query, &held.catalog, &held.tables.loose_texts);
         let mut attempt = delivery.attempt();
-        let mut rest = Vec::new();
-        let copied =
-            session
-                .connection
-                .copy_out(&statement, &mut |rows| attempt.take(rows), &mut rest)?;
+        let copied = session
+            .connection
+            .copy_out(&statement, &mut |rows| attempt.take(rows))?;
         match copied {
-            Some(counted) => attempt.finish(rest, counted).map_err(Trouble::Changed)?,
-            None => {
-                return match attempt.trouble() {
-                    Some(reason) => Err(Trouble::Changed(reason)),
-                    // The sink wants no more, and the connection is full of what it does not want.
-                    None => {
-                        if let Some(key) = session.connection.cancel_key()
-                            && let Err(failure) = login::cancel(&shared.target, &shared.server, key)
-                        {
-                            // It will notice when it sends the next row.
-                            tracing::debug!("the server was not told to stop: {failure}");
-                        }
-                        Ok(())
-                    }
-                };
+            CopyEnd::Complete(rest) => attempt.finish(rest)?,
+            CopyEnd::BrokenOff(BreakOff::OtherOrder) => {
+                return Err(DeliveryError::OtherOrder.into());
+            }
+            CopyEnd::BrokenOff(BreakOff::SinkIsDone) => {
+                // The connection is full of what the sink does not want.
+                let token = session.connection.cancel_token();
+                if let Err(failure) = login::cancel(&held.target, &held.server, &token) {
+                    // It will notice when it sends the next row.
+                    tracing::debug!("the server was not told to stop: {failure}");
+                }
+                return Ok(());
             }
         }
         self.session = Some(session);
@@ -94,18 +97,18 @@ impl Worker {
 }
 
 /// Makes a connection that sees the instant.
-fn adopt(shared: &Shared) -> Result<Session, Trouble> {
-    let mut connection = login::connect_again(&shared.target, &shared.server)?;
-    session::begin(&mut connection, Some(&shared.snapshot), &shared.timeouts).map_err(
-        |failure| match failure.sqlstate() {
+fn adopt(held: &HeldServer) -> Result<Session, Trouble> {
+    let mut connection = login::connect_again(&held.target, &held.server)?;
+    session::begin(&mut connection, Some(&held.snapshot), &held.timeouts).map_err(|failure| {
+        match failure.sqlstate() {
             // invalid_parameter_value, object_not_in_prerequisite_state, undefined_object: there is no such snapshot any
             // more.
             Some("22023" | "55000" | "42704") => Trouble::Lost(failure.to_string()),
             _ => Trouble::Failed(failure),
-        },
-    )?;
+        }
+    })?;
     // Another server, or this one restarted, could have a snapshot of this name, too.
-    if session::server_start(&mut connection)? != shared.server_start {
+    if session::server_start(&mut connection)? != held.started {
         return Err(Trouble::Lost("the server was started anew".to_owned()));
     }
     Ok(Session {
@@ -121,15 +124,15 @@ impl Session {
     /// table anew, from partitions that come and go and from tables that change names: those show to everybody at
     /// once. The first statement takes the lock of every reader, which keeps all of them away until the
     /// transaction ends; the second one compares what is with what was.
-    fn check(&mut self, shared: &Shared, table: &TableName) -> Result<(), Trouble> {
+    fn check(&mut self, held: &HeldServer, table: &TableName) -> Result<(), Trouble> {
         if self.checked.contains(table) {
             return Ok(());
         }
-        let is_partitioned = shared
+        let is_partitioned = held
             .catalog
             .table(table)
             .is_some_and(|table| table.partitioned);
-        let has_children = is_partitioned || shared.catalog.has_children(table);
+        let has_children = is_partitioned || held.catalog.has_children(table);
         let below = match (is_partitioned, has_children) {
             (true, _) if self.connection.major_version() >= 12 => {
                 "EXISTS (SELECT FROM pg_catalog.pg_partition_tree((SELECT oid FROM root)) now \
@@ -155,7 +158,7 @@ impl Session {
                OR EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid WHERE c.relfilenode <> 0
                  AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode)
                OR {below}",
-            rows_of(table, &shared.catalog),
+            rows_of(table, &held.catalog),
             // What is false for every row needs no look at the tables below, and so would not lock them.
             match has_children {
                 true => "LIMIT 0",
@@ -167,7 +170,8 @@ impl Session {
         );
         if one(&mut self.connection, &sql)? != "f" {
             return Err(Trouble::Changed(
-                "it was emptied, written anew or replaced since the instant that is read; start again",
+                "it was emptied, written anew or replaced since the instant that is read; start again"
+                    .to_owned(),
             ));
         }
         self.checked.insert(table.clone());

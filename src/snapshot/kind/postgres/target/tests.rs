@@ -21,8 +21,8 @@ fn hosts(address: &str) -> Vec<String> {
         .hosts
         .iter()
         .map(|host| match &host.address {
-            Address::Folder(folder) => format!("{} {}", folder.display(), host.port),
-            Address::Tcp { name, number } => format!("{name} {number:?} {}", host.port),
+            HostAddress::Folder(folder) => format!("{} {}", folder.display(), host.port),
+            HostAddress::Tcp { name, number } => format!("{name} {number:?} {}", host.port),
         })
         .collect()
 }
