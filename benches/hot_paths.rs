@@ -12,8 +12,8 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use relexport::export::Renderer;
 use relexport::output::{
-    BatchEntry, BatchStatus, EntityEntry, FileEntry, GzipLevel, Manifest, OptionsEntry,
-    PipelineEntry, RelationEntry, SnapshotEntry, Status, atomic, deflate,
+    BatchEntry, BatchNumber, BatchStatus, EntityEntry, FileEntry, GzipLevel, Manifest,
+    OptionsEntry, PipelineEntry, RelationEntry, SnapshotEntry, Status, atomic, deflate,
 };
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{
@@ -282,7 +282,7 @@ fn gzip(c: &mut Criterion) {
 /// A manifest of one relation in so many batches.
 fn manifest(batches: u32) -> Manifest {
     let at = "2026-11-22T10:00:01.204Z";
-    let entries = (1..=batches).map(|number| BatchEntry {
+    let entries = BatchNumber::first(batches).map(|number| BatchEntry {
         status: BatchStatus::Finished,
         batch_number: number,
         objects_count: 50,
@@ -323,7 +323,7 @@ fn manifest(batches: u32) -> Manifest {
         missing_tables: 0,
         timings: None,
         entities: vec![EntityEntry {
-            id: 4351,
+            id: 4351.into(),
             kind: "Group".to_owned(),
             full_path: "acme/platform".to_owned(),
             prefix: "group_4351".to_owned(),

@@ -40,7 +40,7 @@ mod tokens;
 
 pub use app::ServeOptions;
 pub use directory::DirectoryError;
-pub use exports::{Engine, StoreError};
+pub use exports::{DataFolderError, Engine};
 pub use start::{ServeError, serve};
 pub use tls::TlsFiles;
 pub use tokens::{NewToken, TokenError, add as add_token};

@@ -31,6 +31,6 @@ pub use prepared::{Prepared, prepare};
 pub use records::Records;
 pub use render::{BadValue, Rendered, Renderer, Resident};
 pub use report::ExportReport;
-pub use request::{DEFAULT_BATCH_SIZE, ExportOptions, ExportRequest};
+pub use request::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest};
 pub use resume::resumable_files;
 pub use run::{run, run_from};

@@ -1,37 +1,30 @@
 //! Output: files in GitLab's layout, complete under their final names or not there, and a manifest that tells the truth.
 //!
-//! This floor knows nothing of databases: it gets compressed pieces in order and the names to put them under.
+//! This floor knows nothing of databases: it gets compressed pieces in order and the names to put them under. The
+//! writing thread makes files of them in a [`store`]; the [`Ledger`] turns what becomes of the files into the manifest.
 
-mod anchor;
-pub mod atomic;
-mod claim;
-mod exchange;
-mod folder;
+mod batch_number;
 mod gzip;
 pub mod layout;
-mod lock;
+mod ledger;
 pub mod manifest;
+mod now;
 mod resume;
+pub mod store;
 pub mod verify;
 mod writer;
 
-pub use claim::Claim;
-pub use folder::{Folder, FolderError, Holding};
+pub use batch_number::BatchNumber;
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
-pub use lock::{Lock, LockError};
+pub use ledger::{Done, FileId, FileKey, Ledger, ReadFacts, unite};
 pub use manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,
     PipelineEntry, RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status,
 };
+pub use now::now;
 pub use resume::take_up;
-pub use writer::{Done, FileId, Known, Message, Writer};
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The time now, as the manifest writes times: UTC, three fractional digits.
-pub fn now() -> String {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    crate::civil::utc_millis_to_iso(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
+pub use store::folder::{FolderClaim, FolderDraft, Holding, Lock, LockError, atomic};
+pub use store::{
+    Begin, Claim, Contents, Draft, FileReader, FolderStore, Store, StoreError, StoredFile,
+};
+pub use writer::{Message, Writer};

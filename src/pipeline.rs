@@ -5,6 +5,7 @@
 //! to editors. The format is described in `docs/pipeline.md`.
 
 mod check;
+mod entity_id;
 mod error;
 mod file;
 mod misread;
@@ -28,6 +29,7 @@ mod mistakes_tests;
 mod shop_tests;
 
 pub use check::{Finding, Severity, check, doubtful_keys};
+pub use entity_id::EntityId;
 pub use error::{Mistake, PipelineError};
 pub use model::*;
 pub use parse::{BUILTIN, MAX_BYTES};

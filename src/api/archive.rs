@@ -5,9 +5,7 @@
 //! anew; the other files are the run's own.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -26,7 +24,8 @@ use super::directory::{Directory, Group};
 use super::errors::ApiError;
 use super::exports::Run;
 use super::params::Params;
-use crate::output::{EntityEntry, GzipLevel, compress, layout, manifest};
+use crate::output::{Contents, EntityEntry, FileReader, GzipLevel, compress, layout, manifest};
+use crate::pipeline::EntityId;
 
 /// Bytes of a tar's blocks.
 const BLOCK: u64 = 512;
@@ -55,7 +54,7 @@ pub fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
     let manifest = run.manifest();
     let entities = manifest.iter().flat_map(|manifest| &manifest.entities);
     let files = entities
-        .filter(|entity| groups.contains(&entity.id))
+        .filter(|entity| groups.contains(&i64::from(entity.id)))
         .flat_map(|entity| &entity.relations)
         .flat_map(|relation| relation.files());
     files.map(|file| file.bytes).sum()
@@ -119,12 +118,12 @@ fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<A
     let found = run
         .manifest()
         .ok_or_else(|| io::Error::other("the export has no manifest"))?;
-    let own = found.only(|id| groups.contains(&id));
+    let own = found.only(|id: EntityId| groups.contains(&i64::from(id)));
     let mut json = serde_json::to_vec_pretty(&own)?;
     json.push(b'\n');
-    let metadata = metadata(&run.files().join(layout::METADATA), &own.entities, folder)?;
+    let metadata = metadata(run.contents(), &own.entities, folder)?;
     // A run that is over changes no file any more.
-    let changed = fs::metadata(run.files().join(manifest::FILE_NAME))?.modified()?;
+    let changed = run.contents().read(manifest::FILE_NAME)?.modified()?;
     let time = changed
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -142,7 +141,7 @@ fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<A
         parts.push(ArchivePiece::Bytes(Bytes::from(head)));
         parts.push(ArchivePiece::File {
             run: Arc::clone(&run),
-            path: run.files().join(&file.file),
+            name: file.file.clone(),
             length: file.bytes,
         });
         parts.push(padding(file.bytes));
@@ -174,9 +173,13 @@ fn padding(length: u64) -> ArchivePiece {
 }
 
 /// The metadata with the chosen groups alone, and with the name of their folder.
-fn metadata(path: &Path, entities: &[EntityEntry], folder: &str) -> io::Result<Vec<u8>> {
+fn metadata(
+    contents: &dyn Contents,
+    entities: &[EntityEntry],
+    folder: &str,
+) -> io::Result<Vec<u8>> {
     let mut json = Vec::new();
-    GzDecoder::new(File::open(path)?).read_to_end(&mut json)?;
+    GzDecoder::new(FileReader::new(contents.read(layout::METADATA)?)).read_to_end(&mut json)?;
     let mut metadata: Value = serde_json::from_slice(&json)?;
     if let Some(mapping) = metadata["entities_mapping"].as_object_mut() {
         mapping.retain(|path, _| entities.iter().any(|entity| entity.full_path == *path));

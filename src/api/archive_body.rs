@@ -1,8 +1,6 @@
 //! A tar as the body of an answer: bytes at hand and files, one after the other.
 
-use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::exports::Run;
 use super::file_body::FileBody;
+use crate::output::StoredFile;
 
 /// A part of the body.
 pub enum ArchivePiece {
@@ -22,7 +21,8 @@ pub enum ArchivePiece {
     File {
         /// Keeps the folder there until the file is open.
         run: Arc<Run>,
-        path: PathBuf,
+        /// The file's name in the run's store.
+        name: String,
         length: u64,
     },
 }
@@ -39,7 +39,7 @@ impl ArchivePiece {
 /// What comes next of the part that is under way.
 enum Current {
     Nothing,
-    Opening(JoinHandle<io::Result<File>>, u64),
+    Opening(JoinHandle<io::Result<Arc<dyn StoredFile>>>, u64),
     File(FileBody),
 }
 
@@ -69,9 +69,9 @@ impl ArchiveBody {
 }
 
 /// Opens a file, which must have the length that the manifest says: the head before it has said so, too.
-fn open(path: &PathBuf, length: u64) -> io::Result<File> {
-    let file = File::open(path)?;
-    match file.metadata()?.len() == length {
+fn open(run: &Run, name: &str, length: u64) -> io::Result<Arc<dyn StoredFile>> {
+    let file = run.contents().read(name)?;
+    match file.length() == length {
         true => Ok(file),
         false => Err(io::Error::other("a file has another length than it had")),
     }
@@ -95,9 +95,9 @@ impl HttpBody for ArchiveBody {
                         self.sent.inc_by(bytes.len() as u64);
                         return Poll::Ready(Some(Ok(Frame::data(bytes))));
                     }
-                    Some(ArchivePiece::File { run, path, length }) => {
+                    Some(ArchivePiece::File { run, name, length }) => {
                         let opening = tokio::task::spawn_blocking(move || {
-                            let opened = open(&path, length);
+                            let opened = open(&run, &name, length);
                             drop(run);
                             opened
                         });

@@ -1,6 +1,5 @@
 //! `GET /groups/:id/export_relations/download`: a file of an export, streamed from disk.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,7 +18,7 @@ use super::exports::Run;
 use super::file_body::FileBody;
 use super::params::Params;
 use super::status;
-use crate::output::{FileEntry, RelationEntry, Status};
+use crate::output::{FileEntry, RelationEntry, Status, StoredFile};
 
 /// Answers the request.
 pub async fn get(
@@ -45,10 +44,10 @@ pub async fn get(
         Some(false) | None => None,
     };
     let (run, found) = find(&app, group.0.id, &relation, batch)?;
-    let path = run.files().join(&found.file);
+    let name = found.file.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let file = File::open(path)?;
-        let changed = file.metadata()?.modified()?;
+        let file = run.contents().read(&name)?;
+        let changed = file.modified()?;
         // Until here the run keeps its folder; from here on the file is open.
         drop(run);
         io::Result::Ok((file, changed))
@@ -105,7 +104,7 @@ fn find(
         }
         (Some(number), Some(batches)) => batches
             .iter()
-            .find(|batch| i64::from(batch.batch_number) == number)
+            .find(|batch| i64::from(u32::from(batch.batch_number)) == number)
             .ok_or_else(|| ApiError::not_found("Batch not found"))?
             .file
             .clone()
@@ -121,7 +120,7 @@ fn answer(
     app: &App,
     relation: &str,
     found: &FileEntry,
-    file: File,
+    file: Arc<dyn StoredFile>,
     changed: SystemTime,
     headers: &HeaderMap,
 ) -> Response {

@@ -5,14 +5,14 @@
 //! that was asked for, which its status tells of, and the last one that is complete, which stays downloadable until a
 //! newer one is.
 
+mod data_folder;
 mod progress;
 mod queue;
 mod run;
-mod store;
 mod worker;
 
+pub use data_folder::{DataFolder, DataFolderError, SnapshotFolder};
 pub use progress::GroupProgress;
 pub use queue::{Queue, QueueFull};
 pub use run::{Run, State, entity};
-pub use store::{DataFolder, Store, StoreError};
 pub use worker::{Engine, Workers};

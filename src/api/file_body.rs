@@ -1,9 +1,7 @@
 //! A part of a file as the body of an answer, read piece by piece on threads that may block.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,12 +11,14 @@ use hyper::body::{Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinHandle;
 
+use crate::output::StoredFile;
+
 /// Bytes of a piece. One is on its way to the client while the next waits for it, whatever the size of the file.
 const PIECE: u64 = 64 << 10;
 
 /// The body.
 pub struct FileBody {
-    file: Arc<File>,
+    file: Arc<dyn StoredFile>,
     at: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -27,9 +27,9 @@ pub struct FileBody {
 
 impl FileBody {
     /// These bytes of a file; what is sent is counted.
-    pub fn new(file: File, bytes: Range<u64>, sent: Counter) -> Self {
+    pub fn new(file: Arc<dyn StoredFile>, bytes: Range<u64>, sent: Counter) -> Self {
         FileBody {
-            file: Arc::new(file),
+            file,
             at: bytes.start,
             end: bytes.end,
             reading: None,

@@ -267,7 +267,7 @@ pub async fn group(State(app): State<App>, group: RequestedGroup) -> Result<Resp
         progress: Some(run.progress.of(position)),
         relations,
         // Other groups of the same run are not this token's business.
-        manifest: manifest.map(|manifest| manifest.only(|id| id == group.id)),
+        manifest: manifest.map(|manifest| manifest.only(|id| id == group.id.into())),
         older_complete: complete.is_some(),
         older_files: older_files.unwrap_or_default(),
     })

@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use tokio::sync::{mpsc, watch};
 
 use super::directory::{self, Directory, DirectoryError, Source};
-use super::exports::{DataFolder, Queue, Store, StoreError, Workers};
+use super::exports::{DataFolder, DataFolderError, Queue, SnapshotFolder, Workers};
 use super::fingerprint::fingerprint;
 use super::listen;
 use super::metrics::Metrics;
@@ -41,7 +41,7 @@ pub enum ServeError {
     #[error("cannot read {snapshot}: {source}")]
     Snapshot { snapshot: String, source: io::Error },
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Data(#[from] DataFolderError),
     #[error(transparent)]
     Tokens(#[from] TokenError),
     #[error(transparent)]
@@ -91,8 +91,8 @@ pub fn serve(
         .map(Tokens::open)
         .transpose()?;
     let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
-    let store = Store::open(data, &fingerprint)?;
-    let queue = Queue::open(store, options.queue).map_err(|source| StoreError::Io {
+    let folder = SnapshotFolder::open(data, &fingerprint)?;
+    let queue = Queue::open(folder, options.queue).map_err(|source| DataFolderError::Io {
         path: options.data.display().to_string(),
         source,
     })?;
@@ -215,7 +215,7 @@ fn read_directory(
                 interrupted: stop,
             };
             // A server whose thread just died would wait for its groups for ever.
-            let read = caught(|| directory::read(&source, &app.queue.store().directory()));
+            let read = caught(|| directory::read(&source, &app.queue.folder().directory()));
             let directory =
                 match read.unwrap_or_else(|fault| Err(SnapshotError::from(fault).into())) {
                     Ok(directory) => directory,
@@ -246,7 +246,7 @@ fn read_directory(
                     None
                 }
             };
-            match directory::read_ghosts(&source, &app.queue.store().ghosts()) {
+            match directory::read_ghosts(&source, &app.queue.folder().ghosts()) {
                 Ok(ghosts) => {
                     let _ = app.ghosts.set(ghosts);
                 }

@@ -1,8 +1,6 @@
 //! What the files of an export hold, whatever their batches and compression: equal records have an equal checksum.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 use schemars::JsonSchema;
@@ -10,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hex;
-use crate::output::Manifest;
+use crate::output::{Contents, FileReader, Manifest};
 
 /// The records of one relation of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +26,8 @@ pub struct RelationContent {
 /// Reads all files of an export that its manifest names.
 ///
 /// # Errors
-/// Those of the file system, and where a file is no gzip.
-pub fn read(folder: &Path, manifest: &Manifest) -> io::Result<Vec<RelationContent>> {
+/// Those of the store, and if a file is no gzip.
+pub fn read(store: &dyn Contents, manifest: &Manifest) -> io::Result<Vec<RelationContent>> {
     let mut contents = Vec::new();
     let mut buffer = vec![0; 1 << 18];
     for entity in &manifest.entities {
@@ -37,7 +35,7 @@ pub fn read(folder: &Path, manifest: &Manifest) -> io::Result<Vec<RelationConten
             let mut sha256 = Sha256::new();
             let mut bytes = 0;
             for file in relation.files() {
-                let file = File::open(folder.join(&file.file))?;
+                let file = FileReader::new(store.read(&file.file)?);
                 let mut content = GzDecoder::new(BufReader::new(file));
                 loop {
                     let count = content.read(&mut buffer)?;

@@ -15,7 +15,7 @@ use crate::export::{
     BatchObserver, Expected, ExportError, ExportObserver, ExportRequest, Prepared, prepare,
 };
 use crate::memory;
-use crate::output::{GzipLevel, Manifest, Status, manifest, now};
+use crate::output::{Contents, FolderStore, GzipLevel, Manifest, Status, now};
 use crate::pipeline::Edition;
 use crate::resolve::{Choice, Relations};
 use crate::temp_folder::TempFolder;
@@ -33,7 +33,7 @@ const OTHER_FILES: u64 = 2;
 
 /// What is to be measured.
 pub struct BenchRequest {
-    /// The export; its folder, its options of the points and, where runs are processes, its pool are not used.
+    /// The export; its options of the points and, if runs are processes, its pool are not used.
     pub export: ExportRequest,
     pub points: Vec<Point>,
     /// Runs of each point.
@@ -297,7 +297,7 @@ impl<'a> Runner<'a> {
             RunScope::Resolved => self.write(&point, &out)?,
             RunScope::Snapshot => whole::export(&self.request, &point, &out)?,
         };
-        self.check(index, &manifest, &out)?;
+        self.check(index, &manifest, &FolderStore::new(&out))?;
         if self.snapshot.kind.is_empty() {
             self.snapshot.kind = manifest.snapshot.kind;
             self.snapshot.source = manifest.snapshot.source;
@@ -320,14 +320,13 @@ impl<'a> Runner<'a> {
     fn write(&mut self, point: &Point, out: &Path) -> Result<(Manifest, Option<u64>), BenchError> {
         let pool = self.pool(point.threads)?;
         let export = &mut self.request.export;
-        export.out = out.to_owned();
         export.pool = pool;
         export.options.batched = point.batched;
         export.options.batch_size = point.batch_size;
         export.options.gzip_level = GzipLevel::new(point.gzip_level).unwrap_or_default();
         let is_reset = memory::reset_peak();
         let written = match &self.prepared {
-            Some(prepared) => prepared.write(export, &mut Silent),
+            Some(prepared) => prepared.write(export, &FolderStore::new(out), &mut Silent),
             None => return Err(BenchError::System(io::Error::other("no rows were found"))),
         };
         let peak = memory::peak().filter(|_| is_reset);
@@ -353,7 +352,12 @@ impl<'a> Runner<'a> {
     }
 
     /// The first run of a point must have written the records of all others; its other runs the same files.
-    fn check(&mut self, index: usize, manifest: &Manifest, out: &Path) -> Result<(), BenchError> {
+    fn check(
+        &mut self,
+        index: usize,
+        manifest: &Manifest,
+        store: &FolderStore,
+    ) -> Result<(), BenchError> {
         let relations = || {
             let entities = manifest.entities.iter();
             entities.flat_map(|entity| entity.relations.iter().map(move |entry| (entity, entry)))
@@ -377,8 +381,8 @@ impl<'a> Runner<'a> {
                 false => Err(BenchError::OtherFiles { point }),
             };
         }
-        let content = content::read(out, manifest).map_err(|source| BenchError::Work {
-            path: out.display().to_string(),
+        let content = content::read(store, manifest).map_err(|source| BenchError::Work {
+            path: store.shown(""),
             source,
         })?;
         let written = Written {
@@ -404,7 +408,9 @@ impl<'a> Runner<'a> {
 
 /// The manifest that a run left.
 fn read_manifest(out: &Path) -> Result<Manifest, BenchError> {
-    manifest::read(out).map_err(|error| BenchError::System(io::Error::other(error)))
+    FolderStore::new(out)
+        .manifest()
+        .map_err(|error| BenchError::System(io::Error::other(error)))
 }
 
 /// Watches runs that are measured: it costs nothing.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::bench::compare::Comparison;
 use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, Point, RunScope, Sweep};
 use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
-use crate::output::{Claim, atomic};
+use crate::output::{FolderClaim, atomic};
 use crate::snapshot;
 use crate::snapshot::{Access, Spec};
 
@@ -43,11 +43,11 @@ pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
 const REPORTS: [&str; 3] = ["bench.json", "bench.csv", "bench.html"];
 
 /// Claims the folder for the reports before anything is read.
-fn claim(args: &BenchArgs) -> Result<Option<Claim>, Failure> {
+fn claim(args: &BenchArgs) -> Result<Option<FolderClaim>, Failure> {
     let Some(out) = &args.out else {
         return Ok(None);
     };
-    let claim = Claim::take(out)?;
+    let claim = FolderClaim::take(out)?;
     let older = REPORTS.iter().find(|name| out.join(name).exists());
     match older {
         Some(older) if !args.force => Err(Failure::usage(format!(

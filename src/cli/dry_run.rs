@@ -19,7 +19,8 @@ use super::table::{Align, Table, visible};
 pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     let request = setup::request(args, console)?;
     let mut progress = Progress::new(console);
-    let result = dry_run(&request, &mut progress);
+    let destination = setup::destination(args);
+    let result = dry_run(&request, destination.as_ref(), &mut progress);
     progress.finish();
     let would_be = result?;
     if args.json {

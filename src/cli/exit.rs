@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::console::Console;
 use crate::export::ExportError;
-use crate::output::{FolderError, ManifestError};
+use crate::output::{ManifestError, StoreError};
 use crate::resolve::ResolveError;
 use crate::snapshot::{SnapshotError, Spec};
 use crate::take::{self, TakeError};
@@ -91,10 +91,10 @@ impl Failure {
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         let exit = match &error {
-            ExportError::Folder(FolderError::InUse { .. }) => Exit::InUse,
-            ExportError::Folder(folder) if folder.is_usage() => Exit::Usage,
+            ExportError::Store(StoreError::InUse { .. }) => Exit::InUse,
+            ExportError::Store(error) if error.is_usage() => Exit::Usage,
             ExportError::Resume { .. } => Exit::Usage,
-            ExportError::Folder(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
+            ExportError::Store(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
             ExportError::Open(error) if error.is_of_machine() => Exit::Output,
             ExportError::Resolve { source, .. } if source.is_of_machine() => Exit::Output,
             ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
@@ -110,9 +110,9 @@ impl From<ExportError> for Failure {
 impl From<TakeError> for Failure {
     fn from(error: TakeError) -> Self {
         let exit = match &error {
-            TakeError::Folder(FolderError::InUse { .. }) => Exit::InUse,
-            TakeError::Folder(folder) if folder.is_usage() => Exit::Usage,
-            TakeError::Folder(_) | TakeError::Write(_) | TakeError::Temp(_) => Exit::Output,
+            TakeError::Store(StoreError::InUse { .. }) => Exit::InUse,
+            TakeError::Store(error) if error.is_usage() => Exit::Usage,
+            TakeError::Store(_) | TakeError::Write(_) | TakeError::Temp(_) => Exit::Output,
             TakeError::Open(error) if error.is_of_machine() => Exit::Output,
             TakeError::Read { source, .. } if source.is_of_machine() => Exit::Output,
             TakeError::Open(_) | TakeError::Read { .. } | TakeError::Plan(_) => Exit::Snapshot,
@@ -128,8 +128,8 @@ impl From<take::ManifestError> for Failure {
     }
 }
 
-impl From<FolderError> for Failure {
-    fn from(error: FolderError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Failure::from(ExportError::from(error))
     }
 }

@@ -8,7 +8,9 @@ use super::args::ServeArgs;
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::setup;
-use crate::api::{DirectoryError, Engine, ServeError, ServeOptions, StoreError, TlsFiles, serve};
+use crate::api::{
+    DataFolderError, DirectoryError, Engine, ServeError, ServeOptions, TlsFiles, serve,
+};
 use crate::output::GzipLevel;
 use crate::resolve::ResolveError;
 
@@ -101,8 +103,8 @@ impl From<ServeError> for Failure {
                 _ => Exit::Snapshot,
             },
             ServeError::Snapshot { .. } => Exit::Snapshot,
-            ServeError::Store(StoreError::InUse { .. }) => Exit::InUse,
-            ServeError::Store(_) | ServeError::Listen { .. } | ServeError::Start(_) => Exit::Output,
+            ServeError::Data(DataFolderError::InUse { .. }) => Exit::InUse,
+            ServeError::Data(_) | ServeError::Listen { .. } | ServeError::Start(_) => Exit::Output,
         };
         Failure::new(exit, error)
     }

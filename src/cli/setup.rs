@@ -7,8 +7,8 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use crate::export::{ExportOptions, ExportRequest};
-use crate::output::GzipLevel;
+use crate::export::{Destination, ExportOptions, ExportRequest};
+use crate::output::{Begin, FolderStore, GzipLevel};
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
 use crate::snapshot::{Listener, OpenOptions, Opening, OpeningStep, PgdataOptions, Timeouts};
@@ -44,7 +44,6 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
     }
     let edition = edition(args.edition);
     check_edition(args, edition, &pipeline)?;
-    let out = args.out.clone().unwrap_or_default();
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
     let mut open = open_options(server, args.limits.threads, &pipeline, console);
@@ -52,9 +51,6 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
         open,
-        out,
-        force: args.force,
-        resume: args.resume,
         pipeline,
         selection: Selection {
             relations: match args.relation.is_empty() {
@@ -86,6 +82,20 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
         gitlab_version: args.gitlab_version.clone(),
         source_url: args.source_url.clone(),
         interrupted,
+    })
+}
+
+/// Where the arguments of an export send it; `None` if they name no place, as a dry run may.
+pub fn destination(args: &ExportArgs) -> Option<Destination> {
+    let out = args.out.as_ref()?;
+    let begin = match (args.force, args.resume) {
+        (true, _) => Begin::Replace,
+        (false, true) => Begin::Resume,
+        (false, false) => Begin::New,
+    };
+    Some(Destination {
+        store: Arc::new(FolderStore::new(out)),
+        begin,
     })
 }
 

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use indicatif::HumanCount;
 
-use crate::output::manifest;
-use crate::output::{BatchStatus, EntityEntry, Manifest, RelationEntry, Status};
+use crate::output::{
+    BatchStatus, Contents, EntityEntry, FolderStore, Manifest, RelationEntry, Status,
+};
 
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
@@ -14,7 +15,7 @@ use super::table::{Align, Table, visible};
 
 /// Runs the command.
 pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
-    let manifest = manifest::read(&args.dir)?;
+    let manifest = FolderStore::new(&args.dir).manifest()?;
     let is_one = args.group.is_some() || args.relation.is_some() || args.json;
     if manifest.entities.len() > 1 && !is_one {
         stdout::print(&all_text(&manifest))?;

@@ -63,7 +63,7 @@ pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console:
         );
     }
     if report.older_stays {
-        let place = report.place.display().to_string();
+        let place = &report.place;
         console.info(
             &format!("the older export stays; this one, which is not complete, is in {place}"),
             json!({"place": place}),

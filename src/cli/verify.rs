@@ -8,8 +8,8 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use crate::export::ExportObserver;
-use crate::output::manifest;
 use crate::output::verify::{Verified, verify};
+use crate::output::{Contents, FolderStore};
 use crate::pipeline::{Form, Pipeline};
 
 use super::args::VerifyArgs;
@@ -32,7 +32,8 @@ struct Answer<'a> {
 /// Runs the command.
 pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
-    let manifest = manifest::read(&args.dir)?;
+    let store = FolderStore::new(&args.dir);
+    let manifest = store.manifest()?;
     setup::start_shared_pool()?;
     let is_known = manifest.pipeline.sha256 == pipeline.sha256;
     if args.pipeline.is_some() && !is_known {
@@ -51,7 +52,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
         .flat_map(|entity| &entity.relations)
         .flat_map(|relation| relation.files());
     progress.reading(Some(files.map(|file| file.bytes).sum()), Arc::clone(&read));
-    let verified = verify(&args.dir, &manifest, &form, &read);
+    let verified = verify(&store, &manifest, &form, &read);
     progress.finish();
     let verified = verified.map_err(|error| {
         let shown = args.dir.display();

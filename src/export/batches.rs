@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use rayon::ThreadPool;
 
 use crate::fan_out::FanOut;
-use crate::output::{Done, FileId, Message, Piece, Writer};
+use crate::output::{Done, FileId, FileKey, Message, Piece, Writer};
 use crate::resolve::{
     EntityInfo, EntityRequest, Fetched, Live, PlanSource, RelationRequest, ResolveError, Resolved,
     Round, RowSource, RowStore, TopKeys,
@@ -86,9 +86,6 @@ pub enum BatchError {
     Resolve(ResolveError),
 }
 
-/// A file's place: entity, relation, batch.
-pub(super) type FilePlace = (usize, usize, Option<u32>);
-
 /// What a render job gives back.
 struct Batch {
     file: FileId,
@@ -119,9 +116,9 @@ pub(super) struct Batches<'a> {
     cut: Cut,
     /// The file that records are being added to.
     open_file: OpenFile,
-    failed: HashSet<FilePlace>,
+    failed: HashSet<FileKey>,
     /// Files that an earlier run finished, so that they are not written again.
-    finished: HashSet<FilePlace>,
+    finished: HashSet<FileKey>,
     /// True where some relation is collected from the records of the others, those of finished files among them.
     collects: bool,
     /// Keys that records of complete files refer to, by entity.
@@ -168,7 +165,7 @@ impl<'a> Batches<'a> {
     }
 
     /// Says which files an earlier run finished.
-    pub fn keeping(mut self, finished: HashSet<FilePlace>) -> Self {
+    pub fn keeping(mut self, finished: HashSet<FileKey>) -> Self {
         self.finished = finished;
         self
     }

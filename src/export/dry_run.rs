@@ -7,7 +7,8 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::output::{FileId, Folder, Holding, Message, OptionsEntry, SnapshotEntry};
+use crate::output::{FileId, Message, OptionsEntry, SnapshotEntry};
+use crate::pipeline::EntityId;
 use crate::resolve::Resolved;
 use crate::snapshot::Snapshot;
 
@@ -17,7 +18,7 @@ use super::error::{ExportError, batch_error};
 use super::find::{find_rows, open};
 use super::observer::{ExportObserver, Relay, expected};
 use super::render::Renderer;
-use super::request::ExportRequest;
+use super::request::{Destination, ExportRequest};
 use super::warnings::{late_warnings, warnings, whole_error};
 
 /// Files of an export beside those of its relations: the manifest and the metadata.
@@ -65,7 +66,7 @@ pub struct LeftOut {
 /// What would be written of an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EntityCount {
-    pub id: i64,
+    pub id: EntityId,
     #[serde(rename = "type")]
     pub kind: String,
     pub full_path: String,
@@ -106,13 +107,14 @@ pub struct NestedCount {
 /// Says what an export would hold, without writing anything but temp files.
 ///
 /// # Errors
-/// As [`run()`](super::run()), where there would be no export at all; the output folder counts only where one is named.
+/// As [`run()`](super::run()), if there would be no export at all; the destination counts only if one is named.
 pub fn dry_run(
     request: &ExportRequest,
+    destination: Option<&Destination>,
     observer: &mut dyn ExportObserver,
 ) -> Result<DryRun, ExportError> {
-    if !request.out.as_os_str().is_empty() {
-        Folder::check(&request.out, request.force, Holding::EXPORT)?;
+    if let Some(Destination { store, begin }) = destination {
+        store.check(*begin)?;
     }
     let snapshot = open(request)?;
     // An interrupted run does not wait for queries that still have the snapshot.
@@ -246,7 +248,7 @@ impl Account {
 impl BatchSink for Account {
     fn send(&mut self, message: Message) -> io::Result<()> {
         match message {
-            Message::Known(_) | Message::End => {}
+            Message::Read { .. } | Message::End => {}
             Message::Batches {
                 entity,
                 relation,

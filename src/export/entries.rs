@@ -1,7 +1,7 @@
 //! What a run says of itself in the manifest: at its beginning, and when the snapshot has been read.
 
 use crate::output::{
-    EntityEntry, Folder, Known, Manifest, OptionsEntry, PipelineEntry, RelationEntry, ResumeEntry,
+    EntityEntry, Manifest, OptionsEntry, PipelineEntry, ReadFacts, RelationEntry, ResumeEntry,
     SnapshotEntry, Status, manifest, now,
 };
 use crate::pipeline::Edition;
@@ -90,18 +90,41 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
     }
 }
 
-pub(super) fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome) -> Known {
+/// What is known when the snapshot has been read.
+pub(super) fn read_facts(request: &ExportRequest, outcome: &Outcome) -> ReadFacts {
     let resolved = &outcome.resolved;
-    let entities: Vec<EntityEntry> = resolved
-        .entities
-        .iter()
-        .map(|entity| entry(request, resolved, entity))
-        .collect();
-    let stated = outcome
-        .facts
-        .gitlab_version
-        .clone()
-        .or_else(|| request.gitlab_version.clone());
+    let entities = resolved.entities.iter();
+    // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
+    let is_of_server = matches!(resolved.rows, RowSource::Live(_)) || outcome.facts.lsn.is_some();
+    let instant = is_of_server.then_some(&outcome.facts);
+    ReadFacts {
+        entities: entities
+            .map(|entity| entry(request, resolved, entity))
+            .collect(),
+        server_version: outcome.facts.server_version.clone(),
+        gitlab_version: stated_version(request, outcome),
+        taken_at: instant.and_then(|facts| facts.taken_at.clone()),
+        lsn: instant.and_then(|facts| facts.lsn.clone()),
+        missing_tables: taken_as_empty(request, resolved).len() as u64,
+        warnings: warnings(request, outcome),
+        error: whole_error(request, outcome),
+    }
+}
+
+/// The GitLab version that the snapshot states, or else the user.
+fn stated_version(request: &ExportRequest, outcome: &Outcome) -> Option<String> {
+    let stated = outcome.facts.gitlab_version.clone();
+    stated.or_else(|| request.gitlab_version.clone())
+}
+
+/// The content of the file that describes the whole export, which lies in a place of this name.
+pub(super) fn metadata(
+    request: &ExportRequest,
+    name: &str,
+    outcome: &Outcome,
+    entities: &[EntityEntry],
+) -> Vec<u8> {
+    let stated = stated_version(request, outcome);
     let version = stated.clone().or_else(|| {
         let by_tables = metadata::version_by_tables(&outcome.catalog)?;
         let suffix = if request.options.edition == Edition::Ee {
@@ -114,23 +137,10 @@ pub(super) fn known(request: &ExportRequest, folder: &Folder, outcome: &Outcome)
     let instance = Instance {
         version: version.as_deref().unwrap_or_default(),
         enterprise: metadata::is_enterprise(stated.as_deref(), request.options.edition),
-        export_prefix: &folder.name(),
+        export_prefix: name,
         source_hostname: request.source_url.as_deref().unwrap_or_default(),
     };
-    // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
-    let is_of_server = matches!(resolved.rows, RowSource::Live(_)) || outcome.facts.lsn.is_some();
-    let instant = is_of_server.then_some(&outcome.facts);
-    Known {
-        metadata: metadata::content(&instance, &entities),
-        entities,
-        server_version: outcome.facts.server_version.clone(),
-        gitlab_version: stated,
-        taken_at: instant.and_then(|facts| facts.taken_at.clone()),
-        lsn: instant.and_then(|facts| facts.lsn.clone()),
-        missing_tables: taken_as_empty(request, resolved).len() as u64,
-        warnings: warnings(request, outcome),
-        error: whole_error(request, outcome),
-    }
+    metadata::content(&instance, entities)
 }
 
 /// An entity's entry in the manifest, before anything of it is written.
@@ -141,7 +151,7 @@ pub(super) fn entry(
 ) -> EntityEntry {
     let at = now();
     EntityEntry {
-        id: entity.id,
+        id: entity.id.into(),
         kind: request.pipeline.entity.kind.clone(),
         full_path: entity.full_path.clone(),
         prefix: request

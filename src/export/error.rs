@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::fault::Fault;
-use crate::output::FolderError;
+use crate::output::StoreError;
 use crate::resolve::ResolveError;
 use crate::snapshot::{SnapshotError, Spec};
 
@@ -13,7 +13,7 @@ use super::batches::BatchError;
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Store(#[from] StoreError),
     /// The snapshot cannot even be opened; the message names it.
     #[error(transparent)]
     Open(Box<SnapshotError>),

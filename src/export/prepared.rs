@@ -1,6 +1,8 @@
 //! Rows that were found once and are written several times, with other options: what a bench of batch sizes needs.
 
-use crate::output::{Folder, Manifest, SnapshotEntry, Writer, now};
+use std::sync::Arc;
+
+use crate::output::{Begin, Draft, Ledger, Manifest, SnapshotEntry, Store, Writer, now};
 use crate::resolve::Outcome;
 use crate::timings::{Phase, Times, Timings};
 
@@ -19,10 +21,10 @@ pub struct Prepared {
     times: Times,
 }
 
-/// Finds the rows of an export. The output folder of the request is not looked at.
+/// Finds the rows of an export.
 ///
 /// # Errors
-/// As [`run()`](super::run()), where the snapshot or the entity cannot be read.
+/// As [`run()`](super::run()), if the snapshot or the entity cannot be read.
 pub fn prepare(
     request: &ExportRequest,
     observer: &mut dyn ExportObserver,
@@ -40,28 +42,30 @@ pub fn prepare(
 }
 
 impl Prepared {
-    /// Writes the rows into the request's folder, with its options and on its pool. Everything else of the request
-    /// must be as it was for [`prepare`]. A failed relation is told by the manifest.
+    /// Writes the rows into a store in which nothing is yet, with the request's options and on its pool. Everything else
+    /// of the request must be as it was for [`prepare`]. A failed relation is told by the manifest.
     ///
     /// # Errors
-    /// Where the folder cannot be written, or the run is interrupted; then the folder is taken away.
+    /// If the store cannot be written, or the run is interrupted; then nothing is left there.
     pub fn write(
         &self,
         request: &ExportRequest,
+        store: &dyn Store,
         observer: &mut dyn ExportObserver,
     ) -> Result<Manifest, ExportError> {
         let timings = Timings::start();
         let _work = timings.work(Phase::Render);
-        let folder = Folder::create(&request.out, request.force)?;
-        let written = self.write_in(request, &folder, observer);
+        let claim = store.claim()?;
+        let draft = claim.begin(Begin::New)?;
+        let written = self.write_in(request, &draft, observer);
         match written {
             Ok(manifest) => {
-                folder.commit()?;
+                draft.commit()?;
                 Ok(manifest)
             }
             Err(error) => {
                 // The first error is the one to tell.
-                let _ = folder.discard();
+                let _ = draft.discard();
                 Err(error)
             }
         }
@@ -70,7 +74,7 @@ impl Prepared {
     fn write_in(
         &self,
         request: &ExportRequest,
-        folder: &Folder,
+        draft: &Arc<dyn Draft>,
         observer: &mut dyn ExportObserver,
     ) -> Result<Manifest, ExportError> {
         let first = Manifest {
@@ -78,8 +82,10 @@ impl Prepared {
             options: options_entry(request),
             ..self.first.clone()
         };
-        let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
-        write_rows(request, folder, writer, &self.outcome, Vec::new(), observer)
+        let ledger = Ledger::new(first);
+        let writer = Writer::start(Arc::clone(draft), ledger).map_err(ExportError::Write)?;
+        let name = draft.name();
+        write_rows(request, &name, writer, &self.outcome, Vec::new(), observer)
     }
 
     /// What the snapshot is and says of itself.

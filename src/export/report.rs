@@ -1,15 +1,13 @@
 //! What an export came to.
 
-use std::path::PathBuf;
-
 use crate::output::{Manifest, Status};
 
 /// What an export came to.
 #[derive(Debug)]
 pub struct ExportReport {
     pub manifest: Manifest,
-    /// The folder that holds it.
-    pub place: PathBuf,
+    /// What messages call the place that holds it.
+    pub place: String,
     /// An older export that stays in its place, because this one is not complete.
     pub older_stays: bool,
     pub left_out: Vec<(String, String)>,

@@ -1,26 +1,20 @@
 //! What an export is asked for.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rayon::ThreadPool;
 
-use crate::output::GzipLevel;
+use crate::output::{Begin, GzipLevel, Store};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Selection};
 use crate::snapshot::{OpenOptions, Spec};
 
-/// What is to be exported, from where, to where.
+/// What is to be exported, and from where.
 pub struct ExportRequest {
     pub snapshot: Spec,
     pub open: OpenOptions,
-    pub out: PathBuf,
-    /// Replace an export that is there already.
-    pub force: bool,
-    /// Go on with an unfinished export that is there already.
-    pub resume: bool,
     pub pipeline: Pipeline,
     pub selection: Selection,
     pub choice: Choice,
@@ -33,6 +27,14 @@ pub struct ExportRequest {
     pub source_url: Option<String>,
     /// Set from outside to end the run early.
     pub interrupted: Arc<AtomicBool>,
+}
+
+/// Where an export goes, and what may be there already.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub store: Arc<dyn Store>,
+    /// To resume also begins a new export, if nothing is there to be gone on with.
+    pub begin: Begin,
 }
 
 /// What an export's files are to look like.

@@ -1,34 +1,46 @@
 //! Going on with an export that was interrupted: whether it is the same export, and what of it is kept.
 //!
-//! A file is kept where snapshot, pipeline, options and program are the same, and the file is there with the size and
+//! A file is kept if snapshot, pipeline, options and program are the same, and the file is there with the size and
 //! checksum that the manifest says. The rows are found anew; records of kept files are rendered only as far as
 //! another relation is collected from them.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::io;
 
-use crate::output::manifest;
-use crate::output::{BatchStatus, EntityEntry, Manifest, RelationEntry, Status, take_up};
+use crate::output::{
+    self, Contents, Draft, EntityEntry, FileKey, Ledger, Manifest, ManifestError, RelationEntry,
+    Status, Store, StoreError, take_up,
+};
 use crate::resolve::{Plan, PlanSource};
 
-use super::batches::FilePlace;
 use super::entries::{GENERATOR, options_entry, pipeline_entry, terms};
 use super::error::ExportError;
 use super::request::ExportRequest;
 
-/// The manifest of the unfinished export in the request's folder; `None` where there is nothing yet. The snapshot is
+/// The manifest of the unfinished export in a store; `None` if there is nothing yet. The snapshot is
 /// not opened for that: from a pipe, what was read to look at it would be gone.
 ///
 /// # Errors
-/// Where the export is finished, or another one than the request's.
-pub(super) fn unfinished(request: &ExportRequest) -> Result<Option<Manifest>, ExportError> {
+/// If the export is finished, or another one than the request's.
+pub(super) fn unfinished(
+    request: &ExportRequest,
+    store: &dyn Store,
+) -> Result<Option<Manifest>, ExportError> {
     let refused = |reason: String| ExportError::Resume {
-        path: request.out.display().to_string(),
+        path: store.shown(""),
         reason,
     };
-    // A folder that holds something else is refused as without --resume.
-    let Ok(earlier) = manifest::read(&request.out) else {
-        return Ok(None);
+    let earlier = match store.manifest() {
+        Ok(earlier) => earlier,
+        // To be told to begin anew for it would cost what is finished.
+        Err(error) if error.is_of_store() => {
+            return Err(ExportError::Store(StoreError::Io {
+                path: store.shown(""),
+                source: io::Error::other(error),
+            }));
+        }
+        // A place that holds nothing or something else is refused as without --resume.
+        Err(_) => return Ok(None),
     };
     if earlier.status == Status::Finished {
         return Err(refused(
@@ -43,46 +55,48 @@ pub(super) fn unfinished(request: &ExportRequest) -> Result<Option<Manifest>, Ex
     }
 }
 
-/// How many finished files of an unfinished export a folder has, with which `resume` could go on.
-pub fn resumable_files(folder: &Path) -> usize {
-    let is_unfinished =
-        manifest::read(folder).is_ok_and(|manifest| manifest.status != Status::Finished);
-    match is_unfinished {
-        true => finished_files(folder),
-        false => 0,
+/// How many finished files of an unfinished export lie in a store, with which another run could go on.
+pub fn resumable_files(contents: &dyn Contents) -> usize {
+    match contents.manifest() {
+        Ok(manifest) if manifest.status != Status::Finished => files_to_go_on_with(&manifest),
+        _ => 0,
     }
 }
 
-/// How many finished files an export folder has that another run can go on with.
-pub(super) fn finished_files(folder: &Path) -> usize {
-    let found = manifest::read(folder).ok();
-    let Some(manifest) = found.filter(|manifest| manifest.resume.is_some()) else {
+/// How many finished files lie there that another run can go on with, whatever the status of the export.
+///
+/// # Errors
+/// If that cannot be told now.
+pub(super) fn finished_files(contents: &dyn Contents) -> Result<usize, ManifestError> {
+    match contents.manifest() {
+        Ok(manifest) => Ok(files_to_go_on_with(&manifest)),
+        Err(error) if error.is_of_store() => Err(error),
+        Err(_) => Ok(0),
+    }
+}
+
+fn files_to_go_on_with(manifest: &Manifest) -> usize {
+    if manifest.resume.is_none() {
         return 0;
-    };
-    let relations = manifest
-        .entities
-        .iter()
-        .flat_map(|entity| &entity.relations);
+    }
+    let entities = manifest.entities.iter();
+    let relations = entities.flat_map(|entity| &entity.relations);
     relations.flat_map(RelationEntry::files).count()
 }
 
-/// Takes up the export of `earlier`, in its folder: the manifest to begin with, in which only files that are there as
+/// Takes up the export of `earlier`: the ledger to begin with, in which only files that are there as
 /// they should be are finished.
 ///
 /// # Errors
-/// Where the folder cannot be put in order.
+/// If what is there cannot be put in order.
 pub(super) fn go_on(
-    out: &Path,
+    draft: &dyn Draft,
     earlier: Manifest,
     first: Manifest,
-) -> Result<Manifest, ExportError> {
-    let mut manifest = Manifest {
-        entities: earlier.entities,
-        started_at: earlier.started_at,
-        ..first
-    };
-    take_up(out, &mut manifest).map_err(ExportError::Write)?;
-    Ok(manifest)
+) -> Result<Ledger, ExportError> {
+    let mut ledger = Ledger::go_on(first, earlier);
+    take_up(draft, &mut ledger).map_err(ExportError::Write)?;
+    Ok(ledger)
 }
 
 /// In what an earlier export differs from the one that is asked for.
@@ -146,43 +160,14 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
 }
 
 /// Puts what an earlier run finished into the entries of this one, but for relations that are collected: records that
-/// are made only now may add to them. Returns the places of the files that are kept.
-pub(super) fn merge(
+/// are made only now may add to them. Returns the files that are kept.
+pub(super) fn unite(
     plan: &Plan,
     entities: &mut [EntityEntry],
     earlier: Vec<EntityEntry>,
-) -> HashSet<FilePlace> {
-    let mut kept = HashSet::new();
-    for before in earlier {
-        let Some((entity, now)) = entities
-            .iter_mut()
-            .enumerate()
-            .find(|(_, now)| now.id == before.id && now.prefix == before.prefix)
-        else {
-            continue;
-        };
-        for old in before.relations {
-            let Some((relation, new)) = now
-                .relations
-                .iter_mut()
-                .enumerate()
-                .find(|(_, new)| new.relation == old.relation && new.batched == old.batched)
-            else {
-                continue;
-            };
-            if let Ok(PlanSource::Collected(_)) = plan.relations[relation].source {
-                continue;
-            }
-            if old.file.is_some() {
-                kept.insert((entity, relation, None));
-            }
-            for batch in old.batches.iter().flatten() {
-                if batch.status == BatchStatus::Finished {
-                    kept.insert((entity, relation, Some(batch.batch_number)));
-                }
-            }
-            *new = old;
-        }
-    }
-    kept
+) -> HashSet<FileKey> {
+    output::unite(entities, earlier, |relation| {
+        let source = &plan.relations[relation].source;
+        matches!(source, Ok(PlanSource::Collected(_)))
+    })
 }

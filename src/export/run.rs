@@ -1,41 +1,48 @@
-//! A whole export: from a snapshot's name to a complete folder.
+//! A whole export: from a snapshot's name to a complete export in its place.
+
+use std::sync::Arc;
 
 use crate::fault::caught;
-use crate::output::{Claim, EntityEntry, Folder, Holding, Manifest, Message, Status, Writer};
+use crate::output::{Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message, Status, Writer};
 use crate::resolve::Outcome;
 use crate::snapshot::Snapshot;
 use crate::timings::{Phase, Timings};
 
 use super::batches::{BatchError, Batches};
-use super::entries::{first_manifest, known};
+use super::entries::{first_manifest, metadata, read_facts};
 use super::error::{ExportError, batch_error};
 use super::failed;
 use super::find::{find_rows, open};
 use super::observer::{ExportObserver, Relay, expected};
 use super::report::ExportReport;
-use super::request::ExportRequest;
+use super::request::{Destination, ExportRequest};
 use super::resume;
 use super::warnings::late_warnings;
 
+#[cfg(test)]
+mod tests;
+
 /// Runs an export.
 ///
-/// The folder is made before anything is read and holds a manifest from then on. Where nothing can be exported it
-/// is taken away again; where some relation fails, or the run ends when some files are finished, it stays and says so.
+/// Its place is made before anything is read and holds a manifest from then on. If nothing can be exported it
+/// is taken away again; if some relation fails, or the run ends when some files are finished, it stays and says so.
 ///
 /// # Errors
-/// Where there is no export at all: the snapshot or the entity cannot be read, or the folder cannot be written.
+/// If there is no export at all: the snapshot or the entity cannot be read, or the place cannot be written to.
 pub fn run(
     request: &ExportRequest,
+    destination: &Destination,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Resolve);
     // A place that can never be right, or is another run's, is told before anything is read.
-    let place = claim(request)?;
+    let held = claim(request, destination)?;
     match open(request) {
-        Ok(snapshot) => run_in_folder(request, snapshot, place, observer),
+        Ok(snapshot) => run_in_place(request, snapshot, held, observer),
         Err(error) => {
-            failed::note_unread(request, &place.claim, &error);
+            let is_forced = destination.begin == Begin::Replace;
+            failed::note_unread(request, &*held.claim, is_forced, &error);
             Err(error)
         }
     }
@@ -47,66 +54,69 @@ pub fn run(
 /// As [`run()`].
 pub fn run_from(
     request: &ExportRequest,
+    destination: &Destination,
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
-    let place = claim(request)?;
-    run_in_folder(request, snapshot, place, observer)
+    let held = claim(request, destination)?;
+    run_in_place(request, snapshot, held, observer)
 }
 
 /// Where an export is written, held for this run.
-struct Place {
-    claim: Claim,
+struct HeldPlace {
+    claim: Box<dyn Claim>,
+    begin: Begin,
     /// What is there already, to be gone on with.
     unfinished: Option<Manifest>,
 }
 
-/// Claims the folder; only then it is looked at.
-fn claim(request: &ExportRequest) -> Result<Place, ExportError> {
-    let claim = Claim::take(&request.out)?;
-    let unfinished = match request.resume {
-        true => resume::unfinished(request)?,
-        false => None,
+/// Claims the place; only then it is looked at.
+fn claim(request: &ExportRequest, destination: &Destination) -> Result<HeldPlace, ExportError> {
+    let claim = destination.store.claim()?;
+    let (begin, unfinished) = match destination.begin {
+        Begin::Resume => match resume::unfinished(request, &*destination.store)? {
+            Some(unfinished) => (Begin::Resume, Some(unfinished)),
+            None => (Begin::New, None),
+        },
+        begin => (begin, None),
     };
-    if unfinished.is_none() {
-        claim.check(request.force, Holding::EXPORT)?;
-    }
-    Ok(Place { claim, unfinished })
+    claim.check(begin)?;
+    Ok(HeldPlace {
+        claim,
+        begin,
+        unfinished,
+    })
 }
 
-fn run_in_folder(
+fn run_in_place(
     request: &ExportRequest,
     snapshot: Snapshot,
-    place: Place,
+    held: HeldPlace,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
-    let mut first = first_manifest(request, &snapshot);
-    let folder = match place.unfinished {
-        Some(earlier) => {
-            let folder = place.claim.go_on()?;
-            first = resume::go_on(folder.work(), earlier, first)?;
-            folder
-        }
-        None => place.claim.create(request.force)?,
+    let first = first_manifest(request, &snapshot);
+    let draft = held.claim.begin(held.begin)?;
+    let ledger = match held.unfinished {
+        Some(earlier) => resume::go_on(&*draft, earlier, first)?,
+        None => Ledger::new(first),
     };
+    let first = ledger.manifest().clone();
     // An interrupted run does not wait for queries that still have the snapshot.
     let ending = snapshot.ending();
-    // A fault leaves what a full disk leaves: a folder to be gone on with.
-    let exported = caught(|| run_in(request, snapshot, &folder, first.clone(), observer))
+    // A fault leaves what a full disk leaves: something to be gone on with.
+    let exported = caught(|| run_in(request, snapshot, &draft, ledger, observer))
         .unwrap_or_else(|fault| Err(fault.into()));
     drop(ending);
     match exported {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
-            let older_stays = !complete && folder.replaces();
+            let older_stays = !complete && draft.replaces();
             let place = match complete {
                 true => {
-                    let place = folder.commit();
-                    let place = place.inspect_err(|_| failed::reopen(&folder, &first))?;
-                    folder.clear_failed();
-                    place
+                    let place = draft.commit();
+                    place.inspect_err(|_| failed::reopen(&*draft, &first))?
                 }
-                false => failed::set_aside(&folder)?,
+                false => failed::set_aside(&*draft)?,
             };
             Ok(ExportReport {
                 manifest,
@@ -116,7 +126,8 @@ fn run_in_folder(
             })
         }
         Err(error) => {
-            failed::leave(request, &folder, first, &error);
+            let is_forced = held.begin == Begin::Replace;
+            failed::leave(&*draft, first, is_forced, &error);
             Err(error)
         }
     }
@@ -127,45 +138,49 @@ type Exported = (Manifest, Vec<(String, String)>);
 fn run_in(
     request: &ExportRequest,
     snapshot: Snapshot,
-    folder: &Folder,
-    first: Manifest,
+    draft: &Arc<dyn Draft>,
+    ledger: Ledger,
     observer: &mut dyn ExportObserver,
 ) -> Result<Exported, ExportError> {
-    let earlier = first.entities.clone();
-    let writer = Writer::start(folder.work(), first).map_err(ExportError::Write)?;
+    let earlier = ledger.manifest().entities.clone();
+    let writer = Writer::start(Arc::clone(draft), ledger).map_err(ExportError::Write)?;
     let outcome = match find_rows(request, snapshot, observer) {
         Ok(outcome) => outcome,
         Err(error) => {
-            // Its manifest goes away with the folder.
+            // Its manifest goes away with the rest.
             writer.abandon();
             return Err(error);
         }
     };
-    let manifest = write_rows(request, folder, writer, &outcome, earlier, observer)?;
+    let name = draft.name();
+    let manifest = write_rows(request, &name, writer, &outcome, earlier, observer)?;
     Ok((manifest, outcome.resolved.plan.left_out.clone()))
 }
 
-/// Writes the rows that were found into a folder, but for what an `earlier` run finished there. Returns the manifest as it was written.
+/// Writes the rows that were found, but for what an `earlier` run finished. Returns the manifest as it was written.
+/// `name` is that of the place, which the metadata tells.
 pub(super) fn write_rows(
     request: &ExportRequest,
-    folder: &Folder,
+    name: &str,
     mut writer: Writer,
     outcome: &Outcome,
     earlier: Vec<EntityEntry>,
     observer: &mut dyn ExportObserver,
 ) -> Result<Manifest, ExportError> {
-    let mut known = known(request, folder, outcome);
-    let finished = resume::merge(&outcome.resolved.plan, &mut known.entities, earlier);
+    let mut facts = read_facts(request, outcome);
+    let metadata = metadata(request, name, outcome, &facts.entities);
+    let finished = resume::unite(&outcome.resolved.plan, &mut facts.entities, earlier);
     for warning in late_warnings(request, outcome) {
         tracing::warn!("{warning}");
     }
-    if let Some(error) = &known.error {
+    if let Some(error) = &facts.error {
         tracing::error!("{error}");
     }
     let resolved = &outcome.resolved;
     observer.writing(expected(resolved));
+    let facts = Box::new(facts);
     let written = writer
-        .send(Message::Known(Box::new(known)))
+        .send(Message::Read { facts, metadata })
         .map_err(BatchError::Write)
         .and_then(|()| {
             let interrupted = &request.interrupted;

@@ -3,12 +3,14 @@
 
 use std::path::{Component, Path};
 
+use super::batch_number::BatchNumber;
+
 /// The file that describes the whole export.
 pub const METADATA: &str = "metadata.json.gz";
 
 /// The path of a relation's file below the output folder: `json` for a relation that is one object rather
 /// than NDJSON, `batch` for one of its batches.
-pub fn file(prefix: &str, relation: &str, json: bool, batch: Option<u32>) -> String {
+pub fn file(prefix: &str, relation: &str, json: bool, batch: Option<BatchNumber>) -> String {
     match batch {
         Some(number) => format!("{prefix}/{relation}/batch_{number}.ndjson.gz"),
         None if json => format!("{prefix}/{relation}.json.gz"),

@@ -1,13 +1,13 @@
 //! The manifest: what an export folder holds and how far it is.
 //!
 //! `manifest.json` is the status manifest. Entries of relations and batches carry exactly the keys of GitLab's
-//! status endpoint, in its order, and beside them the file with its size and SHA-256.
-
-use std::path::Path;
+//! status endpoint, in its order, and beside them the file with its size and SHA-256. This file says what a manifest
+//! is; what happens to files becomes a manifest in the [`Ledger`](super::Ledger), which alone changes one.
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
+use super::batch_number::BatchNumber;
+use crate::pipeline::EntityId;
 use crate::timings::Times;
 
 /// Name of the file in the output folder.
@@ -46,9 +46,39 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Reads a manifest; `shown` is what messages call it.
+    ///
+    /// # Errors
+    /// If it is no manifest, or has another version.
+    pub fn parse(bytes: &[u8], shown: String) -> Result<Manifest, ManifestError> {
+        // Another version may have another form, too.
+        if let Ok(Head { manifest_version }) = serde_json::from_slice(bytes)
+            && manifest_version != VERSION
+        {
+            return Err(ManifestError::Version {
+                path: shown,
+                found: manifest_version,
+            });
+        }
+        serde_json::from_slice(bytes).map_err(|source| ManifestError::Form {
+            path: shown,
+            source,
+        })
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// None, since nothing in a manifest is a map with other keys than text.
+    pub fn to_json(&self) -> std::io::Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
     /// The manifest as if these entities alone had been exported: the others are in neither its list, nor its status, nor what
     /// it keeps of how they were named.
-    pub fn only(&self, wanted: impl Fn(i64) -> bool) -> Manifest {
+    pub fn only(&self, wanted: impl Fn(EntityId) -> bool) -> Manifest {
         let entities = self.entities.iter().filter(|entity| wanted(entity.id));
         let entities: Vec<EntityEntry> = entities.cloned().collect();
         let mut relations = entities.iter().flat_map(|entity| &entity.relations);
@@ -67,6 +97,12 @@ impl Manifest {
             ..self.clone()
         }
     }
+}
+
+/// What a manifest of any version has.
+#[derive(Deserialize)]
+struct Head {
+    manifest_version: u32,
 }
 
 /// Where the rows came from.
@@ -118,7 +154,7 @@ pub struct ResumeEntry {
 /// One exported entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntityEntry {
-    pub id: i64,
+    pub id: EntityId,
     #[serde(rename = "type")]
     pub kind: String,
     pub full_path: String,
@@ -154,7 +190,7 @@ pub struct RelationEntry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchEntry {
     pub status: BatchStatus,
-    pub batch_number: u32,
+    pub batch_number: BatchNumber,
     pub objects_count: u64,
     pub error: Option<String>,
     pub updated_at: String,
@@ -163,7 +199,7 @@ pub struct BatchEntry {
 }
 
 /// A complete file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileEntry {
     /// Path from the output folder, with `/`.
     pub file: String,
@@ -299,6 +335,20 @@ impl RelationEntry {
     }
 }
 
+impl ManifestError {
+    /// True if the store failed: there may be a manifest all the same.
+    pub fn is_of_store(&self) -> bool {
+        match self {
+            // What has the name but is no file was put there by somebody.
+            ManifestError::Io { source, .. } => !matches!(
+                source.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput
+            ),
+            ManifestError::Form { .. } | ManifestError::Version { .. } => false,
+        }
+    }
+}
+
 /// Why a manifest cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -319,46 +369,4 @@ pub enum ManifestError {
          use the program that wrote it"
     )]
     Version { path: String, found: u32 },
-}
-
-/// Replaces the manifest of an output folder.
-///
-/// # Errors
-/// Those of the file system.
-pub(crate) fn write(folder: &Path, manifest: &Manifest) -> std::io::Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(manifest)?;
-    bytes.push(b'\n');
-    atomic::replace(&folder.join(FILE_NAME), &bytes)
-}
-
-/// What a manifest of any version has.
-#[derive(Deserialize)]
-struct Head {
-    manifest_version: u32,
-}
-
-/// Reads the manifest of an output folder.
-///
-/// # Errors
-/// Where the file is missing, is no manifest, or has another version.
-pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
-    let path = folder.join(FILE_NAME);
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io {
-        path: shown.clone(),
-        source,
-    })?;
-    // Another version may have another form, too.
-    if let Ok(Head { manifest_version }) = serde_json::from_slice(&bytes)
-        && manifest_version != VERSION
-    {
-        return Err(ManifestError::Version {
-            path: shown,
-            found: manifest_version,
-        });
-    }
-    serde_json::from_slice(&bytes).map_err(|source| ManifestError::Form {
-        path: shown,
-        source,
-    })
 }

@@ -7,17 +7,16 @@
 mod content;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::claim::LOCK;
+use super::batch_number::BatchNumber;
 use super::layout;
 use super::manifest::{self, BatchStatus, FileEntry, Manifest, RelationEntry, Status};
+use super::store::Contents;
 use crate::pipeline::Form;
 use content::{Content, Found};
 
@@ -56,13 +55,14 @@ struct Expected<'a> {
     content: Content,
 }
 
-/// Holds a folder against its manifest. `form` is the form of a relation, where the pipeline that was used is known.
+/// Holds what lies in a store against its manifest. `form` is the form of a relation, if the pipeline that was used is
+/// known.
 /// `read` counts the bytes that have been read, for progress.
 ///
 /// # Errors
-/// Where the folder cannot be listed; files that cannot be read are problems.
+/// If the store cannot be listed; files that cannot be read are problems.
 pub fn verify(
-    folder: &Path,
+    store: &dyn Contents,
     manifest: &Manifest,
     form: &(dyn Fn(&str) -> Option<Form> + Sync),
     read: &AtomicU64,
@@ -85,7 +85,7 @@ pub fn verify(
     };
     let results: Vec<(Found, Vec<Problem>)> = files
         .par_iter()
-        .map(|(name, expected)| file(folder, name, expected, read))
+        .map(|(name, expected)| file(store, name, expected, read))
         .collect();
     for (found, wrong) in results {
         verified.files += 1;
@@ -94,7 +94,7 @@ pub fn verify(
         problems.extend(wrong);
     }
     if !manifest.entities.is_empty() {
-        let found = content::read(&folder.join(layout::METADATA), Content::Object, read);
+        let found = content::read(store, layout::METADATA, Content::Object, read);
         verified.files += 1;
         verified.bytes += found.bytes;
         problems.extend(found.problems.into_iter().map(|message| Problem {
@@ -102,8 +102,8 @@ pub fn verify(
             message,
         }));
     }
-    let known = Known::new(manifest, &files);
-    unknown(folder, "", &known, &mut problems)?;
+    let known = KnownNames::new(manifest, &files);
+    unknown(store, "", &known, &mut problems)?;
     problems.sort();
     verified.problems = problems;
     Ok(verified)
@@ -111,12 +111,12 @@ pub fn verify(
 
 /// Reads a file and holds it against its entry.
 fn file(
-    folder: &Path,
+    store: &dyn Contents,
     name: &str,
     expected: &Expected<'_>,
     read: &AtomicU64,
 ) -> (Found, Vec<Problem>) {
-    let found = content::read(&folder.join(name), expected.content, read);
+    let found = content::read(store, name, expected.content, read);
     let mut messages = found.problems.clone();
     if let Some(sha256) = &found.sha256 {
         if found.bytes != expected.entry.bytes {
@@ -272,7 +272,7 @@ impl<'a> Checker<'a> {
         }
         for (position, batch) in batches.iter().enumerate() {
             let place = format!("{place}, batch {}", batch.batch_number);
-            if u64::from(batch.batch_number) != position as u64 + 1 {
+            if batch.batch_number.position() != position {
                 self.wrong(format!("{place} stands in place {}", position + 1));
                 continue;
             }
@@ -318,7 +318,7 @@ impl<'a> Checker<'a> {
         place: &str,
         prefix: &str,
         relation: &'a RelationEntry,
-        batch: Option<u32>,
+        batch: Option<BatchNumber>,
         entry: &'a FileEntry,
         objects: u64,
     ) {
@@ -358,12 +358,12 @@ impl<'a> Checker<'a> {
 }
 
 /// What belongs into the folder.
-struct Known<'a> {
+struct KnownNames<'a> {
     files: BTreeSet<&'a str>,
     folders: BTreeSet<String>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownNames<'a> {
     fn new(manifest: &'a Manifest, files: &BTreeMap<&'a str, Expected<'a>>) -> Self {
         let mut folders = BTreeSet::new();
         for entity in &manifest.entities {
@@ -372,38 +372,33 @@ impl<'a> Known<'a> {
                 folders.insert(format!("{}/{}", entity.prefix, relation.relation));
             }
         }
-        Known {
+        KnownNames {
             files: files
                 .keys()
                 .copied()
-                // A run that was killed may have left its lock.
-                .chain([manifest::FILE_NAME, layout::METADATA, LOCK])
+                .chain([manifest::FILE_NAME, layout::METADATA])
                 .collect(),
             folders,
         }
     }
 }
 
-/// Finds what lies in the folder though the manifest does not know it. Follows no links.
+/// Finds what lies in the store though the manifest does not know it.
 fn unknown(
-    folder: &Path,
+    store: &dyn Contents,
     below: &str,
-    known: &Known<'_>,
+    known: &KnownNames<'_>,
     problems: &mut Vec<Problem>,
 ) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if below.is_empty() {
-            name
-        } else {
-            format!("{below}/{name}")
+    for found in store.list(below)? {
+        let path = match below.is_empty() {
+            true => found.name,
+            false => format!("{below}/{}", found.name),
         };
-        let is_folder = entry.file_type()?.is_dir();
-        if is_folder && known.folders.contains(&path) {
+        if found.is_folder && known.folders.contains(&path) {
             // At most two levels deep: deeper folders are known to no manifest.
-            unknown(&entry.path(), &path, known, problems)?;
-        } else if is_folder || !known.files.contains(path.as_str()) {
+            unknown(store, &path, known, problems)?;
+        } else if found.is_folder || !known.files.contains(path.as_str()) {
             problems.push(Problem {
                 file: path,
                 message: "the manifest does not know it".to_owned(),

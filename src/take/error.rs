@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::output::FolderError;
+use crate::output::StoreError;
 use crate::resolve::ResolveError;
 use crate::snapshot::SnapshotError;
 
@@ -10,7 +10,7 @@ use crate::snapshot::SnapshotError;
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Store(#[from] StoreError),
     /// The source cannot even be opened; the message names it.
     #[error(transparent)]
     Open(Box<SnapshotError>),

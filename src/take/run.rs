@@ -7,7 +7,7 @@ use super::manifest::{self, SCHEMA, SourceEntry, Taken};
 use super::request::{TakeObserver, TakeRequest};
 use super::tables::{TakenTables, needed};
 use super::{groups, whole};
-use crate::output::{Claim, Folder, Holding, atomic, now};
+use crate::output::{FolderClaim, FolderDraft, Holding, atomic, now};
 use crate::pipeline::{Pipeline, doubtful_keys};
 use crate::resolve::Selection;
 use crate::snapshot;
@@ -31,18 +31,18 @@ pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Ta
     let timings = Timings::start();
     let _work = timings.work(Phase::Scan);
     // A place that can never be right, or is another run's, is told before anything is read.
-    let claim = Claim::take(&request.out)?;
+    let claim = FolderClaim::take(&request.out)?;
     claim.check_beside(request.force, SNAPSHOT)?;
     let source = snapshot::open_with(&request.from, &request.open)
         .map_err(|error| TakeError::Open(Box::new(error)))?;
-    let folder = claim.create_beside(request.force, SNAPSHOT)?;
+    let folder = FolderDraft::beside(claim, request.force, SNAPSHOT)?;
     let taken = take_into(request, source, &folder, observer)
-        .and_then(|taken| Ok(folder.commit().map(|_| taken)?));
+        .and_then(|taken| Ok(folder.put().map(|_| taken)?));
     match taken {
         Ok(taken) => Ok(taken),
         Err(error) => {
             let shown = folder.work().display().to_string();
-            if let Err(error) = folder.discard() {
+            if let Err(error) = folder.take_away() {
                 tracing::warn!("cannot clear {shown}: {error}");
             }
             Err(error)
@@ -53,7 +53,7 @@ pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Ta
 fn take_into(
     request: &TakeRequest,
     source: Snapshot,
-    folder: &Folder,
+    folder: &FolderDraft,
     observer: &mut dyn TakeObserver,
 ) -> Result<Taken, TakeError> {
     let from = SourceEntry {

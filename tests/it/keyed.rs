@@ -161,7 +161,12 @@ fn subgroups_are_found_with_and_without_the_array_of_ancestors() {
             let out = dir.join(&format!("keyed-{position}-{}", groups.len()));
             let source = changed(&dir, &dump);
             let report = export(source, &request(&out, named(&[name], true))).unwrap();
-            let found: Vec<i64> = report.manifest.entities.iter().map(|it| it.id).collect();
+            let found: Vec<i64> = report
+                .manifest
+                .entities
+                .iter()
+                .map(|it| it.id.into())
+                .collect();
             assert_eq!(found, groups, "{name}");
             assert_same_files(name, &contents(&out), &from_dump.contents());
         }
@@ -367,7 +372,7 @@ fn rows_that_are_refused_fail_their_files_and_all_behind_them() {
             .iter()
             .take_while(|batch| batch.file.is_some())
             .count();
-        assert_eq!(contents(&report.place).len(), finished);
+        assert_eq!(contents(Path::new(&report.place)).len(), finished);
         for batch in &batches[finished..] {
             assert!(batch.file.is_none());
             assert!(batch.error.as_ref().unwrap().contains("permission denied"));

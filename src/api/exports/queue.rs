@@ -8,8 +8,8 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::data_folder::{RunRequest, SnapshotFolder};
 use super::run::{Run, State, remove};
-use super::store::{RunRequest, Store};
 use crate::output::now;
 
 /// What a group has.
@@ -44,7 +44,7 @@ struct Inner {
 
 /// Runs that wait, run and are over.
 pub struct Queue {
-    store: Store,
+    folder: SnapshotFolder,
     /// Groups that may wait.
     room: usize,
     /// Held while a request is written to disk, so not for those who only ask what there is.
@@ -59,14 +59,14 @@ impl Queue {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(store: Store, room: usize) -> io::Result<Queue> {
+    pub fn open(folder: SnapshotFolder, room: usize) -> io::Result<Queue> {
         let mut inner = Inner::default();
         let mut known = RunsByGroup::new();
         let mut all = Vec::new();
-        let (runs, last) = store.runs()?;
+        let (runs, last) = folder.runs()?;
         inner.next = last;
         for (number, request) in runs {
-            all.push(Arc::new(Run::found(number, store.run(number), request)));
+            all.push(Arc::new(Run::found(number, folder.run(number), request)));
         }
         for run in &all {
             for group in run.groups() {
@@ -85,11 +85,11 @@ impl Queue {
                 continue;
             }
             if !uses(&known, &run) {
-                remove(&store.run(run.number));
+                remove(&folder.run(run.number));
             }
         }
         Ok(Queue {
-            store,
+            folder,
             room,
             inner: Mutex::new(inner),
             known: Mutex::new(known),
@@ -97,8 +97,8 @@ impl Queue {
         })
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn folder(&self) -> &SnapshotFolder {
+        &self.folder
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -135,7 +135,7 @@ impl Queue {
             Some(run) => {
                 let mut request = run.request();
                 request.groups.extend(asked.clone());
-                self.store.write(run.number, &request)?;
+                self.folder.write(run.number, &request)?;
                 for (group, at) in asked {
                     run.add(group, at);
                 }
@@ -150,9 +150,9 @@ impl Queue {
                     attempts: 0,
                     error: None,
                 };
-                self.store.write(number, &request)?;
+                self.folder.write(number, &request)?;
                 inner.next = number;
-                let run = Arc::new(Run::new(number, self.store.run(number), request));
+                let run = Arc::new(Run::new(number, self.folder.run(number), request));
                 inner.waiting.push_back(Arc::clone(&run));
                 run
             }
@@ -186,7 +186,7 @@ impl Queue {
             if older.groups().is_empty() {
                 inner.waiting.retain(|run| !Arc::ptr_eq(run, older));
                 older.doom();
-            } else if let Err(error) = self.store.write(older.number, &older.request()) {
+            } else if let Err(error) = self.folder.write(older.number, &older.request()) {
                 // After a restart the groups would be exported twice, and the newer run would win.
                 tracing::warn!(
                     "cannot rewrite the request of export {}: {error}",
@@ -223,7 +223,7 @@ impl Queue {
             }
             request.groups.retain(|group, _| !is_asked(group));
             // On disk first: what is taken back must not come again with the next start.
-            self.store.write(run.number, &request)?;
+            self.folder.write(run.number, &request)?;
             let mut known = self.known();
             for group in groups {
                 run.remove(group);
@@ -262,7 +262,7 @@ impl Queue {
     /// Those of the file system.
     pub fn keep(&self, run: &Run) -> io::Result<()> {
         let _inner = self.lock();
-        self.store.write(run.number, &run.request())
+        self.folder.write(run.number, &run.request())
     }
 
     /// What a group has.

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::data_folder::{self, RunRequest};
 use super::progress::{Progress, Timing};
-use super::store::{self, RunRequest};
-use crate::output::{EntityEntry, Manifest, Status, manifest};
+use crate::output::{Contents, EntityEntry, FolderStore, Manifest, Status, Store};
+use crate::pipeline::EntityId;
 
 /// How old what is known of a running export's manifest may be. The engine writes it every quarter of a second.
 const FRESH: Duration = Duration::from_millis(100);
@@ -50,6 +52,8 @@ struct Inner {
 pub struct Run {
     pub number: u64,
     folder: PathBuf,
+    /// The engine's output.
+    store: Arc<FolderStore>,
     pub batched: bool,
     pub batch_size: u32,
     pub progress: Progress,
@@ -65,6 +69,7 @@ impl Run {
     pub fn new(number: u64, folder: PathBuf, request: RunRequest) -> Run {
         Run {
             number,
+            store: Arc::new(FolderStore::new(data_folder::files(&folder))),
             folder,
             batched: request.batched,
             batch_size: request.batch_size,
@@ -83,12 +88,12 @@ impl Run {
 
     /// A run that an earlier server left: over, failed, or to be run again.
     pub fn found(number: u64, folder: PathBuf, request: RunRequest) -> Run {
-        let manifest = manifest::read(&store::files(&folder)).ok();
         let timing = fs::read(folder.join(TIMING))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let error = request.error.clone();
         let mut run = Run::new(number, folder, request);
+        let manifest = run.store.manifest().ok();
         let over = manifest.filter(|manifest| manifest.finished_at.is_some());
         let state = match (&over, error) {
             (_, Some(error)) => State::Failed(error),
@@ -110,9 +115,22 @@ impl Run {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The engine's output folder.
-    pub fn files(&self) -> PathBuf {
-        store::files(&self.folder)
+    /// The files that the engine wrote.
+    pub fn contents(&self) -> &dyn Contents {
+        &*self.store
+    }
+
+    /// Where the engine writes to.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    /// Takes away what the engine wrote, to begin anew.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn clear(&self) -> io::Result<()> {
+        fs::remove_dir_all(data_folder::files(&self.folder))
     }
 
     pub fn state(&self) -> State {
@@ -218,7 +236,7 @@ impl Run {
     pub fn manifest(&self) -> Option<Arc<Manifest>> {
         let mut inner = self.lock();
         if inner.state == State::Running && inner.read_at.is_none_or(|at| at.elapsed() >= FRESH) {
-            if let Ok(manifest) = manifest::read(&self.files()) {
+            if let Ok(manifest) = self.store.manifest() {
                 inner.manifest = Some(Arc::new(manifest));
             }
             inner.read_at = Some(Instant::now());
@@ -238,7 +256,7 @@ impl Run {
         let over = self.over();
         let entities = over.iter().flat_map(|found| &found.entities);
         let complete = entities.filter(|entity| is_complete(entity));
-        complete.map(|entity| entity.id).collect()
+        complete.map(|entity| entity.id.into()).collect()
     }
 
     /// The manifest of a run that is over, where nothing beyond single relations is wrong.
@@ -262,7 +280,7 @@ fn is_complete(entity: &EntityEntry) -> bool {
 /// The entry of a group in a manifest, and its position.
 pub fn entity(manifest: &Manifest, group: i64) -> Option<(usize, &EntityEntry)> {
     let mut entities = manifest.entities.iter().enumerate();
-    entities.find(|(_, entity)| entity.id == group)
+    entities.find(|(_, entity)| entity.id == EntityId::from(group))
 }
 
 impl Drop for Run {

@@ -16,9 +16,9 @@ use super::queue::Queue;
 use super::run::{Run, RunOutcome};
 use crate::api::metrics::Metrics;
 use crate::export::{
-    DEFAULT_BATCH_SIZE, ExportError, ExportOptions, ExportRequest, run as run_export,
+    DEFAULT_BATCH_SIZE, Destination, ExportError, ExportOptions, ExportRequest, run as run_export,
 };
-use crate::output::{FolderError, GzipLevel, Manifest, Status};
+use crate::output::{Begin, GzipLevel, Manifest, Status, StoreError};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
 use crate::snapshot::OpenOptions;
@@ -162,14 +162,14 @@ impl Worker {
 }
 
 fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
-    let out = run.files();
+    let destination = Destination {
+        store: run.store(),
+        // What a server that was stopped or killed had finished is kept.
+        begin: Begin::Resume,
+    };
     let request = ExportRequest {
         snapshot: engine.snapshot.clone(),
         open: OpenOptions::default(),
-        out,
-        force: false,
-        // What a server that was stopped or killed had finished is kept.
-        resume: true,
         pipeline: engine.pipeline.clone(),
         selection: Selection {
             relations: Relations::All,
@@ -201,15 +201,15 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
             "the snapshot was written again since the server started: start the server again";
         return Err(ExportError::Plan(reason.to_owned()));
     }
-    let mut report = run_export(&request, &mut Watch(&run.progress));
+    let mut report = run_export(&request, &destination, &mut Watch(&run.progress));
     // The folder is this run's own: what cannot be gone on with is in nobody's way.
     if let Err(
-        error @ (ExportError::Resume { .. } | ExportError::Folder(FolderError::Exists { .. })),
+        error @ (ExportError::Resume { .. } | ExportError::Store(StoreError::Exists { .. })),
     ) = &report
     {
         tracing::warn!("beginning anew: {error}");
-        fs::remove_dir_all(&request.out).map_err(ExportError::Write)?;
-        report = run_export(&request, &mut Watch(&run.progress));
+        run.clear().map_err(ExportError::Write)?;
+        report = run_export(&request, &destination, &mut Watch(&run.progress));
     }
     let report = report?;
     // What came between the last look and the end is no reason to throw the export away.

@@ -1,7 +1,6 @@
 //! GraphQL's `UserCore`: users that exports name. Others are nobody's business.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use async_graphql::connection::PageInfo;
@@ -14,6 +13,7 @@ use crate::api::App;
 use crate::api::access::Access;
 use crate::api::directory::User;
 use crate::api::exports::Run;
+use crate::output::FileReader;
 
 /// The relation with the users that an export names.
 const RELATION: &str = "user_contributions";
@@ -165,7 +165,7 @@ fn search(
     let Some(file) = file else {
         return Ok(());
     };
-    let file = File::open(run.files().join(&file.file))?;
+    let file = FileReader::new(run.contents().read(&file.file)?);
     for line in BufReader::new(GzDecoder::new(BufReader::new(file))).lines() {
         let user: User = serde_json::from_str(&line?)?;
         // Who is known for a ghost is one.

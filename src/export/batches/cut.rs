@@ -1,7 +1,7 @@
 //! Where a relation's rows go: which file the next row belongs to, and where files end.
 
 use crate::export::render::BadValue;
-use crate::output::FileId;
+use crate::output::{BatchNumber, FileId};
 
 /// A relation of an entity while its rows are cut into files and jobs.
 #[derive(Default)]
@@ -28,7 +28,9 @@ impl Cut {
             entity: self.entity,
             relation: self.relation,
             // That there are not too many batches has been checked.
-            batch: self.batch_size.map(|size| (self.given / size) as u32 + 1),
+            batch: self
+                .batch_size
+                .and_then(|size| BatchNumber::at(self.given / size)),
             json: self.json,
         }
     }

@@ -1,8 +1,6 @@
 //! One file of an export, read whole and once: checksum, gzip, JSON.
 
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::GzDecoder;
@@ -10,6 +8,7 @@ use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use crate::hex;
+use crate::output::store::{Contents, FileReader, is_no_file};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 64 << 10;
@@ -33,7 +32,7 @@ pub enum Content {
 #[derive(Debug, Default)]
 pub struct Found {
     pub bytes: u64,
-    /// `None` where the file could not be read to its end.
+    /// `None` if the file could not be read to its end.
     pub sha256: Option<String>,
     pub objects: u64,
     /// All of the content could be read, so that `objects` means something.
@@ -42,11 +41,12 @@ pub struct Found {
 }
 
 /// Reads a file. Memory holds one line at a time.
-pub fn read(path: &Path, content: Content, read: &AtomicU64) -> Found {
+pub fn read(store: &dyn Contents, name: &str, content: Content, read: &AtomicU64) -> Found {
     let mut found = Found::default();
-    if let Err(error) = read_into(path, content, read, &mut found) {
+    if let Err(error) = read_into(store, name, content, read, &mut found) {
         let reason = match error.kind() {
             io::ErrorKind::NotFound => "it is not there".to_owned(),
+            _ if is_no_file(&error) => error.to_string(),
             _ => format!("it cannot be read: {error}"),
         };
         found.problems.push(reason);
@@ -54,13 +54,15 @@ pub fn read(path: &Path, content: Content, read: &AtomicU64) -> Found {
     found
 }
 
-fn read_into(path: &Path, content: Content, read: &AtomicU64, found: &mut Found) -> io::Result<()> {
-    if !fs::symlink_metadata(path)?.is_file() {
-        found.problems.push("it is no regular file".to_owned());
-        return Ok(());
-    }
+fn read_into(
+    store: &dyn Contents,
+    name: &str,
+    content: Content,
+    read: &AtomicU64,
+    found: &mut Found,
+) -> io::Result<()> {
     let source = Hashed {
-        inner: BufReader::with_capacity(BUFFER, File::open(path)?),
+        inner: BufReader::with_capacity(BUFFER, FileReader::new(store.read(name)?)),
         sha256: Sha256::new(),
         bytes: 0,
         read,
@@ -154,7 +156,7 @@ fn object(line: &[u8]) -> Result<(), String> {
 
 /// Hashes and counts what is consumed.
 struct Hashed<'a> {
-    inner: BufReader<File>,
+    inner: BufReader<FileReader>,
     sha256: Sha256,
     bytes: u64,
     read: &'a AtomicU64,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::output::gzip::{self, GzipLevel};
+use crate::output::store::FolderStore;
 use crate::output::{BatchEntry, EntityEntry, OptionsEntry, PipelineEntry, SnapshotEntry};
 
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> FileEntry {
@@ -39,10 +40,10 @@ fn relation(name: &str, objects: u64, file: Option<FileEntry>) -> RelationEntry 
     }
 }
 
-fn batch(number: u32, objects: u64, file: FileEntry) -> BatchEntry {
+fn batch(position: usize, objects: u64, file: FileEntry) -> BatchEntry {
     BatchEntry {
         status: BatchStatus::Finished,
-        batch_number: number,
+        batch_number: BatchNumber::at(position).unwrap(),
         objects_count: objects,
         error: None,
         updated_at: String::new(),
@@ -69,7 +70,7 @@ fn export(folder: &Path) -> Manifest {
     let labels = RelationEntry {
         batched: true,
         batches_count: 2,
-        batches: Some(vec![batch(1, 2, one), batch(2, 1, two)]),
+        batches: Some(vec![batch(0, 2, one), batch(1, 1, two)]),
         ..relation("labels", 3, None)
     };
     Manifest {
@@ -101,7 +102,7 @@ fn export(folder: &Path) -> Manifest {
         missing_tables: 0,
         timings: None,
         entities: vec![EntityEntry {
-            id: 1,
+            id: 1.into(),
             kind: "Group".to_owned(),
             full_path: "acme".to_owned(),
             prefix: "group_1".to_owned(),
@@ -124,7 +125,13 @@ fn form(relation: &str) -> Option<Form> {
 }
 
 fn problems(folder: &Path, manifest: &Manifest) -> Vec<String> {
-    let verified = verify(folder, manifest, &form, &AtomicU64::new(0)).unwrap();
+    let verified = verify(
+        &FolderStore::new(folder),
+        manifest,
+        &form,
+        &AtomicU64::new(0),
+    )
+    .unwrap();
     verified.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -151,11 +158,23 @@ const BATCH_2: &str = "group_1/labels/batch_2.ndjson.gz";
 fn a_right_export_has_no_problems() {
     let temp = tempfile::tempdir().unwrap();
     let manifest = export(temp.path());
-    let verified = verify(temp.path(), &manifest, &form, &AtomicU64::new(0)).unwrap();
+    let verified = verify(
+        &FolderStore::new(temp.path()),
+        &manifest,
+        &form,
+        &AtomicU64::new(0),
+    )
+    .unwrap();
     assert_eq!(verified.problems, []);
     assert_eq!((verified.files, verified.objects), (5, 4));
     // Of a pipeline that is not known, the names tell enough.
-    let verified = verify(temp.path(), &manifest, &|_| None, &AtomicU64::new(0)).unwrap();
+    let verified = verify(
+        &FolderStore::new(temp.path()),
+        &manifest,
+        &|_| None,
+        &AtomicU64::new(0),
+    )
+    .unwrap();
     assert_eq!(verified.problems, []);
 }
 

@@ -1,16 +1,16 @@
 //! A source that finds rows by key, made of a dump: what a server would answer, without one.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::ops::{ControlFlow, Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use relexport::export::{
-    BatchObserver, Expected, ExportError, ExportObserver, ExportOptions, ExportReport,
+    BatchObserver, Destination, Expected, ExportError, ExportObserver, ExportOptions, ExportReport,
     ExportRequest, run_from,
 };
-use relexport::output::GzipLevel;
+use relexport::output::{Begin, FolderStore, GzipLevel};
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{Choice, Limits, Relations, Selection};
 use relexport::snapshot::{
@@ -267,18 +267,35 @@ pub fn named(names: &[&str], descendants: bool) -> Choice {
     }
 }
 
+/// An export into a folder.
+pub struct ToFolder {
+    request: ExportRequest,
+    pub out: PathBuf,
+}
+
+impl Deref for ToFolder {
+    type Target = ExportRequest;
+
+    fn deref(&self) -> &ExportRequest {
+        &self.request
+    }
+}
+
+impl DerefMut for ToFolder {
+    fn deref_mut(&mut self) -> &mut ExportRequest {
+        &mut self.request
+    }
+}
+
 /// A request for an export into a folder, to be changed by the test.
-pub fn request(out: &Path, choice: Choice) -> ExportRequest {
+pub fn request(out: &Path, choice: Choice) -> ToFolder {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(2)
         .build()
         .unwrap();
-    ExportRequest {
+    let request = ExportRequest {
         snapshot: "double".into(),
         open: OpenOptions::default(),
-        out: out.to_owned(),
-        force: false,
-        resume: false,
         pipeline: Pipeline::builtin(),
         selection: Selection {
             relations: Relations::All,
@@ -302,12 +319,20 @@ pub fn request(out: &Path, choice: Choice) -> ExportRequest {
         gitlab_version: None,
         source_url: None,
         interrupted: Arc::default(),
+    };
+    ToFolder {
+        request,
+        out: out.to_owned(),
     }
 }
 
 /// Runs an export.
-pub fn export(double: Double, request: &ExportRequest) -> Result<ExportReport, ExportError> {
-    run_from(request, double.snapshot(), &mut Unwatched)
+pub fn export(double: Double, to: &ToFolder) -> Result<ExportReport, ExportError> {
+    let destination = Destination {
+        store: Arc::new(FolderStore::new(&to.out)),
+        begin: Begin::New,
+    };
+    run_from(to, &destination, double.snapshot(), &mut Unwatched)
 }
 
 /// Nobody looks.

@@ -12,7 +12,10 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::anchor::Identity;
-use super::now;
+use crate::output::now::now;
+
+/// The name of a lock that lies in the folder which it is of.
+pub(super) const INSIDE: &str = ".relexport-lock";
 
 /// Bytes of a lock file that are shown at the most.
 const SHOWN: usize = 200;

@@ -21,7 +21,7 @@ use crate::output::{Lock, LockError};
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum DataFolderError {
     #[error(
         "the data folder {path} is in use by another server{holder}\n  name another one with --data"
     )]
@@ -50,7 +50,7 @@ pub struct RunRequest {
 }
 
 /// The part of the data folder that belongs to what is served.
-pub struct Store {
+pub struct SnapshotFolder {
     root: PathBuf,
     _data: DataFolder,
 }
@@ -67,14 +67,14 @@ impl DataFolder {
     ///
     /// # Errors
     /// Where another server uses it, and those of the file system.
-    pub fn take(path: &Path) -> Result<DataFolder, StoreError> {
-        let io = |source| StoreError::Io {
+    pub fn take(path: &Path) -> Result<DataFolder, DataFolderError> {
+        let io = |source| DataFolderError::Io {
             path: path.display().to_string(),
             source,
         };
         fs::create_dir_all(path).map_err(io)?;
         let lock = Lock::take_lasting(&path.join("lock")).map_err(|error| match error {
-            LockError::Held(holder) => StoreError::InUse {
+            LockError::Held(holder) => DataFolderError::InUse {
                 path: path.display().to_string(),
                 holder: holder
                     .map(|holder| format!(": {holder}"))
@@ -89,18 +89,18 @@ impl DataFolder {
     }
 }
 
-impl Store {
+impl SnapshotFolder {
     /// Makes what is missing in the data folder.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(data: DataFolder, fingerprint: &str) -> Result<Store, StoreError> {
+    pub fn open(data: DataFolder, fingerprint: &str) -> Result<SnapshotFolder, DataFolderError> {
         let root = data.path.join(fingerprint);
-        fs::create_dir_all(root.join("exports")).map_err(|source| StoreError::Io {
+        fs::create_dir_all(root.join("exports")).map_err(|source| DataFolderError::Io {
             path: data.path.display().to_string(),
             source,
         })?;
-        Ok(Store { root, _data: data })
+        Ok(SnapshotFolder { root, _data: data })
     }
 
     /// The file with the groups of the snapshot.
@@ -193,18 +193,18 @@ mod tests {
     fn a_run_whose_request_cannot_be_read_is_left_alone_and_its_number_is_taken() {
         let data = tempfile::tempdir().unwrap();
         let folder = DataFolder::take(data.path()).unwrap();
-        let store = Store::open(folder, "f").unwrap();
+        let snapshot = SnapshotFolder::open(folder, "f").unwrap();
         let good =
             r#"{"groups": {"7": "2026-01-01T00:00:00.000Z"}, "batched": false, "batch_size": 9}"#;
         for (number, request) in [(2, Some(good)), (3, Some("{")), (4, None)] {
-            fs::create_dir(store.run(number)).unwrap();
+            fs::create_dir(snapshot.run(number)).unwrap();
             if let Some(request) = request {
-                fs::write(request_file(&store.run(number)), request).unwrap();
+                fs::write(request_file(&snapshot.run(number)), request).unwrap();
             }
         }
-        let (runs, last) = store.runs().unwrap();
+        let (runs, last) = snapshot.runs().unwrap();
         assert_eq!((runs.len(), runs[0].0, last), (1, 2, 3));
         assert_eq!(runs[0].1.batch_size, 9);
-        assert!(store.run(3).exists() && !store.run(4).exists());
+        assert!(snapshot.run(3).exists() && !snapshot.run(4).exists());
     }
 }

@@ -9,23 +9,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::anchor::Anchor;
-use super::atomic::{folder_of, sync_folder};
+use super::atomic::{folder_of, replace};
 use super::exchange::{self, hidden};
-use super::folder::{Folder, FolderError, Holding, is_empty, lock_folder};
-use super::lock::{Lock, LockError};
-use super::manifest::{self, Manifest, Status};
+use super::holding::{Holding, check_content, check_place, is_empty, manifest_in};
+use super::lock::{INSIDE, Lock, LockError};
 use crate::io_error::at;
-
-/// The name of a lock that lies in the folder.
-pub(super) const LOCK: &str = ".relexport-lock";
+use crate::output::manifest::{self, Manifest, Status};
+use crate::output::store::error::StoreError;
 
 /// What stands at the end of the name of a failed run's folder.
 const FAILED: &str = ".failed";
 
 /// A place that is held.
 #[derive(Debug)]
-pub struct Claim {
+pub struct FolderClaim {
     /// As the user names it.
     pub(super) shown: PathBuf,
     /// Where that leads.
@@ -71,21 +68,21 @@ impl Parents {
     }
 }
 
-impl Claim {
+impl FolderClaim {
     /// Claims a place, and puts right what dead runs left beside it.
     ///
     /// # Errors
     /// Where nothing can ever be written there, another run holds it, and those of the file system.
-    pub fn take(path: &Path) -> Result<Claim, FolderError> {
-        FolderError::check_place(path)?;
-        let io = |source| FolderError::io(path, source);
+    pub fn take(path: &Path) -> Result<FolderClaim, StoreError> {
+        check_place(path)?;
+        let io = |source| StoreError::io(path, source);
         let parents = Parents::make(path).map_err(io)?;
         let place = real_place(path).map_err(io)?;
         let lock = lock_place(&place, path)?;
         if lock.is_some() {
             exchange::clear(&place);
         }
-        Ok(Claim {
+        Ok(FolderClaim {
             shown: path.to_owned(),
             place,
             _lock: lock,
@@ -97,20 +94,20 @@ impl Claim {
     ///
     /// # Errors
     /// Where it may not, or cannot be replaced as a whole.
-    pub fn check(&self, force: bool, holding: Holding) -> Result<(), FolderError> {
-        FolderError::check_content(&self.shown, force, holding)?;
+    pub fn check_in_place(&self, force: bool, holding: Holding) -> Result<(), StoreError> {
+        check_content(&self.shown, force, holding)?;
         match self.place.exists() && !is_empty(&self.place) {
             true => self.check_replaceable(),
             false => Ok(()),
         }
     }
 
-    /// As [`Claim::check`], for a folder that nothing is to be seen of before it is complete.
+    /// As [`FolderClaim::check_in_place`], for a folder that nothing is to be seen of before it is complete.
     ///
     /// # Errors
-    /// As [`Claim::check`].
-    pub fn check_beside(&self, force: bool, holding: Holding) -> Result<(), FolderError> {
-        FolderError::check_content(&self.shown, force, holding)?;
+    /// As [`FolderClaim::check_in_place`].
+    pub fn check_beside(&self, force: bool, holding: Holding) -> Result<(), StoreError> {
+        check_content(&self.shown, force, holding)?;
         match self.place.exists() {
             true => self.check_replaceable(),
             false => Ok(()),
@@ -118,96 +115,21 @@ impl Claim {
     }
 
     /// A mount point cannot be renamed.
-    fn check_replaceable(&self) -> Result<(), FolderError> {
+    fn check_replaceable(&self) -> Result<(), StoreError> {
         match is_mount_point(&self.place) {
-            true => Err(FolderError::MountPoint(self.shown.display().to_string())),
+            true => Err(StoreError::MountPoint(self.shown.display().to_string())),
             false => Ok(()),
         }
-    }
-
-    /// Makes the folder. Where one is to be replaced, makes it beside that.
-    ///
-    /// # Errors
-    /// As [`Claim::check`], and those of the file system.
-    pub fn create(self, force: bool) -> Result<Folder, FolderError> {
-        self.check(force, Holding::EXPORT)?;
-        let existed = self.place.exists();
-        if existed && !is_empty(&self.place) {
-            return self.stage();
-        }
-        if !existed {
-            let made = fs::create_dir(&self.place);
-            made.map_err(|error| FolderError::io(&self.shown, error))?;
-            if let Err(error) = sync_folder(folder_of(&self.place)) {
-                // The first error is the one to tell.
-                let _ = fs::remove_dir(&self.place);
-                return Err(FolderError::io(&self.shown, error));
-            }
-        }
-        self.folder(None, !existed)
-    }
-
-    /// Makes a folder beside the place, which nothing is seen at before everything is complete.
-    ///
-    /// # Errors
-    /// As [`Claim::check_beside`], and those of the file system.
-    pub fn create_beside(self, force: bool, holding: Holding) -> Result<Folder, FolderError> {
-        self.check_beside(force, holding)?;
-        self.stage()
-    }
-
-    /// The folder of an unfinished export, to go on in.
-    ///
-    /// # Errors
-    /// Where another run is writing into it, or it cannot be opened.
-    pub fn go_on(self) -> Result<Folder, FolderError> {
-        self.folder(None, true)
-    }
-
-    fn stage(self) -> Result<Folder, FolderError> {
-        let io = |source| FolderError::io(&self.shown, source);
-        let work = exchange::new_beside(&self.place).map_err(io)?;
-        if self.place.exists()
-            && !is_empty(&self.place)
-            && let Err(source) = exchange::check_movable(&work, &self.place)
-        {
-            // It is empty, and nobody's.
-            let _ = fs::remove_dir(&work);
-            return Err(FolderError::Unmovable {
-                path: self.shown.display().to_string(),
-                source,
-            });
-        }
-        self.folder(Some(work), true)
-    }
-
-    /// `staged` is a folder beside the place.
-    fn folder(self, staged: Option<PathBuf>, created: bool) -> Result<Folder, FolderError> {
-        let io = |source| FolderError::io(&self.shown, source);
-        let is_filled = staged.is_some() && self.place.exists() && !is_empty(&self.place);
-        let old = match is_filled {
-            true => Some(Anchor::new(&self.place).map_err(io)?),
-            false => None,
-        };
-        let anchor = Anchor::new(staged.as_ref().unwrap_or(&self.place)).map_err(io)?;
-        // The second of two locks: it is told wherever the folder is seen from, under whatever name.
-        if !lock_folder(&anchor.folder) {
-            return Err(FolderError::InUse {
-                path: self.shown.display().to_string(),
-                holder: String::new(),
-            });
-        }
-        Ok(Folder::new(self, staged, created, anchor, old))
     }
 
     /// Notes that a run came to nothing at all: its manifest goes to `<name>.failed`. Returns that place.
     ///
     /// # Errors
     /// Where something else has that name, and those of the file system.
-    pub fn note_failure(&self, manifest: &Manifest) -> Result<PathBuf, FolderError> {
-        let io = |source| FolderError::io(&self.shown, source);
+    pub(super) fn put_note(&self, manifest: &Manifest) -> Result<PathBuf, StoreError> {
+        let io = |source| StoreError::io(&self.shown, source);
         let work = exchange::new_beside(&self.place).map_err(io)?;
-        let written = manifest::write(&work, manifest).map_err(io);
+        let written = put_manifest(&work, manifest).map_err(io);
         let placed = written.and_then(|()| self.put_failed(&work));
         if placed.is_err() {
             // The first error is the one to tell; the next run tries again.
@@ -217,12 +139,12 @@ impl Claim {
     }
 
     /// Moves a folder to `<name>.failed`, in place of what an earlier failed run left there.
-    pub(super) fn put_failed(&self, work: &Path) -> Result<PathBuf, FolderError> {
+    pub(super) fn put_failed(&self, work: &Path) -> Result<PathBuf, StoreError> {
         let place = self.failed_place();
         let _lock = self.take_failed(&place)?;
         fs::rename(work, &place)
             .map_err(at(&place))
-            .map_err(|error| FolderError::io(&self.shown, error))?;
+            .map_err(|error| StoreError::io(&self.shown, error))?;
         Ok(place)
     }
 
@@ -230,7 +152,7 @@ impl Claim {
     ///
     /// # Errors
     /// Those of the file system, and where another run goes on with it. What something else left stays.
-    pub(super) fn clear_failed(&self) -> Result<(), FolderError> {
+    pub(super) fn clear_failed(&self) -> Result<(), StoreError> {
         let place = self.failed_place();
         match is_failed(&place) {
             true => self.take_failed(&place).map(drop),
@@ -246,17 +168,22 @@ impl Claim {
     }
 
     /// Makes `<name>.failed` free, and keeps others from it.
-    fn take_failed(&self, place: &Path) -> Result<Option<Lock>, FolderError> {
+    fn take_failed(&self, place: &Path) -> Result<Option<Lock>, StoreError> {
         let lock = lock_place(place, place)?;
         if fs::symlink_metadata(place).is_err() {
             return Ok(lock);
         }
         if !is_failed(place) {
-            return Err(FolderError::FailedIsTaken(place.display().to_string()));
+            return Err(StoreError::FailedIsTaken(place.display().to_string()));
         }
-        fs::remove_dir_all(place).map_err(|error| FolderError::io(place, error))?;
+        fs::remove_dir_all(place).map_err(|error| StoreError::io(place, error))?;
         Ok(lock)
     }
+}
+
+/// Writes the manifest of a folder.
+fn put_manifest(folder: &Path, manifest: &Manifest) -> io::Result<()> {
+    replace(&folder.join(manifest::FILE_NAME), &manifest.to_json()?)
 }
 
 /// True for the folder of an export that is not finished, or of nothing at all.
@@ -264,7 +191,7 @@ fn is_failed(place: &Path) -> bool {
     let is_folder = fs::symlink_metadata(place).is_ok_and(|found| found.is_dir());
     is_folder
         && (is_empty(place)
-            || manifest::read(place).is_ok_and(|manifest| manifest.status != Status::Finished))
+            || manifest_in(place).is_some_and(|manifest| manifest.status != Status::Finished))
 }
 
 /// Where a path leads, also if nothing is there yet; what is above it is there.
@@ -279,17 +206,17 @@ fn real_place(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Takes the lock of a place; `None` on a file system without locks.
-fn lock_place(place: &Path, shown: &Path) -> Result<Option<Lock>, FolderError> {
-    let inside = place.join(LOCK);
+fn lock_place(place: &Path, shown: &Path) -> Result<Option<Lock>, StoreError> {
+    let inside = place.join(INSIDE);
     let take = |path: &Path| {
         Lock::take(path).map_err(|error| match error {
-            LockError::Held(holder) => FolderError::InUse {
+            LockError::Held(holder) => StoreError::InUse {
                 path: shown.display().to_string(),
                 holder: holder
                     .map(|holder| format!(": {holder}"))
                     .unwrap_or_default(),
             },
-            LockError::Io(source) => FolderError::io(shown, at(path)(source)),
+            LockError::Io(source) => StoreError::io(shown, at(path)(source)),
         })
     };
     if place.file_name().is_none() || is_mount_point(place) {
@@ -297,7 +224,7 @@ fn lock_place(place: &Path, shown: &Path) -> Result<Option<Lock>, FolderError> {
     }
     match take(&place.with_file_name(hidden(place, "relexport-lock"))) {
         // Beside the folder nothing can be made, but in it.
-        Err(FolderError::Io { .. }) if place.is_dir() => take(&inside),
+        Err(StoreError::Io { .. }) if place.is_dir() => take(&inside),
         taken => taken,
     }
 }
@@ -344,9 +271,9 @@ mod tests {
     fn a_place_is_claimed_once_also_before_it_is_there() {
         let temp = tempfile::tempdir().unwrap();
         let out = temp.path().join("a/b/out");
-        let claim = Claim::take(&out).unwrap();
-        let error = Claim::take(&out).unwrap_err();
-        assert!(matches!(error, FolderError::InUse { .. }), "{error}");
+        let claim = FolderClaim::take(&out).unwrap();
+        let error = FolderClaim::take(&out).unwrap_err();
+        assert!(matches!(error, StoreError::InUse { .. }), "{error}");
         let error = error.to_string();
         let holder = format!(
             "being written by another run: pid {} on host",
@@ -364,21 +291,13 @@ mod tests {
         let (out, link) = (temp.path().join("out"), temp.path().join("link"));
         fs::create_dir(&out).unwrap();
         std::os::unix::fs::symlink(&out, &link).unwrap();
-        let _claim = Claim::take(&link).unwrap();
+        let _claim = FolderClaim::take(&link).unwrap();
         for path in [out.clone(), out.join("../out"), link.join(".")] {
             assert!(
-                matches!(Claim::take(&path), Err(FolderError::InUse { .. })),
+                matches!(FolderClaim::take(&path), Err(StoreError::InUse { .. })),
                 "{path:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_folder_that_stays_keeps_what_was_made_above_it() {
-        let temp = tempfile::tempdir().unwrap();
-        let out = temp.path().join("a/out");
-        drop(Claim::take(&out).unwrap().create(false).unwrap());
-        assert_eq!(names(&temp.path().join("a")), ["out"]);
     }
 
     #[test]
@@ -392,7 +311,7 @@ mod tests {
     #[test]
     fn only_what_a_failed_run_left_gives_way() {
         let temp = tempfile::tempdir().unwrap();
-        let claim = Claim::take(&temp.path().join("out")).unwrap();
+        let claim = FolderClaim::take(&temp.path().join("out")).unwrap();
         let failed = temp.path().join("out.failed");
         fs::create_dir(&failed).unwrap();
         fs::write(failed.join("thesis.txt"), "years of work").unwrap();
@@ -400,7 +319,7 @@ mod tests {
         let work = exchange::new_beside(&claim.place).unwrap();
         assert!(matches!(
             claim.put_failed(&work),
-            Err(FolderError::FailedIsTaken(_))
+            Err(StoreError::FailedIsTaken(_))
         ));
         assert!(failed.join("thesis.txt").exists());
         fs::remove_file(failed.join("thesis.txt")).unwrap();

@@ -7,6 +7,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
 use crate::io_error::at;
 
 /// Which file or folder something is, whatever its name.
@@ -38,7 +41,7 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct Anchor {
     path: PathBuf,
-    pub(super) folder: File,
+    folder: File,
     identity: Identity,
 }
 
@@ -54,6 +57,12 @@ impl Anchor {
             identity: Identity::of_file(&folder)?,
             folder,
         })
+    }
+
+    /// Locks the folder for as long as it is held open; false if another run has locked it. A file system without locks
+    /// has nothing to say.
+    pub(super) fn lock(&self) -> bool {
+        flock(&self.folder, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
     }
 
     /// Makes sure that the name still leads to the folder.

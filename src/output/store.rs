@@ -1,0 +1,32 @@
+//! Where exports lie. A *store* holds the files of one export under their names; a folder is one ([`FolderStore`]).
+//!
+//! ```text
+//! Store ──claim──► Claim ──begin──► Draft ──commit────► the export is in its place
+//!                                         ──set_aside──► it is not complete, and can be gone on with
+//!                                         ──discard────► nothing is left of it
+//! ```
+//!
+//! Nothing here speaks of what only a folder has: files beside their final names, renames, syncs, locks. A bucket could
+//! stand behind the same calls: [`Draft::write`] is an upload that is complete when it is committed, [`Draft::replace`]
+//! puts one whole object, the claim is a put that fails if the object is there. So no call renames a file, and none
+//! appends to one.
+//!
+//! What the rest of the program relies on, whatever the store:
+//!
+//! - A file under its name is whole. What was not committed is not there, or not under that name.
+//! - When a call that writes returns `Ok`, what it wrote outlives a crash of the program and of the machine.
+//! - When it returns an error, its effect may have happened or not: a file may be there that nobody was told of.
+//!   The manifest alone says what is finished, and it is written after what it speaks of.
+//! - A claim ends with the process, however that ends.
+
+mod claim;
+mod contents;
+mod error;
+pub mod folder;
+#[cfg(test)]
+pub(crate) mod memory;
+
+pub use claim::{Begin, Claim, Draft, NewFile, Store, Written};
+pub use contents::{Contents, FileReader, Listed, StoredFile, is_no_file};
+pub use error::StoreError;
+pub use folder::FolderStore;

@@ -1,0 +1,65 @@
+//! Why a store cannot be used.
+
+use std::io;
+use std::path::Path;
+
+/// Why a place cannot be written to. Most of these are of folders.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(
+        "{path} is there already\n  name another folder, or replace the {what} in it with --force"
+    )]
+    Exists { path: String, what: &'static str },
+    #[error(
+        "{path} holds something other than {one}, so --force does not replace it\n  name another folder"
+    )]
+    HoldsSomethingElse { path: String, one: &'static str },
+    #[error(
+        "{0} holds something other than a failed export, so what this run leaves cannot be put there\n  move it away"
+    )]
+    FailedIsTaken(String),
+    #[error(
+        "{path} is being written by another run{holder}\n  wait until it has ended, or name another folder"
+    )]
+    InUse {
+        path: String,
+        /// Who that is, behind a colon; empty if it does not say so.
+        holder: String,
+    },
+    #[error("{0} is a file\n  name a folder with --out")]
+    IsAFile(String),
+    #[error("{0} lies below a file\n  name another folder with --out")]
+    BelowAFile(String),
+    #[error(
+        "{0} is a link to a folder that is not there\n  make that folder, or name another one with --out"
+    )]
+    LeadsNowhere(String),
+    #[error(
+        "{0} is a mount point, so no other folder can take its place when it is complete\n  \
+         name a folder below it with --out"
+    )]
+    MountPoint(String),
+    #[error(
+        "{path} cannot be moved ({source}), so no other folder can take its place when it is complete\n  \
+         name another folder with --out"
+    )]
+    Unmovable { path: String, source: io::Error },
+    #[error(
+        "cannot use the folder {path}: {source}\n  see that it can be written, or name another one"
+    )]
+    Io { path: String, source: io::Error },
+}
+
+impl StoreError {
+    pub(in crate::output) fn io(path: &Path, source: io::Error) -> Self {
+        StoreError::Io {
+            path: path.display().to_string(),
+            source,
+        }
+    }
+
+    /// True if the user named a place that can never be right, whatever the disk's state.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, StoreError::Io { .. } | StoreError::InUse { .. })
+    }
+}

@@ -1,0 +1,92 @@
+//! What lies at a place: nothing, what may be replaced, or what is somebody's.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::atomic::part_of;
+use super::lock::INSIDE;
+use crate::output::manifest::{self, Manifest};
+use crate::output::store::error::StoreError;
+
+/// What a folder is made to hold, which is what it may be replaced for.
+#[derive(Debug, Clone, Copy)]
+pub struct Holding {
+    /// Its name, and the name with an article.
+    pub what: &'static str,
+    pub one: &'static str,
+    /// True for a folder that holds one.
+    pub is_one: fn(&Path) -> bool,
+}
+
+impl Holding {
+    /// An export, told by its manifest.
+    pub const EXPORT: Holding = Holding {
+        what: "export",
+        one: "an export",
+        is_one: |folder| manifest_in(folder).is_some(),
+    };
+}
+
+/// Says what is wrong with the name of a place.
+pub(in crate::output) fn check_place(path: &Path) -> Result<(), StoreError> {
+    let shown = path.display().to_string();
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() => Err(StoreError::IsAFile(shown)),
+        Ok(_) => Ok(()),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
+            Err(StoreError::LeadsNowhere(shown))
+        }
+        Err(_) => {
+            let above = path
+                .ancestors()
+                .skip(1)
+                .find(|above| fs::symlink_metadata(above).is_ok());
+            match above {
+                Some(above) if !above.is_dir() => Err(StoreError::BelowAFile(shown)),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// Says what is wrong with what lies at a place already.
+pub(in crate::output) fn check_content(
+    path: &Path,
+    force: bool,
+    holding: Holding,
+) -> Result<(), StoreError> {
+    let shown = path.display().to_string();
+    if !path.exists() || is_empty(path) {
+        Ok(())
+    } else if !force {
+        Err(StoreError::Exists {
+            path: shown,
+            what: holding.what,
+        })
+    } else if !(holding.is_one)(path) {
+        Err(StoreError::HoldsSomethingElse {
+            path: shown,
+            one: holding.one,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// True for a folder without anything but what a run leaves that was killed before its manifest was there.
+pub(super) fn is_empty(folder: &Path) -> bool {
+    let part = part_of(&folder.join(manifest::FILE_NAME));
+    let lock = folder.join(INSIDE);
+    let is_nothing = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path() == part || entry.path() == lock)
+    };
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_nothing))
+}
+
+/// The manifest that lies in a folder, if it is one.
+pub(super) fn manifest_in(folder: &Path) -> Option<Manifest> {
+    let path = folder.join(manifest::FILE_NAME);
+    let bytes = fs::read(&path).ok()?;
+    Manifest::parse(&bytes, path.display().to_string()).ok()
+}
