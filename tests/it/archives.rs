@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -17,6 +17,7 @@ use relexport::snapshot::kind::archive::toc::Toc;
 use relexport::snapshot::{Access, Event, Spec, StreamSource, TableName, TableSource, open};
 
 use crate::support::archive::{Archive, Packing};
+use crate::support::*;
 
 const MAKE: &str = r#"
 set -euo pipefail
@@ -65,9 +66,9 @@ static ARCHIVES: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("archives");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    let made = Command::new(root().join("fixtures/with-postgres"))
+    let made = Command::new(project("fixtures/with-postgres"))
         .args(["bash", "-c", MAKE, "make"])
-        .arg(root())
+        .arg(project(""))
         .current_dir(&folder)
         .output()
         .unwrap();
@@ -76,62 +77,25 @@ static ARCHIVES: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn archive(name: &str) -> PathBuf {
     ARCHIVES.join(name)
 }
 
-/// Exports all groups of a snapshot, given by name or on standard input.
-fn export(snapshot: &Path, piped: bool, out: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_relexport"));
-    command.args(["--quiet", "export", "--all-groups", "--snapshot"]);
-    match piped {
-        true => command
-            .arg("-")
-            .stdin(Stdio::from(File::open(snapshot).unwrap())),
-        false => command.arg(snapshot).stdin(Stdio::null()),
+/// An export of all groups of a snapshot, given by name or on standard input.
+fn export(dir: &Dir, snapshot: &Path, is_piped: bool) -> Program {
+    let export = match is_piped {
+        true => dir.export("-").stdin(File::open(snapshot).unwrap()),
+        false => dir.export(snapshot),
     };
-    command.arg("--out").arg(out).output().unwrap()
+    export.args(["--all-groups"])
 }
 
 /// Asserts that an export of `snapshot` is byte for byte what it must be.
-fn assert_exports(snapshot: &Path, piped: bool) {
-    let name = format!("{}, piped: {piped}", snapshot.display());
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let result = export(snapshot, piped, &out);
-    let complaints = String::from_utf8_lossy(&result.stderr);
-    assert!(result.status.success(), "{name}: {complaints}");
-    let mut files = 0;
-    for group in fs::read_dir(root().join("tests/expected")).unwrap() {
-        let group = group.unwrap();
-        if !group.file_type().unwrap().is_dir() {
-            continue;
-        }
-        for file in fs::read_dir(group.path()).unwrap() {
-            let file = file.unwrap();
-            let mut path = out
-                .join(group.file_name())
-                .join(file.file_name())
-                .into_os_string();
-            path.push(".gz");
-            let mut written = Vec::new();
-            let packed =
-                File::open(&path).unwrap_or_else(|error| panic!("{name}: {path:?}: {error}"));
-            flate2::read::GzDecoder::new(packed)
-                .read_to_end(&mut written)
-                .unwrap();
-            assert!(
-                written == fs::read(file.path()).unwrap(),
-                "{name}: {path:?} differs"
-            );
-            files += 1;
-        }
-    }
-    assert_eq!(files, 48);
+fn assert_exports(snapshot: &Path, is_piped: bool) {
+    let name = format!("{}, piped: {is_piped}", snapshot.display());
+    let dir = Dir::new();
+    let run = export(&dir, snapshot, is_piped).ok();
+    assert_same_files(&name, &run.contents(), &expected_files(&GROUPS));
 }
 
 #[test]
@@ -210,15 +174,9 @@ fn the_tar_of_a_folder_is_read_as_the_folder() {
                     assert_exports(&gzip, true);
                 }
                 "-last" => {
-                    let out = folder.path().join("out");
-                    let result = export(&gzip, true, &out);
-                    let complaints = String::from_utf8_lossy(&result.stderr);
-                    assert_eq!(result.status.code(), Some(3), "{complaints}");
-                    assert!(
-                        complaints.contains("save the tar to a file"),
-                        "{complaints}"
-                    );
-                    assert!(!out.exists());
+                    export(&Dir::new(), &gzip, true)
+                        .fails(3, &["save the tar to a file"])
+                        .left_nothing();
                 }
                 _ => {}
             }
@@ -379,19 +337,17 @@ fn an_archive_says_what_it_is() {
 
 #[test]
 fn tables_that_a_partial_archive_lacks_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let result = export(&archive("custom-partial"), false, &out);
-    assert!(result.status.success());
-    let complaints = String::from_utf8_lossy(&result.stderr);
+    let dir = Dir::new();
+    let run = export(&dir, &archive("custom-partial"), false).ok();
     for table in ["milestones", "badges", "epics"] {
         assert!(
-            complaints.contains(&format!("no table {table}")),
-            "{complaints}"
+            run.stderr.contains(&format!("no table {table}")),
+            "{}",
+            run.stderr
         );
     }
-    assert!(out.join("group_4351/labels.ndjson.gz").exists());
-    assert!(!out.join("group_4351/milestones.ndjson.gz").exists());
+    assert!(run.out.join("group_4351/labels.ndjson.gz").exists());
+    assert!(!run.out.join("group_4351/milestones.ndjson.gz").exists());
 }
 
 #[test]
@@ -404,13 +360,12 @@ fn an_archive_that_is_cut_off_is_never_finished() {
             let path = folder.path().join(format!("{name}-{part}"));
             fs::write(&path, &bytes[..bytes.len() * part / 100]).unwrap();
             for piped in [false, true] {
-                let out = folder.path().join(format!("{name}-{part}-{piped}"));
-                let result = export(&path, piped, &out);
-                let complaints = String::from_utf8_lossy(&result.stderr);
-                let code = result.status.code().unwrap();
+                let run = export(&Dir::new(), &path, piped).run();
+                let code = run.code.unwrap();
                 assert!(
                     ![0, 101].contains(&code),
-                    "{name} {part} {piped}: {code}, {complaints}"
+                    "{name} {part} {piped}: {code}, {}",
+                    run.stderr
                 );
             }
         }

@@ -49,10 +49,10 @@ const OTHERS: [&str; 8] = [
     "EUC_JP", "EUC_CN", "EUC_KR", "SJIS", "BIG5", "GBK", "UHC", "GB18030",
 ];
 
-fn export(dir: &Dir, snapshot: impl AsRef<std::ffi::OsStr>, out: &str) -> Export {
+fn export(dir: &Dir, snapshot: impl AsRef<std::ffi::OsStr>, out: &str) -> Program {
     let pipeline = dir.write("pipeline.yml", PIPELINE);
     dir.export_to(snapshot, dir.join(out))
-        .arg("--pipeline", &pipeline)
+        .option("--pipeline", &pipeline)
         .group(1)
 }
 
@@ -239,9 +239,8 @@ fn every_kind_of_snapshot_is_converted() {
         let schema = database.dump(&[&option, "--schema-only"]);
         dir.write("csv/schema.sql", schema);
         for table in ["tenants", "items"] {
-            let mut psql = server.program("psql");
-            psql.env("PGCLIENTENCODING", encoding)
-                .args(["-X", "-q", "-d", &database.name, "-c"]);
+            let mut psql = database.psql();
+            psql.env("PGCLIENTENCODING", encoding).arg("-c");
             let rows = ok(psql.arg(format!("COPY {table} TO STDOUT WITH (FORMAT csv, HEADER)")));
             dir.write(&format!("csv/{table}.csv"), rows.stdout);
         }
@@ -342,7 +341,7 @@ fn a_name_that_is_no_text_fails_what_writes_it() {
         );
         let run = dir
             .export_to(&snapshot, dir.join(&format!("{encoding}-some")))
-            .arg("--pipeline", &without)
+            .option("--pipeline", &without)
             .group(1)
             .ok();
         assert_eq!(run.content("tenant_1/items.ndjson.gz"), b"{\"id\":1}\n");

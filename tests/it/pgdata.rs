@@ -4,8 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use crate::support::live::*;
 use crate::support::server::*;
@@ -53,7 +52,7 @@ impl Cluster {
         let lock = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let process = lock.lines().next().unwrap();
         ok(Command::new("kill").args(["-KILL", process]));
-        wait_for("the end of the server", || {
+        wait_until("the end of the server", || {
             processes_in(&self.data()).is_empty()
         });
     }
@@ -113,17 +112,9 @@ fn temp(dir: &Dir) -> PathBuf {
 }
 
 /// An export of a data folder.
-fn export_folder(dir: &Dir, folder: &Path) -> Export {
+fn export_folder(dir: &Dir, folder: &Path) -> Program {
     dir.export(format!("pgdata:{}", folder.display()))
-        .arg("--temp-dir", &temp(dir))
-}
-
-fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_there() {
-        assert!(begun.elapsed().as_secs() < 120, "waiting for {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        .option("--temp-dir", &temp(dir))
 }
 
 /// Processes that name a folder in their arguments, or are in it or below.
@@ -320,7 +311,7 @@ fn a_stopped_cluster_is_read_and_its_database_chosen() {
     let none = project("docs/shop.yml");
     let run = export_folder(&dir, &data)
         .args(["--all-groups"])
-        .arg("--pipeline", &none)
+        .option("--pipeline", &none)
         .fails(3, &["none of its databases holds a table", "--pg-database"]);
     for name in names {
         assert!(run.stderr.contains(name), "{}", run.stderr);
@@ -342,25 +333,16 @@ fn a_stopped_cluster_is_read_and_its_database_chosen() {
     assert_nothing_left(&dir);
 
     // Other commands read it, too.
-    let mut programs = Vec::new();
-    for arguments in [
-        vec!["groups"],
-        vec!["inspect", "--json"],
-        vec!["pipeline", "check"],
-    ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_relexport"));
-        command
-            .args(arguments)
-            .arg("--snapshot")
-            .arg(format!("pgdata:{}", data.display()));
-        command
-            .args(["--pg-database", &name])
-            .arg("--temp-dir")
-            .arg(dir.join("temp"));
-        programs.push(String::from_utf8(ok(&mut command).stdout).unwrap());
-    }
-    assert!(programs[0].contains("acme/platform"), "{}", programs[0]);
-    let inspection: serde_json::Value = serde_json::from_str(&programs[1]).unwrap();
+    let look = |command: &str| {
+        relexport(command)
+            .option("--snapshot", format!("pgdata:{}", data.display()))
+            .option("--pg-database", &name)
+            .option("--temp-dir", dir.join("temp"))
+    };
+    let groups = look("groups").prints();
+    assert!(groups.contains("acme/platform"), "{groups}");
+    look("pipeline check").ok();
+    let inspection = look("inspect --json").json();
     assert_eq!(inspection["kind"], "pgdata");
     assert_eq!(inspection["source"], "data");
     assert_nothing_left(&dir);
@@ -399,7 +381,7 @@ fn by_hand(server: &Server, data: &Path, name: &str) {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let script = |folder: &Path, out: &Path| {
         let mut command = Command::new(project("docs/physical-backup"));
-        command.arg(folder).arg(env!("CARGO_BIN_EXE_relexport"));
+        command.arg(folder).arg(PROGRAM);
         command.args(["export", "--quiet", "--all-groups", "--snapshot"]);
         command
             .arg(format!("postgresql:///{name}"))
@@ -412,12 +394,8 @@ fn by_hand(server: &Server, data: &Path, name: &str) {
     let before = picture(data);
     let out = dir.join("out");
     ok(&mut script(data, &out));
-    let run = Run {
-        code: Some(0),
-        stderr: String::new(),
-        out,
-    };
-    assert_same_files("by hand", &run.contents(), &expected_files(&GROUPS));
+    let export = ExportFolder::new(out);
+    assert_same_files("by hand", &export.contents(), &expected_files(&GROUPS));
     assert!(picture(data) == before);
     let failed = script(dir.path(), &dir.join("none")).output().unwrap();
     assert_eq!(failed.status.code(), Some(69));
@@ -502,7 +480,7 @@ fn wrong_programs(dir: &Dir, data: &Path, name: &str) {
     let export = |bin: &Path, says: &[&str]| {
         export_folder(dir, data)
             .args(["--group", "4351", "--pg-database", name])
-            .arg("--pg-bindir", bin)
+            .option("--pg-bindir", bin)
             .fails(3, says)
             .left_nothing();
         assert_nothing_left(dir);
@@ -540,7 +518,7 @@ fn wrong_programs(dir: &Dir, data: &Path, name: &str) {
     script("slow/pg_waldump", "exit 1");
     export_folder(dir, data)
         .args(["--group", "4351", "--pg-start-timeout", "300ms"])
-        .arg("--pg-bindir", &slow)
+        .option("--pg-bindir", &slow)
         .fails(3, &["not ready in time", "--pg-start-timeout", "  word"]);
     assert_nothing_left(dir);
     script(
@@ -562,28 +540,28 @@ fn not_readable(data: &Path) {
         return;
     }
     let dir = Dir::new();
-    let run = |command: &mut Command| -> Output { command.stdin(Stdio::null()).output().unwrap() };
     let locked = dir.join("locked");
     fs::create_dir(&locked).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).unwrap();
     let snapshot = format!("pgdata:{}", data.display());
     dir.export(&snapshot)
         .group(4351)
-        .arg("--temp-dir", &locked)
+        .option("--temp-dir", &locked)
         .fails(3, &["ermission denied", "--temp-dir"]);
     assert_eq!(fs::read_dir(&locked).unwrap().count(), 0);
     // As somebody who may not look into the data folder.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = dir.join("relexport");
-    fs::copy(env!("CARGO_BIN_EXE_relexport"), &program).unwrap();
-    let mut other = Command::new("setpriv");
-    other
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program);
-    other
-        .args(["groups", "--snapshot", &snapshot])
-        .current_dir("/");
-    let output = run(&mut other);
+    fs::copy(PROGRAM, &program).unwrap();
+    let other = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let groups = ["groups", "--snapshot", &snapshot];
+    let output = Command::new("setpriv")
+        .args(other)
+        .arg(&program)
+        .args(groups)
+        .current_dir("/")
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
@@ -620,7 +598,7 @@ fn a_standby_is_read_as_far_as_it_came() {
         &settings,
     ];
     primary.server.as_server(&start);
-    wait_for("the standby", || {
+    wait_until("the standby", || {
         let mut psql = primary.server.program("psql");
         let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'");
         let psql = psql.args(["-X", "-A", "-t", "-p", &port, "-d", &name, "-c", &sql]);
@@ -679,18 +657,13 @@ fn held() -> Cluster {
 }
 
 /// Starts an export of such a folder, and waits until it waits for the table.
-fn waiting(dir: &Dir, cluster: &Cluster) -> Child {
+fn waiting(dir: &Dir, cluster: &Cluster) -> Started {
     let mut export = export_folder(dir, &cluster.data())
         .group(4351)
-        .args(["--lock-timeout", "0"]);
-    let child = export
-        .command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .args(["--lock-timeout", "0"])
+        .start();
     let temp = dir.join("temp");
-    wait_for("the export", || {
+    export.wait_until("it waits for the table", || {
         let copy = fs::read_dir(&temp).unwrap().next();
         let Some(copy) = copy.map(|entry| entry.unwrap().path()) else {
             return false;
@@ -700,7 +673,7 @@ fn waiting(dir: &Dir, cluster: &Cluster) -> Child {
         let psql = psql.args(["-X", "-A", "-t", "-d", "postgres", "-c", &sql]);
         psql.env("PGHOST", copy).output().unwrap().stdout == b"t\n"
     });
-    child
+    export
 }
 
 /// True under `nohup`, from which the program would inherit it.
@@ -725,18 +698,17 @@ fn nothing_is_left_however_the_program_ends() {
             continue;
         }
         let dir = Dir::new();
-        let child = waiting(&dir, &cluster);
-        ok(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]));
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), code, "{signal}: {said}");
+        let export = waiting(&dir, &cluster);
+        export.signal(signal);
+        let run = export.wait();
+        assert_eq!(run.code, code, "{signal}: {}", run.stderr);
         if code.is_some() {
             // Whoever can, waits for the end of the server.
-            assert!(said.contains("interrupted"), "{said}");
+            assert!(run.stderr.contains("interrupted"), "{}", run.stderr);
             assert!(!dir.join("out").exists());
         } else {
             let temp = dir.join("temp");
-            wait_for("the end of all", || {
+            wait_until("the end of all", || {
                 processes_in(&temp).is_empty() && fs::read_dir(&temp).unwrap().count() == 0
             });
         }
@@ -780,18 +752,20 @@ fn an_export_that_is_ended_before_its_server_is_ready_leaves_nothing() {
     for signal in ["INT", "KILL"] {
         let mut export = export_folder(&dir, &cluster.data())
             .group(4351)
-            .arg("--pg-bindir", &dir.join("bin"));
-        let mut child = export.command.stderr(Stdio::null()).spawn().unwrap();
+            .option("--pg-bindir", dir.join("bin"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .start();
         let temp = dir.join("temp");
-        wait_for("the start", || {
+        export.wait_until("the server starts", || {
             processes_in(&temp)
                 .iter()
                 .any(|arguments| arguments.contains("--single"))
         });
-        ok(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]));
-        let status = child.wait().unwrap();
-        assert_eq!(status.code(), (signal == "INT").then_some(130));
-        wait_for("the end of all", || {
+        export.signal(signal);
+        let run = export.wait();
+        assert_eq!(run.code, (signal == "INT").then_some(130));
+        wait_until("the end of all", || {
             processes_in(&temp).is_empty() && fs::read_dir(&temp).unwrap().count() == 0
         });
         assert!(!dir.join("out").exists() || signal == "KILL");

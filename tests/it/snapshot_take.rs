@@ -2,43 +2,29 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use crate::support::live::*;
 use crate::support::server::*;
 use crate::support::*;
 use serde_json::Value;
 
-/// `relexport snapshot` with arguments, in a folder.
-fn snapshot<S: AsRef<OsStr>>(dir: &Dir, args: impl IntoIterator<Item = S>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .current_dir(dir.path())
-        .args(["--quiet", "snapshot"])
-        .args(args)
-        .output()
-        .unwrap()
+/// `relexport snapshot` in a folder; arguments are split at blanks.
+fn snapshot(dir: &Dir, arguments: &str) -> Program {
+    dir.relexport("--quiet snapshot")
+        .args(arguments.split_whitespace())
+}
+
+/// `relexport snapshot take` of a source, into the folder `taken`.
+fn take_of(dir: &Dir, from: impl AsRef<OsStr>) -> Program {
+    snapshot(dir, "take --out taken").option("--from", from)
 }
 
 /// Takes a snapshot, which must go well, and returns its folder.
-fn take(dir: &Dir, from: impl AsRef<Path>, out: &str, more: &[&str]) -> PathBuf {
-    let mut args: Vec<&OsStr> = ["take", "--from"].map(OsStr::new).to_vec();
-    args.push(from.as_ref().as_os_str());
-    args.extend(["--out", out].map(OsStr::new));
-    args.extend(more.iter().map(OsStr::new));
-    let output = snapshot(dir, args);
-    assert_says(&output, 0, &[]);
+fn take(dir: &Dir, from: impl AsRef<OsStr>, out: &str, more: &[&str]) -> PathBuf {
+    let take = snapshot(dir, "take").option("--from", from);
+    take.args(["--out", out]).args(more).ok();
     dir.join(out)
-}
-
-fn assert_says(output: &Output, code: i32, says: &[&str]) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    for part in says {
-        assert!(stderr.contains(part), "no {part:?} in: {stderr}");
-    }
-    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 /// What `snapshot.json` says.
@@ -64,8 +50,6 @@ fn sources(dir: &Dir, database: &Database<'_>) -> Vec<(&'static str, PathBuf)> {
         ("csv", project("fixtures/csv")),
     ]
 }
-
-const BACKUP: &str = "fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar";
 
 /// A table's file, unpacked.
 fn csv(folder: &Path, table: &str) -> Vec<u8> {
@@ -103,8 +87,7 @@ fn whole_tables_of_every_kind_are_exported_as_their_source() {
             assert_eq!(described[fact], source.manifest()["snapshot"][fact]);
         }
         assert_eq!(described["gitlab_version"].is_string(), kind == "backup");
-        let verified = snapshot(&dir, [OsStr::new("verify"), folder.as_os_str()]);
-        assert_says(&verified, 0, &[]);
+        snapshot(&dir, "verify").arg(&folder).ok();
         // A snapshot of a snapshot is the same.
         let again = take(&dir, &folder, &format!("again-{kind}"), &[]);
         let entries = self::described(&again);
@@ -147,14 +130,9 @@ fn whole_tables_of_every_kind_are_exported_as_their_source() {
 
 /// What PostgreSQL itself writes of a table.
 fn copied(database: &Database<'_>, table: &str) -> Vec<u8> {
-    let mut psql = database.server.program("psql");
-    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &database.name]);
-    psql.args([
-        "-c",
-        "SET timezone = 'UTC'",
-        "-c",
-        "SET extra_float_digits = 3",
-    ]);
+    let mut psql = database.psql();
+    psql.args(["-c", "SET timezone = 'UTC'"]);
+    psql.args(["-c", "SET extra_float_digits = 3"]);
     ok(psql.args([
         "-c",
         &format!("COPY {table} TO STDOUT WITH (FORMAT csv, HEADER)"),
@@ -198,9 +176,7 @@ fn postgresql_writes_the_same_bytes_and_takes_them_back() {
     ] {
         let folder = take(&dir, from, &format!("taken-{kind}"), &[]);
         let back = Server::shared().database();
-        let mut psql = back.server.program("psql");
-        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &back.name, "-f"]);
-        ok(psql.arg(folder.join("schema.sql")));
+        back.load(&folder.join("schema.sql"));
         for table in described(&folder)["tables"].as_array().unwrap() {
             let name = table["table"].as_str().unwrap();
             let content = csv(&folder, name);
@@ -368,8 +344,7 @@ fn only_the_rows_of_some_groups_are_exported_as_their_source() {
                 .collect();
             kept.sort_unstable();
             assert_eq!(kept, *namespaces, "{what}");
-            let verified = snapshot(&dir, [OsStr::new("verify"), folder.as_os_str()]);
-            assert_says(&verified, 0, &[]);
+            snapshot(&dir, "verify").arg(&folder).ok();
         }
     }
 }
@@ -403,13 +378,7 @@ fn groups_that_were_not_taken_are_refused() {
     let again = take(&dir, &folder, "again", &[]);
     assert_eq!(described(&again)["only"], serde_json::json!([4351]));
     dir.export(&again).group("acme").fails(3, &says);
-    let output = snapshot(
-        &dir,
-        [
-            "take", "--from", "taken", "--out", "third", "--group", "acme",
-        ],
-    );
-    assert_says(&output, 3, &says);
+    snapshot(&dir, "take --from taken --out third --group acme").fails(3, &says);
     let run = dir.export(&again).group(4351).ok();
     assert_same_files("again", &run.contents(), &expected_files(&[4351]));
 }
@@ -422,20 +391,11 @@ fn an_unknown_group_leaves_nothing() {
         project("fixtures/csv"),
         database.address().into(),
     ] {
-        let args = [
-            "take",
-            "--from",
-            from.to_str().unwrap(),
-            "--out",
-            "taken",
-            "--group",
-            "acme/platfrom",
-        ];
         let says = [
             "there is no Group acme/platfrom",
             "the nearest paths are: acme/platform",
         ];
-        assert_says(&snapshot(&dir, args), 3, &says);
+        take_of(&dir, from).group("acme/platfrom").fails(3, &says);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
@@ -444,34 +404,25 @@ fn an_unknown_group_leaves_nothing() {
 fn what_is_there_is_replaced_only_by_force_and_only_if_it_is_a_snapshot() {
     let dir = Dir::new();
     let from = project("fixtures/csv");
-    let from = from.to_str().unwrap();
-    let folder = take(&dir, from, "taken", &[]);
+    let folder = take(&dir, &from, "taken", &[]);
     let before = fs::read(folder.join("snapshot.json")).unwrap();
-    let args = ["take", "--from", from, "--out", "taken"];
-    assert_says(
-        &snapshot(&dir, args),
-        2,
-        &["is there already", "replace the snapshot"],
-    );
+    take_of(&dir, &from).fails(2, &["is there already", "replace the snapshot"]);
     assert_eq!(fs::read(folder.join("snapshot.json")).unwrap(), before);
     // What fails changes nothing.
-    let args = [
-        "take", "--from", from, "--out", "taken", "--force", "--group", "none",
-    ];
-    assert_says(&snapshot(&dir, args), 3, &["there is no Group none"]);
+    take_of(&dir, &from)
+        .args(["--force", "--group", "none"])
+        .fails(3, &["there is no Group none"]);
     assert_eq!(fs::read(folder.join("snapshot.json")).unwrap(), before);
-    take(&dir, from, "taken", &["--force", "--group", "4351"]);
+    take(&dir, &from, "taken", &["--force", "--group", "4351"]);
     assert_eq!(described(&folder)["only"], serde_json::json!([4351]));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     dir.export(&folder).group(4351).ok();
-    let args = ["take", "--from", from, "--out", "out", "--force"];
-    assert_says(
-        &snapshot(&dir, args),
-        2,
-        &["something other than a snapshot"],
-    );
-    let args = ["take", "--from", from, "--out", "taken/snapshot.json/x"];
-    assert_says(&snapshot(&dir, args), 2, &["below a file"]);
+    snapshot(&dir, "take --out out --force")
+        .option("--from", &from)
+        .fails(2, &["something other than a snapshot"]);
+    snapshot(&dir, "take --out taken/snapshot.json/x")
+        .option("--from", &from)
+        .fails(2, &["below a file"]);
 }
 
 #[test]
@@ -490,19 +441,9 @@ fn a_damaged_or_cut_source_leaves_nothing() {
         (&none, "no data of any table that pipeline group needs"),
         (&dir.join("nothing"), "there is no such file"),
     ] {
-        let args = ["take", "--from", from.to_str().unwrap(), "--out", "taken"];
-        assert_says(&snapshot(&dir, args), 3, &[says]);
+        take_of(&dir, from).fails(3, &[says]);
     }
-    let args = [
-        "take",
-        "--from",
-        row.to_str().unwrap(),
-        "--out",
-        "taken",
-        "--group",
-        "4351",
-    ];
-    assert_says(&snapshot(&dir, args), 3, &["labels"]);
+    take_of(&dir, &row).group(4351).fails(3, &["labels"]);
     assert_eq!(files_below(dir.path()), ["cut.sql", "none.sql", "row.sql"]);
 }
 
@@ -518,11 +459,9 @@ fn a_table_that_a_server_refuses_leaves_nothing_and_no_password_is_told() {
         database.server.folder.display()
     );
     for more in [&["--quiet"][..], &["--group", "4351"]] {
-        let mut args = vec!["take", "--from", &address, "--out", "taken"];
-        args.extend(more);
-        let output = snapshot(&dir, args);
-        assert_says(&output, 3, &["labels", "permission denied", "42501"]);
-        assert!(!String::from_utf8_lossy(&output.stderr).contains("sesame"));
+        let says = ["labels", "permission denied", "42501"];
+        let run = take_of(&dir, &address).args(more).fails(3, &says);
+        assert!(!run.stderr.contains("sesame"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
     database.run("GRANT SELECT ON labels TO taker");
@@ -552,33 +491,15 @@ fn a_snapshot_is_of_the_instant_that_is_given() {
     assert_same_files("some", &run.contents(), &expected_files(&[4351]));
 }
 
-/// The program, started by a shell that lets no file become larger than some blocks of 512 bytes, which is an error of
-/// writing as a full disk is.
 #[test]
 fn a_full_disk_is_an_output_error_and_leaves_nothing() {
     let dir = Dir::new();
     let from = project("fixtures/gitlab.sql");
-    for (blocks, more) in [("4", &[][..]), ("0", &[]), ("4", &["--group", "4351"])] {
-        let output = Command::new("sh")
-            .current_dir(dir.path())
-            .args([
-                "-c",
-                "trap '' XFSZ; ulimit -f \"$0\" && exec \"$@\"",
-                blocks,
-            ])
-            .args([
-                env!("CARGO_BIN_EXE_relexport"),
-                "snapshot",
-                "take",
-                "--out",
-                "taken",
-                "--from",
-            ])
-            .arg(&from)
+    for (blocks, more) in [(4, &[][..]), (0, &[]), (4, &["--group", "4351"])] {
+        take_of(&dir, &from)
             .args(more)
-            .output()
-            .unwrap();
-        assert_says(&output, 4, &["cannot write the snapshot"]);
+            .with_small_files(blocks)
+            .fails(4, &["cannot write the snapshot"]);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
@@ -588,32 +509,16 @@ fn an_interrupted_run_leaves_nothing() {
     let dump = dump();
     for more in [&[][..], &["--group", "acme/platform"]] {
         let dir = Dir::new();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .current_dir(dir.path())
-            .args(["snapshot", "take", "--from", "-", "--out", "taken"])
-            .args(more)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&dump.as_bytes()[..dump.len() / 2]).unwrap();
-        while fs::read_dir(dir.path()).unwrap().next().is_none() {
-            assert!(child.try_wait().unwrap().is_none(), "ended early");
-            std::thread::yield_now();
-        }
-        let id = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-        let output = child.wait_with_output().unwrap();
-        // Only now: the program must not wait for its input's end.
-        drop(stdin);
-        assert_says(&output, 130, &["interrupted"]);
+        let mut started = take_of(&dir, "-").args(more).piped().start();
+        started.give(&dump.as_bytes()[..dump.len() / 2]);
+        started.wait_until("it has begun", || {
+            fs::read_dir(dir.path()).unwrap().next().is_some()
+        });
+        started.signal("INT");
+        // The program must not wait for its input's end.
+        let run = started.wait();
+        assert_eq!(run.code, Some(130), "{}", run.stderr);
+        assert!(run.stderr.contains("interrupted"), "{}", run.stderr);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
@@ -623,32 +528,14 @@ fn an_interruption_does_not_wait_for_a_server() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     let mut holder = Session::begin(&database);
     holder.lock("labels");
-    let child = Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .current_dir(dir.path())
-        .args([
-            "snapshot",
-            "take",
-            "--out",
-            "taken",
-            "--lock-timeout",
-            "0",
-            "--from",
-        ])
-        .arg(database.address())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let started = take_of(&dir, database.address())
+        .args(["--lock-timeout", "0"])
+        .start();
     wait_until_blocked(&database);
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let output = child.wait_with_output().unwrap();
-    assert_says(&output, 130, &["interrupted"]);
+    started.signal("INT");
+    let run = started.wait();
+    assert_eq!(run.code, Some(130), "{}", run.stderr);
+    assert!(run.stderr.contains("interrupted"), "{}", run.stderr);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
@@ -657,17 +544,17 @@ fn assert_damage(damage: impl FnOnce(&Path), says: &[&str]) {
     let dir = Dir::new();
     let folder = take(&dir, project("fixtures/csv"), "taken", &["--group", "4351"]);
     damage(&folder);
-    let output = snapshot(&dir, ["verify", "taken"]);
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    let run = snapshot(&dir, "verify taken").run();
+    let stdout = run.stdout;
+    assert_eq!(run.code, Some(1), "{stdout}");
     let problems: Vec<&str> = stdout.lines().collect();
     assert_eq!(problems.len(), says.len() + 1, "{stdout}");
     for (problem, part) in problems.iter().zip(says) {
         assert!(problem.contains(part), "no {part:?} in: {problem}");
     }
-    let json = snapshot(&dir, ["verify", "taken", "--json"]);
-    assert_eq!(json.status.code(), Some(1));
-    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let run = snapshot(&dir, "verify taken --json").run();
+    assert_eq!(run.code, Some(1));
+    let json = run.json();
     assert_eq!(json["ok"], false);
     assert_eq!(json["problems"].as_array().unwrap().len(), says.len());
 }
@@ -765,21 +652,14 @@ fn every_damage_is_found() {
 fn what_is_no_taken_snapshot_is_told() {
     let dir = Dir::new();
     let fixtures = project("fixtures/csv");
-    let output = snapshot(&dir, [OsStr::new("verify"), fixtures.as_os_str()]);
-    assert_says(&output, 3, &["snapshot.json", "is this a folder of"]);
+    snapshot(&dir, "verify")
+        .arg(&fixtures)
+        .fails(3, &["snapshot.json", "is this a folder of"]);
     let folder = take(&dir, &fixtures, "taken", &[]);
     edit_described(&folder, |it| it["snapshot_version"] = 7.into());
-    assert_says(
-        &snapshot(&dir, ["verify", "taken"]),
-        3,
-        &["has snapshot version 7"],
-    );
+    snapshot(&dir, "verify taken").fails(3, &["has snapshot version 7"]);
     fs::write(folder.join("snapshot.json"), "{}").unwrap();
-    assert_says(
-        &snapshot(&dir, ["verify", "taken"]),
-        3,
-        &["does not describe a snapshot"],
-    );
+    snapshot(&dir, "verify taken").fails(3, &["does not describe a snapshot"]);
 }
 
 #[test]
@@ -818,26 +698,14 @@ fn groups_are_not_taken_by_a_pipeline_that_does_not_say_who_is_above_whom() {
     let from = project("fixtures/csv");
     let pipeline = pipeline(&dir, "  parent: parent_id\n", "");
     let pipeline = pipeline.to_str().unwrap();
-    let args = [
-        "take",
-        "--from",
-        from.to_str().unwrap(),
-        "--out",
-        "taken",
-        "--pipeline",
-        pipeline,
+    let take = || take_of(&dir, &from).option("--pipeline", pipeline);
+    let says = [
+        "names no column with the parent of a Group",
+        "or take whole tables",
     ];
-    let output = snapshot(&dir, args.iter().chain(&["--group", "4351"]));
-    assert_says(
-        &output,
-        3,
-        &[
-            "names no column with the parent of a Group",
-            "or take whole tables",
-        ],
-    );
+    take().group(4351).fails(3, &says);
     assert!(!dir.join("taken").exists());
-    assert_says(&snapshot(&dir, args), 0, &[]);
+    take().ok();
     let run = dir
         .export("taken")
         .args(["--pipeline", pipeline])
@@ -898,9 +766,9 @@ fn groups_above_are_followed_as_far_as_gitlab_allows() {
             });
             assert_same_files(group, &exports[1], &exports[0]);
         }
-        let from = from.to_str().unwrap();
-        let args = ["take", "--from", from, "--out", "deep", "--group", "8023"];
-        assert_says(&snapshot(&dir, args), 3, &["24 levels or more above it"]);
+        snapshot(&dir, "take --out deep --group 8023")
+            .option("--from", from)
+            .fails(3, &["24 levels or more above it"]);
         assert!(!dir.join("deep").exists());
     }
 }
@@ -920,12 +788,8 @@ fn partitions_whose_files_have_other_columns_are_refused() {
     let folder = take(&dir, "from", "taken", &[]);
     assert_eq!(csv(&folder, "namespaces"), b"id,type\n1,a\n2,b\n");
     dir.write("from/two.csv", "id\n2\n");
-    let args = ["take", "--from", "from", "--out", "other"];
-    assert_says(
-        &snapshot(&dir, args),
-        3,
-        &["table namespaces", "different columns"],
-    );
+    snapshot(&dir, "take --from from --out other")
+        .fails(3, &["table namespaces", "different columns"]);
     assert!(!dir.join("other").exists());
 }
 
@@ -947,21 +811,9 @@ fn a_table_in_two_places_is_taken_whole() {
     let run = dir.export(&folder).group(4351).ok();
     assert_same_files("some", &run.contents(), &expected_files(&[4351]));
     // A pipe cannot be read again.
-    let mut child = Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .current_dir(dir.path())
-        .args([
-            "snapshot", "take", "--from", "-", "--out", "piped", "--group", "4351",
-        ])
-        .stdin(fs::File::open(&from).map(Stdio::from).unwrap())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take();
-    assert_says(
-        &child.wait_with_output().unwrap(),
-        3,
-        &["epics", "two places", "save the snapshot to a file"],
-    );
+    snapshot(&dir, "take --from - --out piped --group 4351")
+        .stdin(fs::File::open(&from).unwrap())
+        .fails(3, &["epics", "two places", "save the snapshot to a file"]);
     assert!(!dir.join("piped").exists());
 }
 
@@ -970,15 +822,11 @@ fn data_that_do_not_fit_their_definition_are_refused() {
     let dir = Dir::new();
     let text = "CREATE TABLE public.namespaces (id bigint);\nCOPY public.namespaces (id, more) FROM stdin;\n1\t2\n\\.\n";
     let from = dir.write("dump.sql", text);
-    let args = ["take", "--from", from.to_str().unwrap(), "--out", "taken"];
-    assert_says(
-        &snapshot(&dir, args),
-        3,
-        &[
-            "table namespaces",
-            "a column that its definition does not have",
-        ],
-    );
+    let says = [
+        "table namespaces",
+        "a column that its definition does not have",
+    ];
+    take_of(&dir, &from).fails(3, &says);
     assert!(!dir.join("taken").exists());
 }
 
@@ -1023,11 +871,8 @@ relations:
     .left_nothing();
     let with_it = dir.export_to(&small, dir.join("with-it")).group(4351);
     with_it.args(["--pipeline", labels]).ok();
-    assert_says(
-        &snapshot(&dir, ["take", "--from", "small", "--out", "again"]),
-        3,
-        &["taken for another pipeline (small)"],
-    );
+    snapshot(&dir, "take --from small --out again")
+        .fails(3, &["taken for another pipeline (small)"]);
     // Whole tables serve every pipeline that needs no others; the rows of some groups serve one.
     let whole = take(&dir, &source, "whole", &[]);
     let of_whole = dir.export_to(&whole, dir.join("of-whole")).group(4351);

@@ -1,7 +1,5 @@
 //! SQL text in many forms, with psql as the judge: what psql loads is what an export holds, or the text is refused by name.
 
-use std::process::Stdio;
-
 use crate::support::server::*;
 use crate::support::*;
 
@@ -173,18 +171,8 @@ fn loaded(text: &str) -> String {
     let database = Server::shared().database();
     let dir = Dir::new();
     let path = dir.write("text.sql", text);
-    let mut psql = database.server.program("psql");
-    psql.args([
-        "-X",
-        "-q",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-d",
-        &database.name,
-        "-f",
-    ]);
     // The server's user need not be able to read the file: psql does.
-    ok(psql.arg(&path).stdout(Stdio::null()));
+    database.load(&path);
     database.run(
         "SELECT coalesce(json_agg(row_to_json(items)::jsonb ORDER BY id), '[]') FROM items WHERE tenant_id = 1",
     )
@@ -199,7 +187,7 @@ fn what_psql_loads_is_exported() {
         let pipeline = dir.write("pipeline.yml", PIPELINE);
         let run = dir
             .export(&snapshot)
-            .arg("--pipeline", &pipeline)
+            .option("--pipeline", &pipeline)
             .group(1)
             .run();
         assert_eq!(run.code, Some(0), "{name}: {}", run.stderr);
@@ -234,7 +222,7 @@ fn what_cannot_be_followed_is_refused_by_name() {
         let pipeline = dir.write("pipeline.yml", PIPELINE);
         let run = dir
             .export(&snapshot)
-            .arg("--pipeline", &pipeline)
+            .option("--pipeline", &pipeline)
             .group(1)
             .run();
         assert_ne!(run.code, Some(0), "{text}");
@@ -253,7 +241,7 @@ fn code_that_the_database_runs_is_said() {
         let text = format!("{DEFINITIONS}{rows}{code}{TENANTS}");
         let snapshot = dir.write(&format!("{name}.sql"), text);
         let export = dir.export_to(&snapshot, dir.join(name));
-        export.arg("--pipeline", &pipeline).group(1).ok().stderr
+        export.option("--pipeline", &pipeline).group(1).ok().stderr
     };
     let code = "DO $$ BEGIN EXECUTE replace('x', 'y', 'z'); END $$;\nSELECT f(1);\nCALL p();\n";
     let place = DEFINITIONS.len() + rows.len();

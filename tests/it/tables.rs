@@ -1,7 +1,6 @@
 //! Tables of databases that are not GitLab's: stated keys, tables that inherit, tables made from types.
 
 use std::fs;
-use std::process::Command;
 
 use crate::support::server::{Database, Server, ok};
 use crate::support::*;
@@ -27,9 +26,11 @@ relations:
 "#;
 
 /// An export of tenant 1.
-fn export(dir: &Dir, snapshot: &std::path::Path, pipeline: &str) -> Export {
+fn export(dir: &Dir, snapshot: &std::path::Path, pipeline: &str) -> Program {
     let pipeline = dir.write("pipeline.yml", pipeline);
-    dir.export(snapshot).arg("--pipeline", &pipeline).group(1)
+    dir.export(snapshot)
+        .option("--pipeline", &pipeline)
+        .group(1)
 }
 
 const ITEMS: &str =
@@ -50,21 +51,8 @@ fn a_primary_key_of_other_columns_is_a_warning_of_the_export() {
     let warning = manifest["warnings"][0].as_str().unwrap();
     assert!(warning.starts_with(DOUBT), "{warning}");
 
-    let dry = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .args([
-            "export",
-            "--dry-run",
-            "--json",
-            "--group",
-            "1",
-            "--snapshot",
-        ])
-        .arg(&path)
-        .arg("--pipeline")
-        .arg(dir.join("pipeline.yml"))
-        .output()
-        .unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&dry.stdout).unwrap();
+    let dry = dir.relexport("export --dry-run --json --group 1 --pipeline pipeline.yml");
+    let json = dry.option("--snapshot", &path).json();
     assert!(
         json["warnings"][0].as_str().unwrap().starts_with(DOUBT),
         "{json}"
@@ -74,7 +62,7 @@ fn a_primary_key_of_other_columns_is_a_warning_of_the_export() {
     let other = dir.export_to(&path, dir.join("other"));
     let pipeline = dir.join("pipeline.yml");
     let other = other
-        .arg("--pipeline", &pipeline)
+        .option("--pipeline", &pipeline)
         .group(1)
         .relations(&["tenant"])
         .ok();
@@ -148,10 +136,12 @@ fn every_kind(
         for group in [None, Some("1")] {
             let what = format!("{kind} taken{}", group.map_or("", |_| " of one"));
             let out = dir.join(&what.replace(' ', "-"));
-            let mut take = Command::new(env!("CARGO_BIN_EXE_relexport"));
-            take.args(["snapshot", "take", "--quiet", "--from", &from, "--out"]);
-            take.arg(&out).arg("--pipeline").arg(&pipeline);
-            ok(take.args(group.iter().flat_map(|group| ["--group", group])));
+            dir.relexport("snapshot take --quiet")
+                .option("--from", &from)
+                .option("--out", &out)
+                .option("--pipeline", &pipeline)
+                .args(group.iter().flat_map(|group| ["--group", group]))
+                .ok();
             kinds.push((what, out.display().to_string()));
         }
     }
@@ -170,7 +160,7 @@ fn assert_as_selected(
         let out = dir.join("out").join(kind.replace(' ', "-"));
         let run = dir.export_to(&snapshot, out);
         let run = run
-            .arg("--pipeline", &dir.join("pipeline.yml"))
+            .option("--pipeline", &dir.join("pipeline.yml"))
             .group(1)
             .ok();
         for (relation, select) in selects {
@@ -351,13 +341,9 @@ fn primary_keys_are_known_of_every_kind() {
     );
     let dir = Dir::new();
     let checked = |snapshot: &str| {
-        let mut check = Command::new(env!("CARGO_BIN_EXE_relexport"));
-        check.args(["pipeline", "check", "--snapshot", snapshot]);
-        let output = check.arg(dir.join("pipeline.yml")).output().unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stdout).unwrap(),
-        )
+        let check = dir.relexport("pipeline check pipeline.yml");
+        let run = check.option("--snapshot", snapshot).run();
+        (run.code, run.stdout)
     };
     let kinds = every_kind(&dir, &database, PIPELINE, true);
     for (kind, snapshot) in &kinds {

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::api::{Server, new_token, relexport, wait_until};
-use crate::support::dump;
+use crate::support::api::{Server, new_token};
+use crate::support::{BACKUP, dump, edit_rows, project, relexport, wait_until};
 use serde_json::{Value, json};
 
 const STATUS: &str = "/api/v4/groups/acme%2Fplatform/export_relations/status";
@@ -209,12 +210,11 @@ fn a_token_that_is_good_for_nothing_is_not_made() {
     let file = folder.path().join("tokens");
     let taken = folder.path().join("taken");
     let taken = taken.to_str().unwrap();
-    let backup = crate::support::api::backup();
+    let backup = project(BACKUP);
     let backup = backup.to_str().unwrap();
-    let output = relexport(&[
-        "snapshot", "take", "--from", backup, "--group", "4352", "--out", taken,
-    ]);
-    assert!(output.status.success(), "{output:?}");
+    relexport("snapshot take --group 4352")
+        .args(["--from", backup, "--out", taken])
+        .ok();
     let cases: [(&[&str], &str); 10] = [
         (&["--expires", "2027-02-31"], "there is none of this name"),
         (&["--expires", "2027-13-01"], "there is none of this name"),
@@ -238,13 +238,11 @@ fn a_token_that_is_good_for_nothing_is_not_made() {
         ),
         (&["--snapshot", backup], "--groups"),
     ];
-    let new = ["token", "new", "--token-file", file.to_str().unwrap()];
+    let new = || relexport("token new").option("--token-file", &file);
     for (options, says) in cases {
-        let output = relexport(&[&new, options].concat());
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{options:?}: {stderr}");
-        assert!(stderr.contains(says), "{options:?}: {stderr}");
-        assert!(output.stdout.is_empty() && !file.exists(), "{options:?}");
+        let told = new().args(options).err(2);
+        assert!(told.contains(says), "{options:?}: {told}");
+        assert!(!file.exists(), "{options:?}");
     }
     new_token(
         &file,
@@ -262,22 +260,17 @@ fn a_token_that_is_good_for_nothing_is_not_made() {
 
     // A path of digits is no name of a group for a server.
     let digits = folder.path().join("digits.sql");
-    let renamed = crate::support::edit_rows(&crate::support::dump(), "namespaces", |rows| {
+    let renamed = edit_rows(&dump(), "namespaces", |rows| {
         rows.replace("\tUmbrella\tumbrella\t", "\tUmbrella\t2024\t")
     });
-    let renamed = crate::support::edit_rows(&renamed, "routes", |rows| {
+    let renamed = edit_rows(&renamed, "routes", |rows| {
         rows.replace("\tumbrella\t", "\t2024\t")
     });
     fs::write(&digits, renamed).unwrap();
     let digits = ["--groups", "2024", "--snapshot", digits.to_str().unwrap()];
-    let output = relexport(&[&new, &digits[..]].concat());
-    assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("by its own id, 7001"), "{told}");
+    new().args(digits).fails(2, &["by its own id, 7001"]);
     // Nor is a device a file, though one can be opened.
-    let output = relexport(&["token", "new", "--token-file", "/dev/null"]);
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let told = relexport("token new --token-file /dev/null").err(4);
     let says = "cannot write a token into /dev/null: it is no file";
     assert!(told.contains(says), "{told}");
 
@@ -413,21 +406,13 @@ fn a_server_that_may_open_too_few_files_says_so() {
     let folder = tempfile::tempdir().unwrap();
     // With four it cannot even take its data folder; with thirteen it is up.
     for descriptors in 5..12 {
-        let output = Command::new("bash")
-            .args(["-c", "ulimit -n \"$0\" && exec \"$@\""])
-            .arg(descriptors.to_string())
-            .arg(env!("CARGO_BIN_EXE_relexport"))
-            .args(["serve", "--listen", "127.0.0.1:0", "-s"])
-            .arg(crate::support::api::backup())
-            .arg("--data")
-            .arg(folder.path().join("data"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(4), "{descriptors}: {stderr}");
+        let limit = format!("ulimit -n {descriptors} && exec \"$@\"");
+        let told = relexport(&format!("serve --listen 127.0.0.1:0 -s {BACKUP}"))
+            .option("--data", folder.path().join("data"))
+            .through(["bash", "-c", &limit, "bash"])
+            .err(4);
         assert_eq!(
-            stderr,
+            told,
             "error: cannot start the server: Too many open files (os error 24)\n  \
              raise the limits of open files (ulimit -n) and of processes (ulimit -u)\n",
             "{descriptors}"
@@ -440,7 +425,7 @@ fn a_server_that_cannot_be_right_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
-    let backup = crate::support::api::backup();
+    let backup = project(BACKUP);
     let backup = backup.to_str().unwrap();
     let bad = folder.path().join("bad");
     fs::write(&bad, "no token\n").unwrap();
@@ -484,35 +469,19 @@ fn a_server_that_cannot_be_right_does_not_start() {
         ),
     ];
     for (args, code, says) in cases {
-        let output = relexport(&[&["serve", "--data", data], args].concat());
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
-        assert!(stderr.contains(says), "{args:?}: {stderr}");
-        assert!(
-            !stderr.contains("geheim") && !stderr.contains("panicked"),
-            "{stderr}"
-        );
+        let serve = relexport("serve").option("--data", data).args(args);
+        let told = serve.fails(code, &[says]).stderr;
+        assert!(!told.contains("geheim"), "{told}");
     }
     let server = Server::start(&folder.path().join("data"), &[]);
     let address = server.address.to_string();
-    let output = relexport(&["serve", "--data", data, "-s", backup]);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(11));
-    assert!(
-        stderr.contains("in use by another server: pid "),
-        "{stderr}"
-    );
-    let other = folder.path().join("other");
-    let output = relexport(&[
-        "serve",
-        "--data",
-        other.to_str().unwrap(),
-        "-s",
-        backup,
-        "--listen",
-        &address,
-    ]);
-    assert_eq!(output.status.code(), Some(4));
+    let serve = |data: &Path| {
+        let serve = relexport("serve").option("--data", data);
+        serve.option("--snapshot", backup)
+    };
+    serve(Path::new(data)).fails(11, &["in use by another server: pid "]);
+    let other = serve(&folder.path().join("other"));
+    other.option("--listen", &address).fails(4, &[]);
 }
 
 #[test]
@@ -703,11 +672,7 @@ fn tls_is_served_with_a_certificate() {
         .unwrap();
     assert!(made.status.success(), "{made:?}");
     let options = ["--tls-cert", &cert, "--tls-key", &key];
-    let server = Server::unready(
-        &crate::support::api::backup(),
-        &folder.path().join("data"),
-        &options,
-    );
+    let server = Server::unready(&project(BACKUP), &folder.path().join("data"), &options);
     let url = format!("https://{}/-/readiness", server.address);
     wait_until("it answers over TLS", || {
         let curl = Command::new("curl")

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::api::{Server, backup, gunzip, new_token, project, wait_until};
-use crate::support::{edit_field, expected, file_name};
+use crate::support::api::{Server, new_token};
+use crate::support::{BACKUP, dump, edit_field, expected, file_name, gunzip, project, wait_until};
 use serde_json::{Value, json};
 
 /// A program of the Python environment that `fixtures/install-tools` makes.
@@ -41,14 +41,7 @@ fn migrate(server: &Server, token: &str, group: &str, out: &Path) -> Value {
 fn a_destination_migrates_a_group_with_its_subgroups() {
     let folder = tempfile::tempdir().unwrap();
     // One user of the fixture is made a ghost.
-    let dump = edit_field(
-        &crate::support::dump(),
-        "users",
-        "id",
-        "23",
-        "user_type",
-        "5",
-    );
+    let dump = edit_field(&dump(), "users", "id", "23", "user_type", "5");
     let dump = edit_field(&dump, "users", "id", "23", "username", "ghost1");
     let snapshot = folder.path().join("dump.sql");
     fs::write(&snapshot, dump).unwrap();
@@ -457,7 +450,7 @@ fn every_parameter_that_the_description_names_is_read_and_no_other() {
 fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::of(
-        &backup(),
+        &project(BACKUP),
         &folder.path().join("data"),
         &["--batch-size", "5"],
     );

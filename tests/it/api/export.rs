@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::api::{Answer, Server, gunzip, wait_until};
-use crate::support::{RELATIONS, dump, edit_field, expected, file_name};
+use crate::support::api::{Answer, Server, new_token};
+use crate::support::{RELATIONS, dump, edit_field, expected, file_name, gunzip, wait_until};
 use serde_json::{Value, json};
 
 /// The relations of a status, in order: those of the export, and the uploads, which a database does not have.
@@ -28,7 +28,7 @@ fn curl(args: &[&str]) -> Vec<u8> {
 fn the_three_calls_of_gitlabs_documentation() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = folder.path().join("tokens");
-    let token = crate::support::api::new_token(&tokens, &[]);
+    let token = new_token(&tokens, &[]);
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--token-file", tokens.to_str().unwrap()]);
     let header = format!("PRIVATE-TOKEN: {token}");

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::api::pipe::{Feed, Pipe};
-use crate::support::api::{Answer, Server, gunzip, new_token, relexport, wait_until};
-use crate::support::{copy_block, dump, edit_rows, expected};
+use crate::support::api::{Answer, Server, new_token};
+use crate::support::{
+    BACKUP, copy_block, dump, edit_rows, expected, gunzip, relexport, wait_until,
+};
 use serde_json::{Value, json};
 
 const STATUS: &str = "/api/v4/groups/acme%2Fplatform/export_relations/status";
@@ -381,8 +383,7 @@ fn a_whole_export_can_be_had_as_one_archive() {
         assert_eq!(top.file_name().unwrap(), name);
         assert_eq!(listed[..2], ["manifest.json", "metadata.json.gz"]);
         // It is an export folder that holds what it says.
-        let verified = relexport(&["verify", top.to_str().unwrap()]);
-        assert!(verified.status.success(), "{verified:?}");
+        relexport("verify").arg(&top).ok();
         let manifest: Value =
             serde_json::from_slice(&fs::read(top.join("manifest.json")).unwrap()).unwrap();
         let entities = manifest["entities"].as_array().unwrap();
@@ -419,11 +420,7 @@ fn a_whole_export_can_be_had_as_one_archive() {
     assert_eq!(ask("GET", &tree, &token).status, 404);
     let (top, listed) = unpack(&ask("GET", &archive, &token), &folder.path().join("newer"));
     assert!(listed.contains(&"group_4351/labels.ndjson.gz".to_owned()));
-    assert!(
-        relexport(&["verify", top.to_str().unwrap()])
-            .status
-            .success()
-    );
+    relexport("verify").arg(&top).ok();
 }
 
 #[test]
@@ -688,8 +685,7 @@ fn an_archive_knows_nothing_of_the_other_groups_of_its_read() {
     let archive = server.get("/-/relexport/groups/4350/archive");
     let (top, _) = unpack(&archive, folder.path());
     for command in ["verify", "status"] {
-        let output = relexport(&[command, top.to_str().unwrap()]);
-        assert!(output.status.success(), "{command}: {output:?}");
+        relexport(command).arg(&top).ok();
     }
     let manifest = fs::read_to_string(top.join("manifest.json")).unwrap();
     assert!(!manifest.contains("4352"), "{manifest}");
@@ -699,27 +695,16 @@ fn an_archive_knows_nothing_of_the_other_groups_of_its_read() {
 fn a_snapshot_of_a_subgroup_is_listed_and_served() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
-    let taken_text = taken.to_str().unwrap();
-    let backup = crate::support::api::backup();
-    let output = relexport(&[
-        "snapshot",
-        "take",
-        "--from",
-        backup.to_str().unwrap(),
-        "--group",
-        "4352",
-        "--out",
-        taken_text,
-    ]);
-    assert!(output.status.success(), "{output:?}");
-    let listed = relexport(&["groups", "--snapshot", taken_text, "--json"]);
-    assert_eq!(listed.status.code(), Some(0), "{listed:?}");
-    let groups: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    relexport(&format!("snapshot take --from {BACKUP} --group 4352"))
+        .option("--out", &taken)
+        .ok();
+    let listed = relexport("groups --json").option("--snapshot", &taken).ok();
+    let groups = listed.json();
     assert_eq!(
         groups,
         json!([{"id": 4352, "full_path": "acme/platform/core", "name": "Core", "parent_id": 4351}])
     );
-    let told = String::from_utf8(listed.stderr).unwrap();
+    let told = listed.stderr;
     assert!(told.contains("2 more above these are not listed"), "{told}");
 
     let server = Server::of(&taken, &folder.path().join("data"), &[]);
@@ -768,18 +753,9 @@ fn a_snapshot_of_a_subgroup_is_listed_and_served() {
 fn a_taken_group_with_iterations_is_listed_though_their_states_are_not_known() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
-    let (backup, taken_text) = (crate::support::api::backup(), taken.to_str().unwrap());
-    let output = relexport(&[
-        "snapshot",
-        "take",
-        "--from",
-        backup.to_str().unwrap(),
-        "--group",
-        "4351",
-        "--out",
-        taken_text,
-    ]);
-    assert!(output.status.success(), "{output:?}");
+    relexport(&format!("snapshot take --from {BACKUP} --group 4351"))
+        .option("--out", &taken)
+        .ok();
 
     let server = Server::of(&taken, &folder.path().join("data"), &[]);
     let listed = server.get("/api/v4/groups");
@@ -915,17 +891,10 @@ fn a_server_whose_log_cannot_be_written_answers() {
         .write(true)
         .open("/dev/full")
         .unwrap();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .arg("serve")
-        .arg("--snapshot")
-        .arg(crate::support::api::backup())
-        .arg("--data")
-        .arg(folder.path().join("data"))
-        .args(["-vv", "--listen", &address.to_string()])
-        .stdout(std::process::Stdio::null())
+    let mut server = relexport(&format!("serve -vv --listen {address} --snapshot {BACKUP}"))
+        .option("--data", folder.path().join("data"))
         .stderr(full)
-        .spawn()
-        .unwrap();
+        .start();
     let get = |path: &str| {
         let mut stream = TcpStream::connect(address).ok()?;
         write!(
@@ -937,13 +906,11 @@ fn a_server_whose_log_cannot_be_written_answers() {
         stream.read_to_string(&mut answer).ok()?;
         Some(answer)
     };
-    wait_until("the server is ready", || {
-        assert_eq!(child.try_wait().unwrap(), None, "the server has ended");
+    server.wait_until("the server is ready", || {
         get("/-/readiness").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     });
     let group = get("/api/v4/groups/4351").unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    server.kill();
     assert!(
         group.starts_with("HTTP/1.1 200") && group.contains("acme/platform"),
         "{group}"

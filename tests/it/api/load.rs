@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::api::{Server, wait_until};
-use crate::support::with_many_notes;
+use crate::support::api::Server;
+use crate::support::{wait_until, with_many_notes};
 
 const CLIENTS: usize = 200;
 const STATUS: &str = "/api/v4/groups/4351/export_relations/status";

@@ -1,12 +1,10 @@
 //! Measuring on a live server: what it was asked, with the server's own log as the judge.
 
 use std::fs;
-use std::process::Command;
 
 use crate::support::live::*;
 use crate::support::server::*;
 use crate::support::*;
-use serde_json::Value;
 
 /// Statements in the server's log, of databases that log them: those that were simply run, and those that were prepared before.
 fn statements(server: &Server) -> [usize; 2] {
@@ -41,21 +39,13 @@ fn queries_are_those_that_the_server_logs() {
 
     // The same export, measured.
     let bench = |more: &str| {
-        Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args(["bench", "--group", "4351", "--batch-sizes", "5,500"])
-            .args(["--connections", "1", "--runs", "2", "--json"])
+        dir.relexport("bench --group 4351 --batch-sizes 5,500 --connections 1 --runs 2 --json")
             .args(more.split_whitespace())
-            .arg("--snapshot")
-            .arg(database.address())
+            .option("--snapshot", database.address())
             .env("TMPDIR", dir.path())
-            .output()
-            .unwrap()
     };
     let before: usize = statements(server).iter().sum();
-    let output = bench("--warmup 0");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = bench("--warmup 0").json();
     assert_eq!(result["options"]["from"], "snapshot");
     assert_eq!(result["snapshot"]["kind"], "postgres");
     let asked: u64 = result["points"]
@@ -69,8 +59,5 @@ fn queries_are_those_that_the_server_logs() {
     let logged = (statements(server).iter().sum::<usize>() - before) as u64;
     assert!(asked > 0 && asked < logged, "{asked} of {logged}");
 
-    let output = bench("--from resolved");
-    assert_eq!(output.status.code(), Some(2));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("leave out --from resolved"), "{stderr}");
+    bench("--from resolved").fails(2, &["leave out --from resolved"]);
 }

@@ -1,64 +1,18 @@
 //! `relexport bench`: what is measured is what an export writes, and whatever ends a bench leaves what was measured.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// What a run of `relexport bench` came to.
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    fn of(command: &mut Command) -> Ran {
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "{}", self.stderr);
-        self.stdout
-    }
-
-    /// It must end with a code and a message with all these parts.
-    fn fails(self, code: i32, says: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
-        for part in says {
-            assert!(
-                self.stderr.contains(part),
-                "no {part:?} in: {}",
-                self.stderr
-            );
-        }
-        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-    }
-}
-
 /// `relexport bench` in the project's folder, with the test's folder for temp files; arguments are split at blanks.
-fn command(dir: &Dir, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_relexport"));
-    command
-        .env_remove("RELEXPORT_LOG")
+fn bench(dir: &Dir, arguments: &str) -> Program {
+    relexport("bench")
+        .args(arguments.split_whitespace())
         .env("TMPDIR", dir.path())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .arg("bench")
-        .args(arguments.split_whitespace());
-    command
-}
-
-fn bench(dir: &Dir, arguments: &str) -> Ran {
-    Ran::of(&mut command(dir, arguments))
 }
 
 fn result(path: &Path) -> Value {
@@ -78,7 +32,7 @@ fn hex(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-const DUMP: &str = "--snapshot fixtures/gitlab.sql --group 4351";
+const FIXTURE: &str = "--snapshot fixtures/gitlab.sql --group 4351";
 
 #[test]
 fn rows_bytes_and_files_are_those_of_an_export() {
@@ -87,7 +41,7 @@ fn rows_bytes_and_files_are_those_of_an_export() {
         let result = measured(
             &dir,
             &format!(
-                "{DUMP} --batch-sizes 3,1000 --gzip-levels 1,6 --threads 2 --batched --unbatched --runs 2 --from {from}"
+                "{FIXTURE} --batch-sizes 3,1000 --gzip-levels 1,6 --threads 2 --batched --unbatched --runs 2 --from {from}"
             ),
         );
         let points = result["points"].as_array().unwrap();
@@ -143,7 +97,7 @@ fn a_result_names_machine_snapshot_and_options() {
     let dir = Dir::new();
     let result = measured(
         &dir,
-        &format!("{DUMP} --batch-sizes 10 --runs 1 --warmup 0 --relations labels,boards"),
+        &format!("{FIXTURE} --batch-sizes 10 --runs 1 --warmup 0 --relations labels,boards"),
     );
     assert_eq!(result["bench_version"], 1);
     assert_eq!(result["snapshot"]["kind"], "plain");
@@ -174,9 +128,9 @@ fn a_result_names_machine_snapshot_and_options() {
 #[test]
 fn the_json_is_as_its_schema_says() {
     let dir = Dir::new();
-    let schema: Value = serde_json::from_str(&bench(&dir, "schema").ok()).unwrap();
+    let schema = bench(&dir, "schema").json();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let mut result = measured(&dir, &format!("{DUMP} --batch-sizes 5,50 --runs 2"));
+    let mut result = measured(&dir, &format!("{FIXTURE} --batch-sizes 5,50 --runs 2"));
     let mistakes: Vec<String> = validator
         .iter_errors(&result)
         .map(|mistake| mistake.to_string())
@@ -192,7 +146,7 @@ fn the_json_is_as_its_schema_says() {
 #[test]
 fn the_csv_has_a_line_for_each_run() {
     let dir = Dir::new();
-    let result = measured(&dir, &format!("{DUMP} --batch-sizes 5,50 --runs 3"));
+    let result = measured(&dir, &format!("{FIXTURE} --batch-sizes 5,50 --runs 3"));
     let mut csv = csv::Reader::from_path(dir.join("bench/bench.csv")).unwrap();
     let names = csv.headers().unwrap().clone();
     let lines: Vec<_> = csv.records().map(Result::unwrap).collect();
@@ -221,7 +175,7 @@ fn the_csv_has_a_line_for_each_run() {
 #[test]
 fn the_terminal_shows_the_points_and_which_to_take() {
     let dir = Dir::new();
-    let text = bench(&dir, &format!("{DUMP} --batch-sizes 1,1000 --runs 2")).ok();
+    let text = bench(&dir, &format!("{FIXTURE} --batch-sizes 1,1000 --runs 2")).prints();
     for part in [
         "BATCH SIZE",
         "RECORDS/S",
@@ -239,11 +193,8 @@ fn the_terminal_shows_the_points_and_which_to_take() {
     // Nothing is left where exports were written.
     assert_eq!(files_below(dir.path()), [""; 0]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    let json = bench(&dir, &format!("{DUMP} --batch-sizes 1 --runs 1 --json")).ok();
-    assert_eq!(
-        serde_json::from_str::<Value>(&json).unwrap()["bench_version"],
-        1
-    );
+    let json = bench(&dir, &format!("{FIXTURE} --batch-sizes 1 --runs 1 --json")).json();
+    assert_eq!(json["bench_version"], 1);
 }
 
 /// The lines of tables: those that begin with a head in capitals, up to the next empty line.
@@ -260,7 +211,7 @@ fn the_tables_fit_a_terminal_of_80_columns() {
         "--batch-sizes 1,1000 --runs 1 --warmup 0",
         "--batch-sizes 1,1000 --threads 1,2 --gzip-levels 1,6 --batched --unbatched --runs 1 --from snapshot",
     ] {
-        let text = bench(&dir, &format!("{DUMP} {arguments}")).ok();
+        let text = bench(&dir, &format!("{FIXTURE} {arguments}")).prints();
         let lines = table_lines(&text);
         assert!(lines.len() >= 6, "{text}");
         for line in lines {
@@ -276,8 +227,9 @@ fn how_long_it_takes_is_said_before_and_after_the_first_run() {
     let dir = Dir::new();
     let ran = bench(
         &dir,
-        &format!("{DUMP} --batch-sizes 5,50 --runs 2 --warmup 1"),
-    );
+        &format!("{FIXTURE} --batch-sizes 5,50 --runs 2 --warmup 1"),
+    )
+    .run();
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(
         lines[0],
@@ -288,8 +240,9 @@ fn how_long_it_takes_is_said_before_and_after_the_first_run() {
     assert!(lines[1].contains("; the 5 others take about "), "{lines:?}");
     let whole = bench(
         &dir,
-        &format!("{DUMP} --batch-sizes 5 --runs 1 --warmup 0 --from snapshot"),
-    );
+        &format!("{FIXTURE} --batch-sizes 5 --runs 1 --warmup 0 --from snapshot"),
+    )
+    .run();
     assert!(
         whole
             .stderr
@@ -297,7 +250,7 @@ fn how_long_it_takes_is_said_before_and_after_the_first_run() {
         "{}",
         whole.stderr
     );
-    let quiet = bench(&dir, &format!("{DUMP} --batch-sizes 5 --runs 1 --quiet"));
+    let quiet = bench(&dir, &format!("{FIXTURE} --batch-sizes 5 --runs 1 --quiet")).run();
     assert_eq!(quiet.stderr, "");
 }
 
@@ -373,7 +326,7 @@ fn the_page_is_shown_without_an_error_or_a_request() {
 
     measured(
         &dir,
-        &format!("{DUMP} --batch-sizes 1,3,1000 --threads 1,2 --gzip-levels 1,6 --runs 2"),
+        &format!("{FIXTURE} --batch-sizes 1,3,1000 --threads 1,2 --gzip-levels 1,6 --runs 2"),
     );
     let page = dir.join("bench/bench.html");
     for (name, scheme) in [("light", "1"), ("dark", "0")] {
@@ -407,16 +360,11 @@ fn names_from_outside_cannot_become_markup() {
     let dir = Dir::new();
     let name = "a<script>alert(1)<'&\".sql";
     let path = dir.write(name, dump());
-    let mut command = command(
-        &dir,
-        "--group 4351 --batch-sizes 9 --runs 1 --relations labels",
-    );
-    command
-        .arg("--snapshot")
-        .arg(path)
-        .arg("--out")
-        .arg(dir.join("bench"));
-    Ran::of(&mut command).ok();
+    let measured = "--group 4351 --batch-sizes 9 --runs 1 --relations labels";
+    bench(&dir, measured)
+        .option("--snapshot", path)
+        .option("--out", dir.join("bench"))
+        .ok();
     let html = fs::read_to_string(dir.join("bench/bench.html")).unwrap();
     assert!(!html.contains("<script"));
     assert!(html.contains("a&lt;script&gt;alert(1)&lt;&#39;&amp;&quot;.sql"));
@@ -466,11 +414,9 @@ fn a_pipe_is_read_once_or_not_at_all() {
     let arguments = "--snapshot - --group 4351 --batch-sizes 4 --runs 1";
     bench(&dir, &format!("{arguments} --from snapshot"))
         .fails(2, &["a pipe cannot be read", "--from resolved"]);
-    let mut command = command(&dir, &format!("{arguments} --json"));
-    command.stdin(fs::File::open(project("fixtures/gitlab.sql")).unwrap());
-    let output = command.output().unwrap();
-    assert!(output.status.success());
-    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = bench(&dir, &format!("{arguments} --json"))
+        .stdin(fs::File::open(project("fixtures/gitlab.sql")).unwrap())
+        .json();
     assert_eq!(result["points"][0]["records"], 73);
     assert_eq!(result["snapshot"]["fingerprint"], Value::Null);
 }
@@ -506,23 +452,6 @@ fn what_cannot_be_exported_cannot_be_measured() {
         );
         run(&path, "--group 4351 --relations badges").ok();
     }
-}
-
-/// The bench, started by a shell that lets no file become larger than some blocks of 512 bytes.
-fn with_small_files(dir: &Dir, blocks: u32, arguments: &str) -> Ran {
-    let inner: Vec<_> = command(dir, arguments)
-        .get_args()
-        .map(ToOwned::to_owned)
-        .collect();
-    Ran::of(
-        Command::new("sh")
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("TMPDIR", dir.path())
-            .args(["-c", "trap '' XFSZ; ulimit -f \"$0\" && exec \"$@\""])
-            .arg(blocks.to_string())
-            .arg(env!("CARGO_BIN_EXE_relexport"))
-            .args(inner),
-    )
 }
 
 /// The fixture with so many more labels, whose descriptions hardly compress.
@@ -562,15 +491,15 @@ fn a_full_disk_leaves_the_points_that_were_finished() {
     for from in ["resolved", "snapshot"] {
         let out = dir.join(from);
         // 100 labels are some 60 KB compressed, 1000 are ten times as much: more than 200 KB.
-        with_small_files(
+        bench(
             &dir,
-            400,
             &format!(
                 "--snapshot {} --group 4351 --relations labels --batch-sizes 100,1000 --runs 2 --warmup 0 --from {from} --out {}",
                 path.display(),
                 out.display()
             ),
         )
+        .with_small_files(400)
         .fails(4, &["cannot write the export"]);
         let result = result(&out.join("bench.json"));
         let points = result["points"].as_array().unwrap();
@@ -586,26 +515,27 @@ fn a_full_disk_leaves_the_points_that_were_finished() {
         assert_eq!(files_below(&out), ["bench.csv", "bench.html", "bench.json"]);
     }
     // Where not even a report can be written, what was measured is on the terminal, and the first error is told.
-    let ran = with_small_files(
+    let ran = bench(
         &dir,
-        0,
         &format!(
             "--snapshot {} --group 4351 --relations labels --out {}",
             path.display(),
             dir.join("none").display()
         ),
     );
-    ran.fails(4, &["cannot write the export"]);
-    let ran = with_small_files(
+    ran.with_small_files(0)
+        .fails(4, &["cannot write the export"]);
+    let ran = bench(
         &dir,
-        8,
         &format!(
             "--snapshot fixtures/gitlab.sql --group 4351 --relations badges --runs 1 --out {}",
             dir.join("little").display()
         ),
     );
+    let ran = ran
+        .with_small_files(8)
+        .fails(4, &["cannot write", "bench.json"]);
     assert!(ran.stdout.contains("BATCH SIZE"), "{}", ran.stderr);
-    ran.fails(4, &["cannot write", "bench.json"]);
 }
 
 #[test]
@@ -613,31 +543,17 @@ fn an_interrupted_bench_leaves_the_points_that_were_finished() {
     let dir = Dir::new();
     for from in ["resolved", "snapshot"] {
         let out = dir.join(from);
-        let mut child = command(
+        let mut started = bench(
             &dir,
-            &format!("{DUMP} --batch-sizes 1,2 --runs 100 --warmup 0 --from {from} -v --log-format json --out {}", out.display()),
+            &format!("{FIXTURE} --batch-sizes 1,2 --runs 100 --warmup 0 --from {from} -v --log-format json --out {}", out.display()),
         )
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        .start();
         // Its fourth run begins: of both points some runs are behind.
-        let begun = log
-            .by_ref()
-            .any(|line| line.unwrap().contains("\"run\":4,"));
-        assert!(begun);
-        let kill = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
-        assert!(kill.unwrap().success());
-        let rest: Vec<String> = log.map(Result::unwrap).collect();
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-        assert!(
-            rest.iter().any(|line| line.contains("interrupted")),
-            "{rest:?}"
-        );
+        started.wait_for_line("\"run\":4,");
+        started.signal("INT");
+        let run = started.wait();
+        assert_eq!(run.code, Some(130), "{}", run.stderr);
+        assert!(run.stderr.contains("interrupted"), "{}", run.stderr);
         let result = result(&out.join("bench.json"));
         assert_eq!(result["stopped"], "interrupted");
         let points = result["points"].as_array().unwrap();
@@ -679,7 +595,7 @@ fn a_change_beyond_the_noise_is_told() {
     let dir = Dir::new();
     let result = measured(
         &dir,
-        &format!("{DUMP} --batch-sizes 10 --runs 5 --relations labels"),
+        &format!("{FIXTURE} --batch-sizes 10 --runs 5 --relations labels"),
     );
     let file =
         |name: &str, times: &[f64]| changed(&dir, name, &result, |result| walls(result, times));
@@ -694,26 +610,26 @@ fn a_change_beyond_the_noise_is_told() {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
 
-    let text = compare(&before, &slower, "").ok();
+    let text = compare(&before, &slower, "").prints();
     assert!(wall(&text).contains("1.020 s 1.120 s +9.8 %"), "{text}");
     assert!(wall(&text).ends_with("slower"), "{text}");
-    let text = compare(&before, &same, "--fail-if-slower 0").ok();
+    let text = compare(&before, &same, "--fail-if-slower 0").prints();
     assert!(wall(&text).ends_with('%'), "{text}");
-    let text = compare(&before, &faster, "--fail-if-slower 0").ok();
+    let text = compare(&before, &faster, "--fail-if-slower 0").prints();
     assert!(wall(&text).ends_with("faster"), "{text}");
     compare(&before, &slower, "--fail-if-slower 12").ok();
-    let ran = compare(&before, &slower, "--fail-if-slower 5%");
-    assert_eq!(ran.code, Some(1));
-    assert!(
-        ran.stderr
-            .contains("slower by more than 5 %: batch size 10"),
-        "{}",
-        ran.stderr
-    );
+    compare(&before, &slower, "--fail-if-slower 5%")
+        .fails(1, &["slower by more than 5 %: batch size 10"]);
     // Too few runs to tell: no good end for a script that wants to know.
-    assert!(compare(&before, &few, "").ok().contains("too few runs"));
-    compare(&before, &few, "--fail-if-slower 5")
-        .fails_with_table(3, "4 runs in both files are enough");
+    assert!(compare(&before, &few, "").prints().contains("too few runs"));
+    let fails_with_table = |program: Program, says: &str| {
+        let run = program.fails(3, &[says]);
+        assert!(run.stdout.contains("MEASURE"), "{}", run.stdout);
+    };
+    fails_with_table(
+        compare(&before, &few, "--fail-if-slower 5"),
+        "4 runs in both files are enough",
+    );
 
     let other = changed(&dir, "other.json", &result, |result| {
         result["points"][0]["batch_size"] = 11.into();
@@ -724,23 +640,17 @@ fn a_change_beyond_the_noise_is_told() {
         result["content"][0]["sha256"] = "0".into();
         result["generator"] = "relexport 0.0.1".into();
     });
-    compare(&before, &elsewhere, "--fail-if-slower 5")
-        .fails_with_table(3, "the records that were written differ");
-    let text = compare(&before, &elsewhere, "").ok();
+    fails_with_table(
+        compare(&before, &elsewhere, "--fail-if-slower 5"),
+        "the records that were written differ",
+    );
+    let text = compare(&before, &elsewhere, "").prints();
     for note in [
         "the machines differ",
         "the records that were written differ",
         "against relexport 0.0.1",
     ] {
         assert!(text.contains(note), "{text}");
-    }
-}
-
-impl Ran {
-    /// As [`Ran::fails`], with a result on standard output.
-    fn fails_with_table(self, code: i32, says: &str) {
-        assert!(self.stdout.contains("MEASURE"), "{}", self.stdout);
-        self.fails(code, &[says]);
     }
 }
 

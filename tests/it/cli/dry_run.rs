@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
-use crate::support::cli::*;
+use crate::support::cli::Exported;
+use crate::support::*;
 use serde_json::Value;
 
 /// Counts the objects below a record, by path of keys.
@@ -117,7 +118,7 @@ fn the_table_shows_nested_tables_below_their_relation() {
     let text = relexport(&format!(
         "export -s {DUMP} -g 4351 --dry-run --batched --batch-size 1 --relation epic_boards --relation self"
     ))
-    .ok();
+    .prints();
     let expected = "\
 acme/platform (4351) in group_4351/
 
@@ -172,21 +173,20 @@ fn wrong_usage_is_told_before_anything_is_read() {
             assert!(error.contains(message), "{arguments}: {error}");
         }
     }
-    assert!(!project().join("target/never-written").exists());
+    assert!(!project("target/never-written").exists());
 }
 
 #[test]
 fn a_relation_that_would_fail_is_told() {
-    let dump = fs::read_to_string(project().join(DUMP)).unwrap();
+    let dump = fs::read_to_string(project(DUMP)).unwrap();
     let (before, behind) = dump.split_once("COPY public.badges ").unwrap();
     let (head, rows) = behind.split_once('\n').unwrap();
     // A row with a single field, before all others.
     let broken = format!("{before}COPY public.badges {head}\n77\n{rows}");
-    let ran = relexport_reading(
-        "export -s - -g 4351 --dry-run --json --relation badges --relation labels",
-        broken.as_bytes(),
-    );
-    assert_eq!(ran.status, Some(1));
+    let ran = relexport("export -s - -g 4351 --dry-run --json --relation badges --relation labels")
+        .input(broken.as_bytes())
+        .run();
+    assert_eq!(ran.code, Some(1));
     let json: Value = serde_json::from_str(&ran.stdout).unwrap();
     let relations = &json["entities"][0]["relations"];
     assert_eq!(relations[0]["relation"], "badges");

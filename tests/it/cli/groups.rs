@@ -1,9 +1,6 @@
 //! `relexport groups`.
 
-use std::io::Read;
-use std::process::Stdio;
-
-use crate::support::cli::*;
+use crate::support::*;
 
 const LIST: &str = r#"  ID  PARENT  FULL PATH           NAME
 4350       -  acme                Acme
@@ -16,7 +13,7 @@ const LIST: &str = r#"  ID  PARENT  FULL PATH           NAME
 fn every_kind_of_snapshot_gives_the_same_list() {
     for snapshot in SNAPSHOTS {
         assert_eq!(
-            relexport(&format!("groups -s {snapshot}")).ok(),
+            relexport(&format!("groups -s {snapshot}")).prints(),
             LIST,
             "{snapshot}"
         );
@@ -25,8 +22,8 @@ fn every_kind_of_snapshot_gives_the_same_list() {
 
 #[test]
 fn a_dump_from_standard_input_is_read() {
-    let dump = std::fs::read(project().join(DUMP)).unwrap();
-    assert_eq!(relexport_reading("groups -s -", &dump).ok(), LIST);
+    let dump = std::fs::read(project(DUMP)).unwrap();
+    assert_eq!(relexport("groups -s -").input(&dump).prints(), LIST);
 }
 
 #[test]
@@ -37,7 +34,7 @@ fn the_tree_shows_subgroups_below_their_parents() {
 umbrella (7001)  Umbrella
 "#;
     assert_eq!(
-        relexport(&format!("groups -s {DUMP} --tree")).ok(),
+        relexport(&format!("groups -s {DUMP} --tree")).prints(),
         expected
     );
 }
@@ -63,16 +60,19 @@ fn json_has_the_names_as_they_are() {
 
 #[test]
 fn a_dump_that_is_cut_off_behind_the_routes_still_lists_all() {
-    let dump = std::fs::read(project().join(DUMP)).unwrap();
+    let dump = std::fs::read(project(DUMP)).unwrap();
     let users = memchr::memmem::find(&dump, b"COPY public.users ").unwrap();
-    assert_eq!(relexport_reading("groups -s -", &dump[..users]).ok(), LIST);
+    assert_eq!(
+        relexport("groups -s -").input(&dump[..users]).prints(),
+        LIST
+    );
 }
 
 #[test]
 fn a_dump_that_is_cut_off_before_the_routes_lists_nothing() {
-    let dump = std::fs::read(project().join(DUMP)).unwrap();
+    let dump = std::fs::read(project(DUMP)).unwrap();
     let routes = memchr::memmem::find(&dump, b"COPY public.routes ").unwrap();
-    let error = relexport_reading("groups -s -", &dump[..routes]).err(3);
+    let error = relexport("groups -s -").input(&dump[..routes]).err(3);
     assert!(
         error.starts_with("error: -: the snapshot ") && error.contains("cut off"),
         "{error}"
@@ -81,22 +81,11 @@ fn a_dump_that_is_cut_off_before_the_routes_lists_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = command(&format!("groups -s {DUMP}"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
     // Gone before anything is printed, as `head -0` is.
-    drop(child.stdout.take());
-    let mut error = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut error)
-        .unwrap();
-    assert_eq!(error, "");
-    assert!(child.wait().unwrap().success());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ran = relexport(&format!("groups -s {DUMP}")).stdout(writer).ok();
+    assert_eq!(ran.stderr, "");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::support::cli::*;
+use crate::support::*;
 
 const COMMANDS: [&str; 11] = [
     "",
@@ -22,7 +22,7 @@ const COMMANDS: [&str; 11] = [
 #[test]
 fn every_help_text_has_examples_and_the_exit_status() {
     for command in COMMANDS {
-        let text = relexport(&format!("{command} --help")).ok();
+        let text = relexport(&format!("{command} --help")).prints();
         for part in ["\nExamples:\n", "\nExit status:\n", "  130  interrupted"] {
             assert!(text.contains(part), "{command}: no {part:?}");
         }
@@ -31,11 +31,8 @@ fn every_help_text_has_examples_and_the_exit_status() {
 
 /// A help text in a terminal of 100 columns.
 fn help(called: &str, option: &str) -> String {
-    let ran = command(&format!("{called} {option}"))
-        .env("COLUMNS", "100")
-        .output()
-        .unwrap();
-    Ran::from(ran).ok()
+    let program = relexport(&format!("{called} {option}"));
+    program.env("COLUMNS", "100").prints()
 }
 
 /// The sections of a short help text: heading and lines.
@@ -118,14 +115,14 @@ fn shells_get_completions() {
         ("elvish", "set edit:completion"),
         ("powershell", "Register-ArgumentCompleter"),
     ] {
-        let script = relexport(&format!("completions {shell}")).ok();
+        let script = relexport(&format!("completions {shell}")).prints();
         assert!(script.contains(sign), "{shell}");
     }
 }
 
 #[test]
 fn manual_pages_are_printed_or_written() {
-    assert!(relexport("man").ok().contains(".TH relexport 1"));
+    assert!(relexport("man").prints().contains(".TH relexport 1"));
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("man1");
     relexport(&format!("man {}", dir.display())).ok();
@@ -167,8 +164,9 @@ fn with_json_logs_everything_on_standard_error_is_json() {
     let ran = relexport(&format!(
         "--log-format json -vv export -s {DUMP} -g 4351 --out {}",
         out.display()
-    ));
-    assert_eq!(ran.status, Some(0));
+    ))
+    .run();
+    assert_eq!(ran.code, Some(0));
     let lines = json_lines(&ran.stderr);
     let summary = lines.last().unwrap();
     assert_eq!(summary["relations"], 12);
@@ -199,8 +197,9 @@ fn a_quiet_run_says_nothing() {
     let ran = relexport(&format!(
         "export -q -s {DUMP} -g 4351 --out {}",
         out.display()
-    ));
-    assert_eq!(ran.status, Some(0));
+    ))
+    .run();
+    assert_eq!(ran.code, Some(0));
     assert_eq!(ran.stdout + &ran.stderr, "");
 }
 
@@ -208,7 +207,7 @@ fn a_quiet_run_says_nothing() {
 fn the_summary_tells_relations_records_bytes_seconds_and_memory() {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().join("out");
-    let ran = relexport(&format!("export -s {DUMP} -g 4351 --out {}", out.display()));
+    let ran = relexport(&format!("export -s {DUMP} -g 4351 --out {}", out.display())).run();
     assert_eq!(ran.stdout, "");
     let summary = ran.stderr.trim_end();
     assert!(
@@ -221,7 +220,7 @@ fn the_summary_tells_relations_records_bytes_seconds_and_memory() {
 }
 
 /// The warnings on standard error of a run, without their level.
-fn warnings(ran: &Ran) -> Vec<String> {
+fn warnings(ran: &Run) -> Vec<String> {
     json_lines(&ran.stderr)
         .iter()
         .filter(|line| line["level"] == "WARN")
@@ -312,15 +311,13 @@ fn an_option_that_changes_nothing_is_said() {
         (format!("{export} -o {}", out("g")), vec![]),
     ];
     for (arguments, expected) in cases {
-        let ran = relexport(&format!("{arguments} --log-format json"));
-        assert_eq!(ran.status, Some(0), "{arguments}: {}", ran.stderr);
+        let ran = relexport(&format!("{arguments} --log-format json")).run();
+        assert_eq!(ran.code, Some(0), "{arguments}: {}", ran.stderr);
         assert_eq!(warnings(&ran), expected, "{arguments}");
     }
-    let ran: Ran = command(&format!("{export} -o {} -v --log-format json", out("h")))
+    let ran = relexport(&format!("{export} -o {} -v --log-format json", out("h")))
         .env("RELEXPORT_LOG", "warn")
-        .output()
-        .unwrap()
-        .into();
+        .run();
     assert_eq!(
         warnings(&ran),
         ["-v has no effect while RELEXPORT_LOG says what is logged"]
@@ -415,6 +412,7 @@ fn a_group_may_be_named_by_its_address() {
     .ok();
     let status = relexport(&format!(
         "status {out} --group https://gitlab.example.com/acme%2Fplatform/ --json"
-    ));
+    ))
+    .run();
     assert_eq!(status.json()[0]["total_objects_count"], 13);
 }

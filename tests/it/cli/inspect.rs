@@ -1,10 +1,10 @@
 //! `relexport inspect`.
 
-use crate::support::cli::*;
+use crate::support::*;
 
 #[test]
 fn a_backup_tells_its_versions_and_its_time() {
-    let text = relexport(&format!("inspect -s {BACKUP}")).ok();
+    let text = relexport(&format!("inspect -s {BACKUP}")).prints();
     let head: Vec<&str> = text.lines().take(7).collect();
     assert_eq!(
         head,
@@ -53,10 +53,10 @@ fn without_a_stated_version_the_tables_tell_the_oldest() {
 
 #[test]
 fn of_a_dump_that_is_cut_off_what_came_before_is_shown() {
-    let dump = std::fs::read(project().join(DUMP)).unwrap();
+    let dump = std::fs::read(project(DUMP)).unwrap();
     let users = memchr::memmem::find(&dump, b"COPY public.users ").unwrap();
-    let ran = relexport_reading("inspect -s - --json", &dump[..users]);
-    assert_eq!(ran.status, Some(3));
+    let ran = relexport("inspect -s - --json").input(&dump[..users]).run();
+    assert_eq!(ran.code, Some(3));
     assert!(ran.stderr.starts_with("error: -: "), "{}", ran.stderr);
     let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert!(json["error"].is_string());

@@ -2,25 +2,25 @@
 
 use std::fs;
 
-use crate::support::cli::*;
+use crate::support::*;
 
 #[test]
 fn the_built_in_pipeline_is_shown_and_is_right() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("mine.yml");
-    let shown = relexport("pipeline show").ok();
+    let shown = relexport("pipeline show").prints();
     assert_eq!(
         shown,
-        fs::read_to_string(project().join("pipelines/group.yml")).unwrap()
+        fs::read_to_string(project("pipelines/group.yml")).unwrap()
     );
     fs::write(&file, shown).unwrap();
     let file = file.display();
     assert_eq!(
-        relexport(&format!("pipeline check {file}")).ok(),
+        relexport(&format!("pipeline check {file}")).prints(),
         format!("{file}: nothing is wrong\n")
     );
     for snapshot in SNAPSHOTS {
-        relexport(&format!("pipeline check {file} --snapshot {snapshot}")).ok();
+        relexport(&format!("pipeline check {file} --snapshot {snapshot}")).prints();
     }
 }
 
@@ -28,14 +28,14 @@ fn the_built_in_pipeline_is_shown_and_is_right() {
 fn mistakes_are_told_with_their_lines() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("mine.yml");
-    let right = relexport("pipeline show").ok();
+    let right = relexport("pipeline show").prints();
     let line = right.lines().position(|line| line == "  members:").unwrap();
     fs::write(&file, right.replace("\n  members:\n", "\n  Mem bers:\n")).unwrap();
-    let ran = relexport(&format!("pipeline check {}", file.display()));
-    assert_eq!(ran.status, Some(1));
+    let ran = relexport(&format!("pipeline check {}", file.display())).run();
+    assert_eq!(ran.code, Some(1));
     let begin = format!("{}:{}:3: ", file.display(), line + 1);
     assert!(ran.stdout.starts_with(&begin), "{}", ran.stdout);
-    let ran = relexport(&format!("pipeline check {} --json", file.display()));
+    let ran = relexport(&format!("pipeline check {} --json", file.display())).run();
     let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(json["ok"], false);
     assert_eq!(json["mistakes"][0]["line"], line + 1);
@@ -46,7 +46,7 @@ fn mistakes_are_told_with_their_lines() {
 fn a_table_that_the_snapshot_lacks_is_found() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("mine.yml");
-    let wrong = relexport("pipeline show").ok().replace(
+    let wrong = relexport("pipeline show").prints().replace(
         "\n    link: { source_id: key }",
         "\n    link: { no_such_id: key }",
     );
@@ -54,8 +54,9 @@ fn a_table_that_the_snapshot_lacks_is_found() {
     let ran = relexport(&format!(
         "pipeline check {} --snapshot {DUMP} --json",
         file.display()
-    ));
-    assert_eq!(ran.status, Some(1));
+    ))
+    .run();
+    assert_eq!(ran.code, Some(1));
     let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let findings = json["findings"].as_array().unwrap();
     let found = findings
@@ -97,17 +98,17 @@ fn a_primary_key_that_is_another_than_the_declared_one_is_found() {
         pipeline.display(),
         dump.display()
     );
-    let ran = relexport(&check);
-    assert_eq!(ran.status, Some(1));
+    let ran = relexport(&check).run();
+    assert_eq!(ran.code, Some(1));
     let expected = "error: relations > tasks: table tasks: the pipeline tells its rows apart by id, but its primary key \
         is (shop_id, id), so rows may share a value of id; declare a column that is unique as the table's key\n";
     assert_eq!(ran.stdout, expected);
     // What stands behind the rows of a dump that is cut off is not known.
     fs::write(&dump, &text[..text.find("\\.").unwrap()]).unwrap();
-    let ran = relexport(&check);
-    assert_eq!(ran.status, Some(1));
+    let ran = relexport(&check).run();
+    assert_eq!(ran.code, Some(1));
     let begin = "warning: snapshot: primary keys that stand behind the rows are not known: ";
     assert!(ran.stdout.starts_with(begin), "{}", ran.stdout);
     fs::write(&dump, text.replace("(shop_id, id)", "(id)")).unwrap();
-    assert!(relexport(&check).ok().ends_with("nothing is wrong\n"));
+    assert!(relexport(&check).prints().ends_with("nothing is wrong\n"));
 }

@@ -1,6 +1,7 @@
 //! `relexport status`.
 
-use crate::support::cli::*;
+use crate::support::cli::Exported;
+use crate::support::*;
 
 /// Replaces the times of entries, which differ from run to run.
 fn without_times(text: &str) -> String {
@@ -24,12 +25,12 @@ fn json_is_what_the_endpoint_answers() {
     let milestones = r#"{"relation":"milestones","status":1,"error":null,"updated_at":"T","batched":true,"batches_count":1,"total_objects_count":5,"batches":[{"status":1,"batch_number":1,"objects_count":5,"error":null,"updated_at":"T"}]}"#;
     let badges = r#"{"relation":"badges","status":1,"error":null,"updated_at":"T","batched":true,"batches_count":2,"total_objects_count":6,"batches":[{"status":1,"batch_number":1,"objects_count":5,"error":null,"updated_at":"T"},{"status":1,"batch_number":2,"objects_count":1,"error":null,"updated_at":"T"}]}"#;
     let own = r#"{"relation":"self","status":1,"error":null,"updated_at":"T","batched":false,"batches_count":0,"total_objects_count":1}"#;
-    let all = relexport(&format!("status {out} --json")).ok();
+    let all = relexport(&format!("status {out} --json")).prints();
     assert_eq!(
         without_times(&all),
         format!("[{milestones},{badges},{own}]\n")
     );
-    let one = relexport(&format!("status {out} --relation badges --json")).ok();
+    let one = relexport(&format!("status {out} --relation badges --json")).prints();
     assert_eq!(without_times(&one), format!("{badges}\n"));
 }
 
@@ -51,7 +52,7 @@ fn the_table_shows_relations_and_those_of_a_relation_its_batches() {
         lines.collect()
     };
     assert_eq!(
-        cells(&relexport(&format!("status {out}")).ok()),
+        cells(&relexport(&format!("status {out}")).prints()),
         [
             "acme/platform (4351): finished",
             "",
@@ -61,7 +62,7 @@ fn the_table_shows_relations_and_those_of_a_relation_its_batches() {
         ]
     );
     assert_eq!(
-        cells(&relexport(&format!("status {out} --relation badges")).ok()),
+        cells(&relexport(&format!("status {out} --relation badges")).prints()),
         [
             "RELATION STATUS OBJECTS BATCHES ERROR",
             "badges finished 6 2/2",
@@ -82,7 +83,7 @@ fn of_several_groups_one_is_chosen() {
         "error: cannot show one status: the export holds several groups\n  \
          choose one with --group: acme/platform (4351), umbrella (7001)\n"
     );
-    let all = relexport(&format!("status {out}")).ok();
+    let all = relexport(&format!("status {out}")).prints();
     for says in [
         "2 groups: finished\n",
         "\nacme/platform (4351)\n\nRELATION ",
@@ -97,8 +98,8 @@ fn of_several_groups_one_is_chosen() {
         intact.replacen("\"status\": 1", "\"status\": -1", 1),
     )
     .unwrap();
-    let failed = relexport(&format!("status {out}"));
-    assert_eq!(failed.status, Some(1), "{}", failed.stderr);
+    let failed = relexport(&format!("status {out}")).run();
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
     assert!(failed.stdout.starts_with("2 groups: failed\n"));
     std::fs::write(&manifest, intact).unwrap();
     for group in ["7001", "umbrella", "/umbrella/", "Umbrella"] {
@@ -159,7 +160,7 @@ fn a_manifest_that_is_none_is_told_with_what_to_do() {
 /// The fixture's dump with a label whose time cannot be read, and an export of it.
 fn with_a_bad_label(more: &str, status: i32) -> (tempfile::TempDir, String) {
     let temp = tempfile::tempdir().unwrap();
-    let dump = std::fs::read_to_string(project().join(DUMP)).unwrap();
+    let dump = std::fs::read_to_string(project(DUMP)).unwrap();
     let row = dump
         .lines()
         .find(|line| line.starts_with("801\t"))
@@ -193,8 +194,8 @@ fn a_failed_export_or_relation_ends_with_1() {
         ("--relation labels --json", 1),
         ("--relation badges", 0),
     ] {
-        let ran = relexport(&format!("status {out} {arguments}"));
-        assert_eq!(ran.status, Some(status), "{arguments}: {}", ran.stderr);
+        let ran = relexport(&format!("status {out} {arguments}")).run();
+        assert_eq!(ran.code, Some(status), "{arguments}: {}", ran.stderr);
         assert!(!ran.stdout.is_empty(), "{arguments}");
     }
 }
@@ -204,12 +205,12 @@ fn an_export_that_failed_before_its_groups_were_found_is_not_being_read() {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().join("out").display().to_string();
     relexport(&format!("export -s nothing-here -g 1 -o {out} --force")).err(3);
-    let status = relexport(&format!("status {out}.failed"));
-    assert_eq!(status.status, Some(1));
+    let status = relexport(&format!("status {out}.failed")).run();
+    assert_eq!(status.code, Some(1));
     let says = "failed before its groups were found\nnot to be relied on: cannot read nothing-here";
     assert!(status.stdout.starts_with(says), "{}", status.stdout);
-    let json = relexport(&format!("status {out}.failed --json"));
-    assert_eq!((json.status, &json.stdout[..]), (Some(1), "[]\n"));
+    let json = relexport(&format!("status {out}.failed --json")).run();
+    assert_eq!((json.code, &json.stdout[..]), (Some(1), "[]\n"));
     let says = "failed before its groups were found: cannot read nothing-here";
     assert!(json.stderr.contains(says), "{}", json.stderr);
     let error = relexport(&format!("status {out}.failed --group 1")).err(2);
@@ -225,22 +226,22 @@ fn an_export_that_failed_before_its_groups_were_found_is_not_being_read() {
 #[test]
 fn rows_that_were_left_out_are_told() {
     let (_temp, out) = with_a_bad_label("--keep-going", 1);
-    let text = relexport(&format!("status {out}")).ok();
+    let text = relexport(&format!("status {out}")).prints();
     let says = "labels: 1 row was left out (--keep-going)";
     assert!(text.contains(says), "{text}");
     for arguments in ["--json", "--relation labels --json", "--relation labels"] {
-        let ran = relexport(&format!("status {out} {arguments}"));
+        let ran = relexport(&format!("status {out} {arguments}")).ok();
         assert!(
             ran.stderr.contains("1 row was left out (--keep-going)"),
             "{}",
             ran.stderr
         );
         // What is printed stays GitLab's answer.
-        assert!(!ran.ok().contains("left out"), "{arguments}");
+        assert!(!ran.stdout.contains("left out"), "{arguments}");
     }
-    let badges = relexport(&format!("status {out} --relation badges"));
+    let badges = relexport(&format!("status {out} --relation badges")).run();
     assert_eq!(badges.stderr, "");
-    let verified = relexport(&format!("verify {out}")).ok();
+    let verified = relexport(&format!("verify {out}")).prints();
     assert!(
         verified.contains("1 row was left out (--keep-going)"),
         "{verified}"

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::cli::*;
+use crate::support::cli::Exported;
+use crate::support::*;
 
 #[test]
 fn exports_of_every_shape_are_right() {
@@ -32,8 +33,8 @@ fn everything_that_is_wrong_is_told() {
     bytes.truncate(last);
     fs::write(first, bytes).unwrap();
     fs::write(exported.path("left-over"), "").unwrap();
-    let ran = relexport(&format!("verify {}", exported.out()));
-    assert_eq!(ran.status, Some(1));
+    let ran = relexport(&format!("verify {}", exported.out())).run();
+    assert_eq!(ran.code, Some(1));
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(
         lines[0],
@@ -51,8 +52,8 @@ fn everything_that_is_wrong_is_told() {
     }
     assert_eq!(lines[4], "left-over: the manifest does not know it");
     assert!(lines[5].ends_with(": 5 problems"), "{}", lines[5]);
-    let json = relexport(&format!("verify {} --json", exported.out()));
-    assert_eq!(json.status, Some(1));
+    let json = relexport(&format!("verify {} --json", exported.out())).run();
+    assert_eq!(json.code, Some(1));
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["ok"], false);
     assert_eq!(json["problems"].as_array().unwrap().len(), 5);

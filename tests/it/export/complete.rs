@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::support::server::*;
 use crate::support::*;
@@ -119,7 +118,7 @@ fn rows_with_the_same_key_are_all_written() {
                 let what = format!("{order} {group} {limit}");
                 let run = dir
                     .export_to(&path, dir.join(&what))
-                    .arg("--pipeline", &pipeline)
+                    .option("--pipeline", &pipeline)
                     .args(["--group", group, "--memory-limit", limit])
                     .ok();
                 assert_all_rows(&run, &what);
@@ -129,15 +128,10 @@ fn rows_with_the_same_key_are_all_written() {
 }
 
 fn take(dir: &Dir, from: &str, out: &str, more: &[&str]) -> PathBuf {
-    let run = Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .current_dir(dir.path())
-        .args(["--quiet", "snapshot", "take", "--from", from, "--out", out])
-        .args(["--pipeline", "teams.yml"])
+    dir.relexport("--quiet snapshot take --pipeline teams.yml")
+        .args(["--from", from, "--out", out])
         .args(more)
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&run.stderr);
-    assert_eq!(run.status.code(), Some(0), "{from}: {stderr}");
+        .ok();
     dir.join(out)
 }
 
@@ -147,9 +141,7 @@ fn rows_with_the_same_key_are_taken_from_dumps_archives_and_servers() {
     let pipeline = dir.write("teams.yml", TEAMS);
     let dump = dir.write("dump.sql", dump_of(&TABLES));
     let database = Server::shared().database();
-    let mut psql = database.server.program("psql");
-    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &database.name]);
-    ok(psql.arg("-f").arg(&dump));
+    database.load(&dump);
     // PostgreSQL is the judge of how many rows there are.
     let count = "SELECT count(*) FROM tasks WHERE owner_id = 1 OR reviewer_id = 1";
     assert_eq!(database.run(count), TASKS.lines().count().to_string());
@@ -166,7 +158,7 @@ fn rows_with_the_same_key_are_taken_from_dumps_archives_and_servers() {
             let folder = take(&dir, from, &out, more);
             let run = dir
                 .export_to(folder, dir.join(&format!("out-{out}")))
-                .arg("--pipeline", &pipeline)
+                .option("--pipeline", &pipeline)
                 .args(["--group", "1"])
                 .ok();
             assert_all_rows(&run, &out);
@@ -175,7 +167,7 @@ fn rows_with_the_same_key_are_taken_from_dumps_archives_and_servers() {
     // A server is asked by key, so there it is an error.
     let run = dir
         .export_to(&address, dir.join("out-live"))
-        .arg("--pipeline", &pipeline)
+        .option("--pipeline", &pipeline)
         .args(["--group", "1"])
         .run();
     assert_eq!(run.code, Some(1), "{}", run.stderr);
@@ -320,8 +312,7 @@ fn damage_in_a_table_that_chooses_fails_the_choice() {
                 .fails(3, &says)
                 .left_nothing();
         }
-        let groups =
-            crate::support::cli::relexport(&format!("groups --snapshot {}", path.display()));
+        let groups = relexport(&format!("groups --snapshot {}", path.display()));
         let error = groups.err(3);
         assert!(says.iter().all(|part| error.contains(part)), "{error}");
     }
@@ -375,9 +366,8 @@ fn damage_in_a_table_that_is_not_needed_does_not_hide_the_groups() {
     let dump = edit(&acmes(), "1\tmine\t", "1\t");
     let path = dir.write("dump.sql", dump);
     for command in ["groups", "inspect"] {
-        let ran =
-            crate::support::cli::relexport(&format!("{command} --snapshot {}", path.display()));
-        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let ran = relexport(&format!("{command} --snapshot {}", path.display())).run();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert!(
             ran.stderr.contains("labels") && ran.stderr.contains("row 1"),
             "{}",
@@ -528,8 +518,7 @@ fn tables_that_choose_must_have_their_data() {
                 .fails(3, &[table, "--allow-missing"])
                 .left_nothing();
         }
-        let error =
-            crate::support::cli::relexport(&format!("groups --snapshot {}", path.display())).err(3);
+        let error = relexport(&format!("groups --snapshot {}", path.display())).err(3);
         assert!(error.contains(table), "{error}");
     }
 }
@@ -623,7 +612,7 @@ fn a_column_that_is_not_there_is_a_warning_and_under_strict_an_error() {
     let export = |out: &str| {
         dir.export_to(&path, dir.join(out))
             .group(10)
-            .arg("--pipeline", &pipeline)
+            .option("--pipeline", &pipeline)
     };
     let run = export("out").ok();
     let warnings = run.manifest()["warnings"].to_string();
@@ -640,10 +629,10 @@ fn a_column_that_is_not_there_is_a_warning_and_under_strict_an_error() {
         .fails(3, &["labels has no column colour"]);
     let check = |file: &Path| {
         let (file, path) = (file.display(), path.display());
-        crate::support::cli::relexport(&format!("pipeline check {file} --snapshot {path}"))
+        relexport(&format!("pipeline check {file} --snapshot {path}")).run()
     };
     let ran = check(&pipeline);
-    assert_eq!(ran.status, Some(1));
+    assert_eq!(ran.code, Some(1));
     assert!(
         ran.stdout.contains("warning: relations > labels"),
         "{}",
@@ -654,14 +643,14 @@ fn a_column_that_is_not_there_is_a_warning_and_under_strict_an_error() {
     let run = dir
         .export_to(&path, dir.join("marked"))
         .group(10)
-        .arg("--pipeline", &pipeline)
+        .option("--pipeline", &pipeline)
         .args(["--strict"])
         .ok();
     assert!(run.manifest().get("warnings").is_none());
     let got = run.content("g_10/labels.ndjson.gz");
     let want = "{\"id\":1,\"title\":\"mine\",\"group_id\":10,\"type\":\"GroupLabel\"}\n";
     assert_eq!(String::from_utf8(got).unwrap(), want);
-    assert_eq!(check(&pipeline).status, Some(0));
+    assert_eq!(check(&pipeline).code, Some(0));
 }
 
 #[test]
@@ -673,7 +662,7 @@ fn a_relation_without_its_table_is_a_warning_and_under_strict_an_error() {
     let export = |out: &str| {
         dir.export_to(&path, dir.join(out))
             .group(10)
-            .arg("--pipeline", &pipeline)
+            .option("--pipeline", &pipeline)
     };
     let run = export("out").run();
     let warnings: Value = run.manifest()["warnings"].clone();

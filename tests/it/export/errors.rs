@@ -817,7 +817,7 @@ fn a_pipeline_with_mistakes_is_wrong_usage() {
         + 1;
     dir.export(project("fixtures/gitlab.sql"))
         .group(1)
-        .arg("--pipeline", &path)
+        .option("--pipeline", &path)
         .fails(2, &[&format!("wrong.yml:{line}:"), "sideways"])
         .left_nothing();
 }
@@ -834,26 +834,9 @@ fn a_folder_that_cannot_be_made_is_an_output_error() {
     dir.export(project("fixtures/gitlab.sql"))
         .group("acme/platform")
         .args(["--memory-limit", "0"])
-        .arg("--temp-dir", Path::new("/proc/relexport"))
+        .option("--temp-dir", Path::new("/proc/relexport"))
         .fails(4, &["temp folder", "--temp-dir"])
         .left_nothing();
-}
-
-/// The program, started by a shell that lets no file become larger than some blocks of 512 bytes. The signal for
-/// that would end other programs; writing has to fail with an error, as on a full disk.
-#[cfg(unix)]
-fn with_small_files(dir: &Dir, snapshot: &str, blocks: u32, args: &[&str]) -> Run {
-    let mut export = dir.export(snapshot);
-    let inner: Vec<_> = export.command.get_args().map(ToOwned::to_owned).collect();
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .current_dir(dir.path())
-        .args(["-c", "ulimit -f \"$0\" && exec \"$@\""])
-        .arg(blocks.to_string())
-        .arg(env!("CARGO_BIN_EXE_relexport"))
-        .args(inner);
-    export.command = shell;
-    export.args(args).run()
 }
 
 #[cfg(unix)]
@@ -861,25 +844,20 @@ fn with_small_files(dir: &Dir, snapshot: &str, blocks: u32, args: &[&str]) -> Ru
 fn a_full_disk_is_an_output_error_and_leaves_nothing() {
     let dir = Dir::new();
     let fixture = project("fixtures/gitlab.sql");
-    let fixture = fixture.to_str().unwrap();
+    let export = |blocks| {
+        let export = dir.export(&fixture).group(4351);
+        export.with_small_files(blocks)
+    };
     // Epics do not fit into 4 KiB.
-    let run = with_small_files(&dir, fixture, 8, &["--group", "4351"]);
-    assert_eq!(run.code, Some(4), "{}", run.stderr);
-    assert!(
-        run.stderr.contains("cannot write the export"),
-        "{}",
-        run.stderr
-    );
-    run.left_nothing();
+    export(8)
+        .fails(4, &["cannot write the export"])
+        .left_nothing();
     // Not even the first manifest fits.
-    let run = with_small_files(&dir, fixture, 0, &["--group", "4351"]);
-    assert_eq!(run.code, Some(4), "{}", run.stderr);
-    run.left_nothing();
+    export(0).fails(4, &[]).left_nothing();
     // What an older export holds stays.
     dir.export(project("fixtures/csv")).group(4352).ok();
     let older = files_below(&dir.join("out"));
-    let run = with_small_files(&dir, fixture, 8, &["--group", "4351", "--force"]);
-    assert_eq!(run.code, Some(4), "{}", run.stderr);
+    let run = export(8).args(["--force"]).fails(4, &[]);
     assert_eq!(run.files(), older);
     // Why there is no new one is written down, as after every failure under --force.
     let failed = fs::read_to_string(dir.join("out.failed/manifest.json")).unwrap();
@@ -893,64 +871,39 @@ fn a_full_disk_is_an_output_error_and_leaves_nothing() {
 fn a_full_temp_folder_is_an_output_error_and_leaves_nothing() {
     let dir = Dir::new();
     let path = dir.write("dump.sql", with_many_notes(3000));
-    let path = path.to_str().unwrap();
-    let run = with_small_files(
-        &dir,
-        path,
-        2048,
-        &["--group", "4351", "--memory-limit", "0"],
-    );
-    assert_eq!(run.code, Some(4), "{}", run.stderr);
-    assert!(run.stderr.contains("--temp-dir"), "{}", run.stderr);
-    run.left_nothing();
+    dir.export(path)
+        .args(["--group", "4351", "--memory-limit", "0"])
+        .with_small_files(2048)
+        .fails(4, &["--temp-dir"])
+        .left_nothing();
 }
 
 /// Starts a run that is fed by a pipe, gives it `bytes`, waits until it has begun, and interrupts it while it waits
 /// for more.
 #[cfg(unix)]
 fn interrupted(dir: &Dir, bytes: &[u8], more: &[&str]) -> Run {
-    use std::process::{Command, Stdio};
     let temp = dir.join("temp");
     fs::create_dir_all(&temp).unwrap();
-    let mut export = dir
+    let mut started = dir
         .export("-")
         .args(["--group", "acme/platform", "--memory-limit", "0"])
-        .arg("--temp-dir", &temp)
-        .args(more);
-    let mut child = export
-        .command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(bytes).unwrap();
-    stdin.flush().unwrap();
-    let has_begun = |dir: &Dir| {
+        .option("--temp-dir", &temp)
+        .args(more)
+        .piped()
+        .start();
+    started.give(bytes);
+    started.wait_until("its manifest is there", || {
         fs::read_dir(dir.path()).unwrap().any(|entry| {
             let folder = entry.unwrap().path();
             let manifest = fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
             manifest.contains("\"status\": 0")
         })
-    };
-    while !has_begun(dir) {
-        assert!(child.try_wait().unwrap().is_none(), "ended early");
-        std::thread::yield_now();
-    }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    // Only now: the program must not wait for its input's end.
-    drop(stdin);
+    });
+    started.signal("INT");
+    // The program must not wait for its input's end.
+    let run = started.wait();
     assert_eq!(files_below(&temp), [""; 0]);
-    Run {
-        code: output.status.code(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-        out: export.out,
-    }
+    run
 }
 
 #[cfg(unix)]
@@ -1000,29 +953,19 @@ fn a_log_that_cannot_be_written_decides_nothing() {
     for (snapshot, code) in [(dump, 0), (project("fixtures/csv"), 0), (cut, 1)] {
         for format in ["text", "json"] {
             for (name, stderr) in deaf() {
-                let out = dir.join("out");
-                let status = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-                    .args(["export", "-vv", "--log-format", format, "--group", "4351"])
-                    .arg("--snapshot")
-                    .arg(&snapshot)
-                    .arg("--out")
-                    .arg(&out)
+                let run = dir
+                    .relexport("export -vv --group 4351 --out out")
+                    .option("--log-format", format)
+                    .option("--snapshot", &snapshot)
                     .env("RELEXPORT_LOG", "trace")
-                    .stdout(std::process::Stdio::null())
                     .stderr(stderr)
-                    .status()
-                    .unwrap();
+                    .run();
                 let what = format!("{}, {format}, {name}", snapshot.display());
-                assert_eq!(status.code(), Some(code), "{what}");
-                let run = Run {
-                    code: status.code(),
-                    stderr: String::new(),
-                    out: out.clone(),
-                };
+                assert_eq!(run.code, Some(code), "{what}");
                 if code == 0 {
                     assert_same_files(&what, &run.contents(), &expected_files(&[4351]));
                 }
-                fs::remove_dir_all(&out).unwrap();
+                fs::remove_dir_all(&run.out).unwrap();
             }
         }
     }
@@ -1031,55 +974,30 @@ fn a_log_that_cannot_be_written_decides_nothing() {
 #[test]
 fn wrong_usage_is_wrong_usage_whoever_reads_it() {
     for (name, stderr) in deaf() {
-        let status = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args(["export", "--nonsense"])
-            .stderr(stderr)
-            .status()
-            .unwrap();
-        assert_eq!(status.code(), Some(2), "{name}");
+        let run = relexport("export --nonsense").stderr(stderr).run();
+        assert_eq!(run.code, Some(2), "{name}");
     }
 }
 
 #[test]
 fn a_result_that_cannot_be_written_is_an_output_error_also_of_help() {
-    let dump = project("fixtures/gitlab.sql");
-    let dump = dump.to_str().unwrap();
-    for arguments in [
-        &["--help"][..],
-        &["--version"],
-        &["export", "-h"],
-        &["groups", "-s", dump],
-    ] {
+    let groups = format!("groups -s {DUMP}");
+    for arguments in ["--help", "--version", "export -h", &groups] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full");
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args(arguments)
+        relexport(arguments)
             .stdout(full.unwrap())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {stderr}");
-        assert!(
-            stderr.contains("cannot write to standard output"),
-            "{stderr}"
-        );
+            .fails(4, &["cannot write to standard output"]);
     }
 }
 
 #[test]
 fn results_that_nobody_reads_end_quietly() {
-    let dump = project("fixtures/gitlab.sql");
-    for command in [&["groups", "--snapshot"][..], &["inspect", "--snapshot"]] {
+    for command in ["groups", "inspect"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args(command)
-            .arg(&dump)
-            .stdout(writer)
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{command:?}: {stderr}");
-        assert!(!stderr.contains("error"), "{command:?}: {stderr}");
+        let run = relexport(command).option("--snapshot", DUMP);
+        let stderr = run.stdout(writer).ok().stderr;
+        assert!(!stderr.contains("error"), "{command}: {stderr}");
     }
 }
 

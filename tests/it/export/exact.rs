@@ -242,7 +242,7 @@ fn every_type_is_written_as_the_docs_say_from_every_kind_of_snapshot() {
         ] {
             let run = dir
                 .export_to(snapshot, dir.join(&format!("{name}-{index}")))
-                .arg("--pipeline", pipeline)
+                .option("--pipeline", pipeline)
                 .group(1)
                 .ok();
             let got = String::from_utf8(run.content("tenant_1/items.ndjson.gz")).unwrap();
@@ -301,7 +301,7 @@ fn a_form_of_values_that_is_not_known_is_a_mistake() {
     let dir = Dir::new();
     let pipeline = dir.write("p.yml", PIPELINE.replace("exact", "precise"));
     dir.export(dir.write("dump.sql", "SELECT 1;\n"))
-        .arg("--pipeline", &pipeline)
+        .option("--pipeline", &pipeline)
         .group(1)
         .fails(2, &["p.yml:2:", "exact"]);
 }

@@ -509,12 +509,8 @@ fn a_first_export_that_fails_under_force_says_why_too() {
         run.left_nothing();
         let manifest = fs::read_to_string(dir.join("out.failed/manifest.json")).unwrap();
         assert!(manifest.contains(says), "{manifest}");
-        let status = std::process::Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .arg("status")
-            .arg(dir.join("out.failed"))
-            .output()
-            .unwrap();
-        assert_eq!(status.status.code(), Some(1));
+        let status = dir.relexport("status out.failed").run();
+        assert_eq!(status.code, Some(1));
     }
     // What is no failed export is not touched.
     dir.write("other.failed/thesis.txt", "years of work");

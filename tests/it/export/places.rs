@@ -3,15 +3,10 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use crate::support::*;
-
-fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_relexport"))
-}
 
 /// Names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
@@ -27,85 +22,39 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A run that waits for more of its snapshot.
-struct Waiting {
-    child: Child,
-    stdin: ChildStdin,
-    rest: Vec<u8>,
-}
-
-/// Starts a run on a pipe, gives it half of the fixture, and waits until a folder below `dir` holds its manifest.
-fn waiting(dir: &Dir, mut command: Command) -> Waiting {
+/// Starts a run on a pipe, gives it half of the fixture, and waits until a folder in `dir` holds its manifest. Returns
+/// the other half as well.
+fn waiting(dir: &Dir, program: Program) -> (Started, Vec<u8>) {
     let dump = dump();
     let (half, rest) = dump.as_bytes().split_at(dump.len() / 2);
-    let mut child = command
-        .current_dir(dir.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(half).unwrap();
-    stdin.flush().unwrap();
-    let has_begun = || {
+    let mut started = program.piped().start();
+    started.give(half);
+    started.wait_until("it has begun", || {
         names(dir.path()).iter().any(|name| {
             let folder = dir.join(name);
             let manifest = fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
             manifest.contains("\"status\": 0") || name.starts_with(".out.relexport-new-")
         })
-    };
-    while !has_begun() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended early");
-        std::thread::yield_now();
-    }
-    Waiting {
-        child,
-        stdin,
-        rest: rest.to_vec(),
-    }
+    });
+    (started, rest.to_vec())
 }
 
-impl Waiting {
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Gives it the rest, and waits for its end.
-    fn go_on(mut self) -> Output {
-        // It may end before it has read everything.
-        let _ = self.stdin.write_all(&self.rest);
-        drop(self.stdin);
-        self.child.wait_with_output().unwrap()
-    }
+/// Gives such a run the rest, and waits for its end.
+fn go_on((mut started, rest): (Started, Vec<u8>)) -> Run {
+    started.give_last(&rest);
+    started.wait()
 }
 
-fn export_of(snapshot: &str, group: &str, more: &[&str]) -> Command {
-    let mut command = program();
-    command
-        .args([
-            "export",
-            "--quiet",
-            "--snapshot",
-            snapshot,
-            "--group",
-            group,
-            "--out",
-            "out",
-        ])
-        .args(more);
-    command
+fn export_of(dir: &Dir, snapshot: &str, group: &str, more: &[&str]) -> Program {
+    let export = dir.relexport("export --quiet --out out");
+    export
+        .args(["--snapshot", snapshot, "--group", group])
+        .args(more)
 }
 
-fn take_of(snapshot: &str, more: &[&str]) -> Command {
-    let mut command = program();
-    command
-        .args([
-            "snapshot", "take", "--quiet", "--from", snapshot, "--out", "out",
-        ])
-        .args(more);
-    command
+fn take_of(dir: &Dir, snapshot: &str, more: &[&str]) -> Program {
+    let take = dir.relexport("snapshot take --quiet --out out");
+    take.option("--from", snapshot).args(more)
 }
 
 #[test]
@@ -114,52 +63,32 @@ fn the_second_run_is_told_who_writes_there_and_harms_nothing() {
     let fixture = project("fixtures/gitlab.sql");
     let fixture = fixture.to_str().unwrap();
     // Also where nothing is yet, with a link to it, and by every command.
-    let first = waiting(&dir, export_of("-", "4351", &["--force"]));
+    let first = waiting(&dir, export_of(&dir, "-", "4351", &["--force"]));
     let holder = format!(
         "is being written by another run: pid {} on host ",
-        first.child.id()
+        first.0.pid()
     );
     std::os::unix::fs::symlink(dir.join("out"), dir.join("link")).unwrap();
     let bench = |out: &str| {
-        let mut command = program();
-        command.args([
-            "bench", "-s", fixture, "-g", "4351", "--runs", "1", "--out", out, "--force",
-        ]);
-        command
+        let bench = dir.relexport("bench -g 4351 --runs 1 --force");
+        bench.args(["-s", fixture, "--out", out])
     };
-    let mut by_link = export_of(fixture, "4352", &["--force"]);
-    by_link.args(["--temp-dir", "."]);
-    for mut second in [
-        export_of(fixture, "4352", &[]),
-        export_of(fixture, "4352", &["--force"]),
-        export_of(fixture, "4351", &["--resume"]),
+    let by_link = ["--force", "--temp-dir", "."];
+    for second in [
+        export_of(&dir, fixture, "4352", &[]),
+        export_of(&dir, fixture, "4352", &["--force"]),
+        export_of(&dir, fixture, "4351", &["--resume"]),
         // The lock comes before the snapshot is looked at.
-        export_of("no/such/file", "4351", &[]),
-        take_of(fixture, &["--force"]),
+        export_of(&dir, "no/such/file", "4351", &[]),
+        take_of(&dir, fixture, &["--force"]),
         bench("out"),
         bench("link"),
-        by_link,
+        export_of(&dir, fixture, "4352", &by_link),
     ] {
-        let output = second.current_dir(dir.path()).output().unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(11),
-            "{second:?}: {}",
-            text(&output)
-        );
-        let said = text(&output);
-        assert!(
-            said.contains(&holder) && said.contains("another folder"),
-            "{said}"
-        );
+        second.fails(11, &[&holder, "another folder"]);
     }
-    let output = first.go_on();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    let run = Run {
-        code: Some(0),
-        stderr: String::new(),
-        out: dir.join("out"),
-    };
+    let run = go_on(first);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_same_files("first", &run.contents(), &expected_files(&[4351]));
     assert_eq!(names(dir.path()), ["link", "out"]);
 }
@@ -167,42 +96,33 @@ fn the_second_run_is_told_who_writes_there_and_harms_nothing() {
 #[test]
 fn a_snapshot_that_is_being_taken_is_told_as_well() {
     let dir = Dir::new();
-    let first = waiting(&dir, take_of("-", &[]));
+    let (first, _) = waiting(&dir, take_of(&dir, "-", &[]));
     let fixture = project("fixtures/gitlab.sql");
+    let fixture = fixture.to_str().unwrap();
     for more in [&["--force"][..], &[]] {
-        let output = take_of(fixture.to_str().unwrap(), more)
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(11), "{}", text(&output));
+        take_of(&dir, fixture, more).fails(11, &[]);
     }
     // A killed one leaves nothing that the next one stumbles over, again and again.
     first.kill();
     for _ in 0..2 {
-        let output = take_of(fixture.to_str().unwrap(), &["--force"])
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        take_of(&dir, fixture, &["--force"]).ok();
         assert_eq!(names(dir.path()), ["out"]);
     }
 }
 
-/// The arguments of a command in a namespace of its own, where process numbers begin anew, as in a container. `None`
-/// where this system does not let us.
-fn in_a_container(command: &Command) -> Option<Command> {
-    let unshare = ["--pid", "--fork", "--kill-child"];
-    let works = Command::new("unshare").args(unshare).arg("true").output();
+/// The run in a namespace of its own, where process numbers begin anew, as in a container; as it is if this system does
+/// not let us.
+fn in_a_container(program: Program) -> Program {
+    let unshare = ["unshare", "--pid", "--fork", "--kill-child"];
+    let works = Command::new(unshare[0])
+        .args(&unshare[1..])
+        .arg("true")
+        .output();
     if !works.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: unshare --pid is not allowed here, so process numbers differ");
-        return None;
+        return program;
     }
-    let mut inside = Command::new("unshare");
-    inside
-        .args(unshare)
-        .arg(command.get_program())
-        .args(command.get_args());
-    Some(inside)
+    program.through(unshare)
 }
 
 #[test]
@@ -210,14 +130,11 @@ fn what_a_killed_run_left_is_not_taken_over_by_one_of_the_same_pid() {
     let dir = Dir::new();
     let fixture = project("fixtures/gitlab.sql");
     let fixture = fixture.to_str().unwrap();
-    let output = export_of(fixture, "4350", &[])
-        .current_dir(dir.path())
-        .output();
-    assert_eq!(output.unwrap().status.code(), Some(0));
+    export_of(&dir, fixture, "4350", &[]).ok();
     let older = files_below(&dir.join("out"));
-    let container = |command: Command| in_a_container(&command).unwrap_or(command);
     let force = ["--force", "--batched", "--batch-size", "1"];
-    waiting(&dir, container(export_of("-", "4351", &force))).kill();
+    let killed = in_a_container(export_of(&dir, "-", "4351", &force));
+    waiting(&dir, killed).0.kill();
     // The program in the container dies after the one that started it.
     let lock = fs::File::open(dir.join(".out.relexport-lock")).unwrap();
     lock.lock().unwrap();
@@ -230,16 +147,7 @@ fn what_a_killed_run_left_is_not_taken_over_by_one_of_the_same_pid() {
     assert_eq!(left.len(), 1, "{:?}", names(dir.path()));
     fs::create_dir(dir.join(&left[0]).join("group_4351")).unwrap();
     assert_eq!(files_below(&dir.join("out")), older);
-    let output = container(export_of(fixture, "4352", &["--force"]))
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    let run = Run {
-        code: Some(0),
-        stderr: String::new(),
-        out: dir.join("out"),
-    };
+    let run = in_a_container(export_of(&dir, fixture, "4352", &["--force"])).ok();
     assert_same_files("second", &run.contents(), &expected_files(&[4352]));
     assert_eq!(names(dir.path()), ["out"]);
 }
@@ -248,22 +156,22 @@ fn what_a_killed_run_left_is_not_taken_over_by_one_of_the_same_pid() {
 fn a_folder_that_is_removed_or_replaced_during_the_run_is_noticed() {
     for replaced in [false, true] {
         let dir = Dir::new();
-        let run = waiting(&dir, export_of("-", "4351", &[]));
+        let started = waiting(&dir, export_of(&dir, "-", "4351", &[]));
         let out = dir.join("out");
         fs::remove_dir_all(&out).unwrap();
         if replaced {
             dir.write("out/thesis.txt", "years of work");
         }
-        let output = run.go_on();
-        assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+        let run = go_on(started);
+        assert_eq!(run.code, Some(4), "{}", run.stderr);
         let (what, left) = match replaced {
             true => ("replaced by another one", vec!["out/thesis.txt".to_owned()]),
             false => ("removed", Vec::new()),
         };
-        let said = text(&output);
         assert!(
-            said.contains(what) && said.contains(out.to_str().unwrap()),
-            "{said}"
+            run.stderr.contains(what) && run.stderr.contains(out.to_str().unwrap()),
+            "{}",
+            run.stderr
         );
         assert_eq!(files_below(dir.path()), left);
     }
@@ -300,7 +208,7 @@ fn a_mount_point_is_filled_but_not_replaced() {
             .args(["--mount", "sh", "-c"])
             .arg(format!("{mounted} || exit 99; {commands}"))
             .current_dir(dir.path())
-            .env("RELEXPORT", env!("CARGO_BIN_EXE_relexport"))
+            .env("RELEXPORT", PROGRAM)
             .env("DUMP", project("fixtures/gitlab.sql"))
             .output();
         match output {
@@ -358,7 +266,7 @@ fn a_folder_that_cannot_be_moved_is_refused_before_the_work() {
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", script])
         .current_dir(dir.path())
-        .env("RELEXPORT", env!("CARGO_BIN_EXE_relexport"))
+        .env("RELEXPORT", PROGRAM)
         .env("DUMP", project("fixtures/gitlab.sql"))
         .output()
         .unwrap();
@@ -390,7 +298,7 @@ fn on_a_full_disk_the_last_files_make_room_for_the_manifest_and_resume_goes_on()
         let output = Command::new("unshare")
             .args(["--mount", "sh", "-c", &script])
             .current_dir(dir.path())
-            .env("RELEXPORT", env!("CARGO_BIN_EXE_relexport"))
+            .env("RELEXPORT", PROGRAM)
             .env("DUMP", project("fixtures/gitlab.sql"))
             .output()
             .unwrap();
@@ -458,17 +366,8 @@ fn an_address_is_no_folder() {
             "--token-file",
         ),
     ] {
-        let output = program()
-            .args(&arguments)
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        let said = text(&output);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        assert!(
-            said.contains(option) && said.contains("name a folder or file"),
-            "{said}"
-        );
+        let program = dir.relexport("").args(&arguments);
+        program.fails(2, &[option, "name a folder or file"]);
     }
     assert_eq!(names(dir.path()), [""; 0]);
     dir.export_to(dump, dir.join("./a:b")).group(4351).ok();
@@ -480,43 +379,14 @@ fn a_bench_replaces_another_one_only_by_force() {
     dir.write("out/bench.csv", "measured for hours");
     let dump = project("fixtures/gitlab.sql");
     let bench = |more: &[&str]| {
-        let mut command = program();
-        command
-            .current_dir(dir.path())
-            .args([
-                "bench",
-                "--quiet",
-                "-g",
-                "4351",
-                "--relations",
-                "labels",
-                "--out",
-                "out",
-            ])
-            .args([
-                "--runs",
-                "1",
-                "--warmup",
-                "0",
-                "--batch-sizes",
-                "100",
-                "--snapshot",
-            ])
-            .arg(&dump)
-            .args(more);
-        command.output().unwrap()
+        dir.relexport("bench --quiet -g 4351 --relations labels --out out")
+            .args(["--runs", "1", "--warmup", "0", "--batch-sizes", "100"])
+            .option("--snapshot", &dump)
+            .args(more)
     };
-    let output = bench(&[]);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(
-        text(&output).contains("bench.csv is there already"),
-        "{}",
-        text(&output)
-    );
-    assert!(text(&output).contains("--force"), "{}", text(&output));
+    bench(&[]).fails(2, &["bench.csv is there already", "--force"]);
     assert_eq!(names(&dir.join("out")), ["bench.csv"]);
-    let output = bench(&["--force"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    bench(&["--force"]).ok();
     assert_eq!(
         names(&dir.join("out")),
         ["bench.csv", "bench.html", "bench.json"]
@@ -582,30 +452,23 @@ fn faults(dir: &Dir) -> Option<PathBuf> {
 
 /// An export of two relations in the folder `out`, with a fault.
 fn faulty(dir: &Dir, library: &Path, fault: &str, at: usize, more: &[&str]) -> Run {
-    let mut export = dir
-        .export(project("fixtures/gitlab.sql"))
+    dir.export(project("fixtures/gitlab.sql"))
         .group(4351)
         .relations(&["labels", "badges"])
         .args(["--threads", "2"])
-        .args(more);
-    export
-        .command
+        .args(more)
         .env("LD_PRELOAD", library)
-        .env(fault, at.to_string());
-    export.run()
+        .env(fault, at.to_string())
+        .run()
 }
 
 /// The two relations are finished and right, and nothing else lies in the folder.
 fn is_right(out: &Path, what: &str) {
-    let run = Run {
-        code: Some(0),
-        stderr: String::new(),
-        out: out.to_owned(),
-    };
-    assert_eq!(run.manifest()["status"], 1, "{what}");
+    let export = ExportFolder::new(out);
+    assert_eq!(export.manifest()["status"], 1, "{what}");
     let files = ["labels", "badges"].map(|name| {
         let name = format!("group_4351/{name}.ndjson.gz");
-        (name.clone(), run.content(&name))
+        (name.clone(), export.content(&name))
     });
     for (name, content) in files {
         let relation = name
@@ -613,7 +476,7 @@ fn is_right(out: &Path, what: &str) {
             .trim_end_matches(".ndjson.gz");
         assert!(content == expected(4351, relation), "{what}: {name}");
     }
-    assert_eq!(run.files().len(), 4, "{what}: {:?}", run.files());
+    assert_eq!(export.files().len(), 4, "{what}: {:?}", export.files());
 }
 
 #[test]
@@ -712,15 +575,13 @@ fn a_snapshot_is_taken_whole_or_not_at_all_where_syncs_or_threads_fail() {
     let csv = project("fixtures/csv");
     for (fault, most) in [("FAIL_THREAD", 8), ("FAIL_FSYNC", 12)] {
         for at in 1..=most {
-            let output = take_of(csv.to_str().unwrap(), &["--threads", "2"])
-                .current_dir(dir.path())
+            let run = take_of(&dir, csv.to_str().unwrap(), &["--threads", "2"])
                 .env("LD_PRELOAD", &library)
                 .env(fault, at.to_string())
-                .output()
-                .unwrap();
-            let said = text(&output);
+                .run();
+            let said = &run.stderr;
             assert!(!said.contains("panicked"), "{fault} {at}: {said}");
-            match output.status.code() {
+            match run.code {
                 Some(0) => fs::remove_dir_all(dir.join("out")).unwrap(),
                 Some(4) => {}
                 code => panic!("{fault} {at}: {code:?} {said}"),

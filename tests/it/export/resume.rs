@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use crate::support::{
-    Dir, Export, Run, assert_same_files, dump, edit_field, edit_rows, project, with_many_notes,
-};
+use crate::support::*;
 use serde_json::Value;
 
 /// Digits without a pattern: steps of a linear congruential generator with PCG's constants.
@@ -81,20 +78,12 @@ fn written(out: &Path, names: &[String]) -> BTreeMap<String, SystemTime> {
 
 /// Starts an export and kills it when so many files are finished. It must not have come to its end by then.
 #[cfg(unix)]
-fn killed(mut export: Export, files: usize) {
-    let mut child = export
-        .command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while finished(&export.out).len() < files {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn killed(export: Program, out: &Path, files: usize) {
+    let mut started = export.start();
+    started.wait_until("so many files are finished", || {
+        finished(out).len() >= files
+    });
+    started.kill();
 }
 
 /// The folder equals that of an undisturbed run, whose manifest it also has, times apart.
@@ -128,8 +117,8 @@ fn a_killed_export_goes_on_where_it_was() {
     let dir = Dir::new();
     let path = dir.write("dump.sql", with_many_labels(900));
     let options = ["--group", "4351", "--batched", "--batch-size", "1"];
-    killed(dir.export(&path).args(options), 100);
     let out = dir.join("out");
+    killed(dir.export(&path).args(options), &out, 100);
     let before = written(&out, &finished(&out));
     let run = dir.export(&path).args(options).args(["--resume"]).ok();
     let undisturbed = dir.export_to(&path, dir.join("again")).args(options).ok();
@@ -148,16 +137,7 @@ fn a_killed_export_goes_on_where_it_was() {
 fn after_a_full_disk_what_is_finished_is_kept() {
     let dir = Dir::new();
     let path = dir.write("dump.sql", with_long_epic(200));
-    // A limit on the size of a file, whose signal is ignored, makes writing fail as a full disk does.
-    let mut export = dir.export(&path).group(4351);
-    let inner: Vec<_> = export.command.get_args().map(ToOwned::to_owned).collect();
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .current_dir(dir.path())
-        .args(["-c", "trap '' XFSZ; ulimit -f 64 && exec \"$@\"", "sh"])
-        .arg(env!("CARGO_BIN_EXE_relexport"))
-        .args(inner);
-    export.command = shell;
+    let export = dir.export(&path).group(4351).with_small_files(64);
     let run = export.fails(4, &["cannot write the export"]);
     let before = written(&run.out, &finished(&run.out));
     assert!(
@@ -182,7 +162,7 @@ fn with_a_failed_relation(dir: &Dir) -> Run {
         .fails(1, &["labels"])
 }
 
-fn resumed(dir: &Dir) -> Export {
+fn resumed(dir: &Dir) -> Program {
     dir.export(dir.join("dump.sql")).args([
         "--group",
         "4351",
@@ -322,7 +302,7 @@ fn what_is_another_export_is_refused_and_not_touched() {
     let pipeline = fs::read_to_string(project("pipelines/group.yml")).unwrap();
     let pipeline = dir.write("group.yml", format!("{pipeline}\n# edited\n"));
     resumed(&dir)
-        .arg("--pipeline", &pipeline)
+        .option("--pipeline", &pipeline)
         .fails(2, &["another pipeline"]);
     dir.write("dump.sql", dump());
     let run = resumed(&dir).fails(2, &["not the one that it was begun with"]);
@@ -390,11 +370,7 @@ fn where_there_is_nothing_yet_the_export_just_begins() {
         .group(4351)
         .args(["--resume"])
         .ok();
-    assert_same_files(
-        "files",
-        &run.contents(),
-        &crate::support::expected_files(&[4351]),
-    );
+    assert_same_files("files", &run.contents(), &expected_files(&[4351]));
 }
 
 #[test]

@@ -184,10 +184,10 @@ fn expected_shop() -> BTreeMap<String, Vec<u8>> {
     .collect()
 }
 
-fn shop(dir: &Dir, out: &str) -> Export {
+fn shop(dir: &Dir, out: &str) -> Program {
     let path = dir.write("shop.sql", SHOP);
     dir.export_to(path, dir.join(out))
-        .arg("--pipeline", &project("docs/shop.yml"))
+        .option("--pipeline", &project("docs/shop.yml"))
 }
 
 #[test]

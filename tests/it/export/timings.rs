@@ -47,24 +47,13 @@ fn phases_add_up_to_the_cpu_time_of_the_process() {
         assert!(made.unwrap().success());
         let out = dir.join(&format!("out-{file}"));
         // The shell counts its children's time itself.
-        let output = Command::new("sh")
-            .args([
-                "-c",
-                "\"$@\" && times",
-                "sh",
-                env!("CARGO_BIN_EXE_relexport"),
-            ])
-            .args(["export", "--quiet", "--group", "4351", "--snapshot"])
-            .arg(&packed)
-            .arg("--out")
-            .arg(&out)
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        let whole = cpu_of_children(std::str::from_utf8(&output.stdout).unwrap());
-        let manifest: Value =
-            serde_json::from_slice(&std::fs::read(out.join("manifest.json")).unwrap()).unwrap();
-        let timings = &manifest["timings"];
+        let run = dir
+            .export_to(&packed, &out)
+            .group(4351)
+            .through(["sh", "-c", "\"$@\" && times", "sh"])
+            .ok();
+        let whole = cpu_of_children(&run.stdout);
+        let timings = &timings(&run);
         let sum = cpu(timings);
         assert!(
             sum > 0.9 * whole && sum < 1.1 * whole,
@@ -119,16 +108,9 @@ fn an_unfinished_export_has_timings_too() {
 fn the_summary_tells_them_when_asked() {
     let dir = Dir::new();
     let export = |options: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args(["export", "--group", "4351", "--force", "--snapshot"])
-            .arg(project("fixtures/gitlab.sql"))
-            .arg("--out")
-            .arg(dir.join("out"))
-            .args(options)
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stderr).unwrap()
+        let export = dir.relexport("export --group 4351 --force --out out");
+        let export = export.option("--snapshot", project(DUMP)).args(options);
+        export.ok().stderr
     };
     assert!(!export(&[]).contains("CPU"));
     let text = export(&["--timings"]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::support::live::*;
 use crate::support::server::*;
@@ -75,14 +75,8 @@ fn every_group_is_as_expected_whatever_the_database_is_set_to() {
 fn groups_are_listed_as_those_of_a_dump() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     let groups = |snapshot: &str, tree: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args(["groups", "--quiet", "--snapshot", snapshot])
-            .args(tree)
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
+        let groups = dir.relexport("groups --quiet").args(tree);
+        groups.option("--snapshot", snapshot).prints()
     };
     let dump = project("fixtures/gitlab.sql");
     for tree in [&[][..], &["--tree"], &["--json"]] {
@@ -115,22 +109,10 @@ fn batches_are_those_of_a_dump() {
 fn a_dry_run_counts_what_a_dump_holds() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     let dry_run = |snapshot: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .args([
-                "export",
-                "--dry-run",
-                "--json",
-                "--quiet",
-                "--group",
-                "4351",
-                "--snapshot",
-            ])
-            .arg(snapshot)
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        let counts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let counts = dir
+            .relexport("export --dry-run --json --quiet --group 4351")
+            .option("--snapshot", snapshot)
+            .json();
         (
             counts["entities"].clone(),
             counts["rows"].clone(),

@@ -9,6 +9,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::support::live::Session;
 use crate::support::server::*;
 use relexport::snapshot::{
     Access, Event, Fields, KeyedSource, OpenOptions, Query, SnapshotError, TableName, open_with,
@@ -258,7 +259,8 @@ fn a_table_that_somebody_has_locked_is_refused_and_the_others_are_read() {
         options.timeouts.lock = Some(Duration::from_millis(20));
     })
     .unwrap();
-    let mut holder = Holder::start(&database, "BEGIN; LOCK TABLE t; SELECT 'held';");
+    let mut holder = Session::begin(&database);
+    holder.lock("t");
     // Nor does opening wait for it.
     let live_too = open_at(&database.address(), |options| {
         options.timeouts.lock = Some(Duration::from_millis(20));
@@ -269,48 +271,8 @@ fn a_table_that_somebody_has_locked_is_refused_and_the_others_are_read() {
         "t: 55P03 canceling statement due to lock timeout"
     );
     assert_eq!(read(live.as_ref(), "u", "id").unwrap(), ["1"]);
-    holder.end();
+    drop(holder);
     assert!(read(live.as_ref(), "t", "id").unwrap().is_empty());
-}
-
-/// A psql that keeps its session open.
-struct Holder(std::process::Child);
-
-impl Holder {
-    /// Runs SQL whose last statement prints a line.
-    fn start(database: &Database, sql: &str) -> Self {
-        use std::io::{BufRead, BufReader, Write};
-        use std::process::Stdio;
-
-        let mut psql = database.server.program("psql");
-        let mut child = psql
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-d",
-                &database.name,
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        writeln!(child.stdin.as_mut().unwrap(), "{sql}").unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        assert!(!line.is_empty());
-        Holder(child)
-    }
-
-    fn end(&mut self) {
-        drop(self.0.stdin.take());
-        self.0.wait().unwrap();
-    }
 }
 
 #[test]
@@ -363,16 +325,8 @@ fn tables_that_are_not_what_they_were_are_refused() {
     assert_eq!(read(live, "faithful", "id").unwrap(), ["1"]);
     // What was read once is held as it is.
     let attempt = database
-        .server
-        .program("psql")
-        .args([
-            "-X",
-            "-q",
-            "-d",
-            &database.name,
-            "-c",
-            "SET lock_timeout = 50; TRUNCATE same",
-        ])
+        .psql()
+        .args(["-c", "SET lock_timeout = 50; TRUNCATE same"])
         .output()
         .unwrap();
     assert!(!attempt.status.success());
@@ -437,14 +391,8 @@ fn rows_larger_than_any_buffer_come_whole() {
 fn a_snapshot_of_another_session_is_read() {
     let database = Server::shared().database();
     database.run("CREATE TABLE t (id integer); INSERT INTO t VALUES (1)");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("id");
-    let sql = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ; \\o {}\nSELECT pg_export_snapshot(); \\o\nSELECT 'held';",
-        path.display()
-    );
-    let mut holder = Holder::start(&database, &sql);
-    let id = std::fs::read_to_string(path).unwrap().trim().to_owned();
+    let mut holder = Session::begin(&database);
+    let id = holder.export_snapshot();
     database.run("INSERT INTO t VALUES (2)");
     let at = |id: &str| {
         open_at(&database.address(), |options| {
@@ -454,7 +402,7 @@ fn a_snapshot_of_another_session_is_read() {
     let live = at(&id).unwrap();
     assert_eq!(live.facts().taken_at, None);
     // From here on the instant is held by this source itself.
-    holder.end();
+    drop(holder);
     assert_eq!(read(live.as_ref(), "t", "id").unwrap(), ["1"]);
     for gone in [id.as_str(), "no such", "x'; DROP TABLE t; --", "../../x"] {
         let error = at(gone).err().unwrap().to_string();

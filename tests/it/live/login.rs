@@ -4,9 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::server::*;
+use crate::support::{Program, relexport};
 
 /// A password that would be seen anywhere.
 const PASSWORD: &str = "gre'at: s\\ecret%20";
@@ -88,9 +89,11 @@ impl Site {
     }
 
     fn run(&self, sql: &str) -> String {
-        let mut psql = self.server.program("psql");
-        let output = ok(psql.args(["-X", "-q", "-A", "-t", "-d", "postgres", "-c", sql]));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let database = Database {
+            server: &self.server,
+            name: "postgres".to_owned(),
+        };
+        database.run(sql)
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -103,33 +106,26 @@ impl Site {
 
     /// Looks into the server by an address; returns what is printed, and whether that worked.
     fn look(&self, address: &str, environment: &[(&str, &str)]) -> (bool, String) {
-        let output = command(address, self.files.path(), environment)
-            .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text).unwrap();
+        let run = inspect(address, self.files.path(), environment).run();
+        let text = run.stdout + &run.stderr;
         assert!(!text.contains("ecret"), "{text}");
-        let is_ok = output.status.success();
-        assert!(is_ok || output.status.code() == Some(3), "{text}");
-        (is_ok, text)
+        assert!(matches!(run.code, Some(0 | 3)), "{text}");
+        (run.code == Some(0), text)
     }
 }
 
-/// The program, with nothing but this environment of libpq's.
-fn command(address: &str, home: &Path, environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_relexport"));
-    command.args(["inspect", "--json", "--snapshot", address]);
+/// `relexport inspect` of an address, with nothing but this environment of libpq's.
+fn inspect(address: &str, home: &Path, environment: &[(&str, &str)]) -> Program {
+    let mut program = relexport("inspect --json").option("--snapshot", address);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("PG")) {
-            command.env_remove(name);
+            program = program.env_remove(name);
         }
     }
-    command
-        .env("HOME", home)
-        .envs(environment.iter().copied())
-        .current_dir(home)
-        .stdin(Stdio::null());
-    command
+    for (name, value) in environment {
+        program = program.env(name, value);
+    }
+    program.env("HOME", home).current_dir(home)
 }
 
 #[test]
@@ -275,10 +271,10 @@ fn files_and_variables_say_what_the_address_does_not() {
     let folder = server.folder.display().to_string();
     let name = database.name.as_str();
     let look = |address: &str, environment: &[(&str, &str)]| {
-        let output = command(address, home.path(), environment).output().unwrap();
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let run = inspect(address, home.path(), environment).run();
+        let text = run.stdout + &run.stderr;
         assert!(!text.contains("ecret"), "{text}");
-        (output.status.success(), text)
+        (run.code == Some(0), text)
     };
     let address = format!("postgres://scram@/{name}?host={folder}");
     let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
@@ -383,10 +379,10 @@ fn a_password_is_not_among_the_arguments_of_the_process() {
     let port = listener.local_addr().unwrap().port();
     let home = tempfile::tempdir().unwrap();
     let address = format!("postgres://me:{ESCAPED}@127.0.0.1:{port}/db");
-    let mut child = command(&address, home.path(), &[]).spawn().unwrap();
+    let process = inspect(&address, home.path(), &[]).start();
     // It has connected, and waits for an answer.
     let connection = listener.accept().unwrap();
-    let arguments = fs::read_to_string(format!("/proc/{}/cmdline", child.id())).unwrap();
+    let arguments = fs::read_to_string(format!("/proc/{}/cmdline", process.pid())).unwrap();
     assert!(
         arguments.contains(&format!("postgres://me@127.0.0.1:{port}/db")),
         "{arguments}"
@@ -394,5 +390,5 @@ fn a_password_is_not_among_the_arguments_of_the_process() {
     assert!(!arguments.contains("ecret"), "{arguments}");
     drop(connection);
     drop(listener);
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(process.wait().code, Some(3));
 }

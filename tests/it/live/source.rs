@@ -8,10 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
 
 use crate::support::server::*;
+use crate::support::{project, relexport};
 use relexport::snapshot::{
     Access, Catalog, Event, Fields, KeyedSource, OpenOptions, Predicate, Query, SnapshotError,
     TableName, open_with, read_schema,
@@ -175,19 +174,7 @@ fn the_catalog_is_that_of_a_dump() {
 #[test]
 fn the_catalog_of_gitlab_is_that_of_its_dump() {
     let database = Server::shared().database();
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema.sql");
-    let mut psql = database.server.program("psql");
-    ok(psql
-        .args([
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &database.name,
-            "-f",
-        ])
-        .arg(schema));
+    database.load(&project("fixtures/schema.sql"));
     let dump = read_schema(&database.dump(&["--schema-only"])).unwrap();
     assert_eq!(shown(&source(&database).catalog()), shown(&dump));
 }
@@ -476,29 +463,14 @@ fn everything_is_of_one_instant() {
 #[test]
 fn inspect_tells_what_a_servers_statistics_say() {
     let database = Server::shared().database();
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema.sql");
-    let mut psql = database.server.program("psql");
-    ok(psql
-        .args([
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &database.name,
-            "-f",
-        ])
-        .arg(schema));
+    database.load(&project("fixtures/schema.sql"));
     database.run(
         "INSERT INTO labels (id, title) SELECT n, n FROM generate_series(1, 3000) n; ANALYZE labels;
          DROP INDEX index_badges_on_group_id",
     );
     let inspect = |more: &[&str]| {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_relexport"));
-        let output = ok(program
-            .args(["inspect", "--snapshot", &database.address()])
-            .args(more));
-        String::from_utf8(output.stdout).unwrap()
+        let program = relexport("inspect").option("--snapshot", database.address());
+        program.args(more).prints()
     };
     let json: serde_json::Value = serde_json::from_str(&inspect(&["--json"])).unwrap();
     assert_eq!(json["kind"], "postgres");

@@ -3,57 +3,32 @@
 
 pub mod pipe;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde_json::Value;
 
-/// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A file of the project.
-pub fn project(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// The fixture as a GitLab backup.
-pub fn backup() -> PathBuf {
-    project("fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar")
-}
-
-/// Runs `relexport` to its end.
-pub fn relexport(args: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_relexport"))
-        .args(args)
-        .output()
-        .unwrap()
-}
+use super::{BACKUP, PATIENCE, Started, gunzip, project, relexport, wait_until};
 
 /// Makes a token with these options; returns it.
 pub fn new_token(file: &Path, options: &[&str]) -> String {
-    let mut args = vec!["token", "new", "--token-file", file.to_str().unwrap()];
-    args.extend(options);
-    let output = relexport(&args);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    let program = relexport("token new").option("--token-file", file);
+    program.args(options).prints().trim().to_owned()
 }
 
 /// A running server. It is killed when the test is over.
 pub struct Server {
-    child: Child,
-    stderr: Option<BufReader<ChildStderr>>,
+    process: Started,
     pub address: SocketAddr,
-    log: PathBuf,
+    /// How much of standard error came before the address, and the address itself.
+    greeting: usize,
 }
 
 impl Server {
     /// Serves the fixture from a data folder, and waits until it is ready.
     pub fn start(data: &Path, options: &[&str]) -> Server {
-        Server::of(&backup(), data, options)
+        Server::of(&project(BACKUP), data, options)
     }
 
     /// Serves another snapshot.
@@ -65,57 +40,29 @@ impl Server {
 
     /// As [`Server::of`], without waiting for the groups.
     pub fn unready(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_relexport"))
-            .arg("serve")
-            .arg("--snapshot")
-            .arg(snapshot)
-            .arg("--data")
-            .arg(data)
-            .args(["--listen", "127.0.0.1:0"])
+        let mut process = relexport("serve --listen 127.0.0.1:0")
+            .option("--snapshot", snapshot)
+            .option("--data", data)
             .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            if stderr.read_line(&mut line).unwrap() == 0 {
-                panic!("the server ended: {:?}", child.wait());
-            }
-            if let Some(url) = line.split("serving at ").nth(1) {
-                let authority = url.split("://").nth(1).unwrap();
-                break authority.split('/').next().unwrap().parse().unwrap();
-            }
-        };
-        let log = data.with_extension(format!("{}.log", child.id()));
-        let mut server = Server {
-            child,
-            stderr: Some(stderr),
+            .start();
+        let greeting = process.wait_for_line("serving at ");
+        let url = greeting.split("serving at ").nth(1).unwrap();
+        let authority = url.split("://").nth(1).unwrap();
+        let address = authority.split('/').next().unwrap().parse().unwrap();
+        Server {
+            process,
             address,
-            log,
-        };
-        server.drain();
-        server
-    }
-
-    /// Standard error goes on into a file, so that the server never waits for its reader.
-    fn drain(&mut self) {
-        let mut stderr = self.stderr.take().unwrap();
-        let mut log = File::create(&self.log).unwrap();
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut stderr, &mut log);
-        });
+            greeting: greeting.len(),
+        }
     }
 
     /// What the server has written to standard error so far, after its address.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.process.stderr()[self.greeting..].to_owned()
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     fn wait_for_readiness(&self) {
@@ -158,7 +105,7 @@ impl Server {
             .unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 
-    /// Sends bytes and reads the answer to its end; `None` where there is none.
+    /// Sends bytes and reads the answer to its end; `None` if there is none.
     pub fn raw(&self, bytes: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -206,49 +153,21 @@ impl Server {
         gunzip(&answer.body)
     }
 
-    /// Sends a signal.
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// Kills the server as a power cut would.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(self) {
+        self.process.kill();
     }
 
     /// Ends the server as a service manager would; returns its exit code.
-    pub fn end(mut self) -> Option<i32> {
-        self.signal("-TERM");
-        self.child.wait().unwrap().code()
+    pub fn end(self) -> Option<i32> {
+        self.process.signal("TERM");
+        self.wait()
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.log);
+    /// Waits for the server to end by itself.
+    pub fn wait(self) -> Option<i32> {
+        self.process.wait().code
     }
-}
-
-/// Looks again and again until something is so.
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "waited too long until {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
-    let mut content = Vec::new();
-    flate2::read::GzDecoder::new(bytes)
-        .read_to_end(&mut content)
-        .unwrap();
-    content
 }
 
 /// An answer, taken apart.

@@ -3,30 +3,20 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use crate::support::server::{Database, Server, ok};
-use crate::support::{Dir, Export, project};
+use super::server::{Database, Server};
+use super::{Dir, Program, project, wait_until};
 
 /// A database with the fixture's tables and rows.
 pub fn fixture(server: &Server) -> Database<'_> {
     let database = server.database();
     for file in ["fixtures/schema.sql", "fixtures/seed.sql"] {
-        let mut psql = server.program("psql");
-        psql.args([
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &database.name,
-            "-f",
-        ]);
-        ok(psql.arg(project(file)));
+        database.load(&project(file));
     }
     database
 }
 
 /// `relexport export` of a database, into a folder of the test's.
-pub fn export(dir: &Dir, database: &Database<'_>, out: &str) -> Export {
+pub fn export(dir: &Dir, database: &Database<'_>, out: &str) -> Program {
     dir.export_to(database.address(), dir.join(out))
 }
 
@@ -38,10 +28,9 @@ pub fn wait_until_blocked(database: &Database<'_>) {
     let blocked = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {BLOCKED}"
     );
-    let begun = std::time::Instant::now();
-    while database.run(&blocked) == "0" {
-        assert!(begun.elapsed().as_secs() < 60, "nothing waits for the lock");
-    }
+    wait_until("a session waits for the lock", || {
+        database.run(&blocked) != "0"
+    });
 }
 
 /// A session of psql that stays open.
@@ -54,18 +43,7 @@ pub struct Session {
 impl Session {
     pub fn begin(database: &Database<'_>) -> Session {
         let mut child = database
-            .server
-            .program("psql")
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-d",
-                &database.name,
-            ])
+            .psql()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -78,7 +56,7 @@ impl Session {
     }
 
     /// Runs SQL that gives one value.
-    fn one(&mut self, sql: &str) -> String {
+    pub fn one(&mut self, sql: &str) -> String {
         writeln!(self.stdin.as_mut().unwrap(), "{sql};").unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::project;
+
 /// A server in a temp folder of its own.
 pub struct Server {
     child: Child,
@@ -24,9 +26,8 @@ impl Server {
 
     /// Starts a server on a port that nobody else has.
     pub fn start_on(port: u16, settings: &str) -> Self {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         // The server ends with this command, which ends when its standard input does: with this process at the latest.
-        let mut child = Command::new(project.join("fixtures/with-postgres"))
+        let mut child = Command::new(project("fixtures/with-postgres"))
             .args(["bash", "-c", "echo \"$PGHOST\"; echo \"$PATH\"; exec cat"])
             .env(
                 "WITH_POSTGRES_OPTIONS",
@@ -162,12 +163,22 @@ impl Database<'_> {
         )
     }
 
-    /// Runs SQL; returns what psql prints, unaligned.
-    pub fn run(&self, sql: &str) -> String {
+    /// psql on it, unaligned, which ends at the first error.
+    pub fn psql(&self) -> Command {
         let mut psql = self.server.program("psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"]);
-        psql.args([&self.name, "-c", sql]);
-        String::from_utf8(ok(&mut psql).stdout)
+        psql.arg(&self.name);
+        psql
+    }
+
+    /// Runs the SQL of a file.
+    pub fn load(&self, file: &Path) {
+        ok(self.psql().arg("-f").arg(file));
+    }
+
+    /// Runs SQL; returns what psql prints.
+    pub fn run(&self, sql: &str) -> String {
+        String::from_utf8(ok(self.psql().args(["-c", sql])).stdout)
             .unwrap()
             .trim_end()
             .to_owned()
