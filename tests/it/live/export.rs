@@ -126,7 +126,11 @@ fn a_dry_run_counts_what_a_dump_holds() {
     );
 }
 
-/// What the writers do, at random and as fast as they can.
+/// How often the writers write in a second: many times during an export, and not so often that they take the processor
+/// from it.
+const RATE: &str = "50";
+
+/// What the writers do, at random.
 const WRITES: &str = "\\set n random(1, 1000000)
     UPDATE epics SET title = 'title ' || :n, updated_at = now() WHERE id = 21;
     INSERT INTO notes (note, noteable_type, noteable_id, author_id, created_at, updated_at)
@@ -154,7 +158,8 @@ impl Writers {
         let child = database
             .server
             .program("pgbench")
-            .args(["-n", "-c", "2", "-T", "3600", "--max-tries", "1000", "-f"])
+            .args(["-n", "-c", "2", "-T", "3600", "--max-tries", "1000"])
+            .args(["--rate", RATE, "-f"])
             .arg(script)
             .arg(&database.name)
             .stdout(Stdio::null())
@@ -226,7 +231,7 @@ fn an_export_without_a_given_snapshot_is_of_one_instant_too() {
     let child = database
         .server
         .program("pgbench")
-        .args(["-n", "-T", "3600", "-f"])
+        .args(["-n", "-T", "3600", "--rate", RATE, "-f"])
         .arg(script)
         .arg(&database.name)
         .stdout(Stdio::null())
