@@ -20,13 +20,7 @@ mod validate;
 mod yaml;
 
 #[cfg(test)]
-mod group_tests;
-#[cfg(test)]
-mod misread_tests;
-#[cfg(test)]
-mod mistakes_tests;
-#[cfg(test)]
-mod shop_tests;
+mod tests;
 
 pub use check::{Finding, Severity, check, doubtful_keys};
 pub use entity_id::EntityId;

@@ -1,6 +1,6 @@
 //! The built-in pipeline against the contract of a group export, written down once more by hand.
 
-use super::*;
+use crate::pipeline::*;
 
 /// A node on one line: links, order, columns, keys. Node `notes` of `epics`, say, is
 /// `notes[] <notes: noteable_id=id (noteable_type in Epic) | … ; except … ; computed … ; nested …`.

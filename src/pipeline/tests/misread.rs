@@ -1,6 +1,6 @@
 //! What is said of files that are no YAML or have another shape, word by word.
 
-use super::Pipeline;
+use crate::pipeline::{BUILTIN, Pipeline};
 
 /// A small pipeline with `relation` for its relations, which start in line 4.
 fn with_relation(relation: &str) -> String {
@@ -384,12 +384,12 @@ proptest::proptest! {
 
     #[test]
     fn no_message_has_the_words_of_a_library(
-        start in 0..super::BUILTIN.len(),
+        start in 0..BUILTIN.len(),
         length in 0_usize..60,
         put in "[\\[\\]{}:,&*<!|>\"' \n\ta-c0-9.~-]{0,8}",
     ) {
-        let end = (start + length).min(super::BUILTIN.len());
-        let mut text = super::BUILTIN.to_owned();
+        let end = (start + length).min(BUILTIN.len());
+        let mut text = BUILTIN.to_owned();
         proptest::prop_assume!(text.is_char_boundary(start) && text.is_char_boundary(end));
         text.replace_range(start..end, &put);
         if let Err(error) = Pipeline::parse(&text, "group.yml") {

@@ -1,8 +1,8 @@
 //! Wrong pipeline files, and what is said about them.
 
-use super::{MAX_BYTES, Pipeline, PipelineError};
+use crate::pipeline::{MAX_BYTES, Pipeline, PipelineError};
 
-const SHOP: &str = include_str!("../../docs/shop.yml");
+const SHOP: &str = include_str!("../../../docs/shop.yml");
 
 fn error(text: &str) -> PipelineError {
     match Pipeline::parse(text, "shop.yml") {

@@ -1,9 +1,9 @@
 //! A pipeline for a database that is not GitLab's, and the examples of the documentation.
 
-use super::*;
+use crate::pipeline::*;
 
-const SHOP: &str = include_str!("../../docs/shop.yml");
-const DOCS: &str = include_str!("../../docs/pipeline.md");
+const SHOP: &str = include_str!("../../../docs/shop.yml");
+const DOCS: &str = include_str!("../../../docs/pipeline.md");
 
 fn shop() -> Pipeline {
     Pipeline::parse(SHOP, "docs/shop.yml").unwrap_or_else(|error| panic!("{error}"))

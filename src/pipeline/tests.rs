@@ -1,0 +1,6 @@
+//! Pipeline files as a whole: the built-in one, one of a shop, and those with mistakes.
+
+mod group;
+mod misread;
+mod mistakes;
+mod shop;
