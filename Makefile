@@ -8,6 +8,7 @@
 # make fuzz   runs each fuzz target for a minute
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
+# make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies
 
 .PHONY: demo test bench picture fuzz load fixtures tools check
 
@@ -60,6 +61,13 @@ load:
 fixtures: tools
 	fixtures/make
 
+# The fuzz targets are only compiled here, which the stable compiler can do; their target folder is the project's, so
+# that the crates which both need are compiled once. What looks at the dependencies is not installed by this.
 check: test
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo check --manifest-path fuzz/Cargo.toml --target-dir target --locked
+	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
+	else echo "cargo-deny is not installed: licenses and sources of dependencies are not checked"; fi
+	@if command -v cargo-machete >/dev/null; then cargo machete; \
+	else echo "cargo-machete is not installed: dependencies that nothing uses are not looked for"; fi

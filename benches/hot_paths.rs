@@ -6,6 +6,12 @@
 //! milliseconds. Escaping has benches of its own (`values.rs`). Every input is made once and its size checked, so that an
 //! empty one cannot look fast.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench stops at the first surprise"
+)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 

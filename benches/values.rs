@@ -3,6 +3,8 @@
 //! The claims: text without much to escape goes at the speed of a copy, text full of markup still
 //! faster than gzip takes it, and a row of mixed columns costs no more per byte than its text.
 
+#![expect(clippy::expect_used, reason = "a bench stops at the first surprise")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

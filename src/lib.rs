@@ -14,11 +14,13 @@
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
 //! - [`take`]: makes snapshots of snapshots: folders of CSV files;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
+//! - [`api`]: the server: GitLab's export API over a snapshot, GraphQL, and the page;
 //! - [`mod@bench`]: measures exports with other batch sizes, threads and gzip levels against each other;
 //! - [`timings`]: where the time of a run goes;
 //! - [`cli`]: arguments, progress, exit codes.
-
-#![forbid(unsafe_code)]
+//!
+//! What several of them stand on: [`fan_out`] (jobs on the pool), [`fault`] (panics as errors), [`memory`] (the
+//! process's peak) and [`civil`] (calendar arithmetic).
 
 pub mod api;
 pub mod bench;

@@ -53,7 +53,7 @@ pub struct Entry {
 }
 
 /// Bytes of an index entry, for the account of memory.
-pub const ENTRY_SIZE: usize = std::mem::size_of::<Entry>();
+pub const ENTRY_SIZE: usize = size_of::<Entry>();
 
 enum Segment {
     Memory(Vec<u8>),

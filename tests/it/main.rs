@@ -4,6 +4,14 @@
 //! its folder, its limits): a test that needs another one starts the program with it. Every test has a temp folder, a
 //! database and ports of its own.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, and says what it skips and measures"
+)]
+
 mod api;
 mod archives;
 mod bench;

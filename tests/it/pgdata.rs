@@ -114,7 +114,7 @@ fn temp(dir: &Dir) -> PathBuf {
 /// An export of a data folder.
 fn export_folder(dir: &Dir, folder: &Path) -> Program {
     dir.export(format!("pgdata:{}", folder.display()))
-        .option("--temp-dir", &temp(dir))
+        .option("--temp-dir", temp(dir))
 }
 
 /// Processes that name a folder in their arguments, or are in it or below.

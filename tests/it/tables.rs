@@ -66,7 +66,7 @@ fn a_primary_key_of_other_columns_is_a_warning_of_the_export() {
         .group(1)
         .relations(&["tenant"])
         .ok();
-    assert_eq!(other.manifest()["warnings"], serde_json::Value::Null);
+    assert_eq!(other.manifest()["warnings"], Value::Null);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_unique_constraint_of_the_declared_key_is_enough() {
     let unique = format!("{COMPOSITE}CREATE UNIQUE INDEX i ON public.items USING btree (id);\n");
     let path = dir.write("dump.sql", dump(ITEMS, ITEM_ROWS, &unique));
     let run = export(&dir, &path, PIPELINE).ok();
-    assert_eq!(run.manifest()["warnings"], serde_json::Value::Null);
+    assert_eq!(run.manifest()["warnings"], Value::Null);
 }
 
 /// A database in every kind of snapshot, and snapshots that were taken of some of them.
@@ -160,7 +160,7 @@ fn assert_as_selected(
         let out = dir.join("out").join(kind.replace(' ', "-"));
         let run = dir.export_to(&snapshot, out);
         let run = run
-            .option("--pipeline", &dir.join("pipeline.yml"))
+            .option("--pipeline", dir.join("pipeline.yml"))
             .group(1)
             .ok();
         for (relation, select) in selects {

@@ -439,7 +439,7 @@ mod tests {
         }
     }
 
-    fn rows(columns: std::ops::Range<usize>) -> impl Strategy<Value = Rows> {
+    fn rows(columns: Range<usize>) -> impl Strategy<Value = Rows> {
         columns.prop_flat_map(|columns| {
             let value = proptest::option::of("[a\",\r\n\\\\é]{0,40}");
             proptest::collection::vec(proptest::collection::vec(value, columns), 0..12)

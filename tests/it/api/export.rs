@@ -50,7 +50,7 @@ fn the_three_calls_of_gitlabs_documentation() {
     });
 
     let out = folder.path().join("labels");
-    std::fs::create_dir(&out).unwrap();
+    fs::create_dir(&out).unwrap();
     let download = format!("{base}/download?relation=labels");
     curl(&[
         "--header",
@@ -61,7 +61,7 @@ fn the_three_calls_of_gitlabs_documentation() {
         out.to_str().unwrap(),
         &download,
     ]);
-    let file = std::fs::read(out.join("labels.ndjson.gz")).unwrap();
+    let file = fs::read(out.join("labels.ndjson.gz")).unwrap();
     assert_eq!(gunzip(&file), expected(4351, "labels"));
 }
 

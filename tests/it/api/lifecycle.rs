@@ -115,7 +115,7 @@ fn a_new_export_harms_no_download_and_no_client_holds_up_others() {
 }
 
 /// How many exports lie in a data folder.
-fn exports(data: &std::path::Path) -> usize {
+fn exports(data: &Path) -> usize {
     let served = fs::read_dir(data)
         .unwrap()
         .map(|entry| entry.unwrap().path());

@@ -187,7 +187,7 @@ fn expected_shop() -> BTreeMap<String, Vec<u8>> {
 fn shop(dir: &Dir, out: &str) -> Program {
     let path = dir.write("shop.sql", SHOP);
     dir.export_to(path, dir.join(out))
-        .option("--pipeline", &project("docs/shop.yml"))
+        .option("--pipeline", project("docs/shop.yml"))
 }
 
 #[test]

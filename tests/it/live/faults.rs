@@ -1,7 +1,7 @@
 //! Faults of a live server, each made to happen: what can be asked again is, nothing comes twice, and rows of two
 //! instants never meet.
 
-#![allow(
+#![expect(
     clippy::result_large_err,
     reason = "errors are returned a few times in a test"
 )]

@@ -1,7 +1,7 @@
 //! A live server as a snapshot: rows, values and the catalog are those of a dump, at one instant, whatever breaks.
 //! PostgreSQL's own programs are the judges.
 
-#![allow(
+#![expect(
     clippy::result_large_err,
     reason = "errors are returned a few times in a test"
 )]
