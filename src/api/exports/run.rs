@@ -34,7 +34,7 @@ pub enum State {
 /// What a run came to.
 pub enum RunOutcome {
     /// To files, some of whose relations may have failed.
-    Exported(Manifest),
+    Exported(Arc<Manifest>),
     /// To nothing, for this reason.
     Failed(String),
 }
@@ -210,7 +210,7 @@ impl Run {
         let mut inner = self.lock();
         match outcome {
             RunOutcome::Exported(manifest) => {
-                inner.manifest = Some(Arc::new(manifest));
+                inner.manifest = Some(manifest);
                 inner.state = State::Ended;
             }
             RunOutcome::Failed(error) => {

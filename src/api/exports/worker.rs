@@ -116,7 +116,7 @@ impl Worker {
             Err(ExportError::Plan(reason.to_owned()))
         });
         match exported {
-            Ok(manifest) => self.finish(run, RunOutcome::Exported(manifest)),
+            Ok(manifest) => self.finish(run, RunOutcome::Exported(Arc::new(manifest))),
             Err(ExportError::Interrupted) if queue.is_closed() => {
                 tracing::info!(number, "export waits for the server's next start");
                 run.wait_again();
