@@ -12,6 +12,7 @@ mod answer;
 mod connection;
 mod copy_query;
 mod delivery;
+mod environment;
 mod failure;
 #[cfg(test)]
 mod fake_server;
@@ -20,6 +21,7 @@ mod keeper;
 mod literal;
 mod local;
 mod login;
+mod parameter_names;
 mod parameters;
 mod passfile;
 mod server_catalog;

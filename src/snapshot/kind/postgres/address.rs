@@ -83,7 +83,7 @@ pub(super) fn parse(address: &str) -> Result<Vec<(String, String)>, String> {
 fn is_query(parts: &AddressParts<'_>) -> bool {
     let is_known = |pair: &str| {
         let name = pair.split_once('=').map(|(name, _)| name);
-        name.is_some_and(super::parameters::is_known)
+        name.is_some_and(super::parameter_names::is_known)
     };
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let mut pairs = parts.query.split('&').filter(|pair| !pair.is_empty());

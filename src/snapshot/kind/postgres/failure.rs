@@ -6,8 +6,6 @@ use std::io;
 use tokio_postgres::Error;
 use tokio_postgres::error::Severity;
 
-use super::socket::NoServer;
-
 /// What went wrong on one connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -29,6 +27,11 @@ pub(super) enum Failure {
     #[error("the server's answer is not PostgreSQL's protocol: {0}")]
     Protocol(&'static str),
 }
+
+/// What a socket says when something else than a server answers.
+#[derive(Debug, thiserror::Error)]
+#[error("its first byte is none that a server answers with")]
+pub(super) struct NoServer;
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use super::parameters::Environment;
+use super::environment::Environment;
 use super::target::Target;
 
 /// An environment without variables.

@@ -3,80 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::address;
+use super::environment::Environment;
+use super::parameter_names::{KNOWN, REFUSED};
 use super::service;
-
-/// Parameters that are known, each with the environment variable that stands for it.
-const KNOWN: [(&str, Option<&str>); 30] = [
-    ("host", Some("PGHOST")),
-    ("hostaddr", Some("PGHOSTADDR")),
-    ("port", Some("PGPORT")),
-    ("dbname", Some("PGDATABASE")),
-    ("user", Some("PGUSER")),
-    ("password", Some("PGPASSWORD")),
-    ("passfile", Some("PGPASSFILE")),
-    ("channel_binding", Some("PGCHANNELBINDING")),
-    ("connect_timeout", Some("PGCONNECT_TIMEOUT")),
-    ("options", Some("PGOPTIONS")),
-    ("application_name", Some("PGAPPNAME")),
-    ("fallback_application_name", None),
-    ("keepalives", None),
-    ("keepalives_idle", None),
-    ("keepalives_interval", None),
-    ("keepalives_count", None),
-    ("tcp_user_timeout", None),
-    ("sslmode", Some("PGSSLMODE")),
-    ("sslnegotiation", Some("PGSSLNEGOTIATION")),
-    ("sslcert", Some("PGSSLCERT")),
-    ("sslkey", Some("PGSSLKEY")),
-    ("sslrootcert", Some("PGSSLROOTCERT")),
-    ("sslsni", Some("PGSSLSNI")),
-    ("ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),
-    ("target_session_attrs", Some("PGTARGETSESSIONATTRS")),
-    ("load_balance_hosts", Some("PGLOADBALANCEHOSTS")),
-    ("gssencmode", Some("PGGSSENCMODE")),
-    ("client_encoding", Some("PGCLIENTENCODING")),
-    ("sslcompression", Some("PGSSLCOMPRESSION")),
-    ("service", Some("PGSERVICE")),
-];
-
-/// Parameters that are known and would change what may be connected to, in ways that this program does not follow.
-const REFUSED: [(&str, Option<&str>); 9] = [
-    ("requirepeer", Some("PGREQUIREPEER")),
-    ("require_auth", Some("PGREQUIREAUTH")),
-    ("sslcrl", Some("PGSSLCRL")),
-    ("sslcrldir", Some("PGSSLCRLDIR")),
-    ("sslpassword", None),
-    ("sslcertmode", Some("PGSSLCERTMODE")),
-    ("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
-    ("replication", None),
-    ("oauth_issuer", None),
-];
-
-/// True for the name of a parameter that libpq has.
-pub(super) fn is_known(name: &str) -> bool {
-    KNOWN
-        .iter()
-        .chain(&REFUSED)
-        .any(|(known, _)| *known == name)
-}
 
 /// Holds a password as if it stood in the address, which is a place that others can see.
 pub const PASSWORD_VARIABLE: &str = "RELEXPORT_PASSWORD";
-
-/// Where values of parameters come from, apart from the address: the environment, which tests replace.
-pub(super) trait Environment {
-    /// A variable's value; `None` where it is not set or is no text.
-    fn variable(&self, name: &str) -> Option<String>;
-}
-
-/// The process's own environment.
-pub(super) struct ProcessEnvironment;
-
-impl Environment for ProcessEnvironment {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-}
 
 /// Values of parameters. Passwords are among them, so this is not printed.
 #[derive(Default)]

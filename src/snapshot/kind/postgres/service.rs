@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::parameters::Environment;
+use super::environment::{Environment, home};
 
 /// The parameters of a service.
 ///
@@ -42,14 +42,6 @@ pub(super) fn read(
     Err(format!(
         "there is no definition of service {service}; write one into ~/.pg_service.conf, or name its file in PGSERVICEFILE"
     ))
-}
-
-/// The user's folder.
-pub(super) fn home(environment: &dyn Environment) -> Option<PathBuf> {
-    environment
-        .variable("HOME")
-        .filter(|home| !home.is_empty())
-        .map(PathBuf::from)
 }
 
 /// The assignments below `[service]`, or the number of a line that is none.

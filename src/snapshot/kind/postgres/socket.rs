@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::failure::Failure;
+use super::failure::{Failure, NoServer};
 use super::target::{Host, HostAddress, Keepalives, Target};
 
 /// Bytes that are read at a time. The crate would ask for 8 KiB.
@@ -140,11 +140,6 @@ impl FirstBytes {
         }
     }
 }
-
-/// Something else listens there.
-#[derive(Debug, thiserror::Error)]
-#[error("its first byte is none that a server answers with")]
-pub(super) struct NoServer;
 
 /// A stream whose first byte is looked at. From what another server says (`HTTP/1.1 400 …`), the crate would read the length of a
 /// message, and wait for the rest of it.

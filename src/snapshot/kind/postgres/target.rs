@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio_postgres::config::ChannelBinding;
 
-use super::parameters::{Environment, Parameters};
+use super::environment::{Environment, home};
+use super::parameters::Parameters;
 use super::passfile;
-use super::service::home;
 use super::tls::{SslMode, TlsSettings};
 
 /// Time for making a connection, where nothing is said of it.
