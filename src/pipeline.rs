@@ -11,6 +11,7 @@ mod file;
 mod misread;
 mod model;
 mod node;
+mod node_keys;
 mod notation;
 mod parse;
 mod relation;
@@ -22,7 +23,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Finding, Severity, check, doubtful_keys};
+pub use check::keys::doubtful_keys;
+pub use check::{Finding, Severity, check};
 pub use entity_id::EntityId;
 pub use error::{Mistake, PipelineError};
 pub use model::*;

@@ -1,6 +1,6 @@
 //! A pipeline held against a snapshot's catalog: what of it the snapshot cannot give.
 
-mod keys;
+pub(super) mod keys;
 mod tree;
 
 use std::collections::HashSet;
@@ -8,8 +8,6 @@ use std::fmt;
 
 use super::model::*;
 use crate::snapshot::{Catalog, Column, SqlType, Table, TableName};
-
-pub use keys::doubtful_keys;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

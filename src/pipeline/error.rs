@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::yaml::Place;
+use super::yaml::Position;
 
 /// A mistake in a pipeline file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,10 +15,10 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn new(position: Position, message: impl Into<String>) -> Self {
         Mistake {
-            line: place.line,
-            column: place.column,
+            line: position.line,
+            column: position.column,
             message: message.into(),
         }
     }

@@ -5,8 +5,8 @@ use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
 use super::error::Mistake;
-use super::tree::{At, Found, Tree};
-use super::yaml::Place;
+use super::tree::{MatchedBy, Tree, TreeMatch};
+use super::yaml::Position;
 
 /// How like a known key an unknown one must be for it to be meant: 1 is equal.
 const ALIKE: f64 = 0.75;
@@ -18,48 +18,50 @@ pub(super) fn mistake(error: &Error, read: &dyn Fn() -> Option<Tree>) -> Mistake
     if let Error::AliasError { error: inner, .. } = error {
         let mut mistake = mistake(inner, read);
         // Where the alias is used counts, because there its value does not fit.
-        let place = place_of(error);
-        (mistake.line, mistake.column) = (place.line, place.column);
+        let position = position_of(error);
+        (mistake.line, mistake.column) = (position.line, position.column);
         return mistake;
     }
-    let place = place_of(error);
+    let position = position_of(error);
     let message = match text_alone(error) {
         Some(message) => message,
         None => {
             let tree = read();
-            let found = tree.as_ref().map(|tree| tree.find(place));
+            let found = tree.as_ref().map(|tree| tree.find(position));
             shape(error, &found.unwrap_or_default(), tree.as_ref())
         }
     };
-    Mistake::new(place, message)
+    Mistake::new(position, message)
 }
 
-fn place_of(error: &Error) -> Place {
-    error.location().map_or(Place::default(), |location| Place {
-        line: location.line(),
-        column: location.column(),
-    })
+fn position_of(error: &Error) -> Position {
+    error
+        .location()
+        .map_or(Position::default(), |location| Position {
+            line: location.line(),
+            column: location.column(),
+        })
 }
 
 /// What is said of a value of another kind, or of a key that is missing: with the place in the tree.
-fn shape(error: &Error, found: &[Found<'_>], tree: Option<&Tree>) -> String {
+fn shape(error: &Error, found: &[TreeMatch<'_>], tree: Option<&Tree>) -> String {
     let inner = found.last();
     match error {
-        Error::Unexpected { expected, .. } => needs(found, tree, &wanted(expected)),
+        Error::Unexpected { expected, .. } => needs(found, tree, &expected_kind(expected)),
         Error::NullIntoString { .. } | Error::QuotingRequired { .. } => {
-            needs(found, tree, &Wanted::Text)
+            needs(found, tree, &ExpectedKind::Text)
         }
-        Error::InvalidBooleanStrict { .. } => needs(found, tree, &Wanted::Boolean),
-        Error::InvalidScalar { ty, .. } => needs(found, tree, &wanted(ty)),
-        Error::UnexpectedValueForUnit { .. } => needs(found, tree, &Wanted::Null),
+        Error::InvalidBooleanStrict { .. } => needs(found, tree, &ExpectedKind::Boolean),
+        Error::InvalidScalar { ty, .. } => needs(found, tree, &expected_kind(ty)),
+        Error::UnexpectedValueForUnit { .. } => needs(found, tree, &ExpectedKind::Null),
         Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
         | Error::ExpectedStringKeyForExternallyTaggedEnum { .. }
         | Error::UnexpectedValueForUnitEnumVariant { .. }
         | Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
-            needs(found, tree, &Wanted::Word)
+            needs(found, tree, &ExpectedKind::Word)
         }
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            needs(found, tree, &wanted(expected))
+            needs(found, tree, &expected_kind(expected))
         }
         Error::SerdeUnknownVariant {
             variant, expected, ..
@@ -84,10 +86,10 @@ fn shape(error: &Error, found: &[Found<'_>], tree: Option<&Tree>) -> String {
 
 /// The keys that lead to the map that a key is missing from: the reader tells of it by its own place, or by that of
 /// its first key.
-fn map_around<'f>(found: &'f [Found<'_>]) -> &'f [&'f str] {
+fn map_around<'f>(found: &'f [TreeMatch<'_>]) -> &'f [&'f str] {
     let of_value = found
         .iter()
-        .find(|found| found.at == At::Value && matches!(found.tree, Tree::Map(_)));
+        .find(|found| found.at == MatchedBy::Value && matches!(found.tree, Tree::Map(_)));
     match (of_value, found.first()) {
         (Some(map), _) => &map.path,
         (None, Some(key)) => key.path.split_last().map_or(&[], |(_, above)| above),
@@ -148,7 +150,7 @@ fn text_alone(error: &Error) -> Option<String> {
 }
 
 /// What a place of the file takes.
-enum Wanted<'a> {
+enum ExpectedKind<'a> {
     Text,
     List,
     Map,
@@ -161,34 +163,34 @@ enum Wanted<'a> {
 }
 
 /// What is wanted, of the reader's name for it.
-fn wanted(expected: &str) -> Wanted<'_> {
+fn expected_kind(expected: &str) -> ExpectedKind<'_> {
     match expected {
-        "string scalar" | "a string" | "string" => Wanted::Text,
-        "sequence start" | "a sequence" => Wanted::List,
-        "mapping start" => Wanted::Map,
-        "i64" | "u64" => Wanted::Integer,
-        "bool" | "a boolean" => Wanted::Boolean,
+        "string scalar" | "a string" | "string" => ExpectedKind::Text,
+        "sequence start" | "a sequence" => ExpectedKind::List,
+        "mapping start" => ExpectedKind::Map,
+        "i64" | "u64" => ExpectedKind::Integer,
+        "bool" | "a boolean" => ExpectedKind::Boolean,
         // What serde calls a type that is made of named keys.
-        expected if expected.starts_with("struct ") => Wanted::Map,
-        expected => Wanted::Said(expected),
+        expected if expected.starts_with("struct ") => ExpectedKind::Map,
+        expected => ExpectedKind::Said(expected),
     }
 }
 
-fn needs(found: &[Found<'_>], tree: Option<&Tree>, wanted: &Wanted<'_>) -> String {
+fn needs(found: &[TreeMatch<'_>], tree: Option<&Tree>, needed: &ExpectedKind<'_>) -> String {
     // Of several parts at one place it is the innermost that is not what is wanted.
-    let Some(found) = found.iter().rev().find(|found| !wanted.is(found.tree)) else {
+    let Some(found) = found.iter().rev().find(|found| !needed.is(found.tree)) else {
         // A file that is no map at all has no part that could be found.
         return match tree.filter(|tree| !matches!(tree, Tree::Map(_))) {
             Some(tree) => format!(
                 "the file is {}, where the map of a pipeline is needed; `relexport pipeline show` prints one to begin with",
                 tree.kind()
             ),
-            None => format!("{} is needed here; write one", wanted.what()),
+            None => format!("{} is needed here; write one", needed.what()),
         };
     };
     let kind = found.tree.kind();
-    let hint = |key: &str| match wanted {
-        Wanted::Text => match found.tree {
+    let hint = |key: &str| match needed {
+        ExpectedKind::Text => match found.tree {
             Tree::Integer | Tree::Float { .. } | Tree::Boolean => {
                 "write one name or text; if this is one, put it in quotes".to_owned()
             }
@@ -196,22 +198,22 @@ fn needs(found: &[Found<'_>], tree: Option<&Tree>, wanted: &Wanted<'_>) -> Strin
                 "write one name or text".to_owned()
             }
         },
-        Wanted::List => format!("write it as `{key}: [first, second]`"),
-        Wanted::Map => format!("write it as `{key}: {{ key: value }}`"),
-        Wanted::Integer => "write digits, without quotes".to_owned(),
-        Wanted::Boolean => "write one of them, without quotes".to_owned(),
-        Wanted::Null => "write `null`".to_owned(),
-        Wanted::Word | Wanted::Said(_) => "docs/pipeline.md has examples".to_owned(),
+        ExpectedKind::List => format!("write it as `{key}: [first, second]`"),
+        ExpectedKind::Map => format!("write it as `{key}: {{ key: value }}`"),
+        ExpectedKind::Integer => "write digits, without quotes".to_owned(),
+        ExpectedKind::Boolean => "write one of them, without quotes".to_owned(),
+        ExpectedKind::Null => "write `null`".to_owned(),
+        ExpectedKind::Word | ExpectedKind::Said(_) => "docs/pipeline.md has examples".to_owned(),
     };
-    let what = wanted.what();
+    let what = needed.what();
     match (found.at, found.path.split_last()) {
-        (At::OddKey, _) => format!(
+        (MatchedBy::OddKey, _) => format!(
             "a key of `{}` is {kind}, where {what} is needed; {}",
             found.path.join("."),
             hint("")
         ),
         // The reader tells of a value that should be an integer by its own place.
-        (At::Key, Some((key, above))) if matches!(wanted, Wanted::Integer) => format!(
+        (MatchedBy::Key, Some((key, above))) if matches!(needed, ExpectedKind::Integer) => format!(
             "the key `{key}` of `{}` is a text, where {what} is needed; {}",
             above.join("."),
             hint(key)
@@ -225,36 +227,36 @@ fn needs(found: &[Found<'_>], tree: Option<&Tree>, wanted: &Wanted<'_>) -> Strin
     }
 }
 
-impl Wanted<'_> {
+impl ExpectedKind<'_> {
     /// True if a part is of the wanted kind, so that it cannot be the wrong one.
     fn is(&self, tree: &Tree) -> bool {
         match self {
-            Wanted::Text => matches!(tree, Tree::Text(_)),
-            Wanted::List => matches!(tree, Tree::List(_)),
-            Wanted::Map => matches!(tree, Tree::Map(_)),
-            Wanted::Integer => matches!(tree, Tree::Integer),
-            Wanted::Boolean => matches!(tree, Tree::Boolean),
-            Wanted::Null => matches!(tree, Tree::Null),
-            Wanted::Word | Wanted::Said(_) => false,
+            ExpectedKind::Text => matches!(tree, Tree::Text(_)),
+            ExpectedKind::List => matches!(tree, Tree::List(_)),
+            ExpectedKind::Map => matches!(tree, Tree::Map(_)),
+            ExpectedKind::Integer => matches!(tree, Tree::Integer),
+            ExpectedKind::Boolean => matches!(tree, Tree::Boolean),
+            ExpectedKind::Null => matches!(tree, Tree::Null),
+            ExpectedKind::Word | ExpectedKind::Said(_) => false,
         }
     }
 
     fn what(&self) -> &str {
         match self {
-            Wanted::Text => "a text",
-            Wanted::List => "a list",
-            Wanted::Map => "a map",
-            Wanted::Integer => "an integer",
-            Wanted::Boolean => "true or false",
-            Wanted::Null => "null",
-            Wanted::Word => "one word",
-            Wanted::Said(what) => what,
+            ExpectedKind::Text => "a text",
+            ExpectedKind::List => "a list",
+            ExpectedKind::Map => "a map",
+            ExpectedKind::Integer => "an integer",
+            ExpectedKind::Boolean => "true or false",
+            ExpectedKind::Null => "null",
+            ExpectedKind::Word => "one word",
+            ExpectedKind::Said(what) => what,
         }
     }
 }
 
 /// The part that a mistake is in.
-fn subject(found: Option<&Found<'_>>) -> String {
+fn subject(found: Option<&TreeMatch<'_>>) -> String {
     found.map_or("this".to_owned(), |found| {
         format!("`{}`", found.path.join("."))
     })

@@ -2,179 +2,80 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{ComputedFile, EditionFile, InsteadFile, NodeFile, RelationFile, ThroughFile};
+use super::file::{ComputedFile, InsteadFile, ThroughFile};
 use super::model::*;
-use super::notation::{LinkFile, WhereFile};
+use super::node_keys::{ColumnList, NodeKeys};
+use super::notation::LinkFile;
 use super::validate::{Validator, is_ee};
-use super::yaml::{Entries, Located, OneOrMany, Place, json_string};
+use super::yaml::{Located, Position, json_string};
 
 /// How many nodes may stand inside one another.
 const MAX_DEPTH: usize = 16;
-
-type ColumnList = Located<Vec<Located<String>>>;
-
-/// A node as it is once its shape is put in.
-pub(super) struct NodeView<'a> {
-    edition: Option<EditionFile>,
-    one: Option<&'a Located<String>>,
-    many: Option<&'a Located<String>>,
-    /// False for rows that are not found by a link.
-    linked: bool,
-    top: bool,
-    link: Option<&'a Located<OneOrMany<LinkFile>>>,
-    filter: Option<&'a WhereFile>,
-    through: Option<&'a Located<ThroughFile>>,
-    order: Option<&'a Vec<Located<String>>>,
-    only: Option<&'a ColumnList>,
-    except: Option<&'a ColumnList>,
-    computed: Option<&'a Entries<Located<ComputedFile>>>,
-    instead: Option<&'a InsteadFile>,
-    nested: Option<&'a Entries<NodeFile>>,
-}
-
-impl<'a> NodeView<'a> {
-    pub(super) fn of_relation(relation: &'a RelationFile) -> Self {
-        NodeView {
-            // The relation as a whole has an edition; its node needs none.
-            edition: None,
-            one: None,
-            many: relation.table.as_ref(),
-            linked: relation.collected.is_none(),
-            top: true,
-            link: relation.link.as_ref(),
-            filter: relation.r#where.as_ref(),
-            through: relation.through.as_ref(),
-            order: None,
-            only: relation.only.as_ref(),
-            except: relation.except.as_ref(),
-            computed: relation.computed.as_ref(),
-            instead: None,
-            nested: relation.nested.as_ref(),
-        }
-    }
-
-    /// A node's own keys go before those of its shape; `one` and `many` replace each other, and so do `only`
-    /// and `except`.
-    fn of_node(node: &'a NodeFile, shape: Option<&'a NodeFile>) -> Self {
-        let table = if node.one.is_some() || node.many.is_some() {
-            node
-        } else {
-            shape.unwrap_or(node)
-        };
-        let columns = if node.only.is_some() || node.except.is_some() {
-            node
-        } else {
-            shape.unwrap_or(node)
-        };
-        NodeView {
-            edition: node.edition.or(shape.and_then(|shape| shape.edition)),
-            one: table.one.as_ref(),
-            many: table.many.as_ref(),
-            linked: true,
-            top: false,
-            link: node
-                .link
-                .as_ref()
-                .or(shape.and_then(|shape| shape.link.as_ref())),
-            filter: node
-                .r#where
-                .as_ref()
-                .or(shape.and_then(|shape| shape.r#where.as_ref())),
-            through: node
-                .through
-                .as_ref()
-                .or(shape.and_then(|shape| shape.through.as_ref())),
-            order: node
-                .order
-                .as_ref()
-                .or(shape.and_then(|shape| shape.order.as_ref())),
-            only: columns.only.as_ref(),
-            except: columns.except.as_ref(),
-            computed: node
-                .computed
-                .as_ref()
-                .or(shape.and_then(|shape| shape.computed.as_ref())),
-            instead: node
-                .instead
-                .as_ref()
-                .or(shape.and_then(|shape| shape.instead.as_ref())),
-            nested: node
-                .nested
-                .as_ref()
-                .or(shape.and_then(|shape| shape.nested.as_ref())),
-        }
-    }
-}
 
 impl<'a> Validator<'a> {
     /// A node and everything under it; `depth` is the number of nodes above.
     pub(super) fn node(
         &mut self,
         name: &Located<String>,
-        view: &NodeView<'a>,
+        keys: NodeKeys<'a>,
         depth: usize,
     ) -> Node {
-        let table = match (view.one, view.many) {
+        let table = match (keys.one(), keys.many()) {
             (Some(_), Some(many)) => {
                 self.mistake(
-                    many.place,
+                    many.position,
                     "a node has `one` row or `many`; keep one of them",
                 );
                 Some(many)
             }
             (None, None) => {
-                let keys = if view.top {
+                let choices = if keys.is_top() {
                     "`table` or `maxima`"
                 } else {
                     "`one`, `many` or `use`"
                 };
                 self.mistake(
-                    name.place,
-                    format!("`{}` has no table; give {keys}", name.value),
+                    name.position,
+                    format!("`{}` has no table; give {choices}", name.value),
                 );
                 None
             }
             (one, many) => one.or(many),
         };
         let table = self.optional(table).unwrap_or_default();
-        let links = self.links(name, view);
-        let through = view
-            .through
+        let links = self.links(name, keys);
+        let through = keys
+            .through()
             .map(|through| self.through(&through.value, &table));
         let mut optional = BTreeSet::new();
-        let columns = self.columns(view, &mut optional);
+        let columns = self.columns(keys, &mut optional);
         self.spend(name.value.len() + 256);
-        self.clashes(view, &columns);
+        self.clashes(keys, &columns);
         Node {
             name: name.value.clone(),
-            ee: is_ee(view.edition),
+            ee: is_ee(keys.edition()),
             table,
-            many: view.many.is_some(),
+            many: keys.many().is_some(),
             links,
             through,
-            order: view
-                .order
-                .into_iter()
-                .flatten()
-                .map(|order| self.order(order))
-                .collect(),
+            order: keys.order().map(|order| self.order(order)).collect(),
             columns,
-            computed: self.computed(view.computed, &mut optional),
+            computed: self.computed(keys, &mut optional),
             optional,
-            instead: view.instead.map(|instead| self.instead(instead)),
-            nested: self.nested(view, depth),
+            instead: keys.instead().map(|instead| self.instead(instead)),
+            nested: self.nested(keys, depth),
         }
     }
 
-    fn nested(&mut self, view: &NodeView<'a>, depth: usize) -> Vec<Node> {
+    fn nested(&mut self, keys: NodeKeys<'a>, depth: usize) -> Vec<Node> {
         let mut nodes = Vec::new();
-        for (name, node) in view.nested.into_iter().flat_map(|nested| nested.iter()) {
+        for (name, node) in keys.nested() {
             if depth + 1 >= MAX_DEPTH {
                 let message = format!(
                     "`{}` stands in more than {MAX_DEPTH} nodes; nest less deep",
                     name.value
                 );
-                self.mistake(name.place, message);
+                self.mistake(name.position, message);
                 break;
             }
             // Shapes that use one another in a circle end at the depth limit, but only in as many nodes as this allows.
@@ -184,55 +85,55 @@ impl<'a> Validator<'a> {
             let shape = node.r#use.as_ref().and_then(|name| self.shape(name));
             if let Some(inner) = shape.and_then(|shape| shape.r#use.as_ref()) {
                 self.mistake(
-                    inner.place,
+                    inner.position,
                     "a shape cannot itself use a shape, only the nodes inside it; write it out",
                 );
             }
-            nodes.push(self.node(name, &NodeView::of_node(node, shape), depth + 1));
+            nodes.push(self.node(name, NodeKeys::Node { node, shape }, depth + 1));
         }
         nodes
     }
 
-    fn links(&mut self, name: &Located<String>, view: &NodeView<'a>) -> Vec<Link> {
-        if !view.linked {
+    fn links(&mut self, name: &Located<String>, keys: NodeKeys<'a>) -> Vec<Link> {
+        if !keys.is_linked() {
             return Vec::new();
         }
-        let Some(links) = view.link.filter(|links| !links.value.0.is_empty()) else {
-            let place = view.link.map_or(name.place, |link| link.place);
+        let Some(links) = keys.link().filter(|links| !links.value.0.is_empty()) else {
+            let position = keys.link().map_or(name.position, |link| link.position);
             let message = format!(
                 "nothing links `{}` to the row above; give `link: {{ column: column above }}`",
                 name.value
             );
-            self.mistake(place, message);
+            self.mistake(position, message);
             return Vec::new();
         };
         if let (Some(_), Some((column, _))) = (
-            view.through,
-            view.filter.and_then(|filter| filter.iter().next()),
+            keys.through(),
+            keys.filter().and_then(|filter| filter.iter().next()),
         ) {
             let message = "`where` beside `through` does not say which table it is for; put it into `link`, where it \
                            is for the join table";
-            self.mistake(column.place, message);
+            self.mistake(column.position, message);
         }
         let lowered = links.value.0.iter().map(|link| {
-            let place = link.place().unwrap_or(links.place);
-            let mut lowered = self.link(link, place);
-            lowered.filter.extend(self.filter(view.filter));
-            if view.top {
-                self.top_level_parent(&lowered, place);
+            let position = link.position().unwrap_or(links.position);
+            let mut lowered = self.link(link, position);
+            lowered.filter.extend(self.filter(keys.filter()));
+            if keys.is_top() {
+                self.top_level_parent(&lowered, position);
             }
             lowered
         });
         lowered.collect()
     }
 
-    pub(super) fn link(&mut self, link: &LinkFile, place: Place) -> Link {
+    pub(super) fn link(&mut self, link: &LinkFile, position: Position) -> Link {
         let (child, parent) = match link.pairs.as_slice() {
             [(child, parent)] => (self.text(child), self.text(parent)),
             _ => {
                 let message = "a link is one pair, `column: column above`; write several as a list, of which any links a \
                                row, and put what else must hold into `where`";
-                self.mistake(place, message);
+                self.mistake(position, message);
                 (String::new(), String::new())
             }
         };
@@ -244,13 +145,13 @@ impl<'a> Validator<'a> {
     }
 
     /// The entity is seen through two columns only.
-    pub(super) fn top_level_parent(&mut self, link: &Link, place: Place) {
+    pub(super) fn top_level_parent(&mut self, link: &Link, position: Position) {
         if !matches!(link.parent.as_str(), "key" | "root" | "") {
             let message = format!(
                 "a relation cannot be linked to `{}` of the entity; link it to `key`, or to `root`, its root ancestor's key",
                 link.parent
             );
-            self.mistake(place, message);
+            self.mistake(position, message);
         }
     }
 
@@ -277,7 +178,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn columns(&mut self, view: &NodeView<'a>, optional: &mut BTreeSet<String>) -> Columns {
+    fn columns(&mut self, keys: NodeKeys<'a>, optional: &mut BTreeSet<String>) -> Columns {
         let mut list = |columns: &ColumnList| {
             columns
                 .value
@@ -285,14 +186,14 @@ impl<'a> Validator<'a> {
                 .map(|column| self.column(column, optional))
                 .collect()
         };
-        match (view.only, view.except) {
+        match (keys.only(), keys.except()) {
             (Some(only), None) => Columns::Only(list(only)),
             (None, Some(except)) => Columns::Except(list(except)),
             (None, None) => Columns::Except(Vec::new()),
             (Some(only), Some(except)) => {
                 let columns = Columns::Only(list(only));
                 self.mistake(
-                    except.place,
+                    except.position,
                     "`only` and `except` exclude each other; keep one of them",
                 );
                 columns
@@ -301,28 +202,20 @@ impl<'a> Validator<'a> {
     }
 
     /// A key of an object must stand in it once.
-    fn clashes(&mut self, view: &NodeView<'a>, columns: &Columns) {
+    fn clashes(&mut self, keys: NodeKeys<'a>, columns: &Columns) {
         let mut taken: BTreeSet<&str> = match columns {
             Columns::Only(names) => names.iter().map(String::as_str).collect(),
             Columns::Except(_) => BTreeSet::new(),
         };
-        let computed = view
-            .computed
-            .into_iter()
-            .flat_map(|computed| computed.iter())
-            .map(|(name, _)| name);
-        let nested = view
-            .nested
-            .into_iter()
-            .flat_map(|nested| nested.iter())
-            .map(|(name, _)| name);
+        let computed = keys.computed().map(|(name, _)| name);
+        let nested = keys.nested().map(|(name, _)| name);
         for name in computed.chain(nested) {
             if !taken.insert(&name.value) {
                 let message = format!(
                     "`{}` would be written twice in one object; rename or remove one of them",
                     name.value
                 );
-                self.mistake(name.place, message);
+                self.mistake(name.position, message);
             }
         }
     }
@@ -341,7 +234,7 @@ impl<'a> Validator<'a> {
         {
             let message = "an order is a column, ascending, with or without `nulls first` or `nulls last` behind it; \
                            write it so";
-            self.mistake(order.place, message);
+            self.mistake(order.position, message);
         }
         self.spend(column.len() + 32);
         OrderBy {
@@ -350,13 +243,9 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn computed(
-        &mut self,
-        computed: Option<&'a Entries<Located<ComputedFile>>>,
-        optional: &mut BTreeSet<String>,
-    ) -> Vec<Computed> {
+    fn computed(&mut self, node: NodeKeys<'a>, optional: &mut BTreeSet<String>) -> Vec<Computed> {
         let mut keys = Vec::new();
-        for (name, key) in computed.into_iter().flat_map(|computed| computed.iter()) {
+        for (name, key) in node.computed() {
             if let Some(value) = self.computed_value(key, optional) {
                 self.spend(name.value.len() + 64);
                 keys.push(Computed {
@@ -395,7 +284,7 @@ impl<'a> Validator<'a> {
             (Some(column), None, None, Some(table), Some(link), without_table) => {
                 Some(ComputedValue::Lookup {
                     table: self.text(table),
-                    link: self.link(&link.value, link.place),
+                    link: self.link(&link.value, link.position),
                     column: self.column(column, optional),
                     without_table: without_table
                         .as_ref()
@@ -405,7 +294,7 @@ impl<'a> Validator<'a> {
             _ => {
                 let message = "the computed key is not clear; give one of `column`, `column` with `names`, `text_color`, \
                                and `lookup` with `link` and `column`";
-                self.mistake(key.place, message);
+                self.mistake(key.position, message);
                 None
             }
         }
@@ -414,7 +303,7 @@ impl<'a> Validator<'a> {
     fn instead(&mut self, instead: &InsteadFile) -> Instead {
         if instead.objects.0.is_empty() {
             self.mistake(
-                instead.column.place,
+                instead.column.position,
                 "`instead` has no objects; add them, or leave it out",
             );
         }

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use super::yaml::{Entries, Located, Place, Scalar};
+use super::yaml::{Entries, Located, Position, Scalar};
 
 /// Names for integers.
 pub type NameMap = ByInteger<String>;
@@ -234,8 +234,8 @@ pub struct LinkFile {
 
 impl LinkFile {
     /// Where the link stands, as far as its parts tell.
-    pub fn place(&self) -> Option<Place> {
-        self.pairs.first().map(|(child, _)| child.place)
+    pub fn position(&self) -> Option<Position> {
+        self.pairs.first().map(|(child, _)| child.position)
     }
 }
 

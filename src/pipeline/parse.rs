@@ -9,7 +9,7 @@ use super::misread;
 use super::model::Pipeline;
 use super::tree::Tree;
 use super::validate;
-use super::yaml::Place;
+use super::yaml::Position;
 use crate::hex;
 
 /// The pipeline that is built in: what a GitLab group export holds.
@@ -44,7 +44,7 @@ impl Pipeline {
                 "the file cannot be a pipeline: it has {} bytes, and at most {MAX_BYTES} are read; name a pipeline file",
                 text.len()
             );
-            return Err(fail(vec![Mistake::new(Place::default(), message)]));
+            return Err(fail(vec![Mistake::new(Position::default(), message)]));
         }
         let file: PipelineFile = serde_saphyr::from_str_with_options(text, options())
             .map_err(|error| fail(vec![misread::mistake(&error, &|| read_tree(text))]))?;
@@ -113,9 +113,9 @@ fn read_tree(text: &str) -> Option<Tree> {
 /// Keys without a value. Their types would take them for keys that are not there.
 fn empty_keys(tree: Option<&Tree>) -> Vec<Mistake> {
     let keys = tree.map(Tree::empty_keys).unwrap_or_default().into_iter();
-    keys.map(|(place, path)| {
+    keys.map(|(position, path)| {
         let message = format!("`{path}` has no value; give it one, or leave the key out");
-        Mistake::new(place, message)
+        Mistake::new(position, message)
     })
     .collect()
 }

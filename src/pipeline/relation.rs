@@ -2,9 +2,9 @@
 
 use super::file::{CollectedFile, FormFile, MaximumFile, RelationFile};
 use super::model::*;
-use super::node::NodeView;
+use super::node_keys::NodeKeys;
 use super::validate::{Validator, is_ee, is_file_name};
-use super::yaml::{Located, Place};
+use super::yaml::{Located, Position};
 
 impl<'a> Validator<'a> {
     pub(super) fn relation(
@@ -14,7 +14,7 @@ impl<'a> Validator<'a> {
     ) -> Relation {
         if !is_file_name(&name.value) {
             self.mistake(
-                name.place,
+                name.position,
                 "a relation's name becomes a file's name: it has 1 to 100 of a-z, 0-9 and _; choose another",
             );
         }
@@ -29,29 +29,29 @@ impl<'a> Validator<'a> {
             .batched
             .as_ref()
             .map_or(rows && form == FormFile::Lines, |batched| batched.value);
-        if let Some(place) = relation.form.as_ref().map(|form| form.place) {
+        if let Some(position) = relation.form.as_ref().map(|form| form.position) {
             if relation.maxima.is_some() && form != FormFile::Object {
-                self.mistake(place, "`maxima` make one object; leave `form` out");
+                self.mistake(position, "`maxima` make one object; leave `form` out");
             } else if relation.collected.is_some() && form != FormFile::Lines {
                 self.mistake(
-                    place,
+                    position,
                     "`collected` rows are written as lines; leave `form` out",
                 );
             }
         }
-        if let Some(place) = relation
+        if let Some(position) = relation
             .batched
             .as_ref()
             .filter(|batched| batched.value)
-            .map(|batched| batched.place)
+            .map(|batched| batched.position)
         {
             if form != FormFile::Lines {
                 self.mistake(
-                    place,
+                    position,
                     "one object cannot be cut into batches; leave `batched` out",
                 );
             } else if relation.collected.is_some() {
-                self.mistake(place, "`collected` rows are known last and cannot be cut into batches; leave `batched` out");
+                self.mistake(position, "`collected` rows are known last and cannot be cut into batches; leave `batched` out");
             }
         }
         Relation {
@@ -82,7 +82,7 @@ impl<'a> Validator<'a> {
             ];
             for (_, key) in rows.into_iter().filter(|(given, _)| *given) {
                 self.mistake(
-                    name.place,
+                    name.position,
                     format!(
                         "`{}` has `maxima` and cannot have `{key}`; remove one of them",
                         name.value
@@ -97,7 +97,7 @@ impl<'a> Validator<'a> {
                     .collect(),
             );
         }
-        let node = self.node(name, &NodeView::of_relation(relation), 0);
+        let node = self.node(name, NodeKeys::Relation(relation), 0);
         match &relation.collected {
             None => Source::Rows(node),
             Some(collected) => self.collected(&collected.value, relation, node),
@@ -105,9 +105,9 @@ impl<'a> Validator<'a> {
     }
 
     fn maximum(&mut self, name: &Located<String>, maximum: &MaximumFile) -> Maximum {
-        let place = maximum.link.place;
-        let link = self.link(&maximum.link.value, place);
-        self.top_level_parent(&link, place);
+        let position = maximum.link.position;
+        let link = self.link(&maximum.link.value, position);
+        self.top_level_parent(&link, position);
         Maximum {
             name: name.value.clone(),
             ee: is_ee(maximum.edition),
@@ -123,17 +123,17 @@ impl<'a> Validator<'a> {
         relation: &RelationFile,
         mut node: Node,
     ) -> Source {
-        let place = relation
+        let position = relation
             .collected
             .as_ref()
-            .map_or(Place::default(), |collected| collected.place);
+            .map_or(Position::default(), |collected| collected.position);
         if relation.link.is_some() || relation.through.is_some() || relation.r#where.is_some() {
             let message = "`collected` rows are those that others refer to; leave `link`, `through` and `where` out";
-            self.mistake(place, message);
+            self.mistake(position, message);
         }
         if collected.columns.is_empty() {
             self.mistake(
-                place,
+                position,
                 "`collected` has no columns to collect from; name them under `columns`",
             );
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::yaml::{Located, Place};
+use super::yaml::{Located, Position};
 
 /// Any value of a YAML file.
 #[derive(Debug)]
@@ -41,38 +41,43 @@ impl Tree {
     ///
     /// There may be several: a map in block style begins where its first key does, and the reader tells of some values
     /// by the place of their key.
-    pub(super) fn find(&self, place: Place) -> Vec<Found<'_>> {
+    pub(super) fn find(&self, position: Position) -> Vec<TreeMatch<'_>> {
         let mut found = Vec::new();
-        self.search(place, &mut Vec::new(), &mut found);
+        self.search(position, &mut Vec::new(), &mut found);
         found
     }
 
-    fn search<'a>(&'a self, place: Place, path: &mut Vec<&'a str>, found: &mut Vec<Found<'a>>) {
+    fn search<'a>(
+        &'a self,
+        position: Position,
+        path: &mut Vec<&'a str>,
+        found: &mut Vec<TreeMatch<'a>>,
+    ) {
         match self {
             Tree::List(items) => {
                 for item in items {
-                    if item.place == place {
-                        found.push(Found::new(path, &item.value, At::Value));
+                    if item.position == position {
+                        found.push(TreeMatch::new(path, &item.value, MatchedBy::Value));
                     }
-                    item.value.search(place, path, found);
+                    item.value.search(position, path, found);
                 }
             }
             Tree::Map(entries) => {
                 for (key, value) in entries {
                     let Tree::Text(name) = &key.value else {
-                        if key.place == place {
-                            found.push(Found::new(path, &key.value, At::OddKey));
+                        if key.position == position {
+                            found.push(TreeMatch::new(path, &key.value, MatchedBy::OddKey));
                         }
-                        value.value.search(place, path, found);
+                        value.value.search(position, path, found);
                         continue;
                     };
                     path.push(name);
-                    if key.place == place {
-                        found.push(Found::new(path, &value.value, At::Key));
-                    } else if value.place == place {
-                        found.push(Found::new(path, &value.value, At::Value));
+                    if key.position == position {
+                        found.push(TreeMatch::new(path, &value.value, MatchedBy::Key));
+                    } else if value.position == position {
+                        found.push(TreeMatch::new(path, &value.value, MatchedBy::Value));
                     }
-                    value.value.search(place, path, found);
+                    value.value.search(position, path, found);
                     path.pop();
                 }
             }
@@ -83,13 +88,13 @@ impl Tree {
     /// Keys that stand without a value where a value is needed, each with the keys that lead to it.
     ///
     /// `only:` with nothing behind it would read as if it were not there, and every column would be written.
-    pub(super) fn empty_keys(&self) -> Vec<(Place, String)> {
+    pub(super) fn empty_keys(&self) -> Vec<(Position, String)> {
         let mut empty = Vec::new();
         self.gather_empty(&mut Vec::new(), &mut empty);
         empty
     }
 
-    fn gather_empty<'a>(&'a self, path: &mut Vec<&'a str>, empty: &mut Vec<(Place, String)>) {
+    fn gather_empty<'a>(&'a self, path: &mut Vec<&'a str>, empty: &mut Vec<(Position, String)>) {
         match self {
             Tree::List(items) => {
                 for item in items {
@@ -105,12 +110,12 @@ impl Tree {
                     // NULL is a value like any other in a test and in a constant object.
                     if ["where", "objects", "null_as", "not"].contains(&name.as_str()) {
                         if name == "where" && matches!(value.value, Tree::Null) {
-                            empty.push((key.place, joined(path, name)));
+                            empty.push((key.position, joined(path, name)));
                         }
                         continue;
                     }
                     if matches!(value.value, Tree::Null) {
-                        empty.push((key.place, joined(path, name)));
+                        empty.push((key.position, joined(path, name)));
                     }
                     path.push(name);
                     value.value.gather_empty(path, empty);
@@ -129,16 +134,16 @@ fn joined(path: &[&str], name: &str) -> String {
 
 /// A part of a file.
 #[derive(Debug, Clone)]
-pub(super) struct Found<'a> {
+pub(super) struct TreeMatch<'a> {
     /// The keys that lead to it; of a key that is no text, those that lead to its map.
     pub path: Vec<&'a str>,
     pub tree: &'a Tree,
-    pub at: At,
+    pub at: MatchedBy,
 }
 
 /// What of a part stands at the place by which it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
+pub(super) enum MatchedBy {
     Value,
     /// The key whose value it is.
     Key,
@@ -146,9 +151,9 @@ pub(super) enum At {
     OddKey,
 }
 
-impl<'a> Found<'a> {
-    fn new(path: &[&'a str], tree: &'a Tree, at: At) -> Self {
-        Found {
+impl<'a> TreeMatch<'a> {
+    fn new(path: &[&'a str], tree: &'a Tree, at: MatchedBy) -> Self {
+        TreeMatch {
             path: path.to_vec(),
             tree,
             at,

@@ -11,7 +11,7 @@ use super::file::{
 };
 use super::model::*;
 use super::notation::{NameMap, NamesFile, TestFile, WhereFile};
-use super::yaml::{Entries, Located, Place, Scalar};
+use super::yaml::{Entries, Located, Position, Scalar};
 
 /// How many bytes of text a pipeline may have once its shapes are put in where they are used.
 const MAX_EXPANDED: usize = 16 << 20;
@@ -69,8 +69,8 @@ impl<'a> Validator<'a> {
         }
     }
 
-    pub(super) fn mistake(&mut self, place: Place, message: impl Into<String>) {
-        self.mistakes.insert(Mistake::new(place, message));
+    pub(super) fn mistake(&mut self, position: Position, message: impl Into<String>) {
+        self.mistakes.insert(Mistake::new(position, message));
     }
 
     /// Counts text that is copied into the model. False once there is too much of it, which ends the expansion:
@@ -80,7 +80,7 @@ impl<'a> Validator<'a> {
         let within = self.expanded <= MAX_EXPANDED;
         if !within {
             let message = "the pipeline is too large with its shapes put in where they are used; use fewer of them";
-            self.mistake(Place::default(), message);
+            self.mistake(Position::default(), message);
         }
         within
     }
@@ -89,7 +89,7 @@ impl<'a> Validator<'a> {
     pub(super) fn text(&mut self, text: &Located<String>) -> String {
         if text.value.is_empty() || text.value.contains('\0') {
             self.mistake(
-                text.place,
+                text.position,
                 "a name of a table or column cannot be empty; name one",
             );
         }
@@ -115,7 +115,7 @@ impl<'a> Validator<'a> {
             self.used_shapes.insert(&name.value);
         } else {
             self.mistake(
-                name.place,
+                name.position,
                 format!(
                     "there is no shape `{}`; define it under `shapes`",
                     name.value
@@ -130,13 +130,13 @@ impl<'a> Validator<'a> {
         let name = &file.pipeline;
         if !is_file_name(&name.value) {
             self.mistake(
-                name.place,
+                name.position,
                 "a pipeline's name has 1 to 100 of a-z, 0-9 and _; choose another",
             );
         }
         if file.relations.0.is_empty() {
             self.mistake(
-                name.place,
+                name.position,
                 "the pipeline has no relations; add at least one under `relations`",
             );
         }
@@ -177,7 +177,7 @@ impl<'a> Validator<'a> {
         } = entity;
         if !is_folder_name(&prefix.value) {
             self.mistake(
-                prefix.place,
+                prefix.position,
                 "`prefix` is one folder's name: it has {key} in it once, beside it only a-z, A-Z, 0-9, _ and -; \
                  for instance \"group_{key}\"",
             );
@@ -247,7 +247,7 @@ impl<'a> Validator<'a> {
             }),
             _ => {
                 self.mistake(
-                    rule.place,
+                    rule.position,
                     "the rule is not clear; give one of `names`, `null_as`, `null_as_column`, and `object` with `template`",
                 );
                 None
@@ -259,7 +259,7 @@ impl<'a> Validator<'a> {
         parse_template(&template.value).unwrap_or_else(|| {
             let message =
                 "the braces of the template do not pair; write {column} for the value of a column";
-            self.mistake(template.place, message);
+            self.mistake(template.position, message);
             Vec::new()
         })
     }
@@ -272,7 +272,7 @@ impl<'a> Validator<'a> {
                 let Some(map) = self.names.get(name.as_str()).copied() else {
                     let message =
                         format!("there is no set of names `{name}`; define it under `names`");
-                    self.mistake(names.place, message);
+                    self.mistake(names.position, message);
                     return BTreeMap::new();
                 };
                 map
@@ -281,7 +281,7 @@ impl<'a> Validator<'a> {
         let NameMap { 0: map } = map;
         if map.is_empty() {
             self.mistake(
-                names.place,
+                names.position,
                 "the set of names is empty; name at least one integer, or leave the rule out",
             );
         }
@@ -311,13 +311,13 @@ impl<'a> Validator<'a> {
             TestFile::In(values) => {
                 if values.is_empty() {
                     self.mistake(
-                        test.place,
+                        test.position,
                         "an empty list holds for no row; name at least one value",
                     );
                 }
                 if values.contains(&Scalar::Null) {
                     self.mistake(
-                        test.place,
+                        test.position,
                         "null cannot stand in a list of values; test for it alone",
                     );
                 }
@@ -344,7 +344,7 @@ impl<'a> Validator<'a> {
             .filter(|(name, _)| !self.used_names.contains(name.value.as_str()))
         {
             self.mistakes.insert(Mistake::new(
-                name.place,
+                name.position,
                 format!("no rule uses the names `{}`; remove them", name.value),
             ));
         }
@@ -354,7 +354,7 @@ impl<'a> Validator<'a> {
             .filter(|(name, _)| !self.used_shapes.contains(name.value.as_str()))
         {
             self.mistakes.insert(Mistake::new(
-                name.place,
+                name.position,
                 format!("no node uses the shape `{}`; remove it", name.value),
             ));
         }

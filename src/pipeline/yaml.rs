@@ -11,7 +11,7 @@ use serde::{Deserialize, de};
 
 /// A place in a pipeline file; lines and columns count from 1, and both are 0 where the place is not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Position {
     pub line: u64,
     pub column: u64,
 }
@@ -20,19 +20,19 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Located<T> {
     pub value: T,
-    pub place: Place,
+    pub position: Position,
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
-        let place = Place {
+        let position = Position {
             line: spanned.referenced.line(),
             column: spanned.referenced.column(),
         };
         Ok(Located {
             value: spanned.value,
-            place,
+            position,
         })
     }
 }
@@ -287,8 +287,8 @@ mod tests {
             .map(|(name, value)| {
                 (
                     name.value.as_str(),
-                    name.place.line,
-                    value.place.column,
+                    name.position.line,
+                    value.position.column,
                     value.value.clone(),
                 )
             })

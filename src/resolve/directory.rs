@@ -1,6 +1,7 @@
 //! The directory: all entities of a snapshot, gathered while their tables go by, with their full paths and families.
 
 mod family;
+mod letter_case;
 mod names;
 mod row;
 
@@ -16,7 +17,7 @@ use super::plan::PlanTable;
 use super::scan::RowPosition;
 use row::ObservedRow;
 
-pub(super) use names::{LetterCase, letter_cases};
+pub(super) use letter_case::{LetterCase, letter_cases};
 
 type Map<V> = HashMap<i64, V, FixedState>;
 

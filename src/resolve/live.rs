@@ -15,7 +15,7 @@ mod planner;
 mod predicates;
 mod requests;
 mod round;
-mod rows;
+pub(super) mod rows;
 mod search;
 mod shelf;
 mod start;

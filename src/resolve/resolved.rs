@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::snapshot::TableName;
 
 use super::entities::EntityInfo;
-use super::live::Live;
+use super::live::rows::Live;
 use super::plan::{Plan, TableId};
 use super::scan::BadRow;
 use super::store::RowStore;

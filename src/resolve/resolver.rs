@@ -7,6 +7,7 @@
 //! others are staged.
 
 mod finish;
+mod job;
 mod rows;
 mod settle;
 mod staging;
@@ -29,7 +30,7 @@ use super::plan::{HopId, IdVec, Plan, SlotId, SlotSource, TableId};
 use super::request::Limits;
 use super::scan::{HeadError, HopToScan, Scanner};
 use super::store::RowStore;
-use rows::Job;
+use job::Job;
 use table_state::{Progress, TableState};
 
 /// Where the keys of a slot stand.

@@ -5,6 +5,7 @@
 //! are written to a temp file and read back when a batch needs rows of it. What always
 //! stays in memory is the index: 25 bytes for each row and hop.
 
+mod entry;
 mod key_ranges;
 
 use std::collections::{HashMap, HashSet};
@@ -19,38 +20,12 @@ use super::plan::{HopId, IdVec};
 use crate::io_error;
 use key_ranges::KeyRanges;
 
+pub use entry::{Entry, RowAt};
+
 /// Segments are closed when they reach this many bytes.
 const SEGMENT: usize = 1 << 20;
-/// Bits of a [`RowAt`] for the position inside its segment. PostgreSQL's rows are below 2 GiB.
-const OFFSET_BITS: u32 = 32;
 /// A row's bytes stand behind their length.
 const LENGTH: usize = 4;
-
-/// Where a row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RowAt(u64);
-
-impl RowAt {
-    fn new(segment: usize, offset: usize) -> Self {
-        RowAt((segment as u64) << OFFSET_BITS | offset as u64)
-    }
-
-    fn segment(self) -> usize {
-        (self.0 >> OFFSET_BITS) as usize
-    }
-
-    fn offset(self) -> usize {
-        (self.0 & ((1 << OFFSET_BITS) - 1)) as usize
-    }
-}
-
-/// A row that a hop found: by which key, and the row's own primary key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    pub key: i64,
-    pub id: i64,
-    pub at: RowAt,
-}
 
 /// Bytes of an index entry, for the account of memory.
 pub const ENTRY_SIZE: usize = size_of::<Entry>();

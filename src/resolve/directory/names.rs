@@ -1,9 +1,9 @@
 //! Finding an entity by its name: its key, or its full path.
 
-use crate::pipeline::PathLookup;
 use crate::resolve::entities::EntityError;
 
 use super::Directory;
+use super::letter_case::{LetterCase, letter_cases};
 
 impl Directory {
     /// The key of the entity of this name.
@@ -119,21 +119,6 @@ impl Directory {
         }
         let names: Vec<String> = near.into_iter().map(|(_, path)| path).collect();
         format!("\n  the nearest paths are: {}", names.join(", "))
-    }
-}
-
-/// Whether paths that differ in the case of letters are one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::resolve) enum LetterCase {
-    Counts,
-    Ignored,
-}
-
-/// How a path is looked for in a lookup table, in the order in which that is tried.
-pub(in crate::resolve) fn letter_cases(lookup: &PathLookup) -> &'static [LetterCase] {
-    match lookup.former {
-        true => &[LetterCase::Ignored],
-        false => &[LetterCase::Counts, LetterCase::Ignored],
     }
 }
 

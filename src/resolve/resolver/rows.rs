@@ -10,23 +10,12 @@ use crate::resolve::stage;
 use crate::resolve::store::Entry;
 use crate::snapshot::Block;
 
-use super::staging::StagedBlock;
+use super::job::Job;
 use super::table_state::Progress;
 use super::{Pass, Resolver, SlotState};
 
 /// Bad rows of a table that are described; the others are only counted.
 const DESCRIBED: usize = 100;
-
-/// What a job of the pool gives back.
-pub(super) struct Job {
-    /// Whose rows it scanned.
-    pub table: TableId,
-    pub scanned: Scanned,
-    /// Rows that wait, packed for the stage.
-    pub packed: Vec<u8>,
-    /// The rows were a block of the stage.
-    pub staged: Option<StagedBlock>,
-}
 
 impl Resolver {
     /// Takes rows of a table whose data has begun. Returns soon; the pool does the work.

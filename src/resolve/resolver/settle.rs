@@ -8,7 +8,7 @@ use crate::resolve::plan::{HopId, SlotId, SlotSource, TableId};
 use crate::resolve::scan::layout_block;
 use crate::resolve::stage::{self, Stage};
 
-use super::rows::Job;
+use super::job::Job;
 use super::staging::StagedBlock;
 use super::{Pass, Resolver, SlotState};
 

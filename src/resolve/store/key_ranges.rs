@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Entry;
+use super::entry::Entry;
 
 /// Entries that a range of keys has on average.
 const IN_RANGE: usize = 8;

@@ -1,0 +1,141 @@
+//! A node's keys as the file has them, with those of the shape that the node uses.
+
+use super::file::{ComputedFile, EditionFile, InsteadFile, NodeFile, RelationFile, ThroughFile};
+use super::notation::{LinkFile, WhereFile};
+use super::yaml::{Entries, Located, OneOrMany};
+
+pub(super) type ColumnList = Located<Vec<Located<String>>>;
+
+/// Where a node's keys stand in the file.
+#[derive(Clone, Copy)]
+pub(super) enum NodeKeys<'a> {
+    /// Those of a relation are the relation's own.
+    Relation(&'a RelationFile),
+    /// A node's own keys go before those of the shape that it uses.
+    Node {
+        node: &'a NodeFile,
+        shape: Option<&'a NodeFile>,
+    },
+}
+
+impl<'a> NodeKeys<'a> {
+    /// A key of the node, or else of its shape.
+    fn key<T>(
+        self,
+        of_relation: fn(&RelationFile) -> Option<&T>,
+        of_node: fn(&NodeFile) -> Option<&T>,
+    ) -> Option<&'a T> {
+        match self {
+            NodeKeys::Relation(relation) => of_relation(relation),
+            NodeKeys::Node { node, shape } => of_node(node).or_else(|| of_node(shape?)),
+        }
+    }
+
+    /// The node, or else its shape if the node has none of some keys that replace each other.
+    fn holder(self, has_some: fn(&NodeFile) -> bool) -> Option<&'a NodeFile> {
+        match self {
+            NodeKeys::Relation(_) => None,
+            NodeKeys::Node { node, shape } => match has_some(node) {
+                true => Some(node),
+                false => shape,
+            },
+        }
+    }
+
+    /// The relation as a whole has an edition; its node needs none.
+    pub fn edition(self) -> Option<EditionFile> {
+        self.key(|_| None, |node| node.edition.as_ref()).copied()
+    }
+
+    pub fn one(self) -> Option<&'a Located<String>> {
+        self.holder(has_table)?.one.as_ref()
+    }
+
+    pub fn many(self) -> Option<&'a Located<String>> {
+        match self {
+            NodeKeys::Relation(relation) => relation.table.as_ref(),
+            NodeKeys::Node { .. } => self.holder(has_table)?.many.as_ref(),
+        }
+    }
+
+    /// False for rows that are not found by a link.
+    pub fn is_linked(self) -> bool {
+        match self {
+            NodeKeys::Relation(relation) => relation.collected.is_none(),
+            NodeKeys::Node { .. } => true,
+        }
+    }
+
+    pub fn is_top(self) -> bool {
+        matches!(self, NodeKeys::Relation(_))
+    }
+
+    pub fn link(self) -> Option<&'a Located<OneOrMany<LinkFile>>> {
+        self.key(|relation| relation.link.as_ref(), |node| node.link.as_ref())
+    }
+
+    pub fn filter(self) -> Option<&'a WhereFile> {
+        self.key(
+            |relation| relation.r#where.as_ref(),
+            |node| node.r#where.as_ref(),
+        )
+    }
+
+    pub fn through(self) -> Option<&'a Located<ThroughFile>> {
+        self.key(
+            |relation| relation.through.as_ref(),
+            |node| node.through.as_ref(),
+        )
+    }
+
+    pub fn order(self) -> impl Iterator<Item = &'a Located<String>> {
+        let order = self.key(|_| None, |node| node.order.as_ref());
+        order.into_iter().flatten()
+    }
+
+    pub fn only(self) -> Option<&'a ColumnList> {
+        match self {
+            NodeKeys::Relation(relation) => relation.only.as_ref(),
+            NodeKeys::Node { .. } => self.holder(has_columns)?.only.as_ref(),
+        }
+    }
+
+    pub fn except(self) -> Option<&'a ColumnList> {
+        match self {
+            NodeKeys::Relation(relation) => relation.except.as_ref(),
+            NodeKeys::Node { .. } => self.holder(has_columns)?.except.as_ref(),
+        }
+    }
+
+    pub fn computed(
+        self,
+    ) -> impl Iterator<Item = (&'a Located<String>, &'a Located<ComputedFile>)> {
+        let computed = self.key(
+            |relation| relation.computed.as_ref(),
+            |node| node.computed.as_ref(),
+        );
+        computed.into_iter().flat_map(Entries::iter)
+    }
+
+    pub fn instead(self) -> Option<&'a InsteadFile> {
+        self.key(|_| None, |node| node.instead.as_ref())
+    }
+
+    pub fn nested(self) -> impl Iterator<Item = (&'a Located<String>, &'a NodeFile)> {
+        let nested = self.key(
+            |relation| relation.nested.as_ref(),
+            |node| node.nested.as_ref(),
+        );
+        nested.into_iter().flat_map(Entries::iter)
+    }
+}
+
+/// `one` and `many` replace each other.
+fn has_table(node: &NodeFile) -> bool {
+    node.one.is_some() || node.many.is_some()
+}
+
+/// So do `only` and `except`.
+fn has_columns(node: &NodeFile) -> bool {
+    node.only.is_some() || node.except.is_some()
+}
