@@ -27,6 +27,7 @@ pub mod bench;
 pub mod civil;
 pub mod cli;
 pub mod export;
+pub mod failure;
 pub mod fan_out;
 pub mod fault;
 mod hex;

@@ -41,7 +41,7 @@ pub use plan::{
     PlanRelation, PlanSource, PlanTable, Reach, ReachedFrom, Relations, Selection, SlotSource,
     TableId, Through, entity_tables, no_table, plan,
 };
-pub use request::{Limits, Observer, Outcome, Request};
+pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};
 pub use run::resolve;
 pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, Scanned, Scanner};

@@ -19,6 +19,7 @@ use super::tls::{self, TlsError};
 use super::tokens::{TokenError, Tokens};
 use super::{App, AppState, ServeOptions, routes};
 use crate::civil::utc_millis_to_iso;
+use crate::failure::{Cause, Failure, Policy};
 use crate::fault::caught;
 use crate::output::now;
 use crate::pipeline::Edition;
@@ -57,6 +58,19 @@ pub enum ServeError {
         "cannot start the server: {0}\n  raise the limits of open files (ulimit -n) and of processes (ulimit -u)"
     )]
     Start(io::Error),
+}
+
+impl Failure for ServeError {
+    fn policy(&self) -> Policy {
+        let cause = match self {
+            ServeError::Directory { source, .. } => return source.policy(),
+            ServeError::Data(error) => return error.policy(),
+            ServeError::Usage(_) | ServeError::Tokens(_) | ServeError::Tls(_) => Cause::Request,
+            ServeError::Snapshot { .. } => Cause::Snapshot,
+            ServeError::Listen { .. } | ServeError::Start(_) => Cause::Machine,
+        };
+        Policy::EndRun(cause)
+    }
 }
 
 /// What ends a server.

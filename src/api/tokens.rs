@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::civil::CivilDate;
+use crate::failure::{Cause, Failure, Policy};
 use crate::hex;
 
 /// What tokens begin with, so that they are recognized where they should not be.
@@ -60,6 +61,15 @@ pub enum TokenError {
     },
     #[error("{0}")]
     Wrong(String),
+}
+
+impl Failure for TokenError {
+    fn policy(&self) -> Policy {
+        Policy::EndRun(match self {
+            TokenError::Io { .. } | TokenError::Write { .. } => Cause::Machine,
+            TokenError::Line { .. } | TokenError::Wrong(_) => Cause::Request,
+        })
+    }
 }
 
 /// Why a line of a token file is no token's.

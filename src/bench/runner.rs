@@ -14,6 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::export::{
     BatchObserver, Expected, ExportError, ExportObserver, ExportRequest, Prepared, prepare,
 };
+use crate::failure::{Cause, Failure, Policy};
 use crate::memory;
 use crate::output::{Contents, FolderStore, GzipLevel, Manifest, Status, now};
 use crate::pipeline::Edition;
@@ -99,6 +100,27 @@ pub enum BenchError {
     System(io::Error),
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Failure for BenchError {
+    fn policy(&self) -> Policy {
+        let cause = match self {
+            BenchError::Export(error) => return error.policy(),
+            BenchError::Process { code, .. } => match code {
+                // As the program itself exits.
+                Some(2) => Cause::Request,
+                Some(3) => Cause::Snapshot,
+                Some(130) => Cause::Interruption,
+                Some(_) | None => Cause::Machine,
+            },
+            BenchError::Relation { .. }
+            | BenchError::OtherRecords { .. }
+            | BenchError::OtherFiles { .. } => Cause::Finding,
+            BenchError::Work { .. } | BenchError::System(_) => Cause::Machine,
+            BenchError::Interrupted => Cause::Interruption,
+        };
+        Policy::EndRun(cause)
+    }
 }
 
 /// A point, and what is known of it so far.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::compare::Comparison;
 use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, Point, RunScope, Sweep};
-use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportError, ExportObserver};
+use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportObserver};
 use crate::output::{FolderClaim, atomic};
 use crate::snapshot;
 use crate::snapshot::{Access, Spec};
@@ -359,33 +359,6 @@ fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
         option("--temp-dir", Some(PathBuf::from(folder).into_os_string()));
     }
     list
-}
-
-impl From<BenchError> for Failure {
-    fn from(error: BenchError) -> Self {
-        match error {
-            BenchError::Export(error) => error.into(),
-            error => {
-                let exit = match &error {
-                    BenchError::Interrupted => Exit::Interrupted,
-                    BenchError::Process { code, .. } => match code {
-                        Some(2) => Exit::Usage,
-                        Some(3) => Exit::Snapshot,
-                        Some(130) => Exit::Interrupted,
-                        _ => Exit::Output,
-                    },
-                    BenchError::Relation { .. }
-                    | BenchError::OtherRecords { .. }
-                    | BenchError::OtherFiles { .. } => Exit::Failed,
-                    BenchError::Export(ExportError::Interrupted) => Exit::Interrupted,
-                    BenchError::Export(_) | BenchError::Work { .. } | BenchError::System(_) => {
-                        Exit::Output
-                    }
-                };
-                Failure::new(exit, error)
-            }
-        }
-    }
 }
 
 /// Shows the reading of the snapshot, and then the runs.

@@ -5,11 +5,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::console::Console;
-use crate::export::ExportError;
-use crate::output::{ManifestError, StoreError};
-use crate::resolve::ResolveError;
-use crate::snapshot::{SnapshotError, Spec};
-use crate::take::{self, TakeError};
+use crate::failure::{self, Cause};
+use crate::snapshot::Spec;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,75 +85,120 @@ impl Failure {
     }
 }
 
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Self {
-        let exit = match &error {
-            ExportError::Store(StoreError::InUse { .. }) => Exit::InUse,
-            ExportError::Store(error) if error.is_usage() => Exit::Usage,
-            ExportError::Resume { .. } => Exit::Usage,
-            ExportError::Store(_) | ExportError::Write(_) | ExportError::Temp(_) => Exit::Output,
-            ExportError::Open(error) if error.is_of_machine() => Exit::Output,
-            ExportError::Resolve { source, .. } if source.is_of_machine() => Exit::Output,
-            ExportError::Open(_) | ExportError::Resolve { .. } | ExportError::Plan(_) => {
-                Exit::Snapshot
-            }
-            ExportError::Fault(_) => Exit::Fault,
-            ExportError::Interrupted => Exit::Interrupted,
+impl From<Cause> for Exit {
+    fn from(cause: Cause) -> Exit {
+        match cause {
+            Cause::Finding => Exit::Failed,
+            Cause::Request => Exit::Usage,
+            Cause::Snapshot => Exit::Snapshot,
+            Cause::Machine => Exit::Output,
+            Cause::AnotherRun => Exit::InUse,
+            Cause::Program => Exit::Fault,
+            Cause::Interruption => Exit::Interrupted,
+        }
+    }
+}
+
+impl<E: failure::Failure + Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::new(error.policy().cause().into(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::bench::BenchError;
+    use crate::export::ExportError;
+    use crate::fault::Fault;
+    use crate::output::StoreError;
+    use crate::resolve::ResolveError;
+    use crate::snapshot::SnapshotError;
+    use crate::take::TakeError;
+
+    #[test]
+    fn an_error_of_any_floor_leads_to_the_exit_code_that_the_help_names() {
+        let threads = || SnapshotError::Threads(io::Error::other("none left"));
+        let refused = || SnapshotError::Refused {
+            table: "public.notes".to_owned(),
+            message: "permission denied".to_owned(),
+            sqlstate: "42501".to_owned(),
         };
-        Failure::new(exit, error)
-    }
-}
-
-impl From<TakeError> for Failure {
-    fn from(error: TakeError) -> Self {
-        let exit = match &error {
-            TakeError::Store(StoreError::InUse { .. }) => Exit::InUse,
-            TakeError::Store(error) if error.is_usage() => Exit::Usage,
-            TakeError::Store(_) | TakeError::Write(_) | TakeError::Temp(_) => Exit::Output,
-            TakeError::Open(error) if error.is_of_machine() => Exit::Output,
-            TakeError::Read { source, .. } if source.is_of_machine() => Exit::Output,
-            TakeError::Open(_) | TakeError::Read { .. } | TakeError::Plan(_) => Exit::Snapshot,
-            TakeError::Interrupted => Exit::Interrupted,
+        let resolve = |source: ResolveError| ExportError::Resolve {
+            snapshot: "dump.sql".to_owned(),
+            source: Box::new(source),
         };
-        Failure::new(exit, error)
-    }
-}
-
-impl From<take::ManifestError> for Failure {
-    fn from(error: take::ManifestError) -> Self {
-        Failure::new(Exit::Snapshot, error)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Failure::from(ExportError::from(error))
-    }
-}
-
-impl From<ResolveError> for Failure {
-    fn from(error: ResolveError) -> Self {
-        let exit = match &error {
-            error if error.is_of_machine() => Exit::Output,
-            ResolveError::Interrupted => Exit::Interrupted,
-            _ => Exit::Snapshot,
+        let in_use = || StoreError::InUse {
+            path: "out".to_owned(),
+            holder: String::new(),
         };
-        Failure::new(exit, error)
-    }
-}
-
-impl From<SnapshotError> for Failure {
-    fn from(error: SnapshotError) -> Self {
-        let exit = match error.is_of_machine() {
-            true => Exit::Output,
-            false => Exit::Snapshot,
+        let exists = || StoreError::Exists {
+            path: "out".to_owned(),
+            what: "export",
         };
-        Failure::new(exit, error)
-    }
-}
-
-impl From<ManifestError> for Failure {
-    fn from(error: ManifestError) -> Self {
-        Failure::new(Exit::Snapshot, error)
+        let reappeared = || ResolveError::Reappeared {
+            table: "public.notes".to_owned(),
+        };
+        let cases: [(&str, Failure, Exit); 14] = [
+            ("no thread", threads().into(), Exit::Output),
+            ("a refused table", refused().into(), Exit::Snapshot),
+            (
+                "a reader's panic",
+                SnapshotError::Fault(Fault).into(),
+                Exit::Fault,
+            ),
+            (
+                "a table in two places of a pipe",
+                reappeared().into(),
+                Exit::Snapshot,
+            ),
+            (
+                "it in an export",
+                resolve(reappeared()).into(),
+                Exit::Snapshot,
+            ),
+            (
+                "a full temp folder",
+                resolve(io::Error::other("full").into()).into(),
+                Exit::Output,
+            ),
+            (
+                "no thread for an export",
+                resolve(threads().into()).into(),
+                Exit::Output,
+            ),
+            ("a place in use", in_use().into(), Exit::InUse),
+            (
+                "it in a take",
+                TakeError::from(in_use()).into(),
+                Exit::InUse,
+            ),
+            ("a place that is taken", exists().into(), Exit::Usage),
+            (
+                "a full disk",
+                ExportError::Write(io::Error::other("full")).into(),
+                Exit::Output,
+            ),
+            (
+                "an interrupted export",
+                ExportError::Interrupted.into(),
+                Exit::Interrupted,
+            ),
+            (
+                "an interrupted bench",
+                BenchError::Export(ExportError::Interrupted).into(),
+                Exit::Interrupted,
+            ),
+            (
+                "a bench's cannot",
+                BenchError::System(io::Error::other("no clock")).into(),
+                Exit::Output,
+            ),
+        ];
+        for (name, failure, exit) in cases {
+            assert_eq!(failure.exit, exit, "{name}");
+        }
     }
 }

@@ -8,11 +8,8 @@ use super::args::ServeArgs;
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::setup;
-use crate::api::{
-    DataFolderError, DirectoryError, Engine, ServeError, ServeOptions, TlsFiles, serve,
-};
+use crate::api::{Engine, ServeOptions, TlsFiles, serve};
 use crate::output::GzipLevel;
-use crate::resolve::ResolveError;
 
 /// Runs the command.
 pub fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
@@ -86,27 +83,6 @@ fn relative_url_root(argument: &str) -> Result<String, Failure> {
         root => Err(Failure::usage(format!(
             "cannot serve below /{root}\n  name a path of letters, digits, - and _ with --relative-url-root"
         ))),
-    }
-}
-
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
-        let exit = match &error {
-            ServeError::Usage(_) | ServeError::Tokens(_) | ServeError::Tls(_) => Exit::Usage,
-            ServeError::Directory { source, .. } => match &**source {
-                DirectoryError::File { .. } => Exit::Output,
-                DirectoryError::Resolve(source) => match **source {
-                    ResolveError::Temp(_) => Exit::Output,
-                    ResolveError::Interrupted => Exit::Interrupted,
-                    _ => Exit::Snapshot,
-                },
-                _ => Exit::Snapshot,
-            },
-            ServeError::Snapshot { .. } => Exit::Snapshot,
-            ServeError::Data(DataFolderError::InUse { .. }) => Exit::InUse,
-            ServeError::Data(_) | ServeError::Listen { .. } | ServeError::Start(_) => Exit::Output,
-        };
-        Failure::new(exit, error)
     }
 }
 

@@ -4,7 +4,7 @@ use super::args::TokenCommand;
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::{groups, stdout};
-use crate::api::{NewToken, TokenError, add_token};
+use crate::api::{NewToken, add_token};
 use crate::pipeline::Pipeline;
 use crate::resolve::{EntityInfo, Limits};
 use crate::snapshot::OpenOptions;
@@ -39,13 +39,7 @@ pub fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Failure> {
         read_only: args.read_only,
         expires: args.expires.clone(),
     };
-    let token = add_token(&args.token_file, &new).map_err(|error| {
-        let exit = match &error {
-            TokenError::Io { .. } | TokenError::Write { .. } => Exit::Output,
-            TokenError::Line { .. } | TokenError::Wrong(_) => Exit::Usage,
-        };
-        Failure::new(exit, error)
-    })?;
+    let token = add_token(&args.token_file, &new)?;
     stdout::print(&format!("{token}\n"))?;
     Ok(Exit::Success)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::failure::{Cause, Failure, Policy};
 use crate::fault::Fault;
 use crate::output::StoreError;
 use crate::resolve::ResolveError;
@@ -38,6 +39,21 @@ pub enum ExportError {
     Fault(#[from] Fault),
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Failure for ExportError {
+    fn policy(&self) -> Policy {
+        match self {
+            ExportError::Store(error) => error.policy(),
+            ExportError::Open(error) => error.policy(),
+            ExportError::Resolve { source, .. } => source.policy(),
+            ExportError::Resume { .. } => Policy::BeginAnew,
+            ExportError::Write(_) | ExportError::Temp(_) => Policy::EndRun(Cause::Machine),
+            ExportError::Plan(_) => Policy::EndRun(Cause::Snapshot),
+            ExportError::Fault(_) => Policy::EndRun(Cause::Program),
+            ExportError::Interrupted => Policy::EndRun(Cause::Interruption),
+        }
+    }
 }
 
 pub(super) fn batch_error(snapshot: &Spec) -> impl FnOnce(BatchError) -> ExportError {

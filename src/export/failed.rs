@@ -5,6 +5,7 @@
 
 use std::io;
 
+use crate::failure::Failure;
 use crate::output::{Claim, Draft, Ledger, Manifest};
 
 use super::entries::manifest_of;
@@ -28,7 +29,7 @@ pub(super) fn set_aside(draft: &dyn Draft) -> Result<String, ExportError> {
 
 /// The run ended with an error: what is finished stays, to be gone on with; a place without a finished file is cleared.
 pub(super) fn leave(draft: &dyn Draft, first: Manifest, is_forced: bool, error: &ExportError) {
-    let is_interrupted = matches!(error, ExportError::Interrupted);
+    let is_interrupted = error.policy().is_interruption();
     let files = match resume::finished_files(draft) {
         Ok(0) => {
             discard(draft);
@@ -87,7 +88,7 @@ pub(super) fn note_unread(
     is_forced: bool,
     error: &ExportError,
 ) {
-    if !matches!(error, ExportError::Interrupted) {
+    if !error.policy().is_interruption() {
         let source = request.snapshot.shown();
         let first = manifest_of(request, UNKNOWN, &source);
         note(claim, first, is_forced, error);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::resolve::{self, Choice, Outcome, Plan, Request, ResolveError, resolve};
+use crate::failure::{Failure, Policy};
+use crate::resolve::{self, Outcome, Plan, Reading, Request, ResolveError, resolve};
 use crate::snapshot;
 use crate::snapshot::{Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
 
@@ -26,41 +27,30 @@ pub(super) fn find_rows(
     observer: &mut dyn ExportObserver,
 ) -> Result<Outcome, ExportError> {
     let mut snapshot = snapshot;
-    let mut reading = Reading {
-        choice: request.choice.clone(),
-        seal_late: false,
-        again: false,
-    };
+    let mut reading = Reading::first(request.choice.clone());
+    let mut is_again = false;
     loop {
-        match read_once(request, snapshot, observer, &reading) {
-            // A table in two places, with others between that were decided by its first part: read once more, deciding
-            // nothing before the end.
-            Err(ResolveError::Reappeared { table }) if request.snapshot.can_be_read_again() => {
-                tracing::warn!(
-                    "table {table} stands in two places of the snapshot; reading it once more"
-                );
-                reading.seal_late = true;
-            }
-            // A name of digits was looked for as an id, and is a path.
-            Err(ResolveError::FoundByPath { ids }) if request.snapshot.can_be_read_again() => {
-                reading.choice = Choice::Named {
-                    names: ids.iter().map(i64::to_string).collect(),
-                    descendants: false,
-                };
+        let outcome = read_once(request, snapshot, observer, &reading, is_again);
+        let error = match outcome {
+            Err(error)
+                if error.policy() == Policy::ReadAgain && request.snapshot.can_be_read_again() =>
+            {
+                error
             }
             outcome => return outcome.map_err(resolve_error(&request.snapshot)),
+        };
+        let Some(other) = reading.again(&error) else {
+            return Err(resolve_error(&request.snapshot)(error));
+        };
+        if let ResolveError::Reappeared { table } = &error {
+            tracing::warn!(
+                "table {table} stands in two places of the snapshot; reading it once more"
+            );
         }
-        reading.again = true;
+        reading = other;
+        is_again = true;
         snapshot = open(request)?;
     }
-}
-
-/// How a snapshot is read, which may have to be read again.
-struct Reading {
-    choice: Choice,
-    seal_late: bool,
-    /// Not for the first time.
-    again: bool,
 }
 
 /// Bytes on disk of what an export will read.
@@ -80,6 +70,7 @@ fn read_once(
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
     reading: &Reading,
+    is_again: bool,
 ) -> Result<Outcome, ResolveError> {
     let size = size_to_read(request, &snapshot);
     observer.reading(size, Arc::clone(&snapshot.progress));
@@ -97,7 +88,7 @@ fn read_once(
     };
     let mut tables = Tables {
         observer,
-        again: reading.again,
+        again: is_again,
     };
     let outcome = resolve(snapshot, &resolve_request, &mut tables);
     // A signal may have ended what writes into a pipe, too: then that its end was missing is no news.

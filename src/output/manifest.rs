@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::batch_number::BatchNumber;
+use crate::failure::{Cause, Failure, Policy};
 use crate::pipeline::EntityId;
 use crate::timings::Times;
 
@@ -369,4 +370,10 @@ pub enum ManifestError {
          use the program that wrote it"
     )]
     Version { path: String, found: u32 },
+}
+
+impl Failure for ManifestError {
+    fn policy(&self) -> Policy {
+        Policy::EndRun(Cause::Snapshot)
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::failure::{Cause, Failure, Policy};
 use crate::snapshot::SnapshotError;
 
 use super::entities::EntityError;
@@ -60,13 +61,24 @@ pub enum ResolveError {
     Interrupted,
 }
 
-impl ResolveError {
-    /// True where the snapshot is not at fault, but this machine.
-    pub(crate) fn is_of_machine(&self) -> bool {
+impl Failure for ResolveError {
+    fn policy(&self) -> Policy {
         match self {
-            ResolveError::Snapshot(error) => error.is_of_machine(),
-            ResolveError::Temp(_) => true,
-            _ => false,
+            ResolveError::Snapshot(error) => error.policy(),
+            // `Reading::again` knows the other way.
+            ResolveError::Reappeared { .. } | ResolveError::FoundByPath { .. } => Policy::ReadAgain,
+            ResolveError::Temp(_) => Policy::EndRun(Cause::Machine),
+            ResolveError::Interrupted => Policy::EndRun(Cause::Interruption),
+            ResolveError::Entity(_)
+            | ResolveError::Plan(_)
+            | ResolveError::NoTables
+            | ResolveError::Incomplete(_)
+            | ResolveError::Refused(_)
+            | ResolveError::Unannounced { .. }
+            | ResolveError::Broken(_)
+            | ResolveError::Strict(_)
+            | ResolveError::Limited { .. }
+            | ResolveError::NotTaken { .. } => Policy::EndRun(Cause::Snapshot),
         }
     }
 }

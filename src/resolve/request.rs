@@ -11,6 +11,7 @@ use crate::pipeline::Pipeline;
 use crate::snapshot::{Catalog, SnapshotError, SnapshotFacts, TableName};
 
 use super::entities::Choice;
+use super::error::ResolveError;
 use super::plan::{Plan, Selection};
 use super::resolved::Resolved;
 
@@ -23,8 +24,7 @@ pub struct Request<'a> {
     pub pool: Arc<ThreadPool>,
     /// Set from outside to end the run early.
     pub interrupted: Arc<AtomicBool>,
-    /// Take no table as complete before the snapshot's end. Slower: more rows wait. Needed where
-    /// [`ResolveError::Reappeared`] was the answer without it.
+    /// As [`Reading::seal_late`].
     pub seal_late: bool,
     /// Take a table without data as an empty one. Else who needs it to find the entities gets an error; for the others
     /// [`Resolved::without_data`] says it.
@@ -35,6 +35,46 @@ pub struct Request<'a> {
     /// noticed, so this is for looking around and not for exports. All entities are then all that a snapshot knows of, also
     /// where it was taken without the rows of some: see [`SnapshotFacts::only`].
     pub stop_early: bool,
+}
+
+/// How a snapshot is read, which may have to be read once more.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub choice: Choice,
+    /// Take no table as complete before the snapshot's end. Slower: more rows wait. Needed if
+    /// [`ResolveError::Reappeared`] was the answer without it.
+    pub seal_late: bool,
+}
+
+impl Reading {
+    /// How a snapshot is read first.
+    pub fn first(choice: Choice) -> Self {
+        Reading {
+            choice,
+            seal_late: false,
+        }
+    }
+
+    /// How to read the snapshot once more after this error; `None` if no other way is known.
+    pub fn again(&self, error: &ResolveError) -> Option<Reading> {
+        match error {
+            // A table in two places, with others between that were decided by its first part: nothing is decided before
+            // the end.
+            ResolveError::Reappeared { .. } => Some(Reading {
+                seal_late: true,
+                ..self.clone()
+            }),
+            // A name of digits was looked for as an id, and is a path.
+            ResolveError::FoundByPath { ids } => Some(Reading {
+                choice: Choice::Named {
+                    names: ids.iter().map(i64::to_string).collect(),
+                    descendants: false,
+                },
+                ..self.clone()
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// Limits and places that resolving keeps to.
@@ -62,4 +102,34 @@ pub struct Outcome {
     pub cut_off: Option<SnapshotError>,
     /// Tables of the pipeline whose data is there without their definition; the relations that need them fail.
     pub undefined: BTreeSet<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Failure, Policy};
+
+    #[test]
+    fn what_is_read_again_is_read_in_another_way_that_keeps_the_one_before() {
+        let named = |name: &str, descendants: bool| Choice::Named {
+            names: vec![name.to_owned()],
+            descendants,
+        };
+        let by_path = ResolveError::FoundByPath { ids: vec![4351] };
+        let reappeared = ResolveError::Reappeared {
+            table: "public.notes".to_owned(),
+        };
+        let first = Reading::first(named("2024", false));
+        let by_id = first.again(&by_path).unwrap();
+        assert_eq!(
+            (by_id.choice.clone(), by_id.seal_late),
+            (named("4351", false), false)
+        );
+        let late = by_id.again(&reappeared).unwrap();
+        assert_eq!((late.choice, late.seal_late), (named("4351", false), true));
+        for error in [by_path, reappeared] {
+            assert_eq!(error.policy(), Policy::ReadAgain);
+        }
+        assert!(first.again(&ResolveError::Interrupted).is_none());
+    }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::failure::{Cause, Failure, Policy};
+
 /// Where in a snapshot something is: as much as is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
@@ -91,11 +93,6 @@ pub enum SnapshotError {
 }
 
 impl SnapshotError {
-    /// True where the snapshot is not at fault, but this machine.
-    pub(crate) fn is_of_machine(&self) -> bool {
-        matches!(self, SnapshotError::Threads(_))
-    }
-
     /// Says of which snapshot an error is, unless it says so already.
     pub(super) fn of(mut self, name: &str) -> Self {
         if let SnapshotError::Damaged { place, .. } | SnapshotError::CutOff { place, .. } =
@@ -109,5 +106,24 @@ impl SnapshotError {
             *what = format!("{name}: {what}");
         }
         self
+    }
+}
+
+impl Failure for SnapshotError {
+    fn policy(&self) -> Policy {
+        match self {
+            // A server's other tables can still be read.
+            SnapshotError::Refused { .. } | SnapshotError::Changed { .. } => Policy::FailRelation,
+            SnapshotError::Io { .. }
+            | SnapshotError::NotASnapshot { .. }
+            | SnapshotError::Unsupported { .. }
+            | SnapshotError::Damaged { .. }
+            | SnapshotError::CutOff { .. }
+            | SnapshotError::Unreachable { .. }
+            | SnapshotError::Lost(_) => Policy::EndRun(Cause::Snapshot),
+            SnapshotError::Fault(_) => Policy::EndRun(Cause::Program),
+            SnapshotError::Threads(_) => Policy::EndRun(Cause::Machine),
+            SnapshotError::Interrupted => Policy::EndRun(Cause::Interruption),
+        }
     }
 }

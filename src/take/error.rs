@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::failure::{Cause, Failure, Policy};
 use crate::output::StoreError;
 use crate::resolve::ResolveError;
 use crate::snapshot::SnapshotError;
@@ -30,4 +31,17 @@ pub enum TakeError {
     Plan(String),
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Failure for TakeError {
+    fn policy(&self) -> Policy {
+        match self {
+            TakeError::Store(error) => error.policy(),
+            TakeError::Open(error) => error.policy(),
+            TakeError::Read { source, .. } => source.policy(),
+            TakeError::Write(_) | TakeError::Temp(_) => Policy::EndRun(Cause::Machine),
+            TakeError::Plan(_) => Policy::EndRun(Cause::Snapshot),
+            TakeError::Interrupted => Policy::EndRun(Cause::Interruption),
+        }
+    }
 }

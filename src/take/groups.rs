@@ -8,10 +8,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::failure::{Failure, Policy};
 use crate::pipeline::{Columns, Entity, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, Choice, Outcome, Plan, PlanError, Request, ResolveError, Resolved, Selection, TableId,
-    parse_integer, resolve, walk, without_data,
+    self, Choice, Outcome, Plan, PlanError, Reading, Request, ResolveError, Resolved, Selection,
+    TableId, parse_integer, resolve, walk, without_data,
 };
 use crate::snapshot;
 use crate::snapshot::codec::copy_text;
@@ -54,23 +55,15 @@ pub(super) fn rows(
         snapshot::open_with(&request.from, &request.open)
             .map_err(|error| TakeError::Open(Box::new(error)))
     };
-    let mut outcome = find(request, &pipeline, choice, source, false, observer);
-    // A name of digits was looked for as an id, and is a path.
-    let by_id = match &outcome {
-        Err(ResolveError::FoundByPath { ids }) if request.from.can_be_read_again() => {
-            Choice::Named {
-                names: ids.iter().map(i64::to_string).collect(),
-                descendants: false,
-            }
-        }
-        _ => choice.clone(),
-    };
-    if by_id != *choice {
-        outcome = find(request, &pipeline, &by_id, again()?, false, observer);
-    }
-    // A table in two places, with others between that were decided by its first part.
-    if matches!(outcome, Err(ResolveError::Reappeared { .. })) && request.from.can_be_read_again() {
-        outcome = find(request, &pipeline, &by_id, again()?, true, observer);
+    let mut reading = Reading::first(choice.clone());
+    let mut outcome = find(request, &pipeline, &reading, source, observer);
+    while let Err(error) = &outcome
+        && error.policy() == Policy::ReadAgain
+        && request.from.can_be_read_again()
+        && let Some(other) = reading.again(error)
+    {
+        reading = other;
+        outcome = find(request, &pipeline, &reading, again()?, observer);
     }
     let outcome = outcome.map_err(failed)?;
     if let Some(cut_off) = outcome.cut_off {
@@ -116,20 +109,19 @@ fn stopped(stop: StopReason, request: &TakeRequest) -> TakeError {
 fn find(
     request: &TakeRequest,
     pipeline: &Pipeline,
-    choice: &Choice,
+    reading: &Reading,
     source: Snapshot,
-    seal_late: bool,
     observer: &mut dyn TakeObserver,
 ) -> Result<Outcome, ResolveError> {
     let selection = Selection::default();
     let resolve_request = Request {
         pipeline,
         selection: &selection,
-        choice,
+        choice: &reading.choice,
         limits: &request.limits,
         pool: Arc::clone(&request.pool),
         interrupted: Arc::clone(&request.interrupted),
-        seal_late,
+        seal_late: reading.seal_late,
         // What is not there is not taken, and missing from the snapshot that is made.
         allow_missing: true,
         strict: false,

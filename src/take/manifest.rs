@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic;
 use crate::snapshot::{Described, DescribedSchema};
 
@@ -52,6 +53,12 @@ pub enum ManifestError {
          use the program that wrote it"
     )]
     Version { path: String, found: u32 },
+}
+
+impl Failure for ManifestError {
+    fn policy(&self) -> Policy {
+        Policy::EndRun(Cause::Snapshot)
+    }
 }
 
 /// What `snapshot.json` of any version has.

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::file::{self, Line};
 use super::{Directory, Instance};
 use crate::export::{Records, is_enterprise, version_by_tables};
+use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic::{folder_of, sync_folder};
 use crate::pipeline::{Edition, Pipeline, PipelineError};
 use crate::resolve::{
@@ -40,6 +41,19 @@ pub enum DirectoryError {
     Incomplete(String),
     #[error("cannot keep the list of groups in {path}: {source}")]
     File { path: String, source: io::Error },
+}
+
+impl Failure for DirectoryError {
+    fn policy(&self) -> Policy {
+        match self {
+            DirectoryError::Open(error) => error.policy(),
+            DirectoryError::Resolve(error) => error.policy(),
+            DirectoryError::Pipeline(_)
+            | DirectoryError::Plan(_)
+            | DirectoryError::Incomplete(_) => Policy::EndRun(Cause::Snapshot),
+            DirectoryError::File { .. } => Policy::EndRun(Cause::Machine),
+        }
+    }
 }
 
 impl From<SnapshotError> for DirectoryError {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic::{replace, sync_folder};
 use crate::output::{Lock, LockError};
 
@@ -32,6 +33,15 @@ pub enum DataFolderError {
     },
     #[error("cannot use the data folder {path}: {source}\n  name another one with --data")]
     Io { path: String, source: io::Error },
+}
+
+impl Failure for DataFolderError {
+    fn policy(&self) -> Policy {
+        Policy::EndRun(match self {
+            DataFolderError::InUse { .. } => Cause::AnotherRun,
+            DataFolderError::Io { .. } => Cause::Machine,
+        })
+    }
 }
 
 /// What was asked for.

@@ -18,7 +18,8 @@ use crate::api::metrics::Metrics;
 use crate::export::{
     DEFAULT_BATCH_SIZE, Destination, ExportError, ExportOptions, ExportRequest, run as run_export,
 };
-use crate::output::{Begin, GzipLevel, Manifest, Status, StoreError};
+use crate::failure::{Failure, Policy};
+use crate::output::{Begin, GzipLevel, Manifest, Status};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
 use crate::snapshot::OpenOptions;
@@ -117,7 +118,7 @@ impl Worker {
         });
         match exported {
             Ok(manifest) => self.finish(run, RunOutcome::Exported(Arc::new(manifest))),
-            Err(ExportError::Interrupted) if queue.is_closed() => {
+            Err(error) if error.policy().is_interruption() && queue.is_closed() => {
                 tracing::info!(number, "export waits for the server's next start");
                 run.wait_again();
                 if let Err(error) = queue.keep(run) {
@@ -125,7 +126,7 @@ impl Worker {
                 }
                 queue.ended(run);
             }
-            Err(ExportError::Interrupted) => {
+            Err(error) if error.policy().is_interruption() => {
                 tracing::info!(number, "export is not needed any more");
                 queue.dropped(run);
             }
@@ -203,9 +204,8 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
     }
     let mut report = run_export(&request, &destination, &mut Watch(&run.progress));
     // The folder is this run's own: what cannot be gone on with is in nobody's way.
-    if let Err(
-        error @ (ExportError::Resume { .. } | ExportError::Store(StoreError::Exists { .. })),
-    ) = &report
+    if let Err(error) = &report
+        && error.policy() == Policy::BeginAnew
     {
         tracing::warn!("beginning anew: {error}");
         run.clear().map_err(ExportError::Write)?;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use crate::failure::{Cause, Failure, Policy};
+
 /// Why a place cannot be written to. Most of these are of folders.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -57,9 +59,22 @@ impl StoreError {
             source,
         }
     }
+}
 
-    /// True if the user named a place that can never be right, whatever the disk's state.
-    pub fn is_usage(&self) -> bool {
-        !matches!(self, StoreError::Io { .. } | StoreError::InUse { .. })
+impl Failure for StoreError {
+    fn policy(&self) -> Policy {
+        match self {
+            StoreError::Exists { .. } => Policy::BeginAnew,
+            StoreError::InUse { .. } => Policy::EndRun(Cause::AnotherRun),
+            StoreError::Io { .. } => Policy::EndRun(Cause::Machine),
+            // The user named a place that can never be right, whatever the disk's state.
+            StoreError::HoldsSomethingElse { .. }
+            | StoreError::FailedIsTaken(_)
+            | StoreError::IsAFile(_)
+            | StoreError::BelowAFile(_)
+            | StoreError::LeadsNowhere(_)
+            | StoreError::MountPoint(_)
+            | StoreError::Unmovable { .. } => Policy::EndRun(Cause::Request),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::failure::{Failure, Policy};
 use crate::resolve::error::ResolveError;
 use crate::resolve::keys::KeySet;
 use crate::resolve::plan::{HopId, Plan, SlotSource, TableId};
@@ -25,11 +26,11 @@ pub(super) enum AskFailure {
 
 impl From<SnapshotError> for AskFailure {
     fn from(error: SnapshotError) -> Self {
-        match error {
-            SnapshotError::Refused { .. } | SnapshotError::Changed { .. } => {
-                AskFailure::Relation(error.to_string())
+        match error.policy() {
+            Policy::FailRelation => AskFailure::Relation(error.to_string()),
+            Policy::ReadAgain | Policy::BeginAnew | Policy::EndRun(_) => {
+                AskFailure::Run(error.into())
             }
-            error => AskFailure::Run(error.into()),
         }
     }
 }
