@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::fault::caught;
 use crate::snapshot::{Event, SnapshotError, TablePart, TableSource};
@@ -12,8 +12,10 @@ use crate::timings::{self, Phase, Timings};
 use super::error::ResolveError;
 use super::holdings::{fail_undefined, note_without_data};
 use super::interrupt::check_interrupted;
-use super::plan::TableId;
+use super::plan::{Plan, TableId};
 use super::request::{Observer, Outcome, Request};
+use super::resolved::Resolved;
+use super::resolver::Resolver;
 use super::schedule::Schedule;
 use super::start::{check_taken, start};
 
@@ -40,12 +42,10 @@ pub(super) fn resolve_tables(
         check_taken(&facts, &resolver.plan, &holdings, request.pipeline)?;
     }
     note_without_data(&mut resolver, &catalog, &holdings);
-    let plan = Arc::clone(&resolver.plan);
     let readers = request.pool.current_num_threads().max(1);
-    let mut schedule = Schedule::new(&plan, source, readers);
     std::thread::scope(|scope| {
         let (reports, received) = bounded(EVENTS * readers);
-        let (work, parts) = crossbeam_channel::unbounded::<(TableId, TablePart)>();
+        let (work, parts) = unbounded();
         for reader in 0..readers {
             let (reports, parts) = (reports.clone(), parts.clone());
             let timings = timings::current();
@@ -57,54 +57,21 @@ pub(super) fn resolve_tables(
                 .map_err(SnapshotError::Threads)?;
         }
         drop((reports, parts));
-        loop {
-            for table in schedule.next(&plan, &resolver) {
-                observer.table(&plan.tables[table].name);
-                let mut parts = source.parts(&plan.tables[table].name);
-                if parts.is_empty() {
-                    resolver.table_gone(table)?;
-                    continue;
-                }
-                parts.sort_by_key(|part| std::cmp::Reverse(part.size));
-                schedule.started(table, parts.len());
-                for part in parts {
-                    // The readers live as long as the channel does.
-                    let _ = work.send((table, part));
-                }
-            }
-            if !schedule.is_reading() {
-                if schedule.is_through() {
-                    break;
-                }
-                continue;
-            }
+        let plan = Arc::clone(&resolver.plan);
+        let mut opened = OpenedTables {
+            schedule: Schedule::new(&plan, source, readers),
+            plan,
+            source,
+            resolver,
+            work,
+        };
+        while opened.open_next(observer)? {
             check_interrupted(&request.interrupted)?;
-            match timings::waiting(|| received.recv()) {
-                Ok(Report::Event(table, Event::Begin(head))) => {
-                    resolver.begin_table(table, &head)?
-                }
-                Ok(Report::Event(table, Event::Rows(block))) => resolver.rows(table, block)?,
-                Ok(Report::Event(..)) => {}
-                Ok(Report::Done(table, result)) => {
-                    match result {
-                        Ok(()) => {}
-                        // Without the tables that say who the entities are there is nothing to export.
-                        Err(error) if plan.tables[table].observed => return Err(error.into()),
-                        Err(error) => resolver.table_broken(table, error.to_string()),
-                    }
-                    if schedule.ended(table) {
-                        resolver.table_gone(table)?;
-                    }
-                }
-                Err(_) => {
-                    return Err(ResolveError::Broken(
-                        "the readers of the snapshot ended early",
-                    ));
-                }
-            }
+            let report = timings::waiting(|| received.recv());
+            let ended = |_| ResolveError::Broken("the readers of the snapshot ended early");
+            opened.take(report.map_err(ended)?)?;
         }
-        drop((work, schedule, plan));
-        let mut resolved = resolver.finish(false)?;
+        let mut resolved = opened.finish()?;
         let undefined = fail_undefined(&mut resolved, request, &holdings)?;
         Ok(Outcome {
             resolved,
@@ -114,6 +81,86 @@ pub(super) fn resolve_tables(
             undefined,
         })
     })
+}
+
+/// The tables of a snapshot while they are being read.
+struct OpenedTables<'s> {
+    plan: Arc<Plan>,
+    source: &'s dyn TableSource,
+    resolver: Resolver,
+    schedule: Schedule,
+    work: Sender<(TableId, TablePart)>,
+}
+
+impl OpenedTables<'_> {
+    /// Gives the parts of the tables to the readers that are to be read now. False when every table has been read.
+    fn open_next(&mut self, observer: &mut dyn Observer) -> Result<bool, ResolveError> {
+        loop {
+            for table in self.schedule.next(&self.plan, &self.resolver) {
+                self.open(table, observer)?;
+            }
+            if self.schedule.is_reading() {
+                return Ok(true);
+            }
+            if self.schedule.is_through() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn open(&mut self, table: TableId, observer: &mut dyn Observer) -> Result<(), ResolveError> {
+        let name = &self.plan.tables[table].name;
+        observer.table(name);
+        let mut parts = self.source.parts(name);
+        if parts.is_empty() {
+            return self.resolver.table_gone(table);
+        }
+        parts.sort_by_key(|part| std::cmp::Reverse(part.size));
+        self.schedule.started(table, parts.len());
+        for part in parts {
+            // The readers live as long as the channel does.
+            let _ = self.work.send((table, part));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, report: Report) -> Result<(), ResolveError> {
+        match report {
+            Report::Event(table, Event::Begin(head)) => self.resolver.begin_table(table, &head),
+            Report::Event(table, Event::Rows(block)) => self.resolver.rows(table, block),
+            Report::Event(table, Event::Damage(damage)) => self.fail(table, damage),
+            // Of a table that is opened these are known before.
+            Report::Event(
+                _,
+                Event::Catalog(..) | Event::Keys(_) | Event::End(_) | Event::Holdings(_),
+            ) => Ok(()),
+            Report::Done(table, result) => {
+                if let Err(error) = result {
+                    self.fail(table, error)?;
+                }
+                match self.schedule.ended(table) {
+                    true => self.resolver.table_gone(table),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// A part of a table cannot be read: what needs the table fails. Without the tables that say who the entities are
+    /// there is nothing to export.
+    fn fail(&mut self, table: TableId, error: SnapshotError) -> Result<(), ResolveError> {
+        if self.plan.tables[table].observed {
+            return Err(error.into());
+        }
+        self.resolver.table_broken(table, error.to_string());
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Resolved, ResolveError> {
+        // The readers have nothing more to do.
+        drop(self.work);
+        self.resolver.finish(false)
+    }
 }
 
 /// One reading thread: reads parts until no more are given out.
