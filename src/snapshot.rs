@@ -11,6 +11,7 @@ mod block;
 mod catalog;
 pub mod codec;
 mod described;
+pub(crate) mod drive;
 mod error;
 mod event;
 mod facts;

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::failure::{Cause, Failure, Policy};
 use crate::snapshot::SnapshotError;
+use crate::snapshot::drive::Stopped;
 
 use super::entities::EntityError;
 use super::plan::PlanError;
@@ -79,6 +80,16 @@ impl Failure for ResolveError {
             | ResolveError::Strict(_)
             | ResolveError::Limited { .. }
             | ResolveError::NotTaken { .. } => Policy::EndRun(Cause::Snapshot),
+        }
+    }
+}
+
+impl From<Stopped<ResolveError>> for ResolveError {
+    fn from(stopped: Stopped<ResolveError>) -> Self {
+        match stopped {
+            Stopped::Interrupted => ResolveError::Interrupted,
+            Stopped::Threads(error) => error.into(),
+            Stopped::Taker(error) => error,
         }
     }
 }

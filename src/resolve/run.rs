@@ -21,7 +21,7 @@ pub fn resolve(
 ) -> Result<Outcome, ResolveError> {
     let outcome = match snapshot.access {
         Access::Stream(source) => resolve_stream(source, request, observer),
-        Access::Tables(source) => resolve_tables(source.as_ref(), request, observer),
+        Access::Tables(source) => resolve_tables(&source.into(), request, observer),
         Access::Keyed(source) => resolve_live(source, request, observer),
     }?;
     // What was taken for some entities looks whole for every other, too. Who only looks around sees whose rows are there.

@@ -4,23 +4,17 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-
+use crate::snapshot::drive::drive_stream;
 use crate::snapshot::{
     BlockHead, Catalog, Event, Holdings, SnapshotError, SnapshotFacts, StreamSource, TableName,
 };
-use crate::timings::{self, Phase};
 
 use super::error::ResolveError;
 use super::holdings::{fail_undefined, note_without_data};
-use super::interrupt::{LOOK_EVERY, check_interrupted};
 use super::plan::TableId;
 use super::request::{Observer, Outcome, Request};
 use super::resolver::Resolver;
 use super::start::start;
-
-/// Events between the reading thread and the resolver.
-const EVENTS: usize = 4;
 
 /// A stream goes by once, in its own order: what cannot be decided yet waits.
 pub(super) fn resolve_stream(
@@ -30,26 +24,15 @@ pub(super) fn resolve_stream(
 ) -> Result<Outcome, ResolveError> {
     let names = request.selection.tables(request.pipeline);
     let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
-    let (events, received) = bounded(EVENTS);
-    let timings = timings::current();
-    let reader = std::thread::Builder::new()
-        .name("reader".to_owned())
-        .spawn(move || {
-            let _work = timings::work(timings.as_ref(), Phase::Scan);
-            let mut sink = |event| forward(&events, event);
-            source.read(&wanted, &mut sink)
-        })
-        .map_err(SnapshotError::Threads)?;
-    // Where this fails nobody waits for the reader: it may be waiting itself, for a pipe into which nothing comes. It
-    // stops at its next event, now that nobody listens.
-    let driven = drive_stream(&received, request, observer)?;
-    drop(received);
-    let read =
-        timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let Some(mut stream) = driven else {
+    let mut stream: Option<StreamState> = None;
+    let read = drive_stream(source, wanted, &request.interrupted, |event| {
+        take(&mut stream, event, request, observer)
+    })?;
+    let Some(mut stream) = stream else {
         read?;
         return Err(ResolveError::NoTables);
     };
+    stream.begin(observer)?;
     let cut_off = match read {
         Ok(()) => None,
         Err(error @ SnapshotError::CutOff { .. }) => Some(error),
@@ -78,13 +61,6 @@ pub(super) fn resolve_stream(
         cut_off,
         undefined,
     })
-}
-
-fn forward(events: &Sender<Event>, event: Event) -> ControlFlow<()> {
-    match timings::waiting(|| events.send(event).is_ok()) {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
-    }
 }
 
 /// A stream while it goes by.
@@ -141,79 +117,64 @@ impl StreamState {
     }
 }
 
-fn drive_stream(
-    events: &Receiver<Event>,
+/// Takes what comes next of a stream; `Break` when nothing more of it is needed.
+fn take(
+    stream: &mut Option<StreamState>,
+    event: Event,
     request: &Request<'_>,
     observer: &mut dyn Observer,
-) -> Result<Option<StreamState>, ResolveError> {
-    let mut stream: Option<StreamState> = None;
-    loop {
-        let event = match timings::waiting(|| events.recv_timeout(LOOK_EVERY)) {
-            Ok(event) => Some(event),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        check_interrupted(&request.interrupted)?;
-        let Some(event) = event else { continue };
-        match (event, &mut stream) {
-            (Event::Catalog(catalog, facts), _) => {
-                let resolver = start(request, &catalog, &facts, true, observer)?;
-                stream = Some(StreamState {
-                    resolver,
-                    facts,
-                    catalog,
-                    current: Vec::new(),
-                    ended: true,
-                    beginning: Vec::new(),
-                    holdings: Holdings::default(),
-                });
-            }
-            (Event::Begin(head), Some(stream)) => stream.beginning.push(head),
-            (Event::Rows(block), Some(stream)) => {
-                stream.begin(observer)?;
-                if let Some(table) = stream.resolver.table(&block.head.table) {
-                    stream.resolver.rows(table, block)?;
-                }
-            }
-            (Event::End(end), Some(stream)) => {
-                stream.begin(observer)?;
-                let table = stream.resolver.table(&end.table);
-                if table.is_some_and(|table| stream.current.contains(&table)) {
-                    stream.ended = true;
-                } else if request.stop_early && stream.ended {
-                    // Another table's data: that of the current ones is over.
-                    stream.leave()?;
-                    if stream.resolver.is_through() {
-                        break;
-                    }
-                }
-            }
-            (Event::Keys(keys), Some(stream)) => {
-                stream.catalog = Arc::new(stream.catalog.with_keys(keys));
-            }
-            (Event::Damage(damage), _) if request.stop_early => {
-                tracing::warn!("{damage}; no row of that table is needed here");
-            }
-            (Event::Damage(damage), _) => return Err(damage.into()),
-            (Event::Holdings(holdings), Some(stream)) => {
-                note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
-                stream.facts.warnings.extend_from_slice(&holdings.warnings);
-                stream.holdings = holdings;
-            }
-            (
-                Event::Begin(_)
-                | Event::Rows(_)
-                | Event::End(_)
-                | Event::Keys(_)
-                | Event::Holdings(_),
-                None,
-            ) => {
-                return Err(ResolveError::Broken("rows came before the catalog"));
+) -> Result<ControlFlow<()>, ResolveError> {
+    match (event, stream) {
+        (Event::Catalog(catalog, facts), stream) => {
+            let resolver = start(request, &catalog, &facts, true, observer)?;
+            *stream = Some(StreamState {
+                resolver,
+                facts,
+                catalog,
+                current: Vec::new(),
+                ended: true,
+                beginning: Vec::new(),
+                holdings: Holdings::default(),
+            });
+        }
+        (Event::Begin(head), Some(stream)) => stream.beginning.push(head),
+        (Event::Rows(block), Some(stream)) => {
+            stream.begin(observer)?;
+            if let Some(table) = stream.resolver.table(&block.head.table) {
+                stream.resolver.rows(table, block)?;
             }
         }
+        (Event::End(end), Some(stream)) => {
+            stream.begin(observer)?;
+            let table = stream.resolver.table(&end.table);
+            if table.is_some_and(|table| stream.current.contains(&table)) {
+                stream.ended = true;
+            } else if request.stop_early && stream.ended {
+                // Another table's data: that of the current ones is over.
+                stream.leave()?;
+                if stream.resolver.is_through() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        (Event::Keys(keys), Some(stream)) => {
+            stream.catalog = Arc::new(stream.catalog.with_keys(keys));
+        }
+        (Event::Damage(damage), _) if request.stop_early => {
+            tracing::warn!("{damage}; no row of that table is needed here");
+        }
+        (Event::Damage(damage), _) => return Err(damage.into()),
+        (Event::Holdings(holdings), Some(stream)) => {
+            note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
+            stream.facts.warnings.extend_from_slice(&holdings.warnings);
+            stream.holdings = holdings;
+        }
+        (
+            Event::Begin(_) | Event::Rows(_) | Event::End(_) | Event::Keys(_) | Event::Holdings(_),
+            None,
+        ) => {
+            return Err(ResolveError::Broken("rows came before the catalog"));
+        }
     }
-    if let Some(stream) = &mut stream {
-        stream.begin(observer)?;
-    }
-    Ok(stream)
+    Ok(ControlFlow::Continue(()))
 }

@@ -1,10 +1,13 @@
 //! A survey: what a snapshot says of itself, and how many rows and bytes each of its tables has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::snapshot::catalog::Catalog;
+use crate::snapshot::drive::{PartReaders, PartReport, Stopped, drive_stream, part_readers};
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Event;
 use crate::snapshot::facts::{SnapshotFacts, TableSize};
@@ -76,14 +79,13 @@ impl Survey {
 pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)) -> Survey {
     let mut survey = Survey::default();
     let read = match snapshot.access {
-        Access::Stream(source) => source.read(&|_| false, &mut |event| {
+        Access::Stream(source) => read_no_rows(source, |event| {
             if let Event::End(end) = &event {
                 at(&end.table);
             }
             survey.take(event);
-            ControlFlow::Continue(())
         }),
-        Access::Tables(source) => survey_tables(source.as_ref(), readers, &mut survey, at),
+        Access::Tables(source) => survey_tables(&source.into(), readers, &mut survey, at),
         Access::Keyed(source) => {
             survey.facts = source.facts();
             survey.know(source.catalog());
@@ -97,9 +99,37 @@ pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)
     survey
 }
 
+/// Reads a stream to its end, and hands out no row.
+fn read_no_rows(
+    source: Box<dyn StreamSource>,
+    mut take: impl FnMut(Event),
+) -> Result<(), SnapshotError> {
+    let driven = drive_stream(
+        source,
+        |_| false,
+        &NEVER,
+        |event| {
+            take(event);
+            Ok::<_, Infallible>(ControlFlow::Continue(()))
+        },
+    );
+    driven.unwrap_or_else(|stopped| Err(stopped_by(stopped)))
+}
+
+/// No file is written that a signal could leave unfinished, so its default action will do.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+fn stopped_by(stopped: Stopped<Infallible>) -> SnapshotError {
+    match stopped {
+        Stopped::Interrupted => SnapshotError::Interrupted,
+        Stopped::Threads(error) => error,
+        Stopped::Taker(never) => match never {},
+    }
+}
+
 fn survey_tables(
-    source: &dyn TableSource,
-    readers: usize,
+    source: &Arc<dyn TableSource>,
+    count: usize,
     survey: &mut Survey,
     at: &mut dyn FnMut(&TableName),
 ) -> Result<(), SnapshotError> {
@@ -112,50 +142,31 @@ fn survey_tables(
         .collect();
     // The largest first, so that none is left alone at the end.
     parts.sort_by_key(|part| std::cmp::Reverse(part.size));
-    std::thread::scope(|scope| {
-        let (work, taken) = crossbeam_channel::unbounded();
-        for part in parts {
-            // The channel lives as long as `taken` does.
-            let _ = work.send(part);
-        }
-        drop(work);
-        let (reports, received) = crossbeam_channel::unbounded();
-        for reader in 0..readers.max(1) {
-            let (taken, reports) = (taken.clone(), reports.clone());
-            let thread = std::thread::Builder::new().name(format!("reader-{reader}"));
-            let started = thread.spawn_scoped(scope, move || {
-                for part in taken {
-                    let mut end = None;
-                    let read = source.read(&part, &mut |event| {
-                        if let Event::End(_) = &event {
-                            end = Some(event);
-                        }
-                        ControlFlow::Continue(())
-                    });
-                    if reports.send(read.map(|()| end)).is_err() {
-                        return;
-                    }
-                }
-            });
-            started.map_err(SnapshotError::Threads)?;
-        }
-        drop((taken, reports));
-        let mut first = Ok(());
-        for report in received {
+    let is_end = |event: &Event| matches!(event, Event::End(_));
+    let mut readers: PartReaders<()> = part_readers(Arc::clone(source), count, is_end)?;
+    for part in parts {
+        readers.give(((), part));
+    }
+    readers.no_more();
+    let mut first = Ok(());
+    loop {
+        let taken = readers.next(&NEVER, |report| {
             match report {
-                Ok(Some(event)) => {
+                PartReport::Event((), event) => {
                     if let Event::End(end) = &event {
                         at(&end.table);
                     }
                     survey.take(event);
                 }
-                Ok(None) => {}
-                Err(error) if first.is_ok() => first = Err(error),
-                Err(_) => {}
+                PartReport::End((), Err(error)) if first.is_ok() => first = Err(error),
+                PartReport::End((), _) => {}
             }
+            Ok::<_, Infallible>(())
+        });
+        if taken.map_err(stopped_by)?.is_none() {
+            return first;
         }
-        first
-    })
+    }
 }
 
 /// What a snapshot says of its tables and of itself.
@@ -186,7 +197,7 @@ pub fn read_definitions(snapshot: Snapshot) -> Result<Definitions, SnapshotError
 
 fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, SnapshotError> {
     let mut known = None;
-    let read = source.read(&|_| false, &mut |event| {
+    let read = read_no_rows(source, |event| {
         match (event, &mut known) {
             (Event::Catalog(catalog, facts), known) => {
                 *known = Some(Definitions {
@@ -204,7 +215,6 @@ fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, S
             (Event::Keys(_), None)
             | (Event::Begin(_) | Event::Rows(_) | Event::End(_) | Event::Holdings(_), _) => {}
         }
-        ControlFlow::Continue(())
     });
     match (known, read) {
         (Some(known), read) => Ok(Definitions {

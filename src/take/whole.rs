@@ -3,24 +3,21 @@
 //! No thread that reads is waited for without an end where the run is interrupted: one may be waiting for a pipe or a
 //! server itself.
 
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 use rayon::ThreadPool;
 
 use crate::fault::caught;
 use crate::resolve::Selection;
+use crate::snapshot::drive::{Readers, Stopped, drive_stream};
 use crate::snapshot::{
     Access, Catalog, DescribedTable, Event, Fields, Holdings, KeyedSource, Query, Snapshot,
     SnapshotError, SnapshotFacts, StreamSource, TableName, TableSource,
 };
-use crate::timings::{self, Phase};
 
 use super::files::{Files, StopReason};
 use super::tables::{TakenTables, check_holdings, needed};
@@ -28,12 +25,6 @@ use super::{TakeError, TakeObserver, TakeRequest};
 
 /// Blocks of one table on the pool, where several tables are read at a time.
 const WINDOW: usize = 3;
-
-/// Events between the thread that reads a stream and the one that takes them.
-const EVENTS: usize = 4;
-
-/// How often to look whether the run is to end, while nothing comes.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long reading threads may take to end after an interruption, before their files are taken away.
 const GRACE: Duration = Duration::from_secs(2);
@@ -210,88 +201,72 @@ fn parallel(
 ) -> Result<Vec<DescribedTable>, TakeError> {
     let mut tables = needed(&request.pipeline, catalog);
     tables.sort_by_cached_key(|table| std::cmp::Reverse(source.size(table)));
-    let shared = Arc::new(Shared {
+    let shared = Shared {
         source,
         catalog: Arc::clone(catalog),
         pool: Arc::clone(&request.pool),
         folder: folder.to_owned(),
         interrupted: Arc::clone(&request.interrupted),
         failed: AtomicBool::new(false),
-    });
-    let (work, taken) = unbounded();
-    for table in tables {
-        // The channel lives as long as `taken` does.
-        let _ = work.send(table);
-    }
-    drop(work);
-    let (reports, received) = unbounded();
-    let mut missing = None;
-    for reader in 0..threads.max(1) {
-        let (state, taken, reports) = (Arc::clone(&shared), taken.clone(), reports.clone());
-        let timings = timings::current();
-        let read = move || {
-            let _work = timings::work(timings.as_ref(), Phase::Scan);
-            for table in taken {
-                if state.ended() {
-                    return;
-                }
-                // The receiver is gone only where the run was given up.
-                let _ = reports.send(Report::Begun(table.clone()));
-                // A table whose thread just died would be missing without a word.
-                let result = caught(|| state.table(&table))
-                    .unwrap_or_else(|fault| Err(SnapshotError::from(fault).into()));
-                if result.is_err() {
-                    state.failed.store(true, Ordering::Relaxed);
-                }
-                let _ = reports.send(Report::Done(result));
-            }
-        };
-        let thread = thread::Builder::new().name(format!("reader-{reader}"));
-        if let Err(error) = thread.spawn(read) {
-            // Those that run already end after their table.
+    };
+    let mut readers = Readers::start(threads, move |table: TableName, reports| {
+        if shared.ended() {
+            return ControlFlow::Break(());
+        }
+        reports.send(Report::Begun(table.clone()))?;
+        // A table whose thread just died would be missing without a word.
+        let result = caught(|| shared.table(&table))
+            .unwrap_or_else(|fault| Err(SnapshotError::from(fault).into()));
+        if result.is_err() {
             shared.failed.store(true, Ordering::Relaxed);
-            missing = Some(no_thread(error));
-            break;
         }
+        reports.send(Report::Done(result))
+    })
+    .map_err(|error| TakeError::Open(Box::new(error)))?;
+    for table in tables {
+        readers.give(table);
     }
-    drop((taken, reports));
-    let described = collect(request, &received, observer);
-    match missing {
-        Some(error) => Err(error),
-        None => described,
-    }
-}
-
-fn no_thread(error: io::Error) -> TakeError {
-    TakeError::Open(Box::new(SnapshotError::Threads(error)))
-}
-
-fn collect(
-    request: &TakeRequest,
-    reports: &Receiver<Report>,
-    observer: &mut dyn TakeObserver,
-) -> Result<Vec<DescribedTable>, TakeError> {
+    readers.no_more();
     let (mut described, mut first) = (Vec::new(), None);
-    let mut given_up: Option<Instant> = None;
     loop {
-        match timings::waiting(|| reports.recv_timeout(LOOK_EVERY)) {
-            Ok(Report::Begun(table)) => observer.table(&table),
-            Ok(Report::Done(Ok(files))) => described.extend(files),
-            Ok(Report::Done(Err(stop))) => first = first.or(stop.error(&request.from)),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if request.check_interrupted().is_err()
-            && given_up.get_or_insert_with(Instant::now).elapsed() > GRACE
-        {
-            break;
+        let taken = readers.next(&request.interrupted, |report| {
+            match report {
+                Report::Begun(table) => observer.table(&table),
+                Report::Done(Ok(files)) => described.extend(files),
+                Report::Done(Err(stop)) => {
+                    first = first.take().or_else(|| stop.error(&request.from));
+                }
+            }
+            Ok(())
+        });
+        match taken {
+            Ok(Some(())) => {}
+            Ok(None) => break,
+            Err(Stopped::Interrupted) => {
+                readers.wait(GRACE);
+                return Err(TakeError::Interrupted);
+            }
+            Err(Stopped::Threads(error)) => return Err(read_error(request, error)),
+            Err(Stopped::Taker(error)) => return Err(error),
         }
     }
-    request.check_interrupted()?;
     match first {
         Some(error) => Err(error),
         None => Ok(described),
     }
+}
+
+fn read_error(request: &TakeRequest, error: SnapshotError) -> TakeError {
+    let stop = StopReason::from(error);
+    stop.error(&request.from).unwrap_or(TakeError::Interrupted)
+}
+
+/// What is known of a stream while its tables are taken.
+struct Streamed {
+    catalog: Arc<Catalog>,
+    facts: SnapshotFacts,
+    files: Files,
+    holdings: Holdings,
 }
 
 /// Takes the tables of a stream while it goes by.
@@ -303,43 +278,25 @@ fn stream(
 ) -> Result<TakenTables, TakeError> {
     let names = Selection::default().tables(&request.pipeline);
     let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
-    let (events, received) = bounded(EVENTS);
-    let timings = timings::current();
-    let read = move || {
-        let _work = timings::work(timings.as_ref(), Phase::Scan);
-        source.read(
-            &wanted,
-            &mut |event| match timings::waiting(|| events.send(event).is_ok()) {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            },
-        )
-    };
-    let reader = thread::Builder::new()
-        .name("reader".to_owned())
-        .spawn(read)
-        .map_err(no_thread)?;
     let error = |stop: StopReason| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
-    let mut known: Option<(Arc<Catalog>, SnapshotFacts, Files)> = None;
-    let mut holdings = Holdings::default();
-    loop {
-        let event = match timings::waiting(|| received.recv_timeout(LOOK_EVERY)) {
-            Ok(event) => Some(event),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        // The reader stops at its next event, now that nobody listens.
-        request.check_interrupted()?;
-        match (event, &mut known) {
-            (Some(Event::Catalog(catalog, facts)), known) => {
+    let mut streamed: Option<Streamed> = None;
+    let read = drive_stream(source, wanted, &request.interrupted, |event| {
+        match (event, &mut streamed) {
+            (Event::Catalog(catalog, facts), streamed) => {
                 let files = Files::new(folder, &catalog, &request.pool, window);
-                *known = Some((catalog, facts, files));
+                *streamed = Some(Streamed {
+                    catalog,
+                    facts,
+                    files,
+                    holdings: Holdings::default(),
+                });
             }
-            (Some(Event::Keys(keys)), Some((catalog, ..))) => {
-                *catalog = Arc::new(catalog.with_keys(keys));
+            (Event::Keys(keys), Some(streamed)) => {
+                streamed.catalog = Arc::new(streamed.catalog.with_keys(keys));
             }
-            (Some(Event::Holdings(told)), Some((catalog, _, files))) => {
+            (Event::Holdings(told), Some(streamed)) => {
+                let catalog = &streamed.catalog;
                 let missing = |table: &TableName| {
                     told.without_data
                         .iter()
@@ -348,24 +305,35 @@ fn stream(
                 // A table that left no trace in the dump is an empty one.
                 for table in needed(&request.pipeline, catalog) {
                     if !missing(&table) {
-                        files.begin_empty(&table).map_err(error)?;
+                        streamed.files.begin_empty(&table).map_err(error)?;
                     }
                 }
-                holdings = told;
+                streamed.holdings = told;
             }
-            (Some(event), Some((_, _, files))) => {
+            (event, Some(streamed)) => {
                 if let Event::Begin(head) = &event {
                     observer.table(&head.table);
                 }
-                put(files, event).map_err(error)?;
+                put(&mut streamed.files, event).map_err(error)?;
             }
-            (Some(_) | None, _) => {}
+            // Nothing comes before the catalog.
+            (_, None) => {}
         }
-    }
-    let read =
-        timings::waiting(|| reader.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(ControlFlow::Continue(()))
+    });
+    let read = read.map_err(|stopped| match stopped {
+        Stopped::Interrupted => TakeError::Interrupted,
+        Stopped::Threads(source) => read_error(request, source),
+        Stopped::Taker(error) => error,
+    })?;
     read.map_err(|source| error(source.into()))?;
-    let Some((catalog, facts, files)) = known else {
+    let Some(Streamed {
+        catalog,
+        facts,
+        files,
+        holdings,
+    }) = streamed
+    else {
         return Err(TakeError::Plan(
             "the snapshot holds no table at all".to_owned(),
         ));

@@ -11,8 +11,9 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::interrupt::{LOOK_EVERY, check_interrupted};
+use crate::resolve::interrupt::check_interrupted;
 use crate::snapshot::SnapshotError;
+use crate::snapshot::drive::LOOK_EVERY;
 use crate::timings::{self, Phase};
 
 use super::loader::{Loader, Reply};
