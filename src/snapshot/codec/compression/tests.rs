@@ -313,6 +313,29 @@ fn an_lz4_frame_cut_between_its_blocks_is_an_error() {
 }
 
 #[test]
+fn an_lz4_frame_has_an_end_whatever_its_optional_parts() {
+    use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
+    for parts in 0..8 {
+        let has = |bit: u8| parts & (1 << bit) != 0;
+        let info = FrameInfo::new()
+            .block_size(BlockSize::Max64KB)
+            .block_checksums(has(0))
+            .content_checksum(has(1))
+            .content_size(has(2).then_some(sample().len() as u64));
+        let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+        encoder.write_all(&sample()).unwrap();
+        let frame = encoder.finish().unwrap();
+        assert_eq!(decode(&frame).unwrap(), sample(), "parts {parts}");
+        let two = [&frame[..], &frame].concat();
+        assert_eq!(decode(&two).unwrap().len(), 2 * sample().len());
+        for cut in 1..=12 {
+            let frame = &frame[..frame.len() - cut];
+            assert!(decode(frame).is_err(), "parts {parts} cut by {cut}");
+        }
+    }
+}
+
+#[test]
 fn a_flipped_byte_is_an_error() {
     for (name, _, encode) in CODECS {
         if name == "lz4 without checksum" {
