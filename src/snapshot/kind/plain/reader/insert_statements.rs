@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::snapshot::sql::inserts;
-use crate::snapshot::sql::inserts::InsertRows;
+use crate::snapshot::sql::inserts::{InsertHead, InsertRows};
 
 impl Reader<'_> {
     pub(super) fn insert_head(
@@ -19,51 +19,13 @@ impl Reader<'_> {
             let reason = "it does not say into which table; dump with pg_dump";
             self.unsupported(&self.at("an INSERT"), reason)
         })?;
-        let needed = self.is_needed(&head.table);
-        let default_values = head.rows == InsertRows::Default;
-        let refused = match head.rows {
-            InsertRows::Made(reason) => Some(reason),
-            InsertRows::Default
-                if self
-                    .columns_of(&head.table, false)
-                    .is_some_and(|names| !names.is_empty()) =>
-            {
-                Some("it leaves its values to the database; dump with pg_dump")
-            }
-            _ => None,
-        };
-        if let Some(reason) = refused.filter(|_| needed) {
-            let what = self.at(&format!("an INSERT of rows of table {}", head.table));
-            return Err(self.unsupported(&what, reason));
-        }
+        self.refuse(&head)?;
         if let InsertRows::Made(_) = head.rows {
-            // Nobody needs these rows, but the query may change others.
-            if self.end_run().is_none() {
-                return Ok(Step::Stopped);
-            }
-            if text.ends_with(b";") {
-                self.state = State::Between;
-                self.judge(text)?;
-            } else {
-                self.pending = text.to_vec();
-                self.state = State::Statement;
-            }
-            return Ok(Step::At(end));
+            return self.query_for_rows(text, end);
         }
-        let goes_on = self
-            .run
-            .as_ref()
-            .is_some_and(|run| run.table == head.table && run.columns == head.columns);
-        if !goes_on {
-            if self.end_run().is_none() || self.tell_catalog().is_break() {
-                return Ok(Step::Stopped);
-            }
-            self.frame.rows_of(&head.table, false);
-            let run = self.new_run(head.table, head.columns, default_values)?;
-            if run.owners.begin(self.sink).is_break() {
-                return Ok(Step::Stopped);
-            }
-            self.run = Some(run);
+        let default_values = head.rows == InsertRows::Default;
+        if self.continue_run(head, default_values)?.is_break() {
+            return Ok(Step::Stopped);
         }
         if let Some(run) = &mut self.run {
             match default_values {
@@ -76,6 +38,66 @@ impl Reader<'_> {
             false => Expected::Row,
         });
         Ok(Step::At(end))
+    }
+
+    /// Refuses rows that are needed, but do not stand in the statement.
+    fn refuse(&self, head: &InsertHead) -> Result<(), SnapshotError> {
+        let has_columns = || {
+            let names = self.columns_of(&head.table, false);
+            names.is_some_and(|names| !names.is_empty())
+        };
+        let reason = match head.rows {
+            InsertRows::Made(reason) => reason,
+            InsertRows::Default if has_columns() => {
+                "it leaves its values to the database; dump with pg_dump"
+            }
+            InsertRows::Default | InsertRows::Values => return Ok(()),
+        };
+        if !self.is_needed(&head.table) {
+            return Ok(());
+        }
+        let what = self.at(&format!("an INSERT of rows of table {}", head.table));
+        Err(self.unsupported(&what, reason))
+    }
+
+    /// Nobody needs the rows of this statement, but the query that makes them may change others.
+    fn query_for_rows(&mut self, text: &[u8], end: usize) -> Result<Step, SnapshotError> {
+        if self.end_run().is_none() {
+            return Ok(Step::Stopped);
+        }
+        if text.ends_with(b";") {
+            self.state = State::Between;
+            self.judge(text)?;
+        } else {
+            self.pending = text.to_vec();
+            self.state = State::Statement;
+        }
+        Ok(Step::At(end))
+    }
+
+    /// Rows of this statement follow: those of the present run go on, or a new run begins.
+    fn continue_run(
+        &mut self,
+        head: InsertHead,
+        default_values: bool,
+    ) -> Result<ControlFlow<()>, SnapshotError> {
+        let goes_on = self
+            .run
+            .as_ref()
+            .is_some_and(|run| run.table == head.table && run.columns == head.columns);
+        if goes_on {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if self.end_run().is_none() || self.tell_catalog().is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.frame.rows_of(&head.table, false);
+        let run = self.new_run(head.table, head.columns, default_values)?;
+        let told = run.owners.begin(self.sink);
+        if told.is_continue() {
+            self.run = Some(run);
+        }
+        Ok(told)
     }
 
     fn new_run(
@@ -120,60 +142,51 @@ impl Reader<'_> {
         mut expected: Expected,
     ) -> Result<Step, SnapshotError> {
         let bytes = chunk.bytes();
-        loop {
-            if expected != Expected::RowEnd {
-                let is_space = |byte: &u8| byte.is_ascii_whitespace();
-                let Some(skipped) = bytes[place..].iter().position(|byte| !is_space(byte)) else {
-                    self.state = State::InsertRows(expected);
-                    return Ok(Step::NextChunk);
-                };
-                place += skipped;
-            }
-            match (expected, bytes[place]) {
-                (Expected::Row | Expected::Comma, b'-') if bytes[place..].starts_with(b"--") => {
-                    let end = memchr::memchr2(b'\n', b'\r', &bytes[place..]);
-                    place = end.map_or(bytes.len(), |end| place + end);
-                }
-                (Expected::Row | Expected::Comma, b'/') if bytes[place..].starts_with(b"/*") => {
-                    self.scanner.open_comment();
-                    self.state = State::Comment(Within::Rows(expected));
-                    return Ok(Step::At(place + 2));
-                }
-                (Expected::Row, b'(') => {
-                    self.pending_offset = chunk.offset_of(place);
-                    expected = Expected::RowEnd;
-                }
-                (Expected::Row, _) => {
-                    self.pending_offset = chunk.offset_of(place);
-                    return self.no_row(place);
-                }
-                (Expected::RowEnd, _) => {
+        while place < bytes.len() {
+            let expects_row = match expected {
+                Expected::RowEnd => {
                     self.state = State::InsertRows(expected);
                     match self.row(chunk, place)? {
                         Step::At(end) => place = end,
                         step => return Ok(step),
                     }
                     expected = Expected::Comma;
+                    continue;
                 }
-                (Expected::Comma, b',') => {
+                Expected::Row => true,
+                Expected::Comma => false,
+            };
+            match BetweenRows::at(&bytes[place..], expects_row) {
+                BetweenRows::Blank(length) => place += length,
+                BetweenRows::Comment => {
+                    self.scanner.open_comment();
+                    self.state = State::Comment(Within::Rows(expected));
+                    return Ok(Step::At(place + 2));
+                }
+                BetweenRows::Row => {
+                    self.pending_offset = chunk.offset_of(place);
+                    expected = Expected::RowEnd;
+                }
+                BetweenRows::Comma => {
                     place += 1;
                     expected = Expected::Row;
                 }
-                (Expected::Comma, b';') => {
+                BetweenRows::StatementEnd => {
                     self.state = State::Between;
                     return Ok(Step::At(place + 1));
                 }
-                (Expected::Comma, _) => {
+                BetweenRows::Other => {
                     self.pending_offset = chunk.offset_of(place);
+                    if expects_row {
+                        return self.no_row(place);
+                    }
                     self.state = State::InsertTail;
                     return Ok(Step::At(place));
                 }
             }
-            if place == bytes.len() {
-                self.state = State::InsertRows(expected);
-                return Ok(Step::NextChunk);
-            }
         }
+        self.state = State::InsertRows(expected);
+        Ok(Step::NextChunk)
     }
 
     /// What stands where a row should begin is none.
@@ -247,5 +260,41 @@ impl Reader<'_> {
             return Err(self.unsupported(&what, reason));
         }
         Ok(Step::At(end))
+    }
+}
+
+/// What stands before, between or behind the rows of an `INSERT`.
+enum BetweenRows {
+    /// White space, or a comment to the end of its line: so many bytes.
+    Blank(usize),
+    /// A comment that needs an end mark begins.
+    Comment,
+    /// A row begins.
+    Row,
+    Comma,
+    StatementEnd,
+    /// What else follows the last row, or stands where a row should begin.
+    Other,
+}
+
+impl BetweenRows {
+    /// What `bytes`, of which there is at least one, begin with.
+    fn at(bytes: &[u8], expects_row: bool) -> BetweenRows {
+        match bytes {
+            [first, ..] if first.is_ascii_whitespace() => {
+                let blank = |byte: &u8| byte.is_ascii_whitespace();
+                let length = bytes.iter().position(|byte| !blank(byte));
+                BetweenRows::Blank(length.unwrap_or(bytes.len()))
+            }
+            [b'-', b'-', ..] => {
+                let length = memchr::memchr2(b'\n', b'\r', bytes);
+                BetweenRows::Blank(length.unwrap_or(bytes.len()))
+            }
+            [b'/', b'*', ..] => BetweenRows::Comment,
+            [b'(', ..] if expects_row => BetweenRows::Row,
+            [b',', ..] if !expects_row => BetweenRows::Comma,
+            [b';', ..] if !expects_row => BetweenRows::StatementEnd,
+            _ => BetweenRows::Other,
+        }
     }
 }
