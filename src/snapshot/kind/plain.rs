@@ -9,6 +9,7 @@
 //! statement of its own.
 
 mod changes;
+mod context;
 pub(crate) mod copy_block;
 pub(crate) mod copy_form;
 mod databases;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::changes::Context;
+use super::context::Context;
 use crate::snapshot::sql::ddl::{Ddl, Tokens};
 use crate::snapshot::sql::text::{Token, tokens};
 use crate::snapshot::table_name::TableName;

@@ -305,7 +305,7 @@ impl Ddl {
             .collect();
         for table in tables {
             if let Some(mut table) = self.catalog.table(&table).cloned()
-                && self.taken <= super::MOST_TAKEN
+                && self.taken <= super::create_table::MOST_TAKEN
             {
                 self.take_attributes(name, &mut table);
                 self.catalog.add(table);

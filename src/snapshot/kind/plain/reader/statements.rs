@@ -1,6 +1,7 @@
 //! Statements without rows: what they define, and what they do to rows that were read.
 
-use super::super::changes::{Context, Judged, Refusal};
+use super::super::changes::{Judged, Refusal};
+use super::super::context::Context;
 use super::*;
 use crate::snapshot::sql::ddl::{Fault, first_words};
 
