@@ -115,7 +115,7 @@ fn scan(c: &mut Criterion) {
         let mut places = Vec::with_capacity(fields);
         b.iter(|| {
             let mut found = 0;
-            let mut split = copy_text::Rows::new(black_box(bytes));
+            let mut split = copy_text::CopyRows::new(black_box(bytes));
             while split.next_row(&mut places).is_some() {
                 found += places.len();
             }

@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use relexport::snapshot::codec::copy_text::{Rows, decode, encode, next_row};
+use relexport::snapshot::codec::copy_text::{CopyRows, decode, encode, next_row};
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut fields, mut same) = (Vec::new(), Vec::new());
-    let mut rows = Rows::new(bytes);
+    let mut rows = CopyRows::new(bytes);
     let mut at = 0;
     while at < bytes.len() {
         let next = next_row(bytes, at, &mut fields);

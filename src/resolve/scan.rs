@@ -178,7 +178,7 @@ impl Scanner {
     fn scan_copy_text(&self, block: &Block, scanned: &mut Scanned) {
         let bytes = block.bytes();
         let mut fields: Vec<Range<usize>> = Vec::with_capacity(self.fields);
-        let mut rows = copy_text::Rows::new(bytes);
+        let mut rows = copy_text::CopyRows::new(bytes);
         while let Some(range) = rows.next_row(&mut fields) {
             let row = CopyRow {
                 bytes,

@@ -99,7 +99,7 @@ impl Asker<'_> {
                     return Ok(ControlFlow::Continue(()));
                 };
                 let bytes = block.bytes();
-                let mut rows = copy_text::Rows::new(bytes);
+                let mut rows = copy_text::CopyRows::new(bytes);
                 let mut fields = Vec::new();
                 while rows.next_row(&mut fields).is_some() {
                     let field = |position: usize| fields.get(position).map(|at| &bytes[at.clone()]);

@@ -13,7 +13,7 @@ use wide::u8x16;
 /// Returns the position after the row's line end, or the length of `bytes` for a last row without one.
 /// A row without bytes has one empty field: a table with no columns has such rows, too.
 /// Costs one search through the row; allocates only until `fields` has as many places as a row has fields.
-/// For the rows of a whole block [`Rows`] is the same.
+/// For the rows of a whole block [`CopyRows`] is the same.
 pub fn next_row(bytes: &[u8], start: usize, fields: &mut Vec<Range<usize>>) -> usize {
     fields.clear();
     let mut begin = start;
@@ -91,15 +91,15 @@ fn ends_in(step: &[u8; STEP]) -> u64 {
 }
 
 /// The rows of a block, with one search through all of its bytes.
-pub struct Rows<'a> {
+pub struct CopyRows<'a> {
     bytes: &'a [u8],
     ends: Ends<'a>,
     start: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> CopyRows<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Rows {
+        CopyRows {
             bytes,
             ends: Ends::new(bytes),
             start: 0,
@@ -352,7 +352,7 @@ mod tests {
             let expected: Vec<Vec<&[u8]>> =
                 lines.iter().map(|line| line.split('\t').map(str::as_bytes).collect()).collect();
             prop_assert_eq!(&rows(bytes), &expected);
-            let (mut split, mut fields, mut found) = (Rows::new(bytes), Vec::new(), Vec::new());
+            let (mut split, mut fields, mut found) = (CopyRows::new(bytes), Vec::new(), Vec::new());
             while let Some(row) = split.next_row(&mut fields) {
                 prop_assert!(!bytes[row].contains(&b'\n'));
                 found.push(fields.iter().map(|range| &bytes[range.clone()]).collect::<Vec<_>>());

@@ -65,7 +65,7 @@ impl CsvWriter {
     }
 
     fn copy_text(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<u64, BadRow> {
-        let mut rows = copy_text::Rows::new(bytes);
+        let mut rows = copy_text::CopyRows::new(bytes);
         let (mut fields, mut value): (Vec<Range<usize>>, Vec<u8>) = (Vec::new(), Vec::new());
         let mut count = 0;
         while let Some(range) = rows.next_row(&mut fields) {

@@ -4,306 +4,33 @@
 //! length 0. All chunks of a block together are one compressed stream. Where pg_dump could seek in its output, the
 //! TOC says where each block begins; where it could not, blocks are found by hopping from one to the next.
 
+mod blocks;
+mod stream;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::{Contents, TableData};
 use super::rows::read_rows;
-use super::toc::{DataPlace, Format, Header, Toc, read_int};
+use super::toc::{DataPlace, Toc};
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::chunks::Origin;
-use crate::snapshot::codec::compression::{Compression, Counted, INPUT_BUFFER, decoder_of};
+use crate::snapshot::codec::compression::{Counted, INPUT_BUFFER, decoder_of};
 use crate::snapshot::codec::read_errors::{cut_off, damaged, io_error, read_error};
 use crate::snapshot::error::{Position, SnapshotError};
-use crate::snapshot::event::{Event, Sink, TableFilter};
+use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
-use crate::snapshot::source::{StreamSource, TablePart, TableSource};
+use crate::snapshot::source::{TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
+use blocks::{
+    BlockStart, Chunked, Layout, block_error, block_start, missing, skip_chunks, skip_large_objects,
+};
 
-/// Type of a block with the rows of one entry.
-const ROWS: u8 = 1;
-
-/// Type of a block with large objects.
-const LARGE_OBJECTS: u8 = 3;
-
-/// How integers and data are written in an archive's blocks.
-#[derive(Debug, Clone, Copy)]
-struct Layout {
-    int_size: u8,
-    compression: Compression,
-}
-
-impl Layout {
-    /// # Errors
-    /// The header is that of a `toc.dat`, whose data is in other files.
-    fn of(header: &Header, source: &str) -> Result<Self, SnapshotError> {
-        match header.format {
-            Format::Custom => Ok(Layout {
-                int_size: header.int_size,
-                compression: header.compression,
-            }),
-            Format::Files => Err(SnapshotError::Unsupported {
-                what: format!("{source} (the table of contents of a pg_dump archive)"),
-                reason:
-                    "its data is in other files: name the folder that it is in, or the whole tar"
-                        .to_owned(),
-            }),
-        }
-    }
-}
-
-/// The head of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct BlockStart {
-    is_rows: bool,
-    dump_id: i64,
-}
-
-/// Reads the head of a block; `None` where the archive ends before it.
-fn block_start(reader: &mut impl Read, layout: Layout) -> io::Result<Option<BlockStart>> {
-    let mut kind = Vec::with_capacity(1);
-    if reader.by_ref().take(1).read_to_end(&mut kind)? == 0 {
-        return Ok(None);
-    }
-    let is_rows = match kind[0] {
-        ROWS => true,
-        LARGE_OBJECTS => false,
-        other => return Err(invalid(format!("a block of data has the type {other}"))),
-    };
-    let dump_id = read_int(reader, layout.int_size)?;
-    Ok(Some(BlockStart { is_rows, dump_id }))
-}
-
-/// The joined chunks of a block, up to the one of length 0.
-struct Chunked<R> {
-    inner: R,
-    int_size: u8,
-    /// Bytes of the present chunk that are still to come.
-    left: u64,
-    ended: bool,
-    /// Met behind bytes that had to be handed out first.
-    error: Option<io::Error>,
-}
-
-impl<R: BufRead> Chunked<R> {
-    fn new(inner: R, int_size: u8) -> Self {
-        Chunked {
-            inner,
-            int_size,
-            left: 0,
-            ended: false,
-            error: None,
-        }
-    }
-
-    /// Goes on to the next chunk if the present one is done.
-    fn next_chunk(&mut self) -> io::Result<()> {
-        while self.left == 0 && !self.ended {
-            let length = read_int(&mut self.inner, self.int_size)?;
-            self.left = u64::try_from(length)
-                .map_err(|_| invalid(format!("a chunk of data has {length} bytes")))?;
-            self.ended = length == 0;
-        }
-        Ok(())
-    }
-}
-
-impl<R: BufRead> BufRead for Chunked<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.next_chunk()?;
-        if self.ended {
-            return Ok(&[]);
-        }
-        let bytes = self.inner.fill_buf()?;
-        if bytes.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!(
-                    "the archive ends inside a chunk of data, {} bytes of which are missing",
-                    self.left
-                ),
-            ));
-        }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        Ok(&bytes[..bytes.len().min(most)])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.left -= count as u64;
-        self.inner.consume(count);
-    }
-}
-
-impl<R: BufRead> Read for Chunked<R> {
-    /// Fills the buffer from as many chunks as it takes: pg_dump's are of 4 KiB, too small for a decoder to be fast.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let bytes = match self.fill_buf() {
-                Ok([]) => break,
-                Ok(bytes) => bytes,
-                Err(error) if filled == 0 => return Err(error),
-                Err(error) => {
-                    self.error = Some(error);
-                    break;
-                }
-            };
-            let count = bytes.len().min(buffer.len() - filled);
-            buffer[filled..filled + count].copy_from_slice(&bytes[..count]);
-            filled += count;
-            self.consume(count);
-        }
-        Ok(filled)
-    }
-}
-
-/// Steps over the chunks of a block, without looking into them, by `skip`.
-fn skip_chunks<R: Read>(
-    reader: &mut R,
-    int_size: u8,
-    skip: fn(&mut R, u64) -> io::Result<()>,
-) -> io::Result<()> {
-    loop {
-        let length = read_int(reader, int_size)?;
-        match u64::try_from(length) {
-            Ok(0) => return Ok(()),
-            Ok(length) => skip(reader, length)?,
-            Err(_) => return Err(invalid(format!("a chunk of data has {length} bytes"))),
-        }
-    }
-}
-
-/// Steps over a block with large objects: each is an OID and chunks, until an OID is 0.
-fn skip_large_objects<R: Read>(
-    reader: &mut R,
-    int_size: u8,
-    skip: fn(&mut R, u64) -> io::Result<()>,
-) -> io::Result<()> {
-    while read_int(reader, int_size)? != 0 {
-        skip_chunks(reader, int_size, skip)?;
-    }
-    Ok(())
-}
-
-fn skip_by_reading<R: Read>(reader: &mut R, count: u64) -> io::Result<()> {
-    match io::copy(&mut reader.by_ref().take(count), &mut io::sink())? < count {
-        true => Err(io::ErrorKind::UnexpectedEof.into()),
-        false => Ok(()),
-    }
-}
-
-fn invalid(reason: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
-}
-
-/// An error between blocks or in the head of one.
-fn block_error(error: io::Error, offset: Option<u64>) -> SnapshotError {
-    let place = Position {
-        offset,
-        ..Position::default()
-    };
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof if error.raw_os_error().is_none() => cut_off(
-            place,
-            "the archive is cut off inside its data, copy it again",
-        ),
-        _ => read_error(place, error),
-    }
-}
-
-fn missing(data: &TableData) -> SnapshotError {
-    cut_off(
-        Position {
-            table: Some(data.table.to_string()),
-            ..Position::default()
-        },
-        "the archive ends before the table's data: it is cut off, copy it again",
-    )
-}
-
-/// An archive in custom format that goes by once.
-pub struct CustomStream {
-    reader: Box<dyn Read + Send>,
-    source: String,
-}
-
-impl CustomStream {
-    /// Reads `reader`, which gives the archive from its first byte. Messages call the snapshot `source`.
-    pub fn new(reader: Box<dyn Read + Send>, source: impl Into<String>) -> Self {
-        CustomStream {
-            reader,
-            source: source.into(),
-        }
-    }
-}
-
-impl StreamSource for CustomStream {
-    fn read(self: Box<Self>, wanted: TableFilter<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
-        let mut reader = BufReader::with_capacity(INPUT_BUFFER, self.reader);
-        let toc = Toc::read(&mut reader, None)?;
-        let layout = Layout::of(&toc.header, &self.source)?;
-        let contents = Contents::new(toc, None)?;
-        let told = Event::Catalog(Arc::clone(&contents.catalog), contents.facts.clone());
-        if sink(told).is_break() {
-            return Ok(());
-        }
-        let mut seen = vec![false; contents.data.len()];
-        let failed = |error| block_error(error, None);
-        while let Some(start) = block_start(&mut reader, layout).map_err(failed)? {
-            let data = contents.data_of(start.dump_id).filter(|_| start.is_rows);
-            if let Some((index, data)) = data {
-                if std::mem::replace(&mut seen[index], true) {
-                    let place = Position {
-                        table: Some(data.table.to_string()),
-                        ..Position::default()
-                    };
-                    return Err(damaged(place, "the archive holds the table's data twice"));
-                }
-                if let Some(owners) = contents.owners(data, wanted) {
-                    let mut chunks = Chunked::new(&mut reader, layout.int_size);
-                    let origin = Origin {
-                        source: self.source.clone(),
-                        member: None,
-                    };
-                    let read =
-                        read_block(&contents, data, &owners, &mut chunks, layout, origin, sink)?;
-                    if read.is_break() {
-                        return Ok(());
-                    }
-                    continue;
-                }
-            }
-            let skipped = match start.is_rows {
-                true => skip_chunks(&mut reader, layout.int_size, skip_by_reading),
-                false => skip_large_objects(&mut reader, layout.int_size, skip_by_reading),
-            };
-            skipped.map_err(|error| {
-                let table = data.map(|(_, data)| data.table.to_string());
-                match block_error(error, None) {
-                    SnapshotError::CutOff { place, reason } => {
-                        cut_off(Position { table, ..place }, reason)
-                    }
-                    other => other,
-                }
-            })?;
-        }
-        match seen.iter().position(|seen| !seen) {
-            Some(index) => Err(missing(&contents.data[index])),
-            None => {
-                // The last event: whether the sink breaks makes no difference.
-                let _ = sink(Event::Holdings(contents.holdings()));
-                Ok(())
-            }
-        }
-    }
-}
+pub use stream::CustomStream;
 
 /// Reads the rows of a block whose head was read, up to the end of the block.
 fn read_block(

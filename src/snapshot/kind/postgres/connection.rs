@@ -156,7 +156,7 @@ impl Connection {
             text.extend_from_slice(&rest);
         }
         let (mut found, mut fields, mut value) = (Vec::new(), Vec::new(), Vec::new());
-        let mut rows = copy_text::Rows::new(&text);
+        let mut rows = copy_text::CopyRows::new(&text);
         while rows.next_row(&mut fields).is_some() {
             let mut row = Vec::with_capacity(N);
             for field in &fields {

@@ -5,6 +5,7 @@ use super::super::sample::{
 };
 use super::*;
 use crate::snapshot::codec::faulty::{After, ERRORS, Faulty};
+use crate::snapshot::source::StreamSource;
 
 const SAMPLES: [fn() -> Sample<'static>; 4] = [
     || {
