@@ -225,7 +225,7 @@ impl Run {
     /// Keeps the times of a run that is over. Nobody needs them, so a full disk is no harm.
     pub fn keep(&self, timing: &Timing) {
         let written = serde_json::to_vec(timing)
-            .map_err(std::io::Error::from)
+            .map_err(io::Error::from)
             .and_then(|json| fs::write(self.folder.join(TIMING), json));
         if let Err(error) = written {
             tracing::warn!("cannot keep the times of export {}: {error}", self.number);
