@@ -50,7 +50,7 @@ impl Server {
     /// The server that tests share; each has a database of its own there.
     pub fn shared() -> &'static Server {
         static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(|| Server::start("-c max_connections=60"))
+        SHARED.get_or_init(|| Server::start("-c max_connections=100"))
     }
 
     /// Makes a database.
