@@ -38,11 +38,10 @@ mod status;
 mod tls;
 mod tokens;
 
-pub use app::ServeOptions;
-pub use directory::DirectoryError;
-pub use exports::{DataFolderError, Engine};
-pub use start::{ServeError, serve};
-pub use tls::TlsFiles;
-pub use tokens::{NewToken, TokenError, add as add_token};
+pub(crate) use app::ServeOptions;
+pub(crate) use exports::Engine;
+pub(crate) use start::serve;
+pub(crate) use tls::TlsFiles;
+pub(crate) use tokens::{NewToken, add as add_token};
 
 use app::{App, AppState};

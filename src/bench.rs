@@ -6,10 +6,10 @@
 //! export). That all points write the same records is checked. What comes out is a [`BenchResult`], which
 //! [`csv`] and [`html`] show, and [`compare`] holds against another.
 
-pub mod compare;
+pub(crate) mod compare;
 mod content;
-pub mod csv;
-pub mod html;
+pub(crate) mod csv;
+pub(crate) mod html;
 mod machine;
 mod point;
 mod recommend;
@@ -18,13 +18,7 @@ mod runner;
 mod statistics;
 mod svg;
 
-pub use content::RelationContent;
-pub use machine::Machine;
 pub(crate) use machine::fingerprint;
-pub use point::{Point, Sweep};
-pub use result::{
-    BenchOptions, BenchResult, PointResult, Recommendation, ResultError, Run, RunScope,
-    SnapshotFacts, Written, read, schema,
-};
-pub use runner::{Bench, BenchError, BenchObserver, BenchRequest, run};
-pub use statistics::{Ratio, Spread};
+pub(crate) use point::{Point, Sweep};
+pub(crate) use result::{BenchResult, PointResult, Run, RunScope, read, schema};
+pub(crate) use runner::{Bench, BenchError, BenchObserver, BenchRequest, run};

@@ -27,14 +27,14 @@ pub(super) struct CivilDate {
 
 impl CivilDate {
     /// The date, if there is such a day.
-    pub fn new(year: i64, month: u8, day: u8) -> Option<Self> {
+    pub(crate) fn new(year: i64, month: u8, day: u8) -> Option<Self> {
         let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
         exists.then_some(CivilDate { year, month, day })
     }
 
     /// The date that a text such as `2027-01-31` names; `None` for a text of another form, and for a day that the calendar
     /// does not have.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let mut number = |digits: usize| -> Option<u16> {
             let part = parts.next().filter(|part| part.len() == digits)?;
@@ -47,7 +47,7 @@ impl CivilDate {
     }
 
     /// The day that it is now, UTC.
-    pub fn today() -> Self {
+    pub(crate) fn today() -> Self {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -56,7 +56,7 @@ impl CivilDate {
 
     /// The date of a day, counted from 1970-01-01. Good for every number of days that milliseconds
     /// in an `i64` can give.
-    pub fn from_days(days: i64) -> Self {
+    pub(crate) fn from_days(days: i64) -> Self {
         let days = days + EPOCH;
         let era = days.div_euclid(DAYS_PER_ERA);
         let day_of_era = days.rem_euclid(DAYS_PER_ERA);
@@ -81,7 +81,7 @@ impl CivilDate {
     }
 
     /// Days from 1970-01-01, for years of up to 14 digits.
-    pub fn to_days(self) -> i64 {
+    pub(crate) fn to_days(self) -> i64 {
         let month = i64::from(self.month);
         let year = self.year - i64::from(month <= 2);
         let era = year.div_euclid(400);
@@ -93,7 +93,7 @@ impl CivilDate {
     }
 
     /// Appends `2021-05-04`. Years have at least four digits, and a sign below 0 only.
-    pub fn write(self, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
         if self.year < 0 {
             out.push(b'-');
         }
@@ -122,7 +122,7 @@ pub(super) fn write_time_of_day(second: u32, out: &mut Vec<u8>) {
 }
 
 /// An instant as `2026-11-22T10:00:00.000Z`, from milliseconds since 1970-01-01 00:00 UTC.
-pub fn utc_millis_to_iso(millis_since_epoch: i64) -> String {
+pub(crate) fn utc_millis_to_iso(millis_since_epoch: i64) -> String {
     let date = CivilDate::from_days(millis_since_epoch.div_euclid(MILLIS_PER_DAY));
     let millis = millis_since_epoch.rem_euclid(MILLIS_PER_DAY);
     let mut out = Vec::with_capacity(24);

@@ -4,13 +4,13 @@
 //! the snapshot read once more, with which status does the program exit) asks [`Failure::policy`] and looks at no variant.
 
 /// An error that says what follows from it.
-pub trait Failure {
+pub(crate) trait Failure {
     fn policy(&self) -> Policy;
 }
 
 /// What follows from a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// Some rows cannot be had, others can: the relations that need them fail, for the entities that need them.
     FailRelation,
     /// The snapshot does not hold what the reading of it was begun with: it is read once more, in another way.
@@ -43,7 +43,7 @@ pub enum Cause {
 
 impl Policy {
     /// Whose doing it is if the run ends with this failure.
-    pub fn cause(self) -> Cause {
+    pub(crate) fn cause(self) -> Cause {
         match self {
             Policy::FailRelation | Policy::ReadAgain => Cause::Snapshot,
             Policy::BeginAnew => Cause::Request,
@@ -52,7 +52,7 @@ impl Policy {
     }
 
     /// True for a run that was ended from outside.
-    pub fn is_interruption(self) -> bool {
+    pub(crate) fn is_interruption(self) -> bool {
         self == Policy::EndRun(Cause::Interruption)
     }
 }

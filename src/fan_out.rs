@@ -14,7 +14,7 @@ use crate::fault::{Fault, caught};
 use crate::timings::{self, Phase};
 
 /// Jobs under way, at most `window` of them, whose results are taken in the order in which the jobs were given.
-pub struct FanOut<R> {
+pub(crate) struct FanOut<R> {
     pool: Arc<ThreadPool>,
     window: usize,
     phase: Phase,
@@ -23,7 +23,7 @@ pub struct FanOut<R> {
 
 impl<R: Send + 'static> FanOut<R> {
     /// `phase` is what the jobs' CPU time counts as.
-    pub fn new(pool: Arc<ThreadPool>, window: usize, phase: Phase) -> Self {
+    pub(crate) fn new(pool: Arc<ThreadPool>, window: usize, phase: Phase) -> Self {
         FanOut {
             pool,
             window: window.max(1),
@@ -33,12 +33,12 @@ impl<R: Send + 'static> FanOut<R> {
     }
 
     /// The pool that the jobs run on.
-    pub fn pool(&self) -> &ThreadPool {
+    pub(crate) fn pool(&self) -> &ThreadPool {
         &self.pool
     }
 
     /// Gives the pool a job. Where the window is full, waits for the oldest job and returns its result.
-    pub fn give(&mut self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    pub(crate) fn give(&mut self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
         let oldest = if self.under_way.len() >= self.window {
             self.take()
         } else {
@@ -59,7 +59,7 @@ impl<R: Send + 'static> FanOut<R> {
     ///
     /// # Panics
     /// The job has panicked: without its result the run cannot go on.
-    pub fn take(&mut self) -> Option<R> {
+    pub(crate) fn take(&mut self) -> Option<R> {
         let oldest = self.under_way.pop_front()?;
         Some(result_of(
             timings::waiting(|| oldest.recv()).unwrap_or(Err(Fault)),
@@ -70,7 +70,7 @@ impl<R: Send + 'static> FanOut<R> {
     ///
     /// # Panics
     /// As [`FanOut::take`].
-    pub fn take_ready(&mut self) -> Option<R> {
+    pub(crate) fn take_ready(&mut self) -> Option<R> {
         let ready = self.under_way.front()?.try_recv().ok()?;
         self.under_way.pop_front();
         Some(result_of(ready))

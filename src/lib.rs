@@ -12,31 +12,31 @@
 //! - [`pipeline`]: the declarative file that says which rows belong to a relation and how they nest;
 //! - [`resolve`]: finds the rows that the tree of a pipeline needs, in one read of the snapshot;
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
-//! - [`take`]: makes snapshots of snapshots: folders of CSV files;
+//! - `take`: makes snapshots of snapshots: folders of CSV files;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
-//! - [`api`]: the server: GitLab's export API over a snapshot, GraphQL, and the page;
-//! - [`mod@bench`]: measures exports with other batch sizes, threads and gzip levels against each other;
-//! - [`timings`]: where the time of a run goes;
+//! - `api`: the server: GitLab's export API over a snapshot, GraphQL, and the page;
+//! - `bench`: measures exports with other batch sizes, threads and gzip levels against each other;
+//! - `timings`: where the time of a run goes;
 //! - [`cli`]: arguments, progress, exit codes.
 //!
-//! What several of them stand on: [`fan_out`] (jobs on the pool), [`fault`] (panics as errors), [`memory`] (the
-//! process's peak) and [`civil`] (calendar arithmetic).
+//! What several of them stand on: `fan_out` (jobs on the pool), `fault` (panics as errors), `memory` (the
+//! process's peak) and `civil` (calendar arithmetic).
 
-pub mod api;
-pub mod bench;
-pub mod civil;
+mod api;
+mod bench;
+mod civil;
 pub mod cli;
 pub mod export;
-pub mod failure;
-pub mod fan_out;
-pub mod fault;
+mod failure;
+mod fan_out;
+mod fault;
 mod hex;
 mod io_error;
-pub mod memory;
+mod memory;
 pub mod output;
 pub mod pipeline;
 pub mod resolve;
 pub mod snapshot;
-pub mod take;
+mod take;
 mod temp_folder;
-pub mod timings;
+mod timings;

@@ -3,7 +3,7 @@
 use std::fs;
 
 /// The most resident memory since the process began or [`reset_peak`] was called last, in bytes.
-pub fn peak() -> Option<u64> {
+pub(crate) fn peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()
@@ -13,6 +13,6 @@ pub fn peak() -> Option<u64> {
 }
 
 /// Lets the peak begin again at what is resident now. False where the system does not let it.
-pub fn reset_peak() -> bool {
+pub(crate) fn reset_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }

@@ -12,10 +12,10 @@ mod manifest;
 mod request;
 mod run;
 mod tables;
-pub mod verify;
+pub(crate) mod verify;
 mod whole;
 
-pub use error::TakeError;
-pub use manifest::{ManifestError, SourceEntry, Taken, read as read_manifest};
-pub use request::{TakeObserver, TakeRequest};
-pub use run::take;
+pub(crate) use error::TakeError;
+pub(crate) use manifest::read as read_manifest;
+pub(crate) use request::{TakeObserver, TakeRequest};
+pub(crate) use run::take;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Taking bytes from files, pipes and the network.
     Read,
     Decompress,
@@ -41,7 +41,7 @@ const PHASES: usize = 7;
 
 /// The times of one run.
 #[derive(Debug)]
-pub struct Timings {
+pub(crate) struct Timings {
     started: Instant,
     /// Nanoseconds of CPU, by phase.
     cpu: [AtomicU64; PHASES],
@@ -150,7 +150,7 @@ fn thread_cpu() -> Duration {
 
 impl Timings {
     /// Begins to measure a run.
-    pub fn start() -> Arc<Timings> {
+    pub(crate) fn start() -> Arc<Timings> {
         let now = Instant::now();
         Arc::new(Timings {
             started: now,
@@ -166,7 +166,7 @@ impl Timings {
     }
 
     /// The present thread works for this run until the guard is dropped.
-    pub fn work(self: &Arc<Self>, phase: Phase) -> Work {
+    pub(crate) fn work(self: &Arc<Self>, phase: Phase) -> Work {
         self.computes();
         let stint = Stint {
             timings: Arc::clone(self),
@@ -179,7 +179,7 @@ impl Timings {
     }
 
     /// The times so far; of the present thread up to now, of the others up to their last change of phase.
-    pub fn so_far(&self) -> Times {
+    pub(crate) fn so_far(&self) -> Times {
         STINT.with_borrow_mut(|current| current.as_mut().map(Stint::charge));
         let seconds = |phase: Phase| {
             self.cpu[phase as usize].load(Ordering::Relaxed) as f64 / 1_000_000_000.0
@@ -253,7 +253,7 @@ fn rounded(seconds: f64) -> f64 {
 }
 
 /// While it lives, the thread works for a run.
-pub struct Work {
+pub(crate) struct Work {
     before: Option<Stint>,
 }
 
@@ -278,29 +278,29 @@ impl Drop for Work {
 }
 
 /// The run that the present thread works for, to hand it on to a thread that is about to be started.
-pub fn current() -> Option<Arc<Timings>> {
+pub(crate) fn current() -> Option<Arc<Timings>> {
     STINT.with_borrow(|current| current.as_ref().map(|stint| Arc::clone(&stint.timings)))
 }
 
 /// [`Timings::work`] for a run that was handed on; nothing where there is none.
-pub fn work(timings: Option<&Arc<Timings>>, phase: Phase) -> Option<Work> {
+pub(crate) fn work(timings: Option<&Arc<Timings>>, phase: Phase) -> Option<Work> {
     timings.map(|timings| timings.work(phase))
 }
 
 /// The present thread is in another phase until the guard is dropped.
-pub fn phase(phase: Phase) -> InPhase {
+pub(crate) fn phase(phase: Phase) -> InPhase {
     InPhase {
         before: change(phase),
     }
 }
 
 /// The present thread sends a query to a server.
-pub fn query() {
+pub(crate) fn query() {
     count(|timings| &timings.queries);
 }
 
 /// The present thread sends something to a server and will wait for its answer.
-pub fn round_trip() {
+pub(crate) fn round_trip() {
     count(|timings| &timings.round_trips);
 }
 
@@ -321,7 +321,7 @@ fn change(phase: Phase) -> Option<Phase> {
 }
 
 /// While it lives, the thread is in a phase.
-pub struct InPhase {
+pub(crate) struct InPhase {
     before: Option<Phase>,
 }
 
@@ -335,12 +335,12 @@ impl Drop for InPhase {
 
 /// Runs what may block: a channel's end, a sync. Its CPU time is charged to the present phase as always; while all
 /// threads of the run are in here, nothing is computed.
-pub fn waiting<T>(block: impl FnOnce() -> T) -> T {
+pub(crate) fn waiting<T>(block: impl FnOnce() -> T) -> T {
     wait_in(None, block)
 }
 
 /// As [`waiting`], for taking bytes from outside: what it costs is charged to [`Phase::Read`].
-pub fn reading<T>(block: impl FnOnce() -> T) -> T {
+pub(crate) fn reading<T>(block: impl FnOnce() -> T) -> T {
     wait_in(Some(Phase::Read), block)
 }
 

@@ -22,7 +22,7 @@ use super::tokens::Token;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// There is no token file, so everybody may do everything.
     Open,
     /// A stranger.
@@ -32,7 +32,7 @@ pub enum Access {
 
 impl Access {
     /// True where the group, or one above it, is among the token's.
-    pub fn may_see(&self, directory: &Directory, group: &Group) -> bool {
+    pub(crate) fn may_see(&self, directory: &Directory, group: &Group) -> bool {
         match self {
             Access::Open => true,
             Access::Nobody => false,
@@ -50,7 +50,7 @@ impl Access {
     }
 
     /// True for who sees every group.
-    pub fn sees_all(&self) -> bool {
+    pub(crate) fn sees_all(&self) -> bool {
         match self {
             Access::Open => true,
             Access::Nobody => false,
@@ -103,7 +103,11 @@ fn access(app: &App, query: Option<&str>, headers: &HeaderMap) -> Result<Access,
 }
 
 /// Finds out who asks, before a route does.
-pub async fn of_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn of_request(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match access(&app, request.uri().query(), request.headers()) {
         Ok(access) => {
             request.extensions_mut().insert(access);
@@ -114,7 +118,11 @@ pub async fn of_request(State(app): State<App>, mut request: Request, next: Next
 }
 
 /// The same for GraphQL, which tells a wrong token in its own way.
-pub async fn of_graphql(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn of_graphql(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match access(&app, request.uri().query(), request.headers()) {
         Ok(access) => {
             request.extensions_mut().insert(access);
@@ -142,7 +150,7 @@ impl<S: Sync> FromRequestParts<S> for Access {
 }
 
 /// Whoever has a token.
-pub struct Authenticated(pub Access);
+pub(crate) struct Authenticated(pub Access);
 
 impl<S: Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
@@ -156,7 +164,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
 }
 
 /// Whoever may start exports. Strangers come through: they are told that the group is not there.
-pub struct MayWrite;
+pub(crate) struct MayWrite;
 
 impl<S: Sync> FromRequestParts<S> for MayWrite {
     type Rejection = ApiError;
@@ -170,7 +178,7 @@ impl<S: Sync> FromRequestParts<S> for MayWrite {
 }
 
 /// The group that the path names, where it is there and may be seen.
-pub struct RequestedGroup(pub Group);
+pub(crate) struct RequestedGroup(pub Group);
 
 impl FromRequestParts<App> for RequestedGroup {
     type Rejection = ApiError;

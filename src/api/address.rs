@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Uri, header};
 use super::App;
 
 /// Scheme, host and relative root, without a slash at the end.
-pub fn base(app: &App, headers: &HeaderMap) -> String {
+pub(crate) fn base(app: &App, headers: &HeaderMap) -> String {
     let root = &app.options.relative_url_root;
     if let Some(external) = &app.options.external_url {
         return external.trim_end_matches('/').to_owned();
@@ -29,7 +29,7 @@ pub fn base(app: &App, headers: &HeaderMap) -> String {
 }
 
 /// The address of a request, without its query.
-pub fn of(app: &App, headers: &HeaderMap, uri: &Uri) -> String {
+pub(crate) fn of(app: &App, headers: &HeaderMap, uri: &Uri) -> String {
     let base = base(app, headers);
     let path = uri.path();
     let root = &app.options.relative_url_root;

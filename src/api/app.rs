@@ -14,7 +14,7 @@ use super::tls::TlsFiles;
 use super::tokens::Tokens;
 
 /// What is served, and how.
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     pub engine: Engine,
     /// The folder for exports.
     pub data: PathBuf,
@@ -58,7 +58,7 @@ impl AppState {
     ///
     /// # Errors
     /// 503 while they are still being read.
-    pub fn directory(&self) -> Result<&Directory, ApiError> {
+    pub(crate) fn directory(&self) -> Result<&Directory, ApiError> {
         self.directory.get().ok_or_else(ApiError::not_ready)
     }
 }

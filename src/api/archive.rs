@@ -33,7 +33,7 @@ const BLOCK: u64 = 512;
 const NAME: usize = 60;
 
 /// The group, and with its subgroups those below it.
-pub fn chosen(directory: &Directory, group: i64, subgroups: bool) -> HashSet<i64> {
+pub(crate) fn chosen(directory: &Directory, group: i64, subgroups: bool) -> HashSet<i64> {
     let mut groups = HashSet::from([group]);
     if subgroups {
         groups.extend(directory.descendants(group).iter().map(|group| group.id));
@@ -42,7 +42,7 @@ pub fn chosen(directory: &Directory, group: i64, subgroups: bool) -> HashSet<i64
 }
 
 /// The newest run of a group that everything of these groups is in; `None` where there is none.
-pub fn complete_run(app: &App, group: i64, groups: &HashSet<i64>) -> Option<Arc<Run>> {
+pub(crate) fn complete_run(app: &App, group: i64, groups: &HashSet<i64>) -> Option<Arc<Run>> {
     let runs = app.queue.runs_of(group);
     let both = runs.newest.into_iter().chain(runs.complete);
     let mut runs = both.filter(|run| groups.is_subset(&run.complete_groups()));
@@ -50,7 +50,7 @@ pub fn complete_run(app: &App, group: i64, groups: &HashSet<i64>) -> Option<Arc<
 }
 
 /// Bytes of the files that groups have in a run.
-pub fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
+pub(crate) fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
     let manifest = run.manifest();
     let entities = manifest.iter().flat_map(|manifest| &manifest.entities);
     let files = entities
@@ -61,7 +61,7 @@ pub fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
 }
 
 /// Answers the request.
-pub async fn get(
+pub(crate) async fn get(
     State(app): State<App>,
     group: RequestedGroup,
     RawQuery(query): RawQuery,

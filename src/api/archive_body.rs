@@ -16,7 +16,7 @@ use super::file_body::FileBody;
 use crate::output::StoredFile;
 
 /// A part of the body.
-pub enum ArchivePiece {
+pub(crate) enum ArchivePiece {
     Bytes(Bytes),
     File {
         /// Keeps the folder there until the file is open.
@@ -44,7 +44,7 @@ enum Current {
 }
 
 /// The body. One file is open at a time.
-pub struct ArchiveBody {
+pub(crate) struct ArchiveBody {
     parts: vec::IntoIter<ArchivePiece>,
     current: Current,
     left: u64,
@@ -53,7 +53,7 @@ pub struct ArchiveBody {
 
 impl ArchiveBody {
     /// The parts in order; what is sent is counted.
-    pub fn new(parts: Vec<ArchivePiece>, sent: Counter) -> Self {
+    pub(crate) fn new(parts: Vec<ArchivePiece>, sent: Counter) -> Self {
         ArchiveBody {
             left: parts.iter().map(ArchivePiece::length).sum(),
             parts: parts.into_iter(),
@@ -63,7 +63,7 @@ impl ArchiveBody {
     }
 
     /// Bytes that are still to come.
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 }

@@ -6,7 +6,7 @@ use super::directory::{Columns, Details, Directory, Group};
 
 /// A group's attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attributes {
+pub(crate) struct Attributes {
     pub id: i64,
     pub parent_id: Option<i64>,
     pub name: String,
@@ -67,7 +67,7 @@ fn without_emails(columns: &Columns) -> bool {
 ///
 /// # Errors
 /// Where the directory's file cannot be read any more.
-pub fn attributes(directory: &Directory, group: &Group) -> io::Result<Attributes> {
+pub(crate) fn attributes(directory: &Directory, group: &Group) -> io::Result<Attributes> {
     let line = directory.with_ancestors(group.id);
     let mut columns = line.iter().map(|group| {
         let Details { group, .. } = directory.details(group.id)?;

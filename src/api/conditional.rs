@@ -11,7 +11,7 @@ use headers::{ETag, HeaderMapExt, IfModifiedSince, IfNoneMatch, IfRange, LastMod
 const END_OF_DATES: u64 = 253_402_300_800;
 
 /// What tells the present content of an address from another.
-pub struct Validators {
+pub(crate) struct Validators {
     /// A strong one: equal tags, equal bytes.
     etag: Option<ETag>,
     modified: Option<SystemTime>,
@@ -19,7 +19,7 @@ pub struct Validators {
 
 impl Validators {
     /// Of content with this digest, in hexadecimal digits, and of when it was written last, if that is known.
-    pub fn new(sha256: &str, modified: Option<SystemTime>) -> Self {
+    pub(crate) fn new(sha256: &str, modified: Option<SystemTime>) -> Self {
         // What stands in a manifest on disk may be anything.
         let is_plain = sha256.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let etag = is_plain.then(|| format!("\"{sha256}\"").parse().ok());
@@ -34,7 +34,7 @@ impl Validators {
     }
 
     /// Adds them to the headers of an answer.
-    pub fn add_to(&self, headers: &mut HeaderMap) {
+    pub(crate) fn add_to(&self, headers: &mut HeaderMap) {
         if let Some(etag) = &self.etag {
             headers.typed_insert(etag.clone());
         }
@@ -44,7 +44,7 @@ impl Validators {
     }
 
     /// True if the client has this content, so that it need not be sent.
-    pub fn is_not_modified(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_not_modified(&self, headers: &HeaderMap) -> bool {
         if headers.contains_key(header::IF_NONE_MATCH) {
             let given = has_plain_tags(headers, &header::IF_NONE_MATCH)
                 .then(|| headers.typed_get::<IfNoneMatch>());
@@ -58,7 +58,7 @@ impl Validators {
 
     /// The bytes that are asked for of content of this length. Several ranges, a range of other content (If-Range), and
     /// forms that are not understood are answered with the whole, as the RFC allows.
-    pub fn requested(&self, headers: &HeaderMap, length: u64) -> Requested {
+    pub(crate) fn requested(&self, headers: &HeaderMap, length: u64) -> Requested {
         let range = headers.get(header::RANGE);
         let range = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes="));
         match range {
@@ -98,7 +98,7 @@ fn has_plain_tags(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// Which bytes are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Requested {
+pub(crate) enum Requested {
     Whole,
     Bytes(ops::Range<u64>),
     OutOfReach,

@@ -15,7 +15,7 @@ use super::params::Params;
 use super::request;
 
 /// `POST /groups/:id/export_relations`: asks for an export, as GitLab does.
-pub async fn start(
+pub(crate) async fn start(
     State(app): State<App>,
     MayWrite: MayWrite,
     group: RequestedGroup,
@@ -29,7 +29,7 @@ pub async fn start(
 }
 
 /// `POST /-/relexport/groups/:id/export`: the same, where wanted with all groups below the group.
-pub async fn start_tree(
+pub(crate) async fn start_tree(
     State(app): State<App>,
     MayWrite: MayWrite,
     group: RequestedGroup,
@@ -47,7 +47,7 @@ pub async fn start_tree(
 }
 
 /// `DELETE /-/relexport/groups/:id/export`: takes back what waits or runs, where wanted of all groups below the group, too.
-pub async fn cancel(
+pub(crate) async fn cancel(
     State(app): State<App>,
     MayWrite: MayWrite,
     group: RequestedGroup,

@@ -11,14 +11,14 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-pub use ghosts::read as read_ghosts;
-pub use read::{DirectoryError, Source, read};
+pub(crate) use ghosts::read as read_ghosts;
+pub(crate) use read::{DirectoryError, Source, read};
 
 use file::Lines;
 
 /// What the snapshot says of the instance that it was taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance {
+pub(crate) struct Instance {
     /// What kind of snapshot it is, and its name, as manifests write them.
     pub kind: String,
     pub source: String,
@@ -37,7 +37,7 @@ pub struct Instance {
 
 /// What is known of every group at any time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     pub id: i64,
     pub parent_id: Option<i64>,
     pub full_path: String,
@@ -46,7 +46,7 @@ pub struct Group {
 
 impl Group {
     /// The group's own part of its full path.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.full_path
             .rsplit_once('/')
             .map_or(&self.full_path, |(_, path)| path)
@@ -55,7 +55,7 @@ impl Group {
 
 /// What else is known of a group. Columns that a snapshot lacks are `None`.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Details {
+pub(crate) struct Details {
     #[serde(default)]
     pub group: Columns,
     #[serde(default)]
@@ -71,7 +71,7 @@ pub struct Details {
 /// Columns of a group's row, and of the rows of its settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Columns {
+pub(crate) struct Columns {
     pub created_at: Option<String>,
     pub visibility_level: Option<i64>,
     pub share_with_group_lock: Option<bool>,
@@ -91,7 +91,7 @@ pub struct Columns {
 
 /// A group's badge.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Badge {
+pub(crate) struct Badge {
     pub id: i64,
     #[serde(default)]
     pub name: Option<String>,
@@ -103,7 +103,7 @@ pub struct Badge {
 
 /// A member, or somebody who is invited and has no user yet.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Member {
+pub(crate) struct Member {
     pub id: i64,
     pub access_level: i64,
     #[serde(default)]
@@ -120,7 +120,7 @@ pub struct Member {
 
 /// A user, as far as exports show one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct User {
+pub(crate) struct User {
     pub id: i64,
     #[serde(default)]
     pub username: Option<String>,
@@ -132,7 +132,7 @@ pub struct User {
 
 /// A group whose members are members of this one, too.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Invited {
+pub(crate) struct Invited {
     #[serde(rename = "shared_with_group_id")]
     pub group_id: i64,
     /// The highest level that they get.
@@ -142,7 +142,7 @@ pub struct Invited {
 
 /// An iteration.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Iteration {
+pub(crate) struct Iteration {
     pub id: i64,
     pub iid: i64,
     /// Not known of a snapshot that was taken with the columns of exports alone.
@@ -163,7 +163,7 @@ pub struct Iteration {
 }
 
 /// Every group of the snapshot.
-pub struct Directory {
+pub(crate) struct Directory {
     pub instance: Instance,
     /// In order of the ids.
     groups: Vec<Group>,
@@ -212,7 +212,7 @@ impl Directory {
     }
 
     /// The group that a request names: digits, with a `-` before them or not, are an id, anything else a full path.
-    pub fn find(&self, id_or_path: &str) -> Option<&Group> {
+    pub(crate) fn find(&self, id_or_path: &str) -> Option<&Group> {
         let digits = id_or_path.strip_prefix('-').unwrap_or(id_or_path);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return self.get(id_or_path.parse().ok()?);
@@ -221,7 +221,7 @@ impl Directory {
     }
 
     /// The group of a full path: the one with exactly this path, else the one whose path differs in the case of letters only.
-    pub fn find_path(&self, full_path: &str) -> Option<&Group> {
+    pub(crate) fn find_path(&self, full_path: &str) -> Option<&Group> {
         let exact = self.by_path.get(full_path);
         let in_any_case = || {
             let small = full_path.to_lowercase();
@@ -233,13 +233,13 @@ impl Directory {
     }
 
     /// True for a group whose rows the snapshot was taken with. Others are there for the paths of those below them.
-    pub fn is_whole(&self, id: i64) -> bool {
+    pub(crate) fn is_whole(&self, id: i64) -> bool {
         let only = self.instance.only.as_ref();
         only.is_none_or(|only| only.contains(&id))
     }
 
     /// All groups below a group, those near to it first.
-    pub fn descendants(&self, id: i64) -> Vec<&Group> {
+    pub(crate) fn descendants(&self, id: i64) -> Vec<&Group> {
         let mut found: Vec<&Group> = self.below(Some(id)).collect();
         // A hostile snapshot may have parents in a circle.
         let mut seen: HashSet<i64> = found.iter().map(|group| group.id).collect();
@@ -253,28 +253,28 @@ impl Directory {
         found
     }
 
-    pub fn get(&self, id: i64) -> Option<&Group> {
+    pub(crate) fn get(&self, id: i64) -> Option<&Group> {
         self.position(id).map(|at| &self.groups[at])
     }
 
     /// All groups, in order of their ids.
-    pub fn groups(&self) -> &[Group] {
+    pub(crate) fn groups(&self) -> &[Group] {
         &self.groups
     }
 
     /// The direct children of a group, or the groups at the top, in order of their names.
-    pub fn below(&self, parent: Option<i64>) -> impl Iterator<Item = &Group> {
+    pub(crate) fn below(&self, parent: Option<i64>) -> impl Iterator<Item = &Group> {
         let below = self.below.get(&parent).map(Vec::as_slice);
         below.unwrap_or_default().iter().map(|at| &self.groups[*at])
     }
 
     /// How many direct children a group has.
-    pub fn count_below(&self, id: i64) -> usize {
+    pub(crate) fn count_below(&self, id: i64) -> usize {
         self.below.get(&Some(id)).map_or(0, Vec::len)
     }
 
     /// The group and its ancestors, nearest first.
-    pub fn with_ancestors(&self, id: i64) -> Vec<&Group> {
+    pub(crate) fn with_ancestors(&self, id: i64) -> Vec<&Group> {
         let mut line: Vec<&Group> = Vec::new();
         let mut current = self.get(id);
         // A hostile snapshot may have parents in a circle.
@@ -287,7 +287,7 @@ impl Directory {
     }
 
     /// Names of a group and its ancestors, outermost first.
-    pub fn full_name(&self, id: i64) -> String {
+    pub(crate) fn full_name(&self, id: i64) -> String {
         let mut names: Vec<&str> = self
             .with_ancestors(id)
             .iter()
@@ -301,7 +301,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where the file cannot be read any more.
-    pub fn details(&self, id: i64) -> io::Result<Details> {
+    pub(crate) fn details(&self, id: i64) -> io::Result<Details> {
         match self.position(id) {
             Some(at) => self.lines.read(at),
             None => Ok(Details::default()),

@@ -21,7 +21,7 @@ use super::status;
 use crate::output::{FileEntry, RelationEntry, Status, StoredFile};
 
 /// Answers the request.
-pub async fn get(
+pub(crate) async fn get(
     State(app): State<App>,
     group: RequestedGroup,
     RawQuery(query): RawQuery,

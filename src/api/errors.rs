@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// An answer that is no success.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     pub status: StatusCode,
     pub body: Value,
     /// Seconds after which asking again may help.
@@ -16,12 +16,12 @@ pub struct ApiError {
 
 impl ApiError {
     /// GitLab's own errors have the key `message`.
-    pub fn message(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn message(status: StatusCode, text: &str) -> Self {
         Self::with_body(status, json!({ "message": text }))
     }
 
     /// Those of its framework have the key `error`.
-    pub fn error(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn error(status: StatusCode, text: &str) -> Self {
         Self::with_body(status, json!({ "error": text }))
     }
 
@@ -34,34 +34,34 @@ impl ApiError {
     }
 
     /// A parameter is missing or has the wrong form.
-    pub fn bad_parameter(text: impl AsRef<str>) -> Self {
+    pub(crate) fn bad_parameter(text: impl AsRef<str>) -> Self {
         Self::error(StatusCode::BAD_REQUEST, text.as_ref())
     }
 
-    pub fn group_not_found() -> Self {
+    pub(crate) fn group_not_found() -> Self {
         Self::message(StatusCode::NOT_FOUND, "404 Group Not Found")
     }
 
     /// A row or file of an export that is not there.
-    pub fn not_found(text: &str) -> Self {
+    pub(crate) fn not_found(text: &str) -> Self {
         Self::message(StatusCode::NOT_FOUND, text)
     }
 
     /// No such route.
-    pub fn no_route() -> Self {
+    pub(crate) fn no_route() -> Self {
         Self::error(StatusCode::NOT_FOUND, "404 Not Found")
     }
 
-    pub fn wrong_method() -> Self {
+    pub(crate) fn wrong_method() -> Self {
         Self::error(StatusCode::METHOD_NOT_ALLOWED, "405 Not Allowed")
     }
 
-    pub fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         Self::message(StatusCode::UNAUTHORIZED, "401 Unauthorized")
     }
 
     /// A token that was good once.
-    pub fn invalid_token(description: &str) -> Self {
+    pub(crate) fn invalid_token(description: &str) -> Self {
         Self::with_body(
             StatusCode::UNAUTHORIZED,
             json!({ "error": "invalid_token", "error_description": description }),
@@ -69,7 +69,7 @@ impl ApiError {
     }
 
     /// A token that may read only, asked to do more.
-    pub fn insufficient_scope() -> Self {
+    pub(crate) fn insufficient_scope() -> Self {
         Self::with_body(
             StatusCode::FORBIDDEN,
             json!({
@@ -81,12 +81,12 @@ impl ApiError {
         )
     }
 
-    pub fn forbidden() -> Self {
+    pub(crate) fn forbidden() -> Self {
         Self::message(StatusCode::FORBIDDEN, "403 Forbidden")
     }
 
     /// The queue is full.
-    pub fn too_many_exports() -> Self {
+    pub(crate) fn too_many_exports() -> Self {
         ApiError {
             retry_after: Some(30),
             ..Self::message(
@@ -97,7 +97,7 @@ impl ApiError {
     }
 
     /// The groups of the snapshot are still being read.
-    pub fn not_ready() -> Self {
+    pub(crate) fn not_ready() -> Self {
         ApiError {
             retry_after: Some(5),
             ..Self::message(
@@ -108,7 +108,7 @@ impl ApiError {
     }
 
     /// Something is wrong on this side; the log says what.
-    pub fn internal(context: &str, error: impl std::fmt::Display) -> Self {
+    pub(crate) fn internal(context: &str, error: impl std::fmt::Display) -> Self {
         tracing::error!("{context}: {error}");
         Self::message(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -11,8 +11,8 @@ mod queue;
 mod run;
 mod worker;
 
-pub use data_folder::{DataFolder, DataFolderError, SnapshotFolder};
-pub use progress::GroupProgress;
-pub use queue::{Queue, QueueFull};
-pub use run::{Run, State, entity};
-pub use worker::{Engine, Workers};
+pub(crate) use data_folder::{DataFolder, DataFolderError, SnapshotFolder};
+pub(crate) use progress::GroupProgress;
+pub(crate) use queue::{Queue, QueueFull};
+pub(crate) use run::{Run, State, entity};
+pub(crate) use worker::{Engine, Workers};

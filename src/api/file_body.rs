@@ -17,7 +17,7 @@ use crate::output::StoredFile;
 const PIECE: u64 = 64 << 10;
 
 /// The body.
-pub struct FileBody {
+pub(crate) struct FileBody {
     file: Arc<dyn StoredFile>,
     at: u64,
     end: u64,
@@ -27,7 +27,7 @@ pub struct FileBody {
 
 impl FileBody {
     /// These bytes of a file; what is sent is counted.
-    pub fn new(file: Arc<dyn StoredFile>, bytes: Range<u64>, sent: Counter) -> Self {
+    pub(crate) fn new(file: Arc<dyn StoredFile>, bytes: Range<u64>, sent: Counter) -> Self {
         FileBody {
             file,
             at: bytes.start,

@@ -17,7 +17,7 @@ const LENGTH: usize = 16;
 ///
 /// # Errors
 /// Where the snapshot's files cannot be looked at.
-pub fn fingerprint(of: &Path, others: &[&str]) -> io::Result<String> {
+pub(crate) fn fingerprint(of: &Path, others: &[&str]) -> io::Result<String> {
     let mut hash = Sha256::new();
     let path = fs::canonicalize(of)?;
     // A pipe has neither a size nor a time of its own.

@@ -44,7 +44,7 @@ static SCHEMA: LazyLock<ApiSchema> = LazyLock::new(|| {
 });
 
 /// Answers the request.
-pub async fn post(
+pub(crate) async fn post(
     State(app): State<App>,
     access: Access,
     request: Request,

@@ -94,7 +94,7 @@ async fn reading<T: Send + 'static>(
 }
 
 /// True where the group's name or path holds the text, or its full path, where the text has a slash.
-pub fn matches(group: &Group, wanted: &str) -> bool {
+pub(crate) fn matches(group: &Group, wanted: &str) -> bool {
     let wanted = wanted.to_lowercase();
     let holds = |text: &str| text.to_lowercase().contains(&wanted);
     match wanted.contains('/') {
@@ -145,7 +145,7 @@ async fn answer(
 }
 
 /// `GET /groups`: the groups that the token may see.
-pub async fn list(
+pub(crate) async fn list(
     State(app): State<App>,
     Authenticated(access): Authenticated,
     RawQuery(query): RawQuery,
@@ -163,7 +163,7 @@ pub async fn list(
 }
 
 /// `GET /groups/:id/subgroups`: the direct children.
-pub async fn subgroups(
+pub(crate) async fn subgroups(
     State(app): State<App>,
     group: RequestedGroup,
     RawQuery(query): RawQuery,
@@ -176,7 +176,7 @@ pub async fn subgroups(
 }
 
 /// `GET /groups/:id`.
-pub async fn one(
+pub(crate) async fn one(
     State(app): State<App>,
     group: RequestedGroup,
     headers: HeaderMap,
@@ -200,7 +200,7 @@ struct BadgeEntity {
 }
 
 /// `GET /groups/:id/badges`: the group's own.
-pub async fn badges(
+pub(crate) async fn badges(
     State(app): State<App>,
     group: RequestedGroup,
     RawQuery(query): RawQuery,
@@ -233,6 +233,6 @@ pub async fn badges(
 }
 
 /// `GET /groups/:id/wikis`: a wiki's pages are in a repository, which a snapshot of the database does not have.
-pub async fn wikis(_: RequestedGroup) -> Json<[Value; 0]> {
+pub(crate) async fn wikis(_: RequestedGroup) -> Json<[Value; 0]> {
     Json([])
 }

@@ -9,12 +9,12 @@ use serde_json::json;
 use super::App;
 
 /// The server is alive.
-pub async fn health() -> Response {
+pub(crate) async fn health() -> Response {
     ([(header::CONTENT_TYPE, "text/plain")], "relexport OK").into_response()
 }
 
 /// The server can answer: the groups are known, and it is not ending.
-pub async fn readiness(State(app): State<App>) -> Response {
+pub(crate) async fn readiness(State(app): State<App>) -> Response {
     let groups = match (app.directory.get(), app.queue.is_closed()) {
         (_, true) => Err("the server is ending"),
         (None, false) => Err("the groups of the snapshot are still being read"),

@@ -41,7 +41,7 @@ fn is_own(method: &Method, host: Option<&str>, origin: Option<&str>) -> bool {
 }
 
 /// Refuses what a foreign page may have sent, where there are no tokens.
-pub async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let host = text(headers, header::HOST).or_else(|| request.uri().host());
     let origin = text(headers, header::ORIGIN);

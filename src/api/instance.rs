@@ -13,7 +13,7 @@ use super::errors::ApiError;
 const UNKNOWN_VERSION: &str = "17.0.0";
 
 #[derive(Serialize)]
-pub struct Version {
+pub(crate) struct Version {
     version: String,
     revision: &'static str,
     kas: Kas,
@@ -30,7 +30,7 @@ struct Kas {
 }
 
 /// The version that is reported, and whether it is of the Enterprise Edition.
-pub fn reported(app: &App) -> Result<(String, bool), ApiError> {
+pub(crate) fn reported(app: &App) -> Result<(String, bool), ApiError> {
     let instance = &app.directory()?.instance;
     let option = app.options.engine.gitlab_version.as_deref();
     let version = option.or(instance.version.as_deref());
@@ -43,7 +43,10 @@ pub fn reported(app: &App) -> Result<(String, bool), ApiError> {
 }
 
 /// Answers both `/version` and `/metadata`.
-pub async fn version(State(app): State<App>, _: Authenticated) -> Result<Json<Version>, ApiError> {
+pub(crate) async fn version(
+    State(app): State<App>,
+    _: Authenticated,
+) -> Result<Json<Version>, ApiError> {
     let (version, enterprise) = reported(&app)?;
     Ok(Json(Version {
         version,
@@ -59,7 +62,7 @@ pub async fn version(State(app): State<App>, _: Authenticated) -> Result<Json<Ve
 }
 
 #[derive(Serialize)]
-pub struct PersonalAccessToken {
+pub(crate) struct PersonalAccessToken {
     id: usize,
     name: String,
     revoked: bool,
@@ -74,7 +77,7 @@ pub struct PersonalAccessToken {
 }
 
 /// What a token says of itself.
-pub async fn personal_access_token(
+pub(crate) async fn personal_access_token(
     State(app): State<App>,
     Authenticated(access): Authenticated,
 ) -> Json<PersonalAccessToken> {

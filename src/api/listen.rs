@@ -42,7 +42,7 @@ const END_TIME: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Those of the system.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
@@ -50,7 +50,7 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// Where the system refuses the handlers.
-pub fn signals() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn signals() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
@@ -70,7 +70,7 @@ pub fn signals() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Serves connections until told to close; then those that are open get some time to end.
-pub async fn accept(
+pub(crate) async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     router: Router,

@@ -23,14 +23,14 @@ struct StateLabel {
 
 /// Answered requests, by the first digit of their status (`2xx`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabel {
+pub(crate) struct RequestLabel {
     pub status: &'static str,
 }
 
 type FloatCounter = Counter<f64, AtomicU64>;
 
 /// Everything that is counted.
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     pub requests: Family<RequestLabel, Counter>,
     pub downloads: Counter,
@@ -108,7 +108,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// An export ended.
-    pub fn export_ended(&self, finished: bool, seconds: f64, rows: u64, bytes: u64) {
+    pub(crate) fn export_ended(&self, finished: bool, seconds: f64, rows: u64, bytes: u64) {
         let state = if finished { "finished" } else { "failed" };
         self.exports.get_or_create(&StateLabel { state }).inc();
         self.export_seconds.inc_by(seconds);
@@ -117,7 +117,7 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub fn answered(&self, status: u16) {
+    pub(crate) fn answered(&self, status: u16) {
         let status = match status / 100 {
             1 => "1xx",
             2 => "2xx",
@@ -130,7 +130,7 @@ impl Metrics {
 }
 
 /// Answers the request.
-pub async fn get(State(app): State<App>) -> Result<Response, ApiError> {
+pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     let (waiting, running) = app.queue.counts();
     let groups = &app.metrics.groups;
     let set = |state, count: usize| {

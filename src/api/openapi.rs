@@ -7,6 +7,6 @@ use axum::response::{IntoResponse, Response};
 pub(super) const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// Answers the request.
-pub async fn get() -> Response {
+pub(crate) async fn get() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
 }

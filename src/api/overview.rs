@@ -80,7 +80,7 @@ fn tops<'d>(directory: &'d Directory, access: &Access) -> Vec<&'d Group> {
 
 /// `GET /-/relexport/groups`: a page of groups: those at the top, or with `parent_id` those below a group, or with
 /// `search` those whose name or path holds a text.
-pub async fn groups(
+pub(crate) async fn groups(
     State(app): State<App>,
     Authenticated(access): Authenticated,
     RawQuery(query): RawQuery,
@@ -188,7 +188,10 @@ struct Snapshot {
 }
 
 /// `GET /-/relexport/snapshot`.
-pub async fn snapshot(State(app): State<App>, _: Authenticated) -> Result<Response, ApiError> {
+pub(crate) async fn snapshot(
+    State(app): State<App>,
+    _: Authenticated,
+) -> Result<Response, ApiError> {
     let directory = app.directory()?;
     let Instance {
         kind,
@@ -207,7 +210,10 @@ pub async fn snapshot(State(app): State<App>, _: Authenticated) -> Result<Respon
 }
 
 /// `GET /-/relexport/groups/:id`.
-pub async fn group(State(app): State<App>, group: RequestedGroup) -> Result<Response, ApiError> {
+pub(crate) async fn group(
+    State(app): State<App>,
+    group: RequestedGroup,
+) -> Result<Response, ApiError> {
     let RequestedGroup(group) = group;
     let directory = app.directory()?;
     let runs = app.queue.runs_of(group.id);

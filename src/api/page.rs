@@ -83,17 +83,20 @@ static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
 });
 
 /// `GET /`.
-pub async fn index(headers: HeaderMap) -> Response {
+pub(crate) async fn index(headers: HeaderMap) -> Response {
     INDEX.answer(&headers)
 }
 
 /// `GET /gitlab` where `/gitlab/` is the page: its addresses are relative to the latter.
-pub async fn with_slash(State(app): State<App>) -> Redirect {
+pub(crate) async fn with_slash(State(app): State<App>) -> Redirect {
     Redirect::permanent(&format!("{}/", app.options.relative_url_root))
 }
 
 /// `GET /-/page/:name`: a file of the page.
-pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn asset(
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let asset = ASSETS.iter().find(|asset| asset.name == name);
     asset
         .map(|asset| asset.answer(&headers))

@@ -16,7 +16,7 @@ const COUNTED: usize = 10_000;
 
 /// Which page is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub(crate) struct Page {
     number: usize,
     per_page: usize,
 }
@@ -26,7 +26,7 @@ impl Page {
     ///
     /// # Errors
     /// 400 for numbers below 1 and for what is no number.
-    pub fn of(params: &Params) -> Result<Page, ApiError> {
+    pub(crate) fn of(params: &Params) -> Result<Page, ApiError> {
         let number = |name, usual: usize| match params.integer(name)? {
             None => Ok(usual),
             Some(number) => usize::try_from(number)
@@ -43,13 +43,13 @@ impl Page {
     }
 
     /// The rows of the page, of all.
-    pub fn cut<T>(self, all: Vec<T>) -> Vec<T> {
+    pub(crate) fn cut<T>(self, all: Vec<T>) -> Vec<T> {
         let skipped = (self.number - 1).saturating_mul(self.per_page);
         all.into_iter().skip(skipped).take(self.per_page).collect()
     }
 
     /// Answers with the page's rows, of so many. `address` is the request's without its query.
-    pub fn answer(
+    pub(crate) fn answer(
         self,
         rows: &impl Serialize,
         total: usize,

@@ -12,14 +12,14 @@ use super::errors::ApiError;
 
 /// Named values, as yet without types.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Params(BTreeMap<String, Value>);
+pub(crate) struct Params(BTreeMap<String, Value>);
 
 impl Params {
     /// Those of a query string. Names in `many` may be given as `name[]`, several times.
     ///
     /// # Errors
     /// 400 where a name or a value is not UTF-8 or holds a NUL.
-    pub fn of_query(query: Option<&str>) -> Result<Params, ApiError> {
+    pub(crate) fn of_query(query: Option<&str>) -> Result<Params, ApiError> {
         let mut params = Params::default();
         params.add_form(query.unwrap_or_default().as_bytes())?;
         Ok(params)
@@ -29,7 +29,7 @@ impl Params {
     ///
     /// # Errors
     /// As [`Params::of_query`]; 400 for JSON or parts that are none, 415 for a body of another type.
-    pub async fn of_request(
+    pub(crate) async fn of_request(
         query: Option<&str>,
         headers: &HeaderMap,
         body: &Bytes,
@@ -117,7 +117,7 @@ impl Params {
     }
 
     /// True for a parameter that is there, even without a value.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
@@ -125,7 +125,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for a list or a map.
-    pub fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -139,7 +139,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for anything else.
-    pub fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
         const TRUE: [&str; 13] = [
             "1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES",
         ];
@@ -158,7 +158,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for anything else.
-    pub fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.text(name)?.filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
@@ -176,7 +176,11 @@ impl Params {
     ///
     /// # Errors
     /// 400 for any other.
-    pub fn choice(&self, name: &str, words: &[&'static str]) -> Result<&'static str, ApiError> {
+    pub(crate) fn choice(
+        &self,
+        name: &str,
+        words: &[&'static str],
+    ) -> Result<&'static str, ApiError> {
         let text = self.text(name)?;
         let text = text.as_deref().filter(|text| !text.is_empty());
         match text {
@@ -192,7 +196,7 @@ impl Params {
     }
 
     /// The query string of these parameters with others in their place; for links.
-    pub fn query_with(&self, others: &[(&str, String)]) -> String {
+    pub(crate) fn query_with(&self, others: &[(&str, String)]) -> String {
         let mut all: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in &self.0 {
             if let (Value::String(value), false) = (value, name == "private_token") {

@@ -24,10 +24,10 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub(crate) struct Peer(pub SocketAddr);
 
 /// Logs a request and counts it. The query is not logged, for it may hold a token.
-pub async fn log(
+pub(crate) async fn log(
     State(app): State<App>,
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
@@ -76,7 +76,7 @@ async fn caught(answer: impl Future<Output = Response>) -> Response {
 ///
 /// # Errors
 /// 413 where it is too large, 408 where it does not come, 400 where it breaks off.
-pub async fn body(body: Body) -> Result<Bytes, ApiError> {
+pub(crate) async fn body(body: Body) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_SIZE).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::error(

@@ -122,7 +122,7 @@ impl Area {
 }
 
 /// All routes, below the relative root.
-pub fn router(app: &App) -> Router {
+pub(crate) fn router(app: &App) -> Router {
     let guarded = Router::new()
         .merge(Area::GitLab.router())
         .merge(Area::Relexport.router())

@@ -36,7 +36,7 @@ const STACK: usize = 2 << 20;
 
 /// Why the server does not start, or ends.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     #[error("{0}")]
     Usage(String),
     #[error("cannot read {snapshot}: {source}")]
@@ -83,7 +83,7 @@ enum Ending {
 ///
 /// # Errors
 /// Where the server cannot start, or the groups of the snapshot cannot be read.
-pub fn serve(
+pub(crate) fn serve(
     options: ServeOptions,
     listening: impl FnOnce(std::net::SocketAddr),
 ) -> Result<(), ServeError> {

@@ -19,13 +19,13 @@ const UPLOADS: &str = "uploads";
 
 /// A relation that every export has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct Template {
     name: String,
     batched: bool,
 }
 
 /// The relations of every export: those of the pipeline, without those that the snapshot has no table for.
-pub fn templates(
+pub(crate) fn templates(
     pipeline: &Pipeline,
     edition: crate::pipeline::Edition,
     left_out: &[String],
@@ -45,7 +45,7 @@ pub fn templates(
 }
 
 /// Answers the request.
-pub async fn get(
+pub(crate) async fn get(
     State(app): State<App>,
     group: RequestedGroup,
     RawQuery(query): RawQuery,
@@ -63,7 +63,7 @@ pub async fn get(
 }
 
 /// The rows of a group, as GitLab gives them; none before its first export.
-pub fn rows(app: &App, group: i64) -> Vec<RelationEntry> {
+pub(crate) fn rows(app: &App, group: i64) -> Vec<RelationEntry> {
     let Some(run) = app.queue.runs_of(group).newest else {
         return Vec::new();
     };
@@ -75,7 +75,7 @@ pub fn rows(app: &App, group: i64) -> Vec<RelationEntry> {
 }
 
 /// The rows of a group in a run, with files. Before the engine knows the groups they are all at their beginning.
-pub fn rows_of(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
+pub(crate) fn rows_of(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
     let manifest = run.manifest();
     let found = manifest.as_deref().and_then(|manifest| of(manifest, group));
     let mut rows = match found {

@@ -11,14 +11,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Where certificate chain and private key are.
 #[derive(Debug, Clone)]
-pub struct TlsFiles {
+pub(crate) struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
 }
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub(crate) enum TlsError {
     #[error("cannot read {what} in {path}: {reason}\n  name a PEM file")]
     Pem {
         what: &'static str,
@@ -33,7 +33,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// Where they are not there, are no PEM, or do not fit together.
-pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let bad = |what, path: &Path, reason: String| TlsError::Pem {
         what,
         path: path.display().to_string(),

@@ -32,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A token's line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     hash: [u8; 32],
     /// Its place among the tokens of the file, from 1.
     pub id: usize,
@@ -48,7 +48,7 @@ pub struct Token {
 
 /// Why the token file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub(crate) enum TokenError {
     #[error("cannot read the tokens in {path}: {source}")]
     Io { path: String, source: io::Error },
     #[error("cannot write a token into {path}: {source}\n  name another file with --token-file")]
@@ -74,7 +74,7 @@ impl Failure for TokenError {
 
 /// Why a line of a token file is no token's.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub(crate) enum LineError {
     #[error("a line must begin with the 64 hex digits of a SHA-256")]
     NoHash,
     #[error("cannot read the word {0:?}")]
@@ -83,7 +83,7 @@ pub enum LineError {
 
 /// What a new token may do.
 #[derive(Debug, Clone, Default)]
-pub struct NewToken {
+pub(crate) struct NewToken {
     pub name: Option<String>,
     pub groups: Vec<String>,
     pub read_only: bool,
@@ -94,7 +94,7 @@ pub struct NewToken {
 ///
 /// # Errors
 /// Where a word cannot stand in the file, or the file cannot be written.
-pub fn add(path: &Path, new: &NewToken) -> Result<String, TokenError> {
+pub(crate) fn add(path: &Path, new: &NewToken) -> Result<String, TokenError> {
     let io = |source| TokenError::Write {
         path: path.display().to_string(),
         source,
@@ -182,7 +182,7 @@ fn hash(token: &str) -> [u8; 32] {
 }
 
 /// The tokens of a file, read again when the file changes.
-pub struct Tokens {
+pub(crate) struct Tokens {
     path: PathBuf,
     inner: Mutex<Inner>,
 }
@@ -198,7 +198,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Where it cannot be read or a line is wrong.
-    pub fn open(path: &Path) -> Result<Tokens, TokenError> {
+    pub(crate) fn open(path: &Path) -> Result<Tokens, TokenError> {
         let changed = changed(path);
         let (tokens, wrong) = read(path)?;
         if let Some(wrong) = wrong.into_iter().next() {
@@ -215,7 +215,7 @@ impl Tokens {
     }
 
     /// The token's line, if there is one. Every line is compared, each in constant time.
-    pub fn find(&self, token: &str) -> Option<Arc<Token>> {
+    pub(crate) fn find(&self, token: &str) -> Option<Arc<Token>> {
         let tokens = self.current();
         let wanted = hash(token);
         let mut found = None;
@@ -228,7 +228,7 @@ impl Tokens {
     }
 
     /// All tokens of the file as it is now.
-    pub fn current(&self) -> Vec<Arc<Token>> {
+    pub(crate) fn current(&self) -> Vec<Arc<Token>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.looked.elapsed() >= LOOK_EVERY {
             inner.looked = Instant::now();
@@ -323,7 +323,7 @@ fn parse(line: &str, id: usize) -> Result<Token, LineError> {
 
 impl Token {
     /// True from the first moment (UTC) of the day on which it expires.
-    pub fn is_expired(&self) -> bool {
+    pub(crate) fn is_expired(&self) -> bool {
         self.expires.is_some_and(|day| day <= CivilDate::today())
     }
 }

@@ -6,7 +6,7 @@ use super::statistics::Ratio;
 
 /// Two benches held against each other.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Points that both have, in the first one's order.
     pub points: Vec<PointChange>,
     pub only_in_first: Vec<Point>,
@@ -17,14 +17,14 @@ pub struct Comparison {
 
 /// What changed of a point.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PointChange {
+pub(crate) struct PointChange {
     pub point: Point,
     pub measures: Vec<Change>,
 }
 
 /// What changed of one measure of a point: medians, and how many times as large the second is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     pub measure: Measure,
     pub first: f64,
     pub second: f64,
@@ -33,7 +33,7 @@ pub struct Change {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// Seconds.
     Wall,
     /// Seconds, of all phases.
@@ -47,7 +47,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Measure::Wall => "wall",
             Measure::Cpu => "CPU",
@@ -60,7 +60,7 @@ impl Measure {
 
 impl Change {
     /// True where the second is larger by more than so many per cent, and not by chance.
-    pub fn is_slower_by(&self, percent: f64) -> bool {
+    pub(crate) fn is_slower_by(&self, percent: f64) -> bool {
         self.ratio
             .is_some_and(|ratio| ratio.is_change() && ratio.estimate > 1.0 + percent / 100.0)
     }
@@ -68,7 +68,7 @@ impl Change {
 
 impl Comparison {
     /// Compares two results.
-    pub fn of(first: &BenchResult, second: &BenchResult) -> Comparison {
+    pub(crate) fn of(first: &BenchResult, second: &BenchResult) -> Comparison {
         let find = |result: &BenchResult, point: Point| -> Option<PointResult> {
             let mut points = result.points.iter();
             points.find(|other| other.point == point).cloned()
@@ -92,7 +92,7 @@ impl Comparison {
     }
 
     /// Points of which the wall time grew by more than so many per cent, and not by chance.
-    pub fn slower_by(&self, percent: f64) -> Vec<Point> {
+    pub(crate) fn slower_by(&self, percent: f64) -> Vec<Point> {
         let wall = |point: &PointChange| {
             let mut measures = point.measures.iter();
             measures.any(|change| change.measure == Measure::Wall && change.is_slower_by(percent))
@@ -103,7 +103,7 @@ impl Comparison {
 
     /// Why the second bench cannot say whether the first one's points became slower: it measured something else, or not all
     /// of them. `None` where it can.
-    pub fn says_nothing(&self) -> Option<String> {
+    pub(crate) fn says_nothing(&self) -> Option<String> {
         let mut differences = self.differences.iter();
         let other =
             differences.find(|found| [OTHER_RECORDS, OTHER_PARTS].contains(&found.as_str()));
@@ -114,7 +114,7 @@ impl Comparison {
     }
 
     /// Points with too few runs to tell a change of their wall time from noise.
-    pub fn too_few_runs(&self) -> Vec<Point> {
+    pub(crate) fn too_few_runs(&self) -> Vec<Point> {
         let unsure = |point: &PointChange| {
             let mut measures = point.measures.iter();
             measures.any(|change| {

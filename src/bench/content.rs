@@ -12,7 +12,7 @@ use crate::output::{Contents, FileReader, Manifest};
 
 /// The records of one relation of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RelationContent {
+pub(crate) struct RelationContent {
     /// The entity's folder in an export, such as `group_4351`.
     pub entity: String,
     pub relation: String,
@@ -27,7 +27,7 @@ pub struct RelationContent {
 ///
 /// # Errors
 /// Those of the store, and if a file is no gzip.
-pub fn read(store: &dyn Contents, manifest: &Manifest) -> io::Result<Vec<RelationContent>> {
+pub(crate) fn read(store: &dyn Contents, manifest: &Manifest) -> io::Result<Vec<RelationContent>> {
     let mut contents = Vec::new();
     let mut buffer = vec![0; 1 << 18];
     for entity in &manifest.entities {
@@ -59,7 +59,7 @@ pub fn read(store: &dyn Contents, manifest: &Manifest) -> io::Result<Vec<Relatio
 }
 
 /// The first relation whose records two exports do not share.
-pub fn first_difference<'a>(
+pub(crate) fn first_difference<'a>(
     one: &'a [RelationContent],
     other: &'a [RelationContent],
 ) -> Option<&'a RelationContent> {

@@ -6,7 +6,7 @@ use super::result::BenchResult;
 ///
 /// # Errors
 /// Never for lack of anything but memory: it is written into a vector.
-pub fn write(result: &BenchResult) -> Result<Vec<u8>, csv::Error> {
+pub(crate) fn write(result: &BenchResult) -> Result<Vec<u8>, csv::Error> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     let times = crate::timings::Times::default();
     let mut head = vec![

@@ -72,7 +72,7 @@ fn several(point: &PointResult) -> bool {
 
 /// The page.
 // Writing to a string cannot fail, so what `write!` returns is let go throughout.
-pub fn write(result: &BenchResult) -> String {
+pub(crate) fn write(result: &BenchResult) -> String {
     let mut page = String::new();
     let _ = write!(
         page,

@@ -16,7 +16,7 @@ const SAMPLE: u64 = 64 << 10;
 
 /// A machine. What its system does not tell is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// The processor's name.
     pub cpu: Option<String>,
     /// Cores that the program may use.
@@ -28,7 +28,7 @@ pub struct Machine {
 
 impl Machine {
     /// The present one.
-    pub fn present() -> Machine {
+    pub(crate) fn present() -> Machine {
         let read = |path: &str| fs::read_to_string(path).ok();
         let value = |text: &str, key: &str| {
             let line = text.lines().find(|line| line.starts_with(key))?;
@@ -58,7 +58,7 @@ impl Machine {
 ///
 /// # Errors
 /// Those of the file system.
-pub fn fingerprint(snapshot: &Spec) -> io::Result<Option<(u64, String)>> {
+pub(crate) fn fingerprint(snapshot: &Spec) -> io::Result<Option<(u64, String)>> {
     let Some(path) = snapshot.path() else {
         return Ok(None);
     };

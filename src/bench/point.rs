@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One combination of options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct Point {
+pub(crate) struct Point {
     /// Top-level records of a batch.
     pub batch_size: NonZeroU32,
     /// Threads of the pool that scans, renders and compresses.
@@ -20,7 +20,7 @@ pub struct Point {
 
 /// What is to be combined. Values that are named twice count once.
 #[derive(Debug, Clone)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     pub batch_sizes: Vec<NonZeroU32>,
     pub threads: Vec<u16>,
     pub gzip_levels: Vec<u32>,
@@ -30,7 +30,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// Every combination: batch sizes change fastest.
-    pub fn points(&self) -> Vec<Point> {
+    pub(crate) fn points(&self) -> Vec<Point> {
         let mut points = Vec::new();
         for &batched in &self.batched {
             for &gzip_level in &self.gzip_levels {
@@ -55,7 +55,7 @@ impl Sweep {
 
 impl Point {
     /// What the point has beside its batch size: the series of a chart that it belongs to.
-    pub fn series(&self) -> String {
+    pub(crate) fn series(&self) -> String {
         let threads = match self.threads {
             1 => "1 thread".to_owned(),
             count => format!("{count} threads"),

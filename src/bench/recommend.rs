@@ -17,7 +17,7 @@ const AS_FEW: f64 = 0.25;
 /// Of several gzip levels it is the one whose fastest point has the smallest product of time and size. Among that
 /// level's points those are taken that are as fast as the fastest, or slower by no more than their noise; of these those with the fewest files, more or
 /// less; of these the smallest batches, because what fails or is resumed is redone by batches; then the fewest threads.
-pub fn recommend(points: &[PointResult]) -> Option<Recommendation> {
+pub(crate) fn recommend(points: &[PointResult]) -> Option<Recommendation> {
     let fastest_of = |level: u32| {
         let points = points.iter().filter(move |of| of.point.gzip_level == level);
         points.min_by(|a, b| a.wall.median.total_cmp(&b.wall.median))

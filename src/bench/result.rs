@@ -13,14 +13,14 @@ use super::point::Point;
 use super::statistics::{Spread, median};
 
 /// The version of this form.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// A megabyte as speeds count it.
 const MEGABYTE: f64 = 1e6;
 
 /// The result of a bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BenchResult {
+pub(crate) struct BenchResult {
     /// The version of this file's form: 1.
     pub bench_version: u32,
     /// The program and its version.
@@ -42,7 +42,7 @@ pub struct BenchResult {
 
 /// What was exported from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SnapshotFacts {
+pub(crate) struct SnapshotFacts {
     /// `plain`, `gitlab-backup`, `csv`, `custom`, `directory`, `tar` or `postgres`.
     pub kind: String,
     /// The name of the file or folder, without the folders above it.
@@ -60,7 +60,7 @@ pub struct SnapshotFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "From")]
-pub enum RunScope {
+pub(crate) enum RunScope {
     /// The rows are found once; each run builds, renders, compresses and writes batches of them.
     Resolved,
     /// Each run is a whole export in a process of its own.
@@ -69,7 +69,7 @@ pub enum RunScope {
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct BenchOptions {
+pub(crate) struct BenchOptions {
     pub pipeline: String,
     pub pipeline_sha256: String,
     /// Ids or paths as they were given; none where all groups are exported.
@@ -89,7 +89,7 @@ pub struct BenchOptions {
 
 /// One run of a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Run {
+pub(crate) struct Run {
     pub timings: Times,
     /// The most resident memory during this run; none where the system does not tell. From `resolved` it is that of the
     /// process while the run went on, the rows that all points share and what its allocator kept of earlier
@@ -99,7 +99,7 @@ pub struct Run {
 
 /// What was measured of a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PointResult {
+pub(crate) struct PointResult {
     #[serde(flatten)]
     pub point: Point,
     /// Top-level records.
@@ -129,7 +129,7 @@ pub struct PointResult {
 
 /// The point to take, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Recommendation {
+pub(crate) struct Recommendation {
     #[serde(flatten)]
     pub point: Point,
     /// A sentence.
@@ -138,7 +138,7 @@ pub struct Recommendation {
 
 /// What every run of a point writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     pub records: u64,
     pub ndjson_bytes: u64,
     pub bytes: u64,
@@ -147,7 +147,7 @@ pub struct Written {
 
 impl PointResult {
     /// Sums up a point's runs; `None` where there is none.
-    pub fn of(point: Point, written: Written, runs: Vec<Run>) -> Option<PointResult> {
+    pub(crate) fn of(point: Point, written: Written, runs: Vec<Run>) -> Option<PointResult> {
         let all = |what: fn(&Times) -> f64| -> Vec<f64> {
             runs.iter().map(|run| what(&run.timings)).collect()
         };
@@ -199,7 +199,7 @@ impl PointResult {
 
 /// Why a result cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ResultError {
+pub(crate) enum ResultError {
     #[error("cannot read {path}: {source}\n  name a bench.json that `relexport bench --out` wrote")]
     Io {
         path: String,
@@ -222,7 +222,7 @@ pub enum ResultError {
 ///
 /// # Errors
 /// Where the file is missing, is no result of a bench, or has another version.
-pub fn read(path: &Path) -> Result<BenchResult, ResultError> {
+pub(crate) fn read(path: &Path) -> Result<BenchResult, ResultError> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| ResultError::Io {
         path: shown.clone(),
@@ -243,6 +243,6 @@ pub fn read(path: &Path) -> Result<BenchResult, ResultError> {
 }
 
 /// The JSON Schema of `bench.json`.
-pub fn schema() -> serde_json::Value {
+pub(crate) fn schema() -> serde_json::Value {
     schemars::schema_for!(BenchResult).to_value()
 }

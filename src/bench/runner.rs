@@ -33,7 +33,7 @@ use super::result::{
 const OTHER_FILES: u64 = 2;
 
 /// What is to be measured.
-pub struct BenchRequest {
+pub(crate) struct BenchRequest {
     /// The export; its options of the points and, if runs are processes, its pool are not used.
     pub export: ExportRequest,
     pub points: Vec<Point>,
@@ -51,13 +51,13 @@ pub struct BenchRequest {
 }
 
 /// Told how far a bench is.
-pub trait BenchObserver: ExportObserver {
+pub(crate) trait BenchObserver: ExportObserver {
     /// A run begins: how many are behind, of how many, and which point it is.
     fn run(&mut self, behind: u64, of: u64, point: &Point);
 }
 
 /// A bench that has ended.
-pub struct Bench {
+pub(crate) struct Bench {
     pub result: BenchResult,
     /// Why it ended before all runs were made.
     pub stopped: Option<BenchError>,
@@ -65,7 +65,7 @@ pub struct Bench {
 
 /// Why a bench ends early, or gives nothing at all.
 #[derive(Debug, thiserror::Error)]
-pub enum BenchError {
+pub(crate) enum BenchError {
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error("cannot use the folder {path}: {source}\n  name another one with --out or --temp-dir")]
@@ -135,7 +135,10 @@ struct Measured {
 ///
 /// # Errors
 /// Where not even one run was made; a bench that ends later gives what was measured until then.
-pub fn run(request: BenchRequest, observer: &mut dyn BenchObserver) -> Result<Bench, BenchError> {
+pub(crate) fn run(
+    request: BenchRequest,
+    observer: &mut dyn BenchObserver,
+) -> Result<Bench, BenchError> {
     let started_at = now();
     let work = WorkFolder::create(&request.work)?;
     let mut runner = Runner::new(request, work, observer)?;

@@ -18,14 +18,14 @@ const DEVIATIONS: f64 = 1.4826;
 const FEW: usize = 5;
 
 /// Runs of each point that it takes to tell a difference from noise.
-pub const ENOUGH_RUNS: usize = 4;
+pub(crate) const ENOUGH_RUNS: usize = 4;
 
 /// The part of cases in which an interval may miss.
 const MISS: f64 = 0.05;
 
 /// How the runs of a point lie, in the unit of what was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Spread {
+pub(crate) struct Spread {
     pub median: f64,
     pub mean: f64,
     /// Of the sample; none of a single run.
@@ -39,7 +39,7 @@ pub struct Spread {
 
 impl Spread {
     /// `None` of no values at all.
-    pub fn of(values: &[f64]) -> Option<Spread> {
+    pub(crate) fn of(values: &[f64]) -> Option<Spread> {
         let median = median(values)?;
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
@@ -56,7 +56,7 @@ impl Spread {
 }
 
 /// The middle of the values, or the mean of the two in the middle.
-pub fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;
@@ -89,7 +89,7 @@ fn outliers(values: &[f64], median_value: f64) -> Vec<usize> {
 
 /// How many times as large the values of one sample are as those of another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ratio {
+pub(crate) struct Ratio {
     /// The median of the ratios of all pairs.
     pub estimate: f64,
     /// Where it lies with a probability of at least 95 %; `None` where the samples are too small to say so.
@@ -98,7 +98,7 @@ pub struct Ratio {
 
 impl Ratio {
     /// Of `b` to `a`; `None` where one is empty or not positive.
-    pub fn of(a: &[f64], b: &[f64]) -> Option<Ratio> {
+    pub(crate) fn of(a: &[f64], b: &[f64]) -> Option<Ratio> {
         if a.iter().chain(b).any(|value| *value <= 0.0) {
             return None;
         }
@@ -115,7 +115,7 @@ impl Ratio {
     }
 
     /// True where the interval leaves out 1: the samples differ beyond their noise.
-    pub fn is_change(&self) -> bool {
+    pub(crate) fn is_change(&self) -> bool {
         self.interval
             .is_some_and(|(low, high)| low > 1.0 || high < 1.0)
     }

@@ -24,20 +24,20 @@ const COLOURS: usize = 8;
 
 /// A value of a chart.
 #[derive(Debug, Clone, Copy)]
-pub struct Measured {
+pub(crate) struct Measured {
     pub value: f64,
     /// Between what the runs lay; `None` of a value without noise.
     pub range: Option<(f64, f64)>,
 }
 
 /// A line of a chart: a value at some of the places along the x axis.
-pub struct Line {
+pub(crate) struct Line {
     pub name: String,
     pub values: Vec<Option<Measured>>,
 }
 
 /// Text as it may stand in the page.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -53,7 +53,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// The colour of the nth line.
-pub fn colour(number: usize) -> String {
+pub(crate) fn colour(number: usize) -> String {
     format!("c{}", number % COLOURS)
 }
 
@@ -89,7 +89,7 @@ fn trimmed(number: f64, unit: &str) -> String {
 
 /// Values against batch sizes, a line for each series. `unit` stands beside the scale.
 // Writing to a string cannot fail, so what `write!` returns is let go throughout.
-pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
+pub(crate) fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
     let values = || lines.iter().flat_map(|line| line.values.iter().flatten());
     let largest = values().map(|of| of.range.map_or(of.value, |(_, high)| high.max(of.value)));
     let (end, step) = scale(largest.fold(0.0, f64::max));
@@ -182,13 +182,13 @@ pub fn lines(title: &str, unit: &str, sizes: &[u32], lines: &[Line]) -> String {
 }
 
 /// What a part of each bar is, and its colour's class.
-pub struct BarPart {
+pub(crate) struct BarPart {
     pub name: &'static str,
     pub colour: String,
 }
 
 /// A bar of parts, one after the other.
-pub struct Bar {
+pub(crate) struct Bar {
     pub name: String,
     /// Lengths, in the order of the legend.
     pub parts: Vec<f64>,
@@ -196,7 +196,7 @@ pub struct Bar {
 
 /// Stacked bars, lying, each below its name, with a scale in seconds below them. Lengths are in per cent of whatever
 /// width there is, heights and letters in pixels, so that a phone shows them as large as a desk does.
-pub fn bars(title: &str, parts: &[BarPart], bars: &[Bar]) -> String {
+pub(crate) fn bars(title: &str, parts: &[BarPart], bars: &[Bar]) -> String {
     let longest = bars.iter().map(|bar| bar.parts.iter().sum::<f64>());
     let (end, step) = scale(longest.fold(0.0, f64::max));
     let height = bars.len() as f64 * BAR_ROOM;

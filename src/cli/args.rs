@@ -19,12 +19,12 @@ use crate::snapshot::Spec;
 use group::group_name;
 use parse::local_path;
 
-pub use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
-pub use export::ExportArgs;
-pub use pipeline::{PipelineCheckArgs, PipelineCommand};
-pub use serve::{ServeArgs, TokenCommand};
-pub use snapshot::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
-pub use source::{LimitArgs, ServerArgs, SnapshotArgs};
+pub(crate) use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
+pub(crate) use export::ExportArgs;
+pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand};
+pub(crate) use serve::{ServeArgs, TokenCommand};
+pub(crate) use snapshot::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
+pub(crate) use source::{LimitArgs, ServerArgs, SnapshotArgs};
 
 /// Takes one group out of a GitLab database snapshot, in GitLab's own export format.
 ///

@@ -28,7 +28,7 @@ use super::stdout;
 const MOST_POINTS: usize = 1000;
 
 /// Runs the command.
-pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<Exit, Failure> {
     match &args.command {
         None => measure(args, console),
         Some(BenchCommand::Compare(args)) => compare(args),

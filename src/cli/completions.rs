@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::stdout;
 
 /// Runs the command.
-pub fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "relexport", &mut script);
     stdout::print_bytes(&script)?;

@@ -11,26 +11,26 @@ use crate::output::now;
 
 /// How a line on standard error is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub(crate) enum Level {
     Info,
     Error,
 }
 
 /// Where everything goes that is no result. Cheap to clone.
 #[derive(Clone)]
-pub struct Console {
+pub(crate) struct Console {
     quiet: bool,
     format: LogFormat,
     bars: MultiProgress,
 }
 
 impl Console {
-    pub fn new(args: &GlobalArgs) -> Self {
+    pub(crate) fn new(args: &GlobalArgs) -> Self {
         Self::of(args.log_format, args.quiet)
     }
 
     /// A console for where the arguments are not known.
-    pub fn of(format: LogFormat, quiet: bool) -> Self {
+    pub(crate) fn of(format: LogFormat, quiet: bool) -> Self {
         let shows_bars = !quiet && format == LogFormat::Text && io::stderr().is_terminal();
         let target = match shows_bars {
             true => ProgressDrawTarget::stderr(),
@@ -43,24 +43,24 @@ impl Console {
         }
     }
 
-    pub fn format(&self) -> LogFormat {
+    pub(crate) fn format(&self) -> LogFormat {
         self.format
     }
 
     /// The bars, where a terminal shows some.
-    pub fn bars(&self) -> Option<&MultiProgress> {
+    pub(crate) fn bars(&self) -> Option<&MultiProgress> {
         (!self.bars.is_hidden()).then_some(&self.bars)
     }
 
     /// Tells what people may want to know: not in quiet runs. `fields` say the same to programs.
-    pub fn info(&self, text: &str, fields: Value) {
+    pub(crate) fn info(&self, text: &str, fields: Value) {
         if !self.quiet {
             self.line(Level::Info, text, fields);
         }
     }
 
     /// Tells what went wrong.
-    pub fn error(&self, text: &str, fields: Value) {
+    pub(crate) fn error(&self, text: &str, fields: Value) {
         self.line(Level::Error, text, fields);
     }
 

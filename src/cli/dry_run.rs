@@ -16,7 +16,7 @@ use super::stdout;
 use super::table::{Align, Table, visible};
 
 /// Runs the command.
-pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     let request = setup::request(args, console)?;
     let mut progress = Progress::new(console);
     let destination = setup::destination(args);

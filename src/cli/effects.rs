@@ -33,7 +33,7 @@ pub(super) const LOG_VARIABLE: &str = "RELEXPORT_LOG";
 ///
 /// # Errors
 /// Where an option asks for something that is impossible with the others.
-pub fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
+pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
     let mut given = GivenOptions::new(matches);
     match &cli.command {
         Command::Export(args) => export(args, cli.global.quiet, &mut given)?,
@@ -72,7 +72,7 @@ pub fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 /// Warns of a `--gitlab-version` beside a snapshot that says its version itself, which shows only when it was read.
-pub fn tell_version(args: &ExportArgs, reported: Option<&str>) {
+pub(crate) fn tell_version(args: &ExportArgs, reported: Option<&str>) {
     if let (Some(given), Some(reported)) = (args.gitlab_version.as_deref(), reported)
         && given != reported
     {

@@ -20,13 +20,13 @@ macro_rules! with_status {
     };
 }
 
-pub const ALL: &str = with_status!(
+pub(crate) const ALL: &str = with_status!(
     "relexport groups --snapshot backup.tar --tree"
     "relexport export --snapshot backup.tar --group acme/platform --out platform --batched"
     "relexport verify platform"
 );
 
-pub const EXPORT: &str = with_status!(
+pub(crate) const EXPORT: &str = with_status!(
     "A group with its subgroups, from a GitLab backup, in batches:"
     "  relexport export -s 1700000000_gitlab_backup.tar -g acme --subgroups -o acme --batched"
     "Two relations of a group, from a dump that comes through a pipe:"
@@ -35,7 +35,7 @@ pub const EXPORT: &str = with_status!(
     "  relexport export -s dump.sql.zst -g 4351 --dry-run"
 );
 
-pub const BENCH: &str = with_status!(
+pub(crate) const BENCH: &str = with_status!(
     "Which batch size suits a group, with a page to look at:"
     "  relexport bench -s dump.sql.zst -g acme/platform --out bench && xdg-open bench/bench.html"
     "Threads and gzip levels, two relations only:"
@@ -44,34 +44,34 @@ pub const BENCH: &str = with_status!(
     "  relexport bench -s dump.sql.gz -g 4351 --from snapshot --runs 3"
 );
 
-pub const BENCH_COMPARE: &str = with_status!(
+pub(crate) const BENCH_COMPARE: &str = with_status!(
     "relexport bench compare before/bench.json after/bench.json"
     "relexport bench compare before/bench.json after/bench.json --fail-if-slower 5"
 );
 
-pub const GROUPS: &str = with_status!(
+pub(crate) const GROUPS: &str = with_status!(
     "relexport groups -s dump.sql.gz --tree"
     "relexport groups -s backup.tar --json | jq -r '.[].full_path'"
 );
 
-pub const INSPECT: &str = with_status!(
+pub(crate) const INSPECT: &str = with_status!(
     "relexport inspect -s backup.tar"
     "relexport inspect -s postgres://reader@replica/gitlabhq_production"
     "relexport inspect -s csv-folder --json | jq '.tables[] | select(.rows > 1000000)'"
 );
 
-pub const STATUS: &str = with_status!(
+pub(crate) const STATUS: &str = with_status!(
     "relexport status out"
     "relexport status out --relation epics --json"
     "relexport status out --group acme/platform"
 );
 
-pub const VERIFY: &str = with_status!(
+pub(crate) const VERIFY: &str = with_status!(
     "relexport verify out"
     "relexport verify out --json | jq -r '.problems[].file'"
 );
 
-pub const SERVE: &str = with_status!(
+pub(crate) const SERVE: &str = with_status!(
     "relexport serve -s backup.tar --data exports"
     "curl --request POST 'http://127.0.0.1:8080/api/v4/groups/acme%2Fplatform/export_relations'"
     "For a direct transfer from another machine:"
@@ -79,12 +79,12 @@ pub const SERVE: &str = with_status!(
     "  relexport serve -s backup.tar --data exports --listen 0.0.0.0:8443 --token-file tokens --tls-cert c.pem --tls-key k.pem"
 );
 
-pub const TOKEN_NEW: &str = with_status!(
+pub(crate) const TOKEN_NEW: &str = with_status!(
     "relexport token new --token-file tokens --name migration --expires 2027-01-31"
     "relexport token new --token-file tokens --name auditors --groups acme/platform,7001 --read-only"
 );
 
-pub const SNAPSHOT_TAKE: &str = with_status!(
+pub(crate) const SNAPSHOT_TAKE: &str = with_status!(
     "What exports need of a replica, and then exports without it:"
     "  relexport snapshot take --from postgres://reader@replica/gitlabhq_production --out monday"
     "  relexport export -s monday -g acme/platform -o platform"
@@ -92,23 +92,23 @@ pub const SNAPSHOT_TAKE: &str = with_status!(
     "  relexport snapshot take --from postgres://reader@replica/gitlabhq_production -g acme --subgroups -o acme"
 );
 
-pub const SNAPSHOT_VERIFY: &str = with_status!(
+pub(crate) const SNAPSHOT_VERIFY: &str = with_status!(
     "relexport snapshot verify monday"
     "relexport snapshot verify monday --json | jq -r '.problems[].file'"
 );
 
-pub const PIPELINE_CHECK: &str = with_status!(
+pub(crate) const PIPELINE_CHECK: &str = with_status!(
     "relexport pipeline show > mine.yml"
     "relexport pipeline check mine.yml --snapshot dump.sql.gz"
 );
 
-pub const COMPLETIONS: &str = with_status!(
+pub(crate) const COMPLETIONS: &str = with_status!(
     "relexport completions bash > ~/.local/share/bash-completion/completions/relexport"
     "relexport completions zsh > ~/.zfunc/_relexport"
     "relexport completions fish > ~/.config/fish/completions/relexport.fish"
 );
 
-pub const MAN: &str = with_status!(
+pub(crate) const MAN: &str = with_status!(
     "relexport man | man -l -"
     "relexport man ~/.local/share/man/man1"
 );

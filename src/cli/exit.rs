@@ -36,7 +36,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// The EXIT STATUS section of the help texts.
-pub const STATUS_HELP: &str = "\
+pub(crate) const STATUS_HELP: &str = "\
 Exit status:
   0    everything was done
   1    some relation failed, rows were left out (--keep-going), or a check found something
@@ -49,13 +49,13 @@ Exit status:
 
 /// An error with the exit code that it leads to.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub exit: Exit,
     pub error: anyhow::Error,
 }
 
 impl Failure {
-    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
         Failure {
             exit,
             error: error.into(),
@@ -63,7 +63,7 @@ impl Failure {
     }
 
     /// Wrong usage, said in a sentence.
-    pub fn usage(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn usage(message: impl std::fmt::Display) -> Self {
         Failure {
             exit: Exit::Usage,
             error: anyhow::anyhow!("{message}"),
@@ -71,7 +71,7 @@ impl Failure {
     }
 
     /// Says of which snapshot the error is.
-    pub fn of(self, spec: &Spec) -> Self {
+    pub(crate) fn of(self, spec: &Spec) -> Self {
         Failure {
             exit: self.exit,
             error: anyhow::anyhow!("{}: {}", spec.shown(), self.error),
@@ -79,7 +79,7 @@ impl Failure {
     }
 
     /// Tells the user. Messages name their causes themselves, so the chain of causes is not walked.
-    pub fn print(&self, console: &Console) {
+    pub(crate) fn print(&self, console: &Console) {
         let text = self.error.to_string();
         console.error(&text, json!({"exit_status": self.exit as u8}));
     }

@@ -15,7 +15,7 @@ use super::stdout;
 use super::summary;
 
 /// Runs the command.
-pub fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     let request = setup::request(args, console)?;
     // clap requires one unless nothing is to be written.
     let destination = setup::destination(args).ok_or_else(|| {

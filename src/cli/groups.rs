@@ -21,7 +21,7 @@ use super::table::{Align, Table, visible};
 use crate::export::ExportObserver;
 
 /// Runs the command.
-pub fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
     let options = setup::open_options(&args.snapshot.server, None, &pipeline, console);
     let limits = setup::default_limits(&args.snapshot.server);

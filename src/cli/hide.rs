@@ -8,7 +8,7 @@ use crate::snapshot::{PASSWORD_VARIABLE, Spec};
 
 /// Where an argument holds an address with a password, starts this very process anew without it; the password goes
 /// into the environment. Returns where there is nothing to hide, or where that is not possible.
-pub fn hide_password() {
+pub(crate) fn hide_password() {
     let mut arguments = std::env::args_os();
     let Some(program) = arguments.next() else {
         return;

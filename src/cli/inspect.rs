@@ -76,7 +76,7 @@ fn missing(pipeline: &Pipeline, snapshot: &Snapshot) -> Option<Vec<IndexEntry>> 
 }
 
 /// Runs the command. What could be read is printed, even where the rest is damaged.
-pub fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
     let options = setup::open_options(&args.server, Some(1), &pipeline, console);
     let snapshot = open_with(&args.snapshot, &options)?;

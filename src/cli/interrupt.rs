@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 ///
 /// # Errors
 /// Where the system refuses the handlers.
-pub fn flag() -> std::io::Result<Arc<AtomicBool>> {
+pub(crate) fn flag() -> std::io::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
@@ -23,7 +23,7 @@ pub fn flag() -> std::io::Result<Arc<AtomicBool>> {
 ///
 /// # Errors
 /// Where the system refuses the handler.
-pub fn survive_large_files() -> std::io::Result<()> {
+pub(crate) fn survive_large_files() -> std::io::Result<()> {
     // A handler rather than ignoring: programs that are started get the system's own behaviour back.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }

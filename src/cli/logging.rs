@@ -6,7 +6,7 @@ use super::args::{GlobalArgs, LogFormat};
 use super::console::Console;
 
 /// Starts logging as the arguments say, at level `usual` where they say nothing. `RELEXPORT_LOG` may refine it, in the form of tracing's filters.
-pub fn start(args: &GlobalArgs, console: &Console, usual: &str) {
+pub(crate) fn start(args: &GlobalArgs, console: &Console, usual: &str) {
     let level = match (args.quiet, args.verbose) {
         (true, _) => "warn",
         (false, 0) => usual,

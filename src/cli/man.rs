@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::stdout;
 
 /// Runs the command.
-pub fn run(args: &ManArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &ManArgs) -> Result<Exit, Failure> {
     let command = Cli::command();
     match &args.dir {
         None => {

@@ -10,7 +10,7 @@ use super::args::LogFormat;
 use super::console::fault_line;
 
 /// From now on a panic is one line on standard error, in the form of all others. `RUST_BACKTRACE=1` adds where it came from.
-pub fn install(format: LogFormat) {
+pub(crate) fn install(format: LogFormat) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map_or_else(
             || "an unknown place".to_owned(),

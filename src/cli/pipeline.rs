@@ -15,7 +15,7 @@ use super::setup;
 use super::stdout;
 
 /// Runs one of the commands.
-pub fn run(command: &PipelineCommand, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(command: &PipelineCommand, console: &Console) -> Result<Exit, Failure> {
     match command {
         PipelineCommand::Check(args) => run_check(args, console),
         PipelineCommand::Show => stdout::print(BUILTIN).map(|()| Exit::Success),

@@ -29,7 +29,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 const TEMPLATE: &str = "{line}";
 
 /// Shows how far an export is.
-pub struct Progress {
+pub(crate) struct Progress {
     console: Console,
     phase: Option<PhaseBar>,
     /// The relation whose rows came last, below the phase.
@@ -149,7 +149,7 @@ fn width() -> usize {
 }
 
 impl Progress {
-    pub fn new(console: &Console) -> Self {
+    pub(crate) fn new(console: &Console) -> Self {
         Progress {
             console: console.clone(),
             phase: None,
@@ -165,12 +165,12 @@ impl Progress {
     }
 
     /// Bytes of NDJSON that have been rendered.
-    pub fn rendered_bytes(&self) -> u64 {
+    pub(crate) fn rendered_bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Takes the bars away.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let Some(phase) = self.phase.take() {
             phase.finish();
         }

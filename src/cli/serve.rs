@@ -12,7 +12,7 @@ use crate::api::{Engine, ServeOptions, TlsFiles, serve};
 use crate::output::GzipLevel;
 
 /// Runs the command.
-pub fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
     let options = options(args)?;
     let scheme = if options.tls.is_some() {
         "https"

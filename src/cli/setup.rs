@@ -22,7 +22,7 @@ use super::interrupt;
 ///
 /// # Errors
 /// Wrong usage, told before anything is read.
-pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Failure> {
+pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Failure> {
     let pipeline = load_pipeline(args.snapshot.pipeline.as_deref())?;
     for name in &args.relation {
         if !pipeline
@@ -86,7 +86,7 @@ pub fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Fa
 }
 
 /// Where the arguments of an export send it; `None` if they name no place, as a dry run may.
-pub fn destination(args: &ExportArgs) -> Option<Destination> {
+pub(crate) fn destination(args: &ExportArgs) -> Option<Destination> {
     let out = args.out.as_ref()?;
     let begin = match (args.force, args.resume) {
         (true, _) => Begin::Replace,
@@ -113,7 +113,7 @@ fn check_edition(args: &ExportArgs, edition: Edition, pipeline: &Pipeline) -> Re
 }
 
 /// The edition that an argument names.
-pub fn edition(argument: EditionArg) -> Edition {
+pub(crate) fn edition(argument: EditionArg) -> Edition {
     match argument {
         EditionArg::Ce => Edition::Ce,
         EditionArg::Ee => Edition::Ee,
@@ -121,7 +121,7 @@ pub fn edition(argument: EditionArg) -> Edition {
 }
 
 /// The built-in pipeline, or the one in a file.
-pub fn load_pipeline(file: Option<&Path>) -> Result<Pipeline, Failure> {
+pub(crate) fn load_pipeline(file: Option<&Path>) -> Result<Pipeline, Failure> {
     let Some(path) = file else {
         return Ok(Pipeline::builtin());
     };
@@ -131,7 +131,7 @@ pub fn load_pipeline(file: Option<&Path>) -> Result<Pipeline, Failure> {
 }
 
 /// The text of a pipeline file.
-pub fn read_pipeline(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_pipeline(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
     let unreadable = |error: std::io::Error| {
         Failure::usage(format!(
@@ -150,7 +150,7 @@ pub fn read_pipeline(path: &Path) -> Result<String, Failure> {
 
 /// How a snapshot is opened, by the arguments. `threads` says how many connections there are where the user does
 /// not; the pipeline, which database of a data folder is meant.
-pub fn open_options(
+pub(crate) fn open_options(
     args: &ServerArgs,
     threads: Option<u16>,
     pipeline: &Pipeline,
@@ -208,7 +208,7 @@ fn temp_dir(args: &ServerArgs) -> PathBuf {
 }
 
 /// The limits that the arguments name.
-pub fn limits(memory: usize, args: &ServerArgs) -> Limits {
+pub(crate) fn limits(memory: usize, args: &ServerArgs) -> Limits {
     Limits {
         memory,
         temp_dir: temp_dir(args),
@@ -216,7 +216,7 @@ pub fn limits(memory: usize, args: &ServerArgs) -> Limits {
 }
 
 /// The thread pool for pure computation.
-pub fn pool(args: &LimitArgs) -> Result<Arc<rayon::ThreadPool>, Failure> {
+pub(crate) fn pool(args: &LimitArgs) -> Result<Arc<rayon::ThreadPool>, Failure> {
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -232,19 +232,19 @@ fn no_threads(error: rayon::ThreadPoolBuildError) -> Failure {
 }
 
 /// Starts the threads that verifications share.
-pub fn start_shared_pool() -> Result<(), Failure> {
+pub(crate) fn start_shared_pool() -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new()
         .build_global()
         .map_err(no_threads)
 }
 
 /// The limits of commands that keep next to nothing.
-pub fn default_limits(args: &ServerArgs) -> Limits {
+pub(crate) fn default_limits(args: &ServerArgs) -> Limits {
     limits(512 << 20, args)
 }
 
 /// A pool with a thread per core.
-pub fn default_pool() -> Result<Arc<rayon::ThreadPool>, Failure> {
+pub(crate) fn default_pool() -> Result<Arc<rayon::ThreadPool>, Failure> {
     rayon::ThreadPoolBuilder::new()
         .build()
         .map(Arc::new)

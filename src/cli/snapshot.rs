@@ -21,7 +21,7 @@ use super::progress::Progress;
 use super::{interrupt, setup, stdout, verify as verify_export};
 
 /// Runs the command.
-pub fn run(command: &SnapshotCommand, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(command: &SnapshotCommand, console: &Console) -> Result<Exit, Failure> {
     match command {
         SnapshotCommand::Take(args) => run_take(args, console),
         SnapshotCommand::Verify(args) => run_verify(args, console),

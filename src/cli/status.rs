@@ -14,7 +14,7 @@ use super::stdout;
 use super::table::{Align, Table, visible};
 
 /// Runs the command.
-pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let manifest = FolderStore::new(&args.dir).manifest()?;
     let is_one = args.group.is_some() || args.relation.is_some() || args.json;
     if manifest.entities.len() > 1 && !is_one {

@@ -13,7 +13,7 @@ use crate::timings::Times;
 use super::console::Console;
 
 /// Tells relations, records, bytes, seconds and the most memory. What failed has been logged as it happened.
-pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console: &Console) {
+pub(crate) fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console: &Console) {
     let relations: Vec<&RelationEntry> = report
         .manifest
         .entities
@@ -72,7 +72,7 @@ pub fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, console:
 }
 
 /// Tells where the time went: CPU by phase, and the time in which nothing could be computed.
-pub fn tell_timings(times: &Times, console: &Console) {
+pub(crate) fn tell_timings(times: &Times, console: &Console) {
     let phases: Vec<String> = times
         .phases()
         .iter()

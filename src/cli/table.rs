@@ -4,19 +4,19 @@ use std::fmt::Write;
 
 /// How a column's cells stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Rows of cells under a head.
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub fn new(columns: &[(&str, Align)]) -> Self {
+    pub(crate) fn new(columns: &[(&str, Align)]) -> Self {
         Table {
             columns: columns
                 .iter()
@@ -27,20 +27,20 @@ impl Table {
     }
 
     /// Adds a row with as many cells as there are columns.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows
             .push(cells.into_iter().map(|cell| visible(&cell)).collect());
     }
 
     /// The text, each line ended.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let all: Vec<usize> = (0..self.columns.len()).collect();
         self.text_of(&all, &self.widths())
     }
 
     /// The text in lines of at most `width` places: as many tables below each other as that takes, each with the first
     /// `keys` columns. A column that is wider than that has a table of its own.
-    pub fn text_within(&self, width: usize, keys: usize) -> String {
+    pub(crate) fn text_within(&self, width: usize, keys: usize) -> String {
         let widths = self.widths();
         let keys: Vec<usize> = (0..keys.min(self.columns.len())).collect();
         let places =
@@ -106,7 +106,7 @@ fn width(text: &str) -> usize {
 
 /// Text from a snapshot as it may be shown on a terminal: control characters are escaped, so that a name cannot
 /// move the cursor or end a line.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -13,7 +13,7 @@ use crate::snapshot::OpenOptions;
 const LIST_MEMORY: usize = 512 << 20;
 
 /// Runs the command.
-pub fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Failure> {
     let TokenCommand::New(args) = command;
     if let Some(snapshot) = &args.snapshot {
         let limits = Limits {

@@ -30,7 +30,7 @@ struct Answer<'a> {
 }
 
 /// Runs the command.
-pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
     let store = FolderStore::new(&args.dir);
     let manifest = store.manifest()?;

@@ -128,7 +128,7 @@ pub(super) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    pub fn new(
+    pub(crate) fn new(
         resolved: &'a Resolved,
         options: &'a ExportOptions,
         pool: &Arc<ThreadPool>,
@@ -165,7 +165,7 @@ impl<'a> Batches<'a> {
     }
 
     /// Says which files an earlier run finished.
-    pub fn keeping(mut self, finished: HashSet<FileKey>) -> Self {
+    pub(crate) fn keeping(mut self, finished: HashSet<FileKey>) -> Self {
         self.finished = finished;
         self
     }
@@ -175,7 +175,7 @@ impl<'a> Batches<'a> {
     ///
     /// # Errors
     /// Where the run cannot go on; a relation that fails is no such case.
-    pub fn run(mut self) -> Result<(), BatchError> {
+    pub(crate) fn run(mut self) -> Result<(), BatchError> {
         let _render = timings::phase(Phase::Render);
         let resolved = self.resolved;
         for collected in [false, true] {

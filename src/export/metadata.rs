@@ -7,7 +7,7 @@ use crate::pipeline::Edition;
 use crate::snapshot::{Catalog, TableName};
 
 /// What the metadata says beside the entities.
-pub struct Instance<'a> {
+pub(crate) struct Instance<'a> {
     /// The version of the GitLab that wrote the snapshot, with its suffix.
     pub version: &'a str,
     pub enterprise: bool,
@@ -17,7 +17,7 @@ pub struct Instance<'a> {
 }
 
 /// The file's content, before compression: one object, without a line end.
-pub fn content(instance: &Instance<'_>, entities: &[EntityEntry]) -> Vec<u8> {
+pub(crate) fn content(instance: &Instance<'_>, entities: &[EntityEntry]) -> Vec<u8> {
     let mapping: Map<String, Value> = entities
         .iter()
         .map(|entity| (entity.full_path.clone(), Value::from(entity.prefix.clone())))

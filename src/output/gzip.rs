@@ -11,7 +11,7 @@ use flate2::{Compress, Compression, FlushCompress};
 pub const PIECE: usize = 1 << 20;
 
 /// Magic, deflate, no flags, no time, no extra flags, unknown system (RFC 1952).
-pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// A last, empty block with fixed codes (RFC 1951): ends the deflate data behind a sync flush.
 const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
@@ -76,7 +76,7 @@ pub fn deflate(content: &[u8], level: GzipLevel) -> Piece {
 }
 
 /// What stands behind the pieces of a member: its last block, CRC-32 and length.
-pub fn trailer(crc: u32, length: u64) -> [u8; 10] {
+pub(crate) fn trailer(crc: u32, length: u64) -> [u8; 10] {
     let mut trailer = [0; 10];
     trailer[..2].copy_from_slice(&LAST_BLOCK);
     trailer[2..6].copy_from_slice(&crc.to_le_bytes());

@@ -12,7 +12,7 @@ use super::yaml::{Entries, Located, OneOrMany, Scalar};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "relexport pipeline")]
-pub struct PipelineFile {
+pub(crate) struct PipelineFile {
     /// The pipeline's name, as the manifest states it.
     pub pipeline: Located<String>,
     /// The tenant that is taken out.
@@ -40,7 +40,7 @@ pub struct PipelineFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Entity")]
-pub struct EntityFile {
+pub(crate) struct EntityFile {
     /// What the manifest calls one.
     pub kind: Located<String>,
     /// The table with a row per entity.
@@ -69,7 +69,7 @@ pub struct EntityFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Path")]
-pub struct PathFile {
+pub(crate) struct PathFile {
     pub table: Located<String>,
     /// Column with the entity's key.
     pub key: Located<String>,
@@ -85,7 +85,7 @@ pub struct PathFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Table")]
-pub struct TableFile {
+pub(crate) struct TableFile {
     /// The integer primary key column; `id` where it is not given.
     pub key: Option<Located<String>>,
     /// How columns are written whose type alone does not say it.
@@ -97,7 +97,7 @@ pub struct TableFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Value")]
-pub struct ValueFile {
+pub(crate) struct ValueFile {
     /// Integers are written as names; one without a name stays a number.
     pub names: Option<Located<NamesFile>>,
     /// NULL is written as this value.
@@ -115,7 +115,7 @@ pub struct ValueFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Relation")]
-pub struct RelationFile {
+pub(crate) struct RelationFile {
     /// `ee`: left out of a CE export.
     pub edition: Option<EditionFile>,
     /// What the file looks like; `lines` where it is not given, `object` for `maxima`.
@@ -148,7 +148,7 @@ pub struct RelationFile {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Node")]
-pub struct NodeFile {
+pub(crate) struct NodeFile {
     /// The shape that is taken in.
     pub r#use: Option<Located<String>>,
     /// `ee`: left out of a CE export.
@@ -182,7 +182,7 @@ pub struct NodeFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Through")]
-pub struct ThroughFile {
+pub(crate) struct ThroughFile {
     /// The join table; `link` then links its rows to the row above.
     pub table: Located<String>,
     /// Its column that refers to the node's row.
@@ -195,7 +195,7 @@ pub struct ThroughFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Computed")]
-pub struct ComputedFile {
+pub(crate) struct ComputedFile {
     /// The column whose value it is; a `?` behind it says that a snapshot may lack it.
     pub column: Option<Located<String>>,
     /// The names of the column's integers.
@@ -214,7 +214,7 @@ pub struct ComputedFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Instead")]
-pub struct InsteadFile {
+pub(crate) struct InsteadFile {
     /// Integer column of the row above.
     pub column: Located<String>,
     /// The objects, by value of that column.
@@ -225,7 +225,7 @@ pub struct InsteadFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Maximum")]
-pub struct MaximumFile {
+pub(crate) struct MaximumFile {
     /// `ee`: left out of a CE export.
     pub edition: Option<EditionFile>,
     pub table: Located<String>,
@@ -238,7 +238,7 @@ pub struct MaximumFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Collected")]
-pub struct CollectedFile {
+pub(crate) struct CollectedFile {
     /// The column that is referred to; the table's key where it is not given.
     pub key: Option<Located<String>>,
     /// Names of the referring columns, which count in every table, whether they are written or not.
@@ -252,7 +252,7 @@ pub struct CollectedFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Edition")]
-pub enum EditionFile {
+pub(crate) enum EditionFile {
     /// For EE only.
     Ee,
 }
@@ -261,7 +261,7 @@ pub enum EditionFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "ValueForm")]
-pub enum ValueFormFile {
+pub(crate) enum ValueFormFile {
     /// As GitLab writes them: times to the millisecond and with Z, infinities and NaN as null, numbers without trailing zeros.
     Gitlab,
     /// With all that the database knows: microseconds, infinities and NaN, every digit.
@@ -272,7 +272,7 @@ pub enum ValueFormFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Form")]
-pub enum FormFile {
+pub(crate) enum FormFile {
     /// One object a line.
     Lines,
     /// At most one object, without a line end.
@@ -282,4 +282,4 @@ pub enum FormFile {
 }
 
 /// An object of plain values, written in place of a row.
-pub type Constant = Entries<Scalar>;
+pub(crate) type Constant = Entries<Scalar>;

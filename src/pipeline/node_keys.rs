@@ -43,15 +43,15 @@ impl<'a> NodeKeys<'a> {
     }
 
     /// The relation as a whole has an edition; its node needs none.
-    pub fn edition(self) -> Option<EditionFile> {
+    pub(crate) fn edition(self) -> Option<EditionFile> {
         self.key(|_| None, |node| node.edition.as_ref()).copied()
     }
 
-    pub fn one(self) -> Option<&'a Located<String>> {
+    pub(crate) fn one(self) -> Option<&'a Located<String>> {
         self.holder(has_table)?.one.as_ref()
     }
 
-    pub fn many(self) -> Option<&'a Located<String>> {
+    pub(crate) fn many(self) -> Option<&'a Located<String>> {
         match self {
             NodeKeys::Relation(relation) => relation.table.as_ref(),
             NodeKeys::Node { .. } => self.holder(has_table)?.many.as_ref(),
@@ -59,55 +59,55 @@ impl<'a> NodeKeys<'a> {
     }
 
     /// False for rows that are not found by a link.
-    pub fn is_linked(self) -> bool {
+    pub(crate) fn is_linked(self) -> bool {
         match self {
             NodeKeys::Relation(relation) => relation.collected.is_none(),
             NodeKeys::Node { .. } => true,
         }
     }
 
-    pub fn is_top(self) -> bool {
+    pub(crate) fn is_top(self) -> bool {
         matches!(self, NodeKeys::Relation(_))
     }
 
-    pub fn link(self) -> Option<&'a Located<OneOrMany<LinkFile>>> {
+    pub(crate) fn link(self) -> Option<&'a Located<OneOrMany<LinkFile>>> {
         self.key(|relation| relation.link.as_ref(), |node| node.link.as_ref())
     }
 
-    pub fn filter(self) -> Option<&'a WhereFile> {
+    pub(crate) fn filter(self) -> Option<&'a WhereFile> {
         self.key(
             |relation| relation.r#where.as_ref(),
             |node| node.r#where.as_ref(),
         )
     }
 
-    pub fn through(self) -> Option<&'a Located<ThroughFile>> {
+    pub(crate) fn through(self) -> Option<&'a Located<ThroughFile>> {
         self.key(
             |relation| relation.through.as_ref(),
             |node| node.through.as_ref(),
         )
     }
 
-    pub fn order(self) -> impl Iterator<Item = &'a Located<String>> {
+    pub(crate) fn order(self) -> impl Iterator<Item = &'a Located<String>> {
         let order = self.key(|_| None, |node| node.order.as_ref());
         order.into_iter().flatten()
     }
 
-    pub fn only(self) -> Option<&'a ColumnList> {
+    pub(crate) fn only(self) -> Option<&'a ColumnList> {
         match self {
             NodeKeys::Relation(relation) => relation.only.as_ref(),
             NodeKeys::Node { .. } => self.holder(has_columns)?.only.as_ref(),
         }
     }
 
-    pub fn except(self) -> Option<&'a ColumnList> {
+    pub(crate) fn except(self) -> Option<&'a ColumnList> {
         match self {
             NodeKeys::Relation(relation) => relation.except.as_ref(),
             NodeKeys::Node { .. } => self.holder(has_columns)?.except.as_ref(),
         }
     }
 
-    pub fn computed(
+    pub(crate) fn computed(
         self,
     ) -> impl Iterator<Item = (&'a Located<String>, &'a Located<ComputedFile>)> {
         let computed = self.key(
@@ -117,11 +117,11 @@ impl<'a> NodeKeys<'a> {
         computed.into_iter().flat_map(Entries::iter)
     }
 
-    pub fn instead(self) -> Option<&'a InsteadFile> {
+    pub(crate) fn instead(self) -> Option<&'a InsteadFile> {
         self.key(|_| None, |node| node.instead.as_ref())
     }
 
-    pub fn nested(self) -> impl Iterator<Item = (&'a Located<String>, &'a NodeFile)> {
+    pub(crate) fn nested(self) -> impl Iterator<Item = (&'a Located<String>, &'a NodeFile)> {
         let nested = self.key(
             |relation| relation.nested.as_ref(),
             |node| node.nested.as_ref(),

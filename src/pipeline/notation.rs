@@ -11,11 +11,11 @@ use serde::{Deserialize, de};
 use super::yaml::{Entries, Located, Position, Scalar};
 
 /// Names for integers.
-pub type NameMap = ByInteger<String>;
+pub(crate) type NameMap = ByInteger<String>;
 
 /// A map with integers for keys.
 #[derive(Debug, Clone)]
-pub struct ByInteger<V>(pub Vec<(i64, V)>);
+pub(crate) struct ByInteger<V>(pub Vec<(i64, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for ByInteger<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -61,7 +61,7 @@ impl<V: JsonSchema> JsonSchema for ByInteger<V> {
 
 /// A set of names: one of the file's, by its name, or one written in place.
 #[derive(Debug, Clone)]
-pub enum NamesFile {
+pub(crate) enum NamesFile {
     Reference(String),
     Inline(NameMap),
 }
@@ -105,11 +105,11 @@ impl JsonSchema for NamesFile {
 }
 
 /// Tests on the columns of a row, all of which must hold.
-pub type WhereFile = Entries<Located<TestFile>>;
+pub(crate) type WhereFile = Entries<Located<TestFile>>;
 
 /// A test on one column.
 #[derive(Debug, Clone, PartialEq)]
-pub enum TestFile {
+pub(crate) enum TestFile {
     In(Vec<Scalar>),
     Null,
     NotNull,
@@ -226,7 +226,7 @@ impl JsonSchema for TestFile {
 
 /// `{ column of the row: column of the row above }`, and `where` for what else must hold.
 #[derive(Debug, Clone)]
-pub struct LinkFile {
+pub(crate) struct LinkFile {
     /// Pairs of columns as they are written; a right link has one.
     pub pairs: Vec<(Located<String>, Located<String>)>,
     pub filter: WhereFile,
@@ -234,7 +234,7 @@ pub struct LinkFile {
 
 impl LinkFile {
     /// Where the link stands, as far as its parts tell.
-    pub fn position(&self) -> Option<Position> {
+    pub(crate) fn position(&self) -> Option<Position> {
         self.pairs.first().map(|(child, _)| child.position)
     }
 }

@@ -11,14 +11,14 @@ use serde::{Deserialize, de};
 
 /// A place in a pipeline file; lines and columns count from 1, and both are 0 where the place is not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub(crate) struct Position {
     pub line: u64,
     pub column: u64,
 }
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub struct Located<T> {
+pub(crate) struct Located<T> {
     pub value: T,
     pub position: Position,
 }
@@ -57,7 +57,7 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 
 /// A map in the order of the file. The YAML reader has refused duplicate keys by the time that this is filled.
 #[derive(Debug, Clone)]
-pub struct Entries<V>(pub Vec<(Located<String>, V)>);
+pub(crate) struct Entries<V>(pub Vec<(Located<String>, V)>);
 
 impl<V> Default for Entries<V> {
     fn default() -> Self {
@@ -66,7 +66,7 @@ impl<V> Default for Entries<V> {
 }
 
 impl<V> Entries<V> {
-    pub fn iter(&self) -> impl Iterator<Item = (&Located<String>, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Located<String>, &V)> {
         self.0.iter().map(|(name, value)| (name, value))
     }
 }
@@ -111,7 +111,7 @@ impl<V: JsonSchema> JsonSchema for Entries<V> {
 
 /// A plain value: null, a boolean, an integer or a text.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Scalar {
+pub(crate) enum Scalar {
     Null,
     Boolean(bool),
     Integer(i64),
@@ -120,7 +120,7 @@ pub enum Scalar {
 
 impl Scalar {
     /// The value as JSON text, escaped as the records of an export are.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         match self {
             Scalar::Null => "null".to_owned(),
             Scalar::Boolean(value) => value.to_string(),
@@ -130,7 +130,7 @@ impl Scalar {
     }
 
     /// The value in PostgreSQL's text form; none for NULL.
-    pub fn to_sql(&self) -> Option<String> {
+    pub(crate) fn to_sql(&self) -> Option<String> {
         match self {
             Scalar::Null => None,
             Scalar::Boolean(value) => Some(if *value { "t" } else { "f" }.to_owned()),
@@ -199,7 +199,7 @@ impl JsonSchema for Scalar {
 
 /// One value or a list of them, as a list.
 #[derive(Debug, Clone)]
-pub struct OneOrMany<T>(pub Vec<T>);
+pub(crate) struct OneOrMany<T>(pub Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -247,7 +247,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 
 /// A JSON string as an export writes it: beyond JSON's own escapes also those that keep it harmless in HTML
 /// and JavaScript.
-pub fn json_string(text: &str) -> String {
+pub(crate) fn json_string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     // A string becomes JSON without fail; the quoted form never holds these characters outside of it.
     for c in serde_json::Value::from(text).to_string().chars() {

@@ -44,7 +44,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub fn new(entity: &Entity) -> Self {
+    pub(crate) fn new(entity: &Entity) -> Self {
         Directory {
             entity: entity.clone(),
             records: Map::default(),
@@ -59,7 +59,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where a key is no integer or a text is not UTF-8.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         table: &PlanTable,
         rows: &[u8],
@@ -160,7 +160,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where a name finds nothing, or something that is no entity.
-    pub fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
+    pub(crate) fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
         let mut keys = Vec::new();
         let doubt = |reason: &String| EntityError::BadRow {
             reason: format!("{reason}\n  repair the table, and dump it again"),
@@ -209,7 +209,7 @@ impl Directory {
     }
 
     /// Keys that a path names, but whose rows have not been seen.
-    pub fn strangers(&self) -> BTreeSet<i64> {
+    pub(crate) fn strangers(&self) -> BTreeSet<i64> {
         let current = self.paths.iter().flat_map(|paths| paths.keys());
         let former = self.more_paths.iter().flatten().map(|(id, _)| id);
         let known = |id: &i64| self.records.contains_key(id) || self.others.contains(id);
@@ -221,7 +221,7 @@ impl Directory {
     }
 
     /// Entities for which no table of current paths has said a path.
-    pub fn without_path(&self) -> BTreeSet<i64> {
+    pub(crate) fn without_path(&self) -> BTreeSet<i64> {
         let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
         self.records
             .keys()

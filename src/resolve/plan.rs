@@ -17,10 +17,12 @@ mod undefined;
 pub use error::PlanError;
 #[cfg(test)]
 pub(super) use ids::Id;
-pub use ids::{HopId, IdVec, SlotId, TableId};
+pub(crate) use ids::SlotId;
+pub use ids::{HopId, IdVec, TableId};
+pub(crate) use model::Hop;
 pub use model::{
-    Hop, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation,
-    PlanSource, PlanTable, Reach, ReachedFrom, SlotSource, Through, no_table,
+    LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanSource,
+    PlanTable, Reach, ReachedFrom, SlotSource, Through, no_table,
 };
 pub use planner::plan;
 pub use selection::{Relations, Selection, entity_tables};

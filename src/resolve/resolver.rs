@@ -72,7 +72,7 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    pub fn new(
+    pub(crate) fn new(
         plan: Plan,
         catalog: Arc<Catalog>,
         entity: &Entity,
@@ -108,18 +108,18 @@ impl Resolver {
     }
 
     /// Takes tables without data as empty ones.
-    pub fn allow_missing(&mut self) {
+    pub(crate) fn allow_missing(&mut self) {
         self.allow_missing = true;
     }
 
     /// Takes a table as complete only at the snapshot's end: for a snapshot whose tables stand in several places.
-    pub fn seal_late(&mut self) {
+    pub(crate) fn seal_late(&mut self) {
         self.seal_early = false;
     }
 
     /// Seals the entity slots as far as they are known before any row: with the keys that the user named, or, if
     /// `candidates` says that rows may go by before the entities are known, with every key.
-    pub fn begin(&mut self, candidates: bool) {
+    pub(crate) fn begin(&mut self, candidates: bool) {
         let keys = match self.choice.keys() {
             Some(keys) => Some(KeySet::Only(keys.into_iter().collect())),
             None if candidates || self.choice == Choice::All => Some(KeySet::Any),
@@ -140,7 +140,7 @@ impl Resolver {
     }
 
     /// The table of the plan that these rows belong to.
-    pub fn table(&self, name: &TableName) -> Option<TableId> {
+    pub(crate) fn table(&self, name: &TableName) -> Option<TableId> {
         self.plan.table(name)
     }
 
@@ -151,7 +151,7 @@ impl Resolver {
 
     /// True if no row of the table needs to wait for another table: the keys of every hop onto it are known, or
     /// come from rows of its own (a parent in the same table).
-    pub fn is_ready(&self, table: TableId) -> bool {
+    pub(crate) fn is_ready(&self, table: TableId) -> bool {
         self.plan.hops_onto(table).all(|hop| {
             let sources = self.plan.slots[self.plan.hops[hop].slot].hops();
             let own = |source: &HopId| self.plan.hops[*source].table == table;
@@ -160,19 +160,19 @@ impl Resolver {
     }
 
     /// True if the keys of some hop onto the table are known.
-    pub fn is_begun(&self, table: TableId) -> bool {
+    pub(crate) fn is_begun(&self, table: TableId) -> bool {
         let mut hops = self.plan.hops_onto(table);
         hops.any(|hop| self.keys_of(hop).is_some())
     }
 
     /// Number of hops onto the table whose keys are not known yet.
-    pub fn open_hops(&self, table: TableId) -> usize {
+    pub(crate) fn open_hops(&self, table: TableId) -> usize {
         let hops = self.plan.hops_onto(table);
         hops.filter(|hop| self.keys_of(*hop).is_none()).count()
     }
 
     /// True if every table of the plan has gone by.
-    pub fn is_through(&self) -> bool {
+    pub(crate) fn is_through(&self) -> bool {
         self.tables.iter().all(TableState::is_gone)
     }
 
@@ -180,7 +180,7 @@ impl Resolver {
     ///
     /// # Errors
     /// [`ResolveError::Reappeared`] if rows were decided as if the table had been complete before.
-    pub fn begin_table(
+    pub(crate) fn begin_table(
         &mut self,
         table: TableId,
         head: &Arc<BlockHead>,
@@ -275,12 +275,12 @@ impl Resolver {
     }
 
     /// The data of a table cannot be read: what is made of it fails.
-    pub fn table_broken(&mut self, table: TableId, reason: String) {
+    pub(crate) fn table_broken(&mut self, table: TableId, reason: String) {
         self.tables[table].broken(reason);
     }
 
     /// The data of a table, or of a partition of it, is not in the snapshot.
-    pub fn table_without_data(&mut self, table: TableId, name: TableName) {
+    pub(crate) fn table_without_data(&mut self, table: TableId, name: TableName) {
         self.tables[table].without_data.insert(name);
     }
 
@@ -289,7 +289,7 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::rows`]; also if a wanted entity turns out not to exist.
-    pub fn table_left(&mut self, table: TableId) -> Result<(), ResolveError> {
+    pub(crate) fn table_left(&mut self, table: TableId) -> Result<(), ResolveError> {
         match self.seal_early && !self.plan.tables[table].in_parts {
             true => self.table_gone(table),
             false => self.drain(),
@@ -300,7 +300,7 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::table_left`].
-    pub fn table_gone(&mut self, table: TableId) -> Result<(), ResolveError> {
+    pub(crate) fn table_gone(&mut self, table: TableId) -> Result<(), ResolveError> {
         self.drain()?;
         self.tables[table].close();
         self.settle()

@@ -20,7 +20,7 @@ use super::plan::{HopId, PlanTable, SlotId};
 use row::{CopyRow, CsvRow, FieldTest, Row};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
-pub use head_error::HeadError;
+pub(crate) use head_error::HeadError;
 
 /// What to do with the rows of one table under one head.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// All tables that the plan reads, for so many reading threads.
-    pub fn new(plan: &Plan, source: &dyn TableSource, readers: usize) -> Self {
+    pub(crate) fn new(plan: &Plan, source: &dyn TableSource, readers: usize) -> Self {
         let tables = plan.tables.ids();
         let unread: BTreeSet<TableId> = tables.filter(|table| plan.is_read(*table)).collect();
         let size = |table: &TableId| -> u64 {
@@ -46,7 +46,7 @@ impl Schedule {
     /// keys of everything else; then always those whose parents are known. A large table does not wait
     /// for its parents while a reader is idle. Where nothing is being read and no table's parents are known
     /// (trees that come back to each other's tables), it is the one that has to stage for the fewest hops.
-    pub fn next(&mut self, plan: &Plan, resolver: &Resolver) -> Vec<TableId> {
+    pub(crate) fn next(&mut self, plan: &Plan, resolver: &Resolver) -> Vec<TableId> {
         let of = |wanted: &dyn Fn(TableId) -> bool| -> Vec<TableId> {
             let tables = self.unread.iter().copied();
             tables.filter(|table| wanted(*table)).collect()
@@ -79,12 +79,12 @@ impl Schedule {
     }
 
     /// So many parts of a table are being read.
-    pub fn started(&mut self, table: TableId, parts: usize) {
+    pub(crate) fn started(&mut self, table: TableId, parts: usize) {
         self.running.insert(table, parts);
     }
 
     /// A part of a table has been read; true where it was the last.
-    pub fn ended(&mut self, table: TableId) -> bool {
+    pub(crate) fn ended(&mut self, table: TableId) -> bool {
         let left = self.running.get(&table).map_or(0, |parts| parts - 1);
         match left {
             0 => self.running.remove(&table),
@@ -94,12 +94,12 @@ impl Schedule {
     }
 
     /// True while parts are being read.
-    pub fn is_reading(&self) -> bool {
+    pub(crate) fn is_reading(&self) -> bool {
         !self.running.is_empty()
     }
 
     /// True where every table has been opened.
-    pub fn is_through(&self) -> bool {
+    pub(crate) fn is_through(&self) -> bool {
         self.unread.is_empty()
     }
 

@@ -13,7 +13,7 @@ use crate::io_error::at;
 const LENGTH: usize = 4;
 
 /// Rows of one table that wait, in the order in which they went by.
-pub struct Stage {
+pub(crate) struct Stage {
     file: BufWriter<File>,
     /// The folder that the file lies in, for messages.
     folder: PathBuf,
@@ -26,7 +26,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn new(temp_dir: &Path) -> io::Result<Self> {
+    pub(crate) fn new(temp_dir: &Path) -> io::Result<Self> {
         Ok(Stage {
             file: BufWriter::new(tempfile::tempfile_in(temp_dir).map_err(at(temp_dir))?),
             folder: temp_dir.to_owned(),
@@ -38,7 +38,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn push(&mut self, packed: &[u8]) -> io::Result<()> {
+    pub(crate) fn push(&mut self, packed: &[u8]) -> io::Result<()> {
         let length = u32::try_from(packed.len())
             .map_err(|_| io::Error::other("a staged block of 4 GiB or more"))?;
         let mut write = |bytes: &[u8]| self.file.write_all(bytes).map_err(at(&self.folder));
@@ -52,7 +52,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the file cannot be written or read.
-    pub fn blocks(&mut self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + '_> {
+    pub(crate) fn blocks(&mut self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + '_> {
         let named = at(&self.folder);
         self.file.flush().map_err(&named)?;
         let mut file = self.file.get_ref();
@@ -78,7 +78,7 @@ impl Stage {
 }
 
 /// Packs rows for a stage.
-pub fn pack(rows: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(rows: &[u8]) -> Vec<u8> {
     lz4_flex::compress_prepend_size(rows)
 }
 
@@ -86,7 +86,7 @@ pub fn pack(rows: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// When the bytes are not what `pack` made: the temp file was damaged.
-pub fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     lz4_flex::decompress_size_prepended(packed).map_err(|error| {
         io::Error::other(format!(
             "the temp file with staged rows is damaged: {error}"

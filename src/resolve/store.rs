@@ -28,7 +28,7 @@ const SEGMENT: usize = 1 << 20;
 const LENGTH: usize = 4;
 
 /// Bytes of an index entry, for the account of memory.
-pub const ENTRY_SIZE: usize = size_of::<Entry>();
+pub(crate) const ENTRY_SIZE: usize = size_of::<Entry>();
 
 enum Segment {
     Memory(Vec<u8>),

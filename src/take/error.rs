@@ -9,7 +9,7 @@ use crate::snapshot::SnapshotError;
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
-pub enum TakeError {
+pub(crate) enum TakeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The source cannot even be opened; the message names it.

@@ -10,14 +10,14 @@ use crate::output::atomic;
 use crate::snapshot::{Described, DescribedSchema};
 
 /// The version of this file's form.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// Name of the file with the tables' definitions.
 pub(super) const SCHEMA: &str = "schema.sql";
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub(crate) struct Taken {
     pub snapshot_version: u32,
     pub generator: String,
     /// When it was complete.
@@ -30,7 +30,7 @@ pub struct Taken {
 
 /// What it was taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceEntry {
+pub(crate) struct SourceEntry {
     pub kind: String,
     /// As the manifest of an export names it; never with a password.
     pub source: String,
@@ -38,7 +38,7 @@ pub struct SourceEntry {
 
 /// Why it cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
+pub(crate) enum ManifestError {
     #[error("cannot read {path}: {source}\n  is this a folder of `relexport snapshot take`?")]
     Io { path: String, source: io::Error },
     #[error(
@@ -71,7 +71,7 @@ struct Head {
 ///
 /// # Errors
 /// Where the file is missing, is something else, or has another version.
-pub fn read(folder: &Path) -> Result<Taken, ManifestError> {
+pub(crate) fn read(folder: &Path) -> Result<Taken, ManifestError> {
     let path = folder.join(Described::FILE_NAME);
     let shown = path.display().to_string();
     let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io {

@@ -12,7 +12,7 @@ use crate::resolve::{Choice, Limits};
 use crate::snapshot::{OpenOptions, Spec, TableName};
 
 /// What is to be taken, from where, to where.
-pub struct TakeRequest {
+pub(crate) struct TakeRequest {
     pub from: Spec,
     pub open: OpenOptions,
     pub out: PathBuf,
@@ -38,7 +38,7 @@ impl TakeRequest {
 }
 
 /// Told how far the taking is.
-pub trait TakeObserver {
+pub(crate) trait TakeObserver {
     /// The source is about to be read: so many bytes, and how many have been read so far.
     fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>);
     /// The data of a table goes by.

@@ -27,7 +27,10 @@ const SNAPSHOT: Holding = Holding {
 ///
 /// # Errors
 /// Where it is not complete, for whatever reason; nothing is left then.
-pub fn take(request: &TakeRequest, observer: &mut dyn TakeObserver) -> Result<Taken, TakeError> {
+pub(crate) fn take(
+    request: &TakeRequest,
+    observer: &mut dyn TakeObserver,
+) -> Result<Taken, TakeError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Scan);
     // A place that can never be right, or is another run's, is told before anything is read.

@@ -39,7 +39,7 @@ struct ListedFile<'a> {
 ///
 /// # Errors
 /// Where the folder cannot be listed; files that cannot be read are problems.
-pub fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result<Verified> {
+pub(crate) fn verify(folder: &Path, taken: &Taken, read: &Arc<AtomicU64>) -> io::Result<Verified> {
     let mut problems = Vec::new();
     let mut wrong = |message: String| {
         problems.push(Problem {

@@ -1,18 +1,18 @@
 //! What tests share: `use crate::support::*` for the program, the fixture and the folder of an export; the rest by name.
 
-pub mod api;
-pub mod archive;
-pub mod cli;
-pub mod keyed;
-pub mod live;
-pub mod server;
+pub(crate) mod api;
+pub(crate) mod archive;
+pub(crate) mod cli;
+pub(crate) mod keyed;
+pub(crate) mod live;
+pub(crate) mod server;
 
 mod fixture;
 mod folder;
 mod patience;
 mod program;
 
-pub use fixture::*;
-pub use folder::*;
-pub use patience::*;
-pub use program::*;
+pub(crate) use fixture::*;
+pub(crate) use folder::*;
+pub(crate) use patience::*;
+pub(crate) use program::*;

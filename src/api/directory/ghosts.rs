@@ -23,7 +23,7 @@ const PIPELINE: &str = include_str!("../../../pipelines/ghosts.yml");
 ///
 /// # Errors
 /// Where the snapshot cannot be read, or does not say who is a ghost.
-pub fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, DirectoryError> {
+pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, DirectoryError> {
     let file_error = |source| DirectoryError::File {
         path: path.display().to_string(),
         source,

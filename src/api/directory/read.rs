@@ -27,7 +27,7 @@ const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");
 
 /// Why there is no directory.
 #[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
+pub(crate) enum DirectoryError {
     #[error(transparent)]
     Open(Box<SnapshotError>),
     #[error(transparent)]
@@ -69,7 +69,7 @@ impl From<ResolveError> for DirectoryError {
 }
 
 /// What decides the directory.
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     pub snapshot: &'a Spec,
     /// The pipeline that is served.
     pub pipeline: &'a Pipeline,
@@ -85,7 +85,7 @@ pub struct Source<'a> {
 ///
 /// # Errors
 /// Where the snapshot cannot be read, or lacks groups, or the file cannot be written.
-pub fn read(source: &Source<'_>, path: &Path) -> Result<Directory, DirectoryError> {
+pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Directory, DirectoryError> {
     let file_error = |source| DirectoryError::File {
         path: path.display().to_string(),
         source,

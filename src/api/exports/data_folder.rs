@@ -22,7 +22,7 @@ use crate::output::{Lock, LockError};
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DataFolderError {
+pub(crate) enum DataFolderError {
     #[error(
         "the data folder {path} is in use by another server{holder}\n  name another one with --data"
     )]
@@ -46,7 +46,7 @@ impl Failure for DataFolderError {
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunRequest {
+pub(crate) struct RunRequest {
     /// When it was asked for, by group.
     pub groups: BTreeMap<i64, String>,
     pub batched: bool,
@@ -60,13 +60,13 @@ pub struct RunRequest {
 }
 
 /// The part of the data folder that belongs to what is served.
-pub struct SnapshotFolder {
+pub(crate) struct SnapshotFolder {
     root: PathBuf,
     _data: DataFolder,
 }
 
 /// The data folder, held as long as the server runs.
-pub struct DataFolder {
+pub(crate) struct DataFolder {
     path: PathBuf,
     /// `None` on a file system without locks.
     _lock: Option<Lock>,
@@ -77,7 +77,7 @@ impl DataFolder {
     ///
     /// # Errors
     /// Where another server uses it, and those of the file system.
-    pub fn take(path: &Path) -> Result<DataFolder, DataFolderError> {
+    pub(crate) fn take(path: &Path) -> Result<DataFolder, DataFolderError> {
         let io = |source| DataFolderError::Io {
             path: path.display().to_string(),
             source,
@@ -104,7 +104,10 @@ impl SnapshotFolder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(data: DataFolder, fingerprint: &str) -> Result<SnapshotFolder, DataFolderError> {
+    pub(crate) fn open(
+        data: DataFolder,
+        fingerprint: &str,
+    ) -> Result<SnapshotFolder, DataFolderError> {
         let root = data.path.join(fingerprint);
         fs::create_dir_all(root.join("exports")).map_err(|source| DataFolderError::Io {
             path: data.path.display().to_string(),
@@ -114,12 +117,12 @@ impl SnapshotFolder {
     }
 
     /// The file with the groups of the snapshot.
-    pub fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.root.join("directory.ndjson")
     }
 
     /// The file with the users that stand for deleted ones.
-    pub fn ghosts(&self) -> PathBuf {
+    pub(crate) fn ghosts(&self) -> PathBuf {
         self.root.join("ghosts.json")
     }
 
@@ -128,7 +131,7 @@ impl SnapshotFolder {
     }
 
     /// The folder of a run.
-    pub fn run(&self, number: u64) -> PathBuf {
+    pub(crate) fn run(&self, number: u64) -> PathBuf {
         self.exports().join(number.to_string())
     }
 
@@ -137,7 +140,7 @@ impl SnapshotFolder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn runs(&self) -> io::Result<(Vec<(u64, RunRequest)>, u64)> {
+    pub(crate) fn runs(&self) -> io::Result<(Vec<(u64, RunRequest)>, u64)> {
         let mut runs = Vec::new();
         let mut last = 0;
         for entry in fs::read_dir(self.exports())? {
@@ -174,7 +177,7 @@ impl SnapshotFolder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn write(&self, number: u64, request: &RunRequest) -> io::Result<()> {
+    pub(crate) fn write(&self, number: u64, request: &RunRequest) -> io::Result<()> {
         let folder = self.run(number);
         if !folder.exists() {
             fs::create_dir(&folder)?;
@@ -191,7 +194,7 @@ fn request_file(folder: &Path) -> PathBuf {
 }
 
 /// The output folder of a run's folder.
-pub fn files(folder: &Path) -> PathBuf {
+pub(crate) fn files(folder: &Path) -> PathBuf {
     folder.join("files")
 }
 

@@ -12,7 +12,7 @@ use crate::export::{BatchObserver, Expected, ExportObserver};
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Phase {
+pub(crate) enum Phase {
     Waiting,
     Reading,
     Rendering,
@@ -21,7 +21,7 @@ pub enum Phase {
 
 /// Time and bytes of a relation of a group.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RelationProgress {
+pub(crate) struct RelationProgress {
     /// Top-level rows that it will have, and those that have been rendered.
     pub rows: u64,
     pub rendered: u64,
@@ -34,7 +34,7 @@ pub struct RelationProgress {
 
 /// What is known of a run for one of its groups.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GroupProgress {
+pub(crate) struct GroupProgress {
     pub phase: Phase,
     /// Bytes of the snapshot, of how many, where that is known.
     pub read_bytes: u64,
@@ -52,7 +52,7 @@ pub struct GroupProgress {
 
 /// What is kept when the run is over.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Timing {
+pub(crate) struct Timing {
     pub reading_ms: u64,
     pub elapsed_ms: u64,
     pub read_bytes: u64,
@@ -72,7 +72,7 @@ struct Inner {
 }
 
 /// Told by the engine, asked by requests.
-pub struct Progress(Mutex<Inner>);
+pub(crate) struct Progress(Mutex<Inner>);
 
 impl Default for Progress {
     fn default() -> Self {
@@ -96,7 +96,7 @@ impl Inner {
 
 impl Progress {
     /// That of a run that an earlier server finished.
-    pub fn ended(timing: Timing) -> Self {
+    pub(crate) fn ended(timing: Timing) -> Self {
         let progress = Progress::default();
         progress.with(|inner| {
             inner.phase = Phase::Ended;
@@ -112,7 +112,7 @@ impl Progress {
     }
 
     /// The run begins.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.with(|inner| {
             inner.started = Instant::now();
             inner.phase = Phase::Reading;
@@ -121,7 +121,7 @@ impl Progress {
     }
 
     /// The run is over. Returns what is to be kept.
-    pub fn end(&self) -> Timing {
+    pub(crate) fn end(&self) -> Timing {
         self.with(|inner| {
             inner.phase = Phase::Ended;
             inner.table = None;
@@ -132,7 +132,7 @@ impl Progress {
     }
 
     /// Rows and bytes of NDJSON so far.
-    pub fn totals(&self) -> (u64, u64) {
+    pub(crate) fn totals(&self) -> (u64, u64) {
         self.with(|inner| {
             let relations = inner.timing.relations.values().flat_map(BTreeMap::values);
             let bytes = relations.map(|relation| relation.bytes).sum();
@@ -141,7 +141,7 @@ impl Progress {
     }
 
     /// As one of the run's groups sees it, by the group's position in the manifest.
-    pub fn of(&self, entity: Option<usize>) -> GroupProgress {
+    pub(crate) fn of(&self, entity: Option<usize>) -> GroupProgress {
         self.with(|inner| {
             let running = matches!(inner.phase, Phase::Reading | Phase::Rendering);
             let elapsed = if running {
@@ -172,7 +172,7 @@ impl Progress {
 }
 
 /// Passes on what the engine tells.
-pub struct Watch<'a>(pub &'a Progress);
+pub(crate) struct Watch<'a>(pub &'a Progress);
 
 impl ExportObserver for Watch<'_> {
     fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>) {

@@ -14,7 +14,7 @@ use crate::output::now;
 
 /// What a group has.
 #[derive(Clone, Default)]
-pub struct GroupRuns {
+pub(crate) struct GroupRuns {
     /// The run that was asked for last.
     pub newest: Option<Arc<Run>>,
     /// The last run with everything of the group in it.
@@ -23,7 +23,7 @@ pub struct GroupRuns {
 
 /// Why an export is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum QueueFull {
+pub(crate) enum QueueFull {
     #[error("the queue is full")]
     Full,
     #[error("the server is ending")]
@@ -43,7 +43,7 @@ struct Inner {
 }
 
 /// Runs that wait, run and are over.
-pub struct Queue {
+pub(crate) struct Queue {
     folder: SnapshotFolder,
     /// Groups that may wait.
     room: usize,
@@ -59,7 +59,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(folder: SnapshotFolder, room: usize) -> io::Result<Queue> {
+    pub(crate) fn open(folder: SnapshotFolder, room: usize) -> io::Result<Queue> {
         let mut inner = Inner::default();
         let mut known = RunsByGroup::new();
         let mut all = Vec::new();
@@ -97,7 +97,7 @@ impl Queue {
         })
     }
 
-    pub fn folder(&self) -> &SnapshotFolder {
+    pub(crate) fn folder(&self) -> &SnapshotFolder {
         &self.folder
     }
 
@@ -114,7 +114,12 @@ impl Queue {
     ///
     /// # Errors
     /// Where the queue is full or closed, or the request cannot be written; nothing has changed then.
-    pub fn ask(&self, wanted: &[i64], batched: bool, batch_size: u32) -> Result<(), QueueFull> {
+    pub(crate) fn ask(
+        &self,
+        wanted: &[i64],
+        batched: bool,
+        batch_size: u32,
+    ) -> Result<(), QueueFull> {
         let at = now();
         let mut inner = self.lock();
         if inner.closed {
@@ -206,7 +211,7 @@ impl Queue {
     ///
     /// # Errors
     /// Where a request cannot be rewritten; the groups that are not taken back by then stay.
-    pub fn cancel(&self, groups: &[i64]) -> io::Result<usize> {
+    pub(crate) fn cancel(&self, groups: &[i64]) -> io::Result<usize> {
         let mut inner = self.lock();
         let wanted: BTreeSet<i64> = groups.iter().copied().collect();
         let mut count = 0;
@@ -260,18 +265,18 @@ impl Queue {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn keep(&self, run: &Run) -> io::Result<()> {
+    pub(crate) fn keep(&self, run: &Run) -> io::Result<()> {
         let _inner = self.lock();
         self.folder.write(run.number, &run.request())
     }
 
     /// What a group has.
-    pub fn runs_of(&self, group: i64) -> GroupRuns {
+    pub(crate) fn runs_of(&self, group: i64) -> GroupRuns {
         self.known().get(&group).cloned().unwrap_or_default()
     }
 
     /// How many groups wait before this run begins; `None` where it does not wait.
-    pub fn place_of(&self, run: &Arc<Run>) -> Option<usize> {
+    pub(crate) fn place_of(&self, run: &Arc<Run>) -> Option<usize> {
         let inner = self.lock();
         let at = inner
             .waiting
@@ -281,7 +286,7 @@ impl Queue {
     }
 
     /// Waits for a run to begin; `None` when the server ends.
-    pub fn next(&self) -> Option<Arc<Run>> {
+    pub(crate) fn next(&self) -> Option<Arc<Run>> {
         let mut inner = self.lock();
         loop {
             if inner.closed {
@@ -301,7 +306,7 @@ impl Queue {
     }
 
     /// A run is over, or waits again where the server ends before it.
-    pub fn ended(&self, run: &Arc<Run>) {
+    pub(crate) fn ended(&self, run: &Arc<Run>) {
         let mut inner = self.lock();
         inner.running.retain(|running| !Arc::ptr_eq(running, run));
         if run.state() == State::Waiting {
@@ -332,14 +337,14 @@ impl Queue {
     }
 
     /// Nobody needs this run any more, and it came to nothing.
-    pub fn dropped(&self, run: &Arc<Run>) {
+    pub(crate) fn dropped(&self, run: &Arc<Run>) {
         let mut inner = self.lock();
         inner.running.retain(|running| !Arc::ptr_eq(running, run));
         run.doom();
     }
 
     /// No run begins from now on, and those that run end early.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
         for run in &inner.running {
@@ -349,19 +354,19 @@ impl Queue {
         self.wake.notify_all();
     }
 
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
     /// What every group has, of those that were ever asked for.
-    pub fn all(&self) -> Vec<(i64, GroupRuns)> {
+    pub(crate) fn all(&self) -> Vec<(i64, GroupRuns)> {
         let known = self.known();
         let groups = known.iter();
         groups.map(|(group, runs)| (*group, runs.clone())).collect()
     }
 
     /// How many groups wait and run.
-    pub fn counts(&self) -> (usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize) {
         let inner = self.lock();
         (groups(inner.waiting.iter()), groups(inner.running.iter()))
     }

@@ -22,7 +22,7 @@ const TIMING: &str = "timing.json";
 
 /// Where a run is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Waiting,
     Running,
     /// It is over; whether everything is there its manifest says.
@@ -32,7 +32,7 @@ pub enum State {
 }
 
 /// What a run came to.
-pub enum RunOutcome {
+pub(crate) enum RunOutcome {
     /// To files, some of whose relations may have failed.
     Exported(Arc<Manifest>),
     /// To nothing, for this reason.
@@ -49,7 +49,7 @@ struct Inner {
 }
 
 /// One read of the snapshot.
-pub struct Run {
+pub(crate) struct Run {
     pub number: u64,
     folder: PathBuf,
     /// The engine's output.
@@ -66,7 +66,7 @@ pub struct Run {
 
 impl Run {
     /// A run that is to come.
-    pub fn new(number: u64, folder: PathBuf, request: RunRequest) -> Run {
+    pub(crate) fn new(number: u64, folder: PathBuf, request: RunRequest) -> Run {
         Run {
             number,
             store: Arc::new(FolderStore::new(data_folder::files(&folder))),
@@ -87,7 +87,7 @@ impl Run {
     }
 
     /// A run that an earlier server left: over, failed, or to be run again.
-    pub fn found(number: u64, folder: PathBuf, request: RunRequest) -> Run {
+    pub(crate) fn found(number: u64, folder: PathBuf, request: RunRequest) -> Run {
         let timing = fs::read(folder.join(TIMING))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -116,12 +116,12 @@ impl Run {
     }
 
     /// The files that the engine wrote.
-    pub fn contents(&self) -> &dyn Contents {
+    pub(crate) fn contents(&self) -> &dyn Contents {
         &*self.store
     }
 
     /// Where the engine writes to.
-    pub fn store(&self) -> Arc<dyn Store> {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store) as Arc<dyn Store>
     }
 
@@ -129,25 +129,25 @@ impl Run {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn clear(&self) -> io::Result<()> {
+    pub(crate) fn clear(&self) -> io::Result<()> {
         fs::remove_dir_all(data_folder::files(&self.folder))
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.lock().state.clone()
     }
 
-    pub fn request(&self) -> RunRequest {
+    pub(crate) fn request(&self) -> RunRequest {
         self.lock().request.clone()
     }
 
     /// When the export of a group was asked for.
-    pub fn accepted_at(&self, group: i64) -> Option<String> {
+    pub(crate) fn accepted_at(&self, group: i64) -> Option<String> {
         self.lock().request.groups.get(&group).cloned()
     }
 
     /// The groups whose newest export this is.
-    pub fn groups(&self) -> Vec<i64> {
+    pub(crate) fn groups(&self) -> Vec<i64> {
         let inner = self.lock();
         let groups = inner.request.groups.keys();
         groups
@@ -157,19 +157,19 @@ impl Run {
     }
 
     /// One group more. Only of a run that waits.
-    pub fn add(&self, group: i64, at: String) {
+    pub(crate) fn add(&self, group: i64, at: String) {
         let mut inner = self.lock();
         inner.superseded.remove(&group);
         inner.request.groups.insert(group, at);
     }
 
     /// Takes a group out of the run.
-    pub fn remove(&self, group: i64) {
+    pub(crate) fn remove(&self, group: i64) {
         self.lock().request.groups.remove(&group);
     }
 
     /// A newer run exports the group, too. Where that is so of every group, the run is for nobody.
-    pub fn supersede(&self, group: i64) -> bool {
+    pub(crate) fn supersede(&self, group: i64) -> bool {
         let mut inner = self.lock();
         inner.superseded.insert(group);
         let Inner {
@@ -189,7 +189,7 @@ impl Run {
     }
 
     /// The run begins, once more where an earlier server began it.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let mut inner = self.lock();
         inner.state = State::Running;
         inner.request.attempts += 1;
@@ -199,14 +199,14 @@ impl Run {
     }
 
     /// The run waits again: the server ends before it. It did not fail, so it was no attempt.
-    pub fn wait_again(&self) {
+    pub(crate) fn wait_again(&self) {
         let mut inner = self.lock();
         inner.state = State::Waiting;
         inner.request.attempts = inner.request.attempts.saturating_sub(1);
     }
 
     /// The run is over.
-    pub fn end(&self, outcome: RunOutcome) -> Timing {
+    pub(crate) fn end(&self, outcome: RunOutcome) -> Timing {
         let mut inner = self.lock();
         match outcome {
             RunOutcome::Exported(manifest) => {
@@ -223,7 +223,7 @@ impl Run {
     }
 
     /// Keeps the times of a run that is over. Nobody needs them, so a full disk is no harm.
-    pub fn keep(&self, timing: &Timing) {
+    pub(crate) fn keep(&self, timing: &Timing) {
         let written = serde_json::to_vec(timing)
             .map_err(io::Error::from)
             .and_then(|json| fs::write(self.folder.join(TIMING), json));
@@ -233,7 +233,7 @@ impl Run {
     }
 
     /// The manifest as it is now; `None` where there is none yet, or none any more.
-    pub fn manifest(&self) -> Option<Arc<Manifest>> {
+    pub(crate) fn manifest(&self) -> Option<Arc<Manifest>> {
         let mut inner = self.lock();
         if inner.state == State::Running && inner.read_at.is_none_or(|at| at.elapsed() >= FRESH) {
             if let Ok(manifest) = self.store.manifest() {
@@ -245,14 +245,14 @@ impl Run {
     }
 
     /// True where everything of a group is there.
-    pub fn is_complete_for(&self, group: i64) -> bool {
+    pub(crate) fn is_complete_for(&self, group: i64) -> bool {
         let over = self.over();
         let entity = over.as_deref().and_then(|found| entity(found, group));
         entity.is_some_and(|(_, entity)| is_complete(entity))
     }
 
     /// The groups of which everything is there.
-    pub fn complete_groups(&self) -> HashSet<i64> {
+    pub(crate) fn complete_groups(&self) -> HashSet<i64> {
         let over = self.over();
         let entities = over.iter().flat_map(|found| &found.entities);
         let complete = entities.filter(|entity| is_complete(entity));
@@ -267,7 +267,7 @@ impl Run {
     }
 
     /// The folder goes away as soon as nobody uses the run any more.
-    pub fn doom(&self) {
+    pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Relaxed);
     }
 }
@@ -278,7 +278,7 @@ fn is_complete(entity: &EntityEntry) -> bool {
 }
 
 /// The entry of a group in a manifest, and its position.
-pub fn entity(manifest: &Manifest, group: i64) -> Option<(usize, &EntityEntry)> {
+pub(crate) fn entity(manifest: &Manifest, group: i64) -> Option<(usize, &EntityEntry)> {
     let mut entities = manifest.entities.iter().enumerate();
     entities.find(|(_, entity)| entity.id == EntityId::from(group))
 }
@@ -298,7 +298,7 @@ impl Drop for Run {
 }
 
 /// Takes a run's folder away. Open downloads go on; what remains is found when the server starts next.
-pub fn remove(folder: &Path) {
+pub(crate) fn remove(folder: &Path) {
     if let Err(error) = fs::remove_dir_all(folder) {
         tracing::warn!("cannot take away {}: {error}", folder.display());
     }

@@ -30,7 +30,7 @@ const ATTEMPTS: u32 = 3;
 
 /// What all exports have in common.
 #[derive(Clone)]
-pub struct Engine {
+pub(crate) struct Engine {
     pub snapshot: Spec,
     /// The snapshot's fingerprint when the server started.
     pub fingerprint: Option<String>,
@@ -55,14 +55,14 @@ struct Worker {
 }
 
 /// The running threads.
-pub struct Workers(Vec<JoinHandle<()>>);
+pub(crate) struct Workers(Vec<JoinHandle<()>>);
 
 impl Workers {
     /// Starts so many threads.
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn start(
+    pub(crate) fn start(
         jobs: usize,
         engine: &Engine,
         queue: &Arc<Queue>,
@@ -88,7 +88,7 @@ impl Workers {
     }
 
     /// Waits until every thread has ended; after [`Queue::close`].
-    pub fn join(self) {
+    pub(crate) fn join(self) {
         for thread in self.0 {
             // A thread that panicked has said so; its run waits on disk.
             let _ = thread.join();

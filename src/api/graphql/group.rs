@@ -11,11 +11,11 @@ use crate::api::attributes::{Attributes, attributes};
 use crate::api::directory;
 
 /// A group.
-pub struct Group(Attributes);
+pub(crate) struct Group(Attributes);
 
 impl Group {
     /// Reads what is known of a group.
-    pub async fn read(app: &App, group: directory::Group) -> async_graphql::Result<Group> {
+    pub(crate) async fn read(app: &App, group: directory::Group) -> async_graphql::Result<Group> {
         let app = App::clone(app);
         let read = tokio::task::spawn_blocking(move || {
             let directory = app.directory.get().ok_or("the groups are not known yet")?;
@@ -30,7 +30,7 @@ impl Group {
 
 /// A project. There are none yet, for they are not exported.
 #[derive(SimpleObject)]
-pub struct Project {
+pub(crate) struct Project {
     id: ID,
     name: String,
     path: String,
@@ -38,7 +38,7 @@ pub struct Project {
 }
 
 #[derive(SimpleObject)]
-pub struct ProjectConnection {
+pub(crate) struct ProjectConnection {
     nodes: Vec<Project>,
     page_info: PageInfo,
 }

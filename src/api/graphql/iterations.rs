@@ -32,7 +32,7 @@ impl IterationState {
 }
 
 #[derive(Debug, SimpleObject)]
-pub struct Iteration {
+pub(crate) struct Iteration {
     id: ID,
     iid: ID,
     title: Option<String>,
@@ -45,13 +45,17 @@ pub struct Iteration {
 }
 
 #[derive(SimpleObject)]
-pub struct IterationConnection {
+pub(crate) struct IterationConnection {
     pub nodes: Vec<Iteration>,
     pub page_info: PageInfo,
 }
 
 /// The iterations of a group, those of its ancestors too where they are wanted, in order of the days on which they end.
-pub async fn find(app: &App, group: i64, ancestors: bool) -> async_graphql::Result<Vec<Iteration>> {
+pub(crate) async fn find(
+    app: &App,
+    group: i64,
+    ancestors: bool,
+) -> async_graphql::Result<Vec<Iteration>> {
     let app = App::clone(app);
     let found = tokio::task::spawn_blocking(move || {
         let directory = app.directory.get().ok_or("the groups are not known yet")?;

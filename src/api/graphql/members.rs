@@ -21,13 +21,13 @@ pub enum GroupMemberRelation {
 }
 
 #[derive(Debug, SimpleObject)]
-pub struct AccessLevel {
+pub(crate) struct AccessLevel {
     integer_value: Option<i32>,
 }
 
 /// A member. Invitations that nobody has taken up have no user.
 #[derive(Debug, SimpleObject)]
-pub struct GroupMember {
+pub(crate) struct GroupMember {
     id: ID,
     created_at: Option<Time>,
     updated_at: Option<Time>,
@@ -37,13 +37,13 @@ pub struct GroupMember {
 }
 
 #[derive(SimpleObject)]
-pub struct GroupMemberConnection {
+pub(crate) struct GroupMemberConnection {
     pub nodes: Vec<GroupMember>,
     pub page_info: PageInfo,
 }
 
 /// The members of a group, in order of their ids.
-pub async fn find(
+pub(crate) async fn find(
     app: &App,
     group: i64,
     relations: Vec<GroupMemberRelation>,

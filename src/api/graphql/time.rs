@@ -4,7 +4,7 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 
 /// A time or a day in ISO 8601.
 #[derive(Debug, Clone)]
-pub struct Time(String);
+pub(crate) struct Time(String);
 
 #[Scalar]
 impl ScalarType for Time {
@@ -22,7 +22,7 @@ impl ScalarType for Time {
 
 impl Time {
     /// A time of a record, without fractions of a second, or a day as it is: what Ruby's `iso8601` makes of both.
-    pub fn of(text: &str) -> Option<Time> {
+    pub(crate) fn of(text: &str) -> Option<Time> {
         let day = text.get(..10)?;
         match text.get(10..19) {
             Some(time) => Some(Time(format!("{day}{time}Z"))),

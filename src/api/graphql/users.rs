@@ -19,7 +19,7 @@ use crate::output::FileReader;
 const RELATION: &str = "user_contributions";
 
 /// A user's global id.
-pub struct UserId(pub String);
+pub(crate) struct UserId(pub String);
 
 #[Scalar(name = "UserID")]
 impl ScalarType for UserId {
@@ -43,7 +43,7 @@ pub enum UserType {
 
 /// A user.
 #[derive(Debug, Clone, SimpleObject)]
-pub struct UserCore {
+pub(crate) struct UserCore {
     pub id: ID,
     pub username: Option<String>,
     pub name: Option<String>,
@@ -71,14 +71,14 @@ impl UserCore {
 }
 
 #[derive(SimpleObject)]
-pub struct UserCoreConnection {
+pub(crate) struct UserCoreConnection {
     pub nodes: Vec<UserCore>,
     pub page_info: PageInfo,
 }
 
 /// Which users are asked for. What is not said does not matter.
 #[derive(Debug, Default)]
-pub struct UserFilter {
+pub(crate) struct UserFilter {
     pub ids: Option<BTreeSet<i64>>,
     pub usernames: Option<BTreeSet<String>>,
     pub humans: Option<bool>,
@@ -103,7 +103,7 @@ impl UserFilter {
 }
 
 /// Users that exports of groups name which the asker may see, in order of their ids.
-pub async fn find(
+pub(crate) async fn find(
     app: &App,
     access: &Access,
     wanted: UserFilter,

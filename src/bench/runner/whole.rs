@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// Where the process cannot be started or fails, or a signal asks the bench to end.
-pub fn export(
+pub(crate) fn export(
     request: &BenchRequest,
     point: &Point,
     out: &Path,

@@ -10,7 +10,7 @@ const PAGES: &str = "-";
 ///
 /// # Errors
 /// Where the name is empty, or an address is not that of a group. What is wrong, and what to write.
-pub fn group_name(text: &str) -> Result<String, String> {
+pub(crate) fn group_name(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.trim_matches('/').is_empty() {
         return Err(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 /// A path on this machine. The address of something else would be taken for one, and a folder called `s3:` be made.
-pub fn local_path() -> impl TypedValueParser<Value = PathBuf> {
+pub(crate) fn local_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         let scheme = path.to_str().and_then(|text| text.split_once("://"));
         match scheme {
@@ -26,7 +26,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// A time such as `500ms`, `30s`, `10min` or `1h`; `0` is none.
-pub fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     const FORM: &str = "write a time as 500ms, 30s, 10min or 1h, or 0";
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let milliseconds: u64 = match &text[digits.len()..] {
@@ -47,13 +47,13 @@ pub fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// A number of records.
-pub fn batch_size(text: &str) -> Result<NonZeroU32, String> {
+pub(crate) fn batch_size(text: &str) -> Result<NonZeroU32, String> {
     text.parse()
         .map_err(|_| format!("a batch has from 1 to {} records", u32::MAX))
 }
 
 /// A change in per cent.
-pub fn percent(text: &str) -> Result<f64, String> {
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     match number.parse() {
         Ok(percent) if (0.0..=1_000_000.0).contains(&percent) => Ok(percent),
@@ -62,7 +62,7 @@ pub fn percent(text: &str) -> Result<f64, String> {
 }
 
 /// A version as destinations take it: three numbers, and what else belongs to it.
-pub fn version(text: &str) -> Result<String, String> {
+pub(crate) fn version(text: &str) -> Result<String, String> {
     let mut numbers = text.splitn(3, '.').map(|part| {
         let end = part.find(|letter: char| !letter.is_ascii_digit());
         (end.unwrap_or(part.len()), end)
@@ -84,7 +84,7 @@ pub fn version(text: &str) -> Result<String, String> {
 }
 
 /// An address on the web, such as an instance has.
-pub fn web_address(text: &str) -> Result<String, String> {
+pub(crate) fn web_address(text: &str) -> Result<String, String> {
     let rest = ["https://", "http://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme))
@@ -101,7 +101,7 @@ pub fn web_address(text: &str) -> Result<String, String> {
 const LEAST_MEMORY: usize = 4096;
 
 /// A limit of memory; 0 keeps nothing there.
-pub fn memory(text: &str) -> Result<usize, String> {
+pub(crate) fn memory(text: &str) -> Result<usize, String> {
     match size(text)? {
         few @ 1..LEAST_MEMORY => Err(format!(
             "{few} bytes hold no rows; write a size with its unit, such as 512MiB, or 0 to keep no rows in memory"

@@ -15,7 +15,7 @@ const SHOWN: f64 = 0.0005;
 const WIDTH: usize = 80;
 
 /// The tables of a result, what is remarkable of its runs, and the recommendation.
-pub fn text(result: &BenchResult) -> String {
+pub(crate) fn text(result: &BenchResult) -> String {
     let mut text = points(result);
     text.push('\n');
     text.push_str(&phases(result));
@@ -227,7 +227,7 @@ fn phases(result: &BenchResult) -> String {
 }
 
 /// The tables of a comparison, one for each point, and what else differs.
-pub fn comparison(comparison: &Comparison) -> String {
+pub(crate) fn comparison(comparison: &Comparison) -> String {
     let mut text = String::new();
     for point in &comparison.points {
         let mut table = Table::new(&[

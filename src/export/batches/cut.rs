@@ -23,7 +23,7 @@ pub(super) struct Cut {
 
 impl Cut {
     /// The file of the next row.
-    pub fn file(&self) -> FileId {
+    pub(crate) fn file(&self) -> FileId {
         FileId {
             entity: self.entity,
             relation: self.relation,
@@ -36,7 +36,7 @@ impl Cut {
     }
 
     /// Rows that the file of the next row has room for.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         let left = self.total - self.given;
         match self.batch_size {
             Some(size) => left.min(size - self.given % size),
@@ -45,7 +45,7 @@ impl Cut {
     }
 
     /// True where the rows given so far end a file.
-    pub fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.given == self.total
             || self
                 .batch_size

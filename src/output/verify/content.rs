@@ -17,7 +17,7 @@ const DESCRIBED: usize = 100;
 
 /// What a file is to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// One object a line, each line ended.
     Lines,
     /// One object without a line end.
@@ -30,7 +30,7 @@ pub enum Content {
 
 /// What a file holds.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     pub bytes: u64,
     /// `None` if the file could not be read to its end.
     pub sha256: Option<String>,
@@ -41,7 +41,7 @@ pub struct Found {
 }
 
 /// Reads a file. Memory holds one line at a time.
-pub fn read(store: &dyn Contents, name: &str, content: Content, read: &AtomicU64) -> Found {
+pub(crate) fn read(store: &dyn Contents, name: &str, content: Content, read: &AtomicU64) -> Found {
     let mut found = Found::default();
     if let Err(error) = read_into(store, name, content, read, &mut found) {
         let reason = match error.kind() {

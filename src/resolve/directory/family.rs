@@ -6,7 +6,7 @@ use super::{Directory, Record};
 
 impl Directory {
     /// The full path: what the first lookup that knows the entity says, else its ancestors' parts joined by `/`.
-    pub fn full_path(&self, id: i64) -> String {
+    pub(crate) fn full_path(&self, id: i64) -> String {
         let current = self
             .entity
             .paths
@@ -60,7 +60,7 @@ impl Directory {
     }
 
     /// Entities right below these.
-    pub fn below(&self, parents: &BTreeSet<i64>) -> BTreeSet<i64> {
+    pub(crate) fn below(&self, parents: &BTreeSet<i64>) -> BTreeSet<i64> {
         self.records
             .iter()
             .filter(|(_, record)| {
@@ -73,7 +73,7 @@ impl Directory {
     }
 
     /// The nearest ancestors that have not been seen, of entities whose path or root has to be found by walking up.
-    pub fn missing_above(&self) -> BTreeSet<i64> {
+    pub(crate) fn missing_above(&self) -> BTreeSet<i64> {
         let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
         let walks = |id: &i64, record: &Record| record.ancestors.is_empty() || !has_path(id);
         let mut missing = BTreeSet::new();

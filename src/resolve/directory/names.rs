@@ -10,7 +10,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where there is none, or something that is no entity.
-    pub fn find(&self, wanted: &str) -> Result<i64, EntityError> {
+    pub(crate) fn find(&self, wanted: &str) -> Result<i64, EntityError> {
         let wanted = wanted.trim_matches('/');
         if let Ok(id) = wanted.parse::<i64>()
             && self.records.contains_key(&id)

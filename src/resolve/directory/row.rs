@@ -24,7 +24,7 @@ impl<'a> ObservedRow<'a> {
         Some(&self.rows[range.clone()]).filter(|field| *field != b"\\N")
     }
 
-    pub fn passes(&self, condition: &Condition) -> bool {
+    pub(crate) fn passes(&self, condition: &Condition) -> bool {
         match (&condition.test, self.field(&condition.column)) {
             (Test::Null, field) => field.is_none(),
             (_, None) => false,
@@ -53,7 +53,7 @@ impl<'a> ObservedRow<'a> {
         }
     }
 
-    pub fn integer(&self, column: &str) -> Result<Option<i64>, EntityError> {
+    pub(crate) fn integer(&self, column: &str) -> Result<Option<i64>, EntityError> {
         match self.field(column) {
             None => Ok(None),
             Some(field) => Ok(Some(
@@ -62,12 +62,12 @@ impl<'a> ObservedRow<'a> {
         }
     }
 
-    pub fn required(&self, column: &str) -> Result<i64, EntityError> {
+    pub(crate) fn required(&self, column: &str) -> Result<i64, EntityError> {
         self.integer(column)?
             .ok_or_else(|| self.bad(column, "NULL"))
     }
 
-    pub fn text(&self, column: &str) -> Result<Option<String>, EntityError> {
+    pub(crate) fn text(&self, column: &str) -> Result<Option<String>, EntityError> {
         let Some(field) = self.field(column) else {
             return Ok(None);
         };
@@ -79,7 +79,7 @@ impl<'a> ObservedRow<'a> {
     }
 
     /// An array of integers.
-    pub fn integers(&self, column: &str) -> Result<Box<[i64]>, EntityError> {
+    pub(crate) fn integers(&self, column: &str) -> Result<Box<[i64]>, EntityError> {
         let Some(field) = self.field(column) else {
             return Ok(Box::default());
         };

@@ -60,7 +60,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// The server's; a row that cannot be used fails the query's relation, and `interrupted` the run.
-    pub fn rows(
+    pub(crate) fn rows(
         &self,
         table: TableId,
         predicates: Vec<Predicate<'_>>,
@@ -114,7 +114,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// A row that cannot be used.
-    pub fn known(
+    pub(crate) fn known(
         &self,
         table: TableId,
         purpose: &Purpose,
@@ -139,7 +139,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// The server's, `take`'s, and the interruption of the run.
-    pub fn read(
+    pub(crate) fn read(
         &self,
         query: &Query<'_>,
         interrupted: &AtomicBool,
@@ -167,7 +167,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// Purpose [`Asker::read`].
-    pub fn hop(
+    pub(crate) fn hop(
         &self,
         id: HopId,
         keys: &[i64],

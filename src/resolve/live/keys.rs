@@ -27,7 +27,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// As [`Asker::read`].
-    pub fn top_level(
+    pub(crate) fn top_level(
         &self,
         node: &PlanNode,
         entities: &[EntityRequest],

@@ -38,7 +38,7 @@ struct RoundLoad<'a> {
 
 impl Asker<'_> {
     /// A store for a round.
-    pub fn store(&self) -> RowStore {
+    pub(crate) fn store(&self) -> RowStore {
         // Nothing is moved out: a round is cut so that it fits.
         RowStore::new(self.plan.hops.len(), usize::MAX, std::path::Path::new(""))
     }
@@ -47,7 +47,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// Purpose [`Asker::read`].
-    pub fn round(
+    pub(crate) fn round(
         &self,
         relation: &PlanRelation,
         node: &PlanNode,
@@ -110,7 +110,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// Purpose [`Asker::read`].
-    pub fn maxima(
+    pub(crate) fn maxima(
         &self,
         maxima: &[PlanMaximum],
         entities: &[EntityRequest],

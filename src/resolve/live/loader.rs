@@ -47,7 +47,7 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    pub fn new(live: &Live, interrupted: &Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(live: &Live, interrupted: &Arc<AtomicBool>) -> Self {
         let relations = live.plan.relations.iter();
         Loader {
             live: live.clone(),
@@ -57,12 +57,12 @@ impl Loader {
         }
     }
 
-    pub fn relation(&self, relation: usize) -> &PlanRelation {
+    pub(crate) fn relation(&self, relation: usize) -> &PlanRelation {
         &self.live.plan.relations[relation]
     }
 
     /// Top-level rows that a round of a relation should have.
-    pub fn round_size(&self, relation: usize) -> usize {
+    pub(crate) fn round_size(&self, relation: usize) -> usize {
         self.sizes[relation].round()
     }
 
@@ -70,7 +70,7 @@ impl Loader {
     ///
     /// # Errors
     /// As [`Asker::read`](super::ask::Asker::read).
-    pub fn top_level(
+    pub(crate) fn top_level(
         &self,
         node: &PlanNode,
         entities: &[EntityRequest],
@@ -80,7 +80,7 @@ impl Loader {
     }
 
     /// Does a job. If nobody waits for the replies any more, it ends early.
-    pub fn load(&self, job: Job, replies: &Sender<Reply>) {
+    pub(crate) fn load(&self, job: Job, replies: &Sender<Reply>) {
         let loaded = match job {
             Job::Maxima { relation, entities } => self.maxima(relation, &entities, replies),
             Job::Rows { relation, parts } => self.rows(relation, parts, replies),

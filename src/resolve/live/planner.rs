@@ -28,7 +28,7 @@ pub(super) struct Planner {
 
 impl Planner {
     /// Cuts relations into rounds and gives them to the loading threads.
-    pub fn plan(&self, requests: Vec<RelationRequest>) -> Result<(), Hangup> {
+    pub(crate) fn plan(&self, requests: Vec<RelationRequest>) -> Result<(), Hangup> {
         requests
             .into_iter()
             .try_for_each(|request| self.relation(request))

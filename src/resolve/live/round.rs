@@ -69,13 +69,13 @@ pub(super) struct RoundSize {
 
 impl RoundSize {
     /// A round of so many top-level rows has been loaded.
-    pub fn add(&self, rows: usize, bytes: usize) {
+    pub(crate) fn add(&self, rows: usize, bytes: usize) {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Top-level rows that a round should have.
-    pub fn round(&self) -> usize {
+    pub(crate) fn round(&self) -> usize {
         let rows = self.rows.load(Ordering::Relaxed);
         let bytes = self.bytes.load(Ordering::Relaxed);
         match rows {

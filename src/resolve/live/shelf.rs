@@ -27,7 +27,7 @@ struct ShelvedRows {
 
 impl Shelf {
     /// Takes the keys out of `keys` that are known, and returns their rows one after the other.
-    pub fn take(&self, table: TableId, keys: &mut Vec<i64>) -> Vec<u8> {
+    pub(crate) fn take(&self, table: TableId, keys: &mut Vec<i64>) -> Vec<u8> {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         keys.retain(|key| match rows.by_key.get(&(table, *key)) {
@@ -41,7 +41,7 @@ impl Shelf {
     }
 
     /// Keeps the rows that were asked for by these keys, as far as there is room.
-    pub fn put<'r>(
+    pub(crate) fn put<'r>(
         &self,
         table: TableId,
         keys: &[i64],

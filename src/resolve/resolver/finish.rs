@@ -16,7 +16,7 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::table_gone`].
-    pub fn finish(mut self, cut_off: bool) -> Result<Resolved, ResolveError> {
+    pub(crate) fn finish(mut self, cut_off: bool) -> Result<Resolved, ResolveError> {
         self.drain()?;
         let incomplete: BTreeSet<TableId> = match cut_off {
             true => {
@@ -79,7 +79,7 @@ impl Resolver {
     ///
     /// # Errors
     /// If one does not exist.
-    pub fn entities(&mut self) -> Result<Vec<EntityInfo>, ResolveError> {
+    pub(crate) fn entities(&mut self) -> Result<Vec<EntityInfo>, ResolveError> {
         if let Some(entities) = &self.entities {
             return Ok(entities.clone());
         }

@@ -22,7 +22,7 @@ impl Resolver {
     ///
     /// # Errors
     /// If temp files cannot be written, or the entity directory finds a row that it cannot read.
-    pub fn rows(&mut self, table: TableId, block: Block) -> Result<(), ResolveError> {
+    pub(crate) fn rows(&mut self, table: TableId, block: Block) -> Result<(), ResolveError> {
         let current = match &self.tables[table].progress {
             Progress::Reading(current) => current,
             Progress::Awaited | Progress::Read | Progress::Empty => {

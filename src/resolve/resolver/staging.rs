@@ -34,16 +34,16 @@ pub(super) struct Staging {
 
 impl Staging {
     /// The table's data begins, and these hops cannot be decided yet.
-    pub fn begin(&mut self, waiting: Vec<HopId>) {
+    pub(crate) fn begin(&mut self, waiting: Vec<HopId>) {
         self.waiting = waiting;
     }
 
-    pub fn waits(&self, hop: HopId) -> bool {
+    pub(crate) fn waits(&self, hop: HopId) -> bool {
         self.waiting.contains(&hop)
     }
 
     /// The hops that wait.
-    pub fn waiting(&self) -> &[HopId] {
+    pub(crate) fn waiting(&self) -> &[HopId] {
         &self.waiting
     }
 
@@ -51,7 +51,7 @@ impl Staging {
     ///
     /// # Errors
     /// If the temp file cannot be written.
-    pub fn push(&mut self, packed: &[u8], temp_dir: &Path) -> io::Result<usize> {
+    pub(crate) fn push(&mut self, packed: &[u8], temp_dir: &Path) -> io::Result<usize> {
         let stage = match &mut self.stage {
             Some(stage) => stage,
             empty => empty.insert(Stage::new(temp_dir)?),
@@ -62,22 +62,22 @@ impl Staging {
     }
 
     /// Where a row of the stage was kept, if it was.
-    pub fn kept(&self, block: usize, start: usize) -> Option<RowAt> {
+    pub(crate) fn kept(&self, block: usize, start: usize) -> Option<RowAt> {
         self.kept.get(&(block, start)).copied()
     }
 
     /// A row of the stage has been kept.
-    pub fn note_kept(&mut self, block: usize, start: usize, at: RowAt) {
+    pub(crate) fn note_kept(&mut self, block: usize, start: usize, at: RowAt) {
         self.kept.insert((block, start), at);
     }
 
     /// Takes the staged rows out, to be decided.
-    pub fn take_stage(&mut self) -> Option<Stage> {
+    pub(crate) fn take_stage(&mut self) -> Option<Stage> {
         self.stage.take()
     }
 
     /// The rows have been decided for all hops but these, for which they stay.
-    pub fn decided(&mut self, stage: Option<Stage>, later: Vec<HopId>) {
+    pub(crate) fn decided(&mut self, stage: Option<Stage>, later: Vec<HopId>) {
         match later.is_empty() {
             true => self.kept = HashMap::default(),
             false => self.stage = stage,

@@ -38,17 +38,17 @@ pub(super) struct TableState {
 
 impl TableState {
     /// True if some of its data has gone by.
-    pub fn is_seen(&self) -> bool {
+    pub(crate) fn is_seen(&self) -> bool {
         matches!(self.progress, Progress::Reading(_) | Progress::Read)
     }
 
     /// True if no more of its data will come.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(self.progress, Progress::Read | Progress::Empty)
     }
 
     /// No more of its data will come.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.progress = match self.progress {
             Progress::Awaited | Progress::Empty => Progress::Empty,
             Progress::Reading(_) | Progress::Read => Progress::Read,
@@ -56,7 +56,7 @@ impl TableState {
     }
 
     /// All of its rows are doubtful; the first reason is kept.
-    pub fn broken(&mut self, reason: String) {
+    pub(crate) fn broken(&mut self, reason: String) {
         self.trouble.broken.get_or_insert(reason);
     }
 }
@@ -73,7 +73,7 @@ pub(super) struct Coverage {
 impl Coverage {
     /// A part begins that does not have these columns. False if its columns are not those of the other parts and nobody
     /// knows why: it is a file.
-    pub fn begin(&mut self, form: RowForm, absent: BTreeSet<usize>) -> bool {
+    pub(crate) fn begin(&mut self, form: RowForm, absent: BTreeSet<usize>) -> bool {
         match &mut self.absent {
             None => self.absent = Some(absent),
             Some(columns) if form == RowForm::Csv => return *columns == absent,
@@ -83,17 +83,17 @@ impl Coverage {
     }
 
     /// Rows come that do not have these columns.
-    pub fn rows(&mut self, absent: impl Iterator<Item = usize>) {
+    pub(crate) fn rows(&mut self, absent: impl Iterator<Item = usize>) {
         self.lacking.extend(absent);
     }
 
     /// The columns that no part had, if there was a part.
-    pub fn absent(&self) -> Option<&BTreeSet<usize>> {
+    pub(crate) fn absent(&self) -> Option<&BTreeSet<usize>> {
         self.absent.as_ref()
     }
 
     /// Why no part of the data can be used for these hops: it lacks a column by which rows are found.
-    pub fn unlinked<'a>(
+    pub(crate) fn unlinked<'a>(
         &self,
         table: &PlanTable,
         mut hops: impl Iterator<Item = &'a Hop>,
@@ -109,7 +109,7 @@ impl Coverage {
 
     /// Why rows are not what the database would have them be. If some parts of a table's data lack a column that others
     /// have, the database fills it in: with NULL, unless the table states a default, which is not known here.
-    pub fn filled_in(&self, table: &PlanTable, catalog: &Catalog) -> Option<String> {
+    pub(crate) fn filled_in(&self, table: &PlanTable, catalog: &Catalog) -> Option<String> {
         let absent = self.absent.as_ref()?;
         let column = self
             .lacking

@@ -20,7 +20,7 @@ pub(super) struct KeyRanges {
 
 impl KeyRanges {
     /// Cuts sorted entries.
-    pub fn new(entries: &[Entry]) -> KeyRanges {
+    pub(crate) fn new(entries: &[Entry]) -> KeyRanges {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return KeyRanges::default();
         };
@@ -47,7 +47,7 @@ impl KeyRanges {
     }
 
     /// The positions between which entries of a key are.
-    pub fn of_key(&self, key: i64) -> Range<usize> {
+    pub(crate) fn of_key(&self, key: i64) -> Range<usize> {
         if key < self.first {
             return 0..0;
         }

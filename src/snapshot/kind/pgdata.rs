@@ -33,7 +33,7 @@ use server::{Answer, PrivateServer};
 use work::{ServerUser, Work};
 
 /// What a snapshot's name begins with where it is a data folder.
-pub const SCHEME: &str = "pgdata:";
+pub(crate) const SCHEME: &str = "pgdata:";
 
 /// How often it is told how far the copying or the start is.
 const TELL_EVERY: Duration = Duration::from_secs(10);

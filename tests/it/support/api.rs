@@ -1,7 +1,7 @@
 //! What the tests of the server share: the server itself on a free port, and a plain HTTP client that can also say
 //! what no decent client would.
 
-pub mod pipe;
+pub(crate) mod pipe;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,13 +12,13 @@ use serde_json::Value;
 use super::{BACKUP, PATIENCE, Started, gunzip, project, relexport, wait_until};
 
 /// Makes a token with these options; returns it.
-pub fn new_token(file: &Path, options: &[&str]) -> String {
+pub(crate) fn new_token(file: &Path, options: &[&str]) -> String {
     let program = relexport("token new").option("--token-file", file);
     program.args(options).prints().trim().to_owned()
 }
 
 /// A running server. It is killed when the test is over.
-pub struct Server {
+pub(crate) struct Server {
     process: Started,
     pub address: SocketAddr,
     /// How much of standard error came before the address, and the address itself.
@@ -27,19 +27,19 @@ pub struct Server {
 
 impl Server {
     /// Serves the fixture from a data folder, and waits until it is ready.
-    pub fn start(data: &Path, options: &[&str]) -> Server {
+    pub(crate) fn start(data: &Path, options: &[&str]) -> Server {
         Server::of(&project(BACKUP), data, options)
     }
 
     /// Serves another snapshot.
-    pub fn of(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
+    pub(crate) fn of(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
         let server = Server::unready(snapshot, data, options);
         server.wait_for_readiness();
         server
     }
 
     /// As [`Server::of`], without waiting for the groups.
-    pub fn unready(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
+    pub(crate) fn unready(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
         let mut process = relexport("serve --listen 127.0.0.1:0")
             .option("--snapshot", snapshot)
             .option("--data", data)
@@ -57,11 +57,11 @@ impl Server {
     }
 
     /// What the server has written to standard error so far, after its address.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.process.stderr()[self.greeting..].to_owned()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }
 
@@ -71,21 +71,21 @@ impl Server {
         });
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A GET without a token.
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[], b"")
     }
 
     /// A POST without a token and without a body.
-    pub fn post(&self, path: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str) -> Answer {
         self.request("POST", path, &[], b"")
     }
 
-    pub fn request(
+    pub(crate) fn request(
         &self,
         method: &str,
         path: &str,
@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// Sends bytes and reads the answer to its end; `None` if there is none.
-    pub fn raw(&self, bytes: &[u8]) -> Option<Answer> {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Asks for a group's export and waits for its end; every relation must be finished.
-    pub fn export(&self, group: i64, query: &str) {
+    pub(crate) fn export(&self, group: i64, query: &str) {
         let path = format!("/api/v4/groups/{group}/export_relations{query}");
         let answer = self.post(&path);
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -130,7 +130,7 @@ impl Server {
     }
 
     /// Waits until no relation of a group is at status 0, and the run is over.
-    pub fn wait_for_export(&self, group: i64) -> Vec<Value> {
+    pub(crate) fn wait_for_export(&self, group: i64) -> Vec<Value> {
         wait_until("the export has ended", || {
             let overview = self.get(&format!("/-/relexport/groups/{group}")).json();
             overview["state"] == "finished" || overview["state"] == "failed"
@@ -138,7 +138,7 @@ impl Server {
         self.status(group)
     }
 
-    pub fn status(&self, group: i64) -> Vec<Value> {
+    pub(crate) fn status(&self, group: i64) -> Vec<Value> {
         let path = format!("/api/v4/groups/{group}/export_relations/status");
         let answer = self.get(&path);
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -146,7 +146,7 @@ impl Server {
     }
 
     /// A downloaded file, unpacked.
-    pub fn download(&self, group: i64, query: &str) -> Vec<u8> {
+    pub(crate) fn download(&self, group: i64, query: &str) -> Vec<u8> {
         let path = format!("/api/v4/groups/{group}/export_relations/download?{query}");
         let answer = self.get(&path);
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -154,25 +154,25 @@ impl Server {
     }
 
     /// Kills the server as a power cut would.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         self.process.kill();
     }
 
     /// Ends the server as a service manager would; returns its exit code.
-    pub fn end(self) -> Option<i32> {
+    pub(crate) fn end(self) -> Option<i32> {
         self.process.signal("TERM");
         self.wait()
     }
 
     /// Waits for the server to end by itself.
-    pub fn wait(self) -> Option<i32> {
+    pub(crate) fn wait(self) -> Option<i32> {
         self.process.wait().code
     }
 }
 
 /// An answer, taken apart.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -201,18 +201,18 @@ impl Answer {
         Some(answer)
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known == name);
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} twice");
         value
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub(crate) enum Packing {
     None,
     Gzip,
     Lz4,
@@ -51,7 +51,7 @@ impl Packing {
 }
 
 /// An archive in memory.
-pub struct Archive {
+pub(crate) struct Archive {
     /// Second, minute, hour, day, month, year, summer time.
     time: [i64; 7],
     /// Database, server's version, pg_dump's version.
@@ -63,7 +63,7 @@ pub struct Archive {
     order: Vec<i64>,
 }
 
-pub struct Entry {
+pub(crate) struct Entry {
     pub dump_id: i64,
     had_dumper: i64,
     oids: [Option<Vec<u8>>; 2],
@@ -126,7 +126,7 @@ fn put_string(out: &mut Vec<u8>, value: Option<&[u8]>) {
 
 impl Archive {
     /// Takes an archive of version 1.14 apart, uncompressed or with zlib.
-    pub fn take_apart(bytes: &[u8]) -> Archive {
+    pub(crate) fn take_apart(bytes: &[u8]) -> Archive {
         let mut input = Input(bytes.strip_prefix(b"PGDMP\x01\x0e").expect("version 1.14"));
         let header = [(); 4].map(|()| input.byte());
         assert_eq!(header[1..], [4, 8, 1], "integers, positions, custom format");
@@ -218,7 +218,7 @@ impl Archive {
     }
 
     /// An archive in custom format. Without positions it is as if it was written to a pipe.
-    pub fn custom(&self, minor: u8, packing: Packing, positions: bool) -> Vec<u8> {
+    pub(crate) fn custom(&self, minor: u8, packing: Packing, positions: bool) -> Vec<u8> {
         let offset = |flag: u8, position: u64| [&[flag][..], &position.to_le_bytes()].concat();
         let length = self.toc(minor, packing, 1, |_| offset(0, 0)).len();
         let (mut blocks, mut at) = (Vec::new(), HashMap::new());
@@ -240,7 +240,7 @@ impl Archive {
     }
 
     /// An archive in directory format.
-    pub fn folder(&self, minor: u8, packing: Packing, path: &Path) {
+    pub(crate) fn folder(&self, minor: u8, packing: Packing, path: &Path) {
         std::fs::create_dir_all(path).unwrap();
         let extra = |dump_id| {
             let mut out = Vec::new();

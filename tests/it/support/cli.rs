@@ -5,23 +5,23 @@ use std::path::PathBuf;
 use super::relexport;
 
 /// A temp folder with an export in it.
-pub struct Exported {
+pub(crate) struct Exported {
     temp: tempfile::TempDir,
 }
 
 impl Exported {
-    pub fn new(arguments: &str) -> Self {
+    pub(crate) fn new(arguments: &str) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let exported = Exported { temp };
         relexport(&format!("export {arguments} --out {}", exported.out())).ok();
         exported
     }
 
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         self.path("").display().to_string()
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.temp.path().join("out").join(name)
     }
 }

@@ -5,19 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The fixture as a plain dump; its group 4351 is `acme/platform`.
-pub const DUMP: &str = "fixtures/gitlab.sql";
+pub(crate) const DUMP: &str = "fixtures/gitlab.sql";
 /// The same database as a GitLab backup.
-pub const BACKUP: &str = "fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar";
+pub(crate) const BACKUP: &str = "fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar";
 /// The same database as a folder of CSV files.
-pub const CSV: &str = "fixtures/csv";
+pub(crate) const CSV: &str = "fixtures/csv";
 /// Every kind of snapshot that the fixtures hold.
-pub const SNAPSHOTS: [&str; 3] = [DUMP, BACKUP, CSV];
+pub(crate) const SNAPSHOTS: [&str; 3] = [DUMP, BACKUP, CSV];
 
 /// The groups of the fixture.
-pub const GROUPS: [i64; 4] = [4350, 4351, 4352, 7001];
+pub(crate) const GROUPS: [i64; 4] = [4350, 4351, 4352, 7001];
 
 /// The relations of the group pipeline, in the order of the manifest.
-pub const RELATIONS: [&str; 12] = [
+pub(crate) const RELATIONS: [&str; 12] = [
     "milestones",
     "badges",
     "labels",
@@ -33,17 +33,17 @@ pub const RELATIONS: [&str; 12] = [
 ];
 
 /// A file of the project.
-pub fn project(path: &str) -> PathBuf {
+pub(crate) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// The fixture as a plain dump.
-pub fn dump() -> String {
+pub(crate) fn dump() -> String {
     fs::read_to_string(project(DUMP)).unwrap()
 }
 
 /// The name of a relation's file, without folder and `.gz`.
-pub fn file_name(relation: &str) -> String {
+pub(crate) fn file_name(relation: &str) -> String {
     match relation {
         "self" | "max_iids" => format!("{relation}.json"),
         _ => format!("{relation}.ndjson"),
@@ -51,7 +51,7 @@ pub fn file_name(relation: &str) -> String {
 }
 
 /// What a relation of a group of the fixture must be, byte for byte.
-pub fn expected(group: i64, relation: &str) -> Vec<u8> {
+pub(crate) fn expected(group: i64, relation: &str) -> Vec<u8> {
     let path = project(&format!(
         "tests/expected/group_{group}/{}",
         file_name(relation)
@@ -60,7 +60,7 @@ pub fn expected(group: i64, relation: &str) -> Vec<u8> {
 }
 
 /// All files of some groups, as [`ExportFolder::contents`](super::ExportFolder::contents) gives them.
-pub fn expected_files(groups: &[i64]) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn expected_files(groups: &[i64]) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for group in groups {
         for relation in RELATIONS {
@@ -72,13 +72,13 @@ pub fn expected_files(groups: &[i64]) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Replaces the one place where `from` stands. A test whose edit does not fit the fixture any more fails here.
-pub fn edit(text: &str, from: &str, to: &str) -> String {
+pub(crate) fn edit(text: &str, from: &str, to: &str) -> String {
     assert_eq!(text.matches(from).count(), 1, "{from:?} must stand once");
     text.replacen(from, to, 1)
 }
 
 /// The COPY block of a table of schema `public`: from its header to its end mark, with the line end.
-pub fn copy_block<'d>(dump: &'d str, table: &str) -> &'d str {
+pub(crate) fn copy_block<'d>(dump: &'d str, table: &str) -> &'d str {
     let from = dump
         .find(&format!("\nCOPY public.{table} ("))
         .unwrap_or_else(|| panic!("the dump has no data of {table}"))
@@ -88,7 +88,7 @@ pub fn copy_block<'d>(dump: &'d str, table: &str) -> &'d str {
 }
 
 /// Edits the rows of a table's COPY block (without header and end mark).
-pub fn edit_rows(dump: &str, table: &str, change: impl FnOnce(&str) -> String) -> String {
+pub(crate) fn edit_rows(dump: &str, table: &str, change: impl FnOnce(&str) -> String) -> String {
     let block = copy_block(dump, table);
     let (head, rest) = block.split_once('\n').unwrap();
     let rows = rest.strip_suffix("\\.\n").unwrap();
@@ -96,7 +96,7 @@ pub fn edit_rows(dump: &str, table: &str, change: impl FnOnce(&str) -> String) -
 }
 
 /// Changes one field of one row: the row whose field in `key` is `id`.
-pub fn edit_field(
+pub(crate) fn edit_field(
     dump: &str,
     table: &str,
     key: &str,
@@ -131,7 +131,7 @@ pub fn edit_field(
 }
 
 /// The fixture with so many more notes of a kilobyte on epic 21, by users 2 and 3: more than a segment of kept rows.
-pub fn with_many_notes(count: usize) -> String {
+pub(crate) fn with_many_notes(count: usize) -> String {
     let dump = dump();
     let head = copy_block(&dump, "notes").lines().next().unwrap();
     let columns: Vec<&str> = head.split(['(', ')']).nth(1).unwrap().split(", ").collect();

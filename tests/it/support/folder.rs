@@ -10,28 +10,28 @@ use serde_json::Value;
 use super::file_name;
 
 /// The folder of an export.
-pub struct ExportFolder {
+pub(crate) struct ExportFolder {
     pub out: PathBuf,
 }
 
 impl ExportFolder {
-    pub fn new(out: impl Into<PathBuf>) -> ExportFolder {
+    pub(crate) fn new(out: impl Into<PathBuf>) -> ExportFolder {
         ExportFolder { out: out.into() }
     }
 
     /// The raw bytes of a file of the export.
-    pub fn raw(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn raw(&self, name: &str) -> Vec<u8> {
         let path = self.out.join(name);
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     /// A file of the export, unpacked.
-    pub fn content(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
         gunzip(&self.raw(name))
     }
 
     /// The records of a relation of a group, parsed; not batched.
-    pub fn records(&self, group: i64, relation: &str) -> Vec<Value> {
+    pub(crate) fn records(&self, group: i64, relation: &str) -> Vec<Value> {
         let content = self.content(&format!("group_{group}/{}.gz", file_name(relation)));
         std::str::from_utf8(&content)
             .unwrap()
@@ -41,12 +41,12 @@ impl ExportFolder {
     }
 
     /// Names of all files of the export.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         files_below(&self.out)
     }
 
     /// All files of the entities, unpacked, by name.
-    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let files = self.files().into_iter().filter(|name| name.contains('/'));
         files
             .map(|name| (name.clone(), self.content(&name)))
@@ -54,17 +54,17 @@ impl ExportFolder {
     }
 
     /// All files of the entities, packed, by name.
-    pub fn packed(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn packed(&self) -> BTreeMap<String, Vec<u8>> {
         let files = self.files().into_iter().filter(|name| name.contains('/'));
         files.map(|name| (name.clone(), self.raw(&name))).collect()
     }
 
-    pub fn manifest(&self) -> Value {
+    pub(crate) fn manifest(&self) -> Value {
         serde_json::from_slice(&self.raw("manifest.json")).unwrap()
     }
 
     /// The manifest's entry of a relation of the first entity.
-    pub fn relation(&self, relation: &str) -> Value {
+    pub(crate) fn relation(&self, relation: &str) -> Value {
         self.relations()
             .into_iter()
             .find(|entry| entry["relation"] == relation)
@@ -72,7 +72,7 @@ impl ExportFolder {
     }
 
     /// The manifest's entries of the first entity.
-    pub fn relations(&self) -> Vec<Value> {
+    pub(crate) fn relations(&self) -> Vec<Value> {
         let manifest = self.manifest();
         manifest["entities"][0]["relations"]
             .as_array()
@@ -81,13 +81,13 @@ impl ExportFolder {
     }
 
     /// Nothing of an export is there.
-    pub fn left_nothing(&self) {
+    pub(crate) fn left_nothing(&self) {
         assert!(!self.out.exists(), "{:?}", self.files());
     }
 }
 
 /// All files below a folder, relative, sorted.
-pub fn files_below(folder: &Path) -> Vec<String> {
+pub(crate) fn files_below(folder: &Path) -> Vec<String> {
     fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
@@ -106,7 +106,7 @@ pub fn files_below(folder: &Path) -> Vec<String> {
 }
 
 /// All bytes of a gzip file that must be one member and nothing else.
-pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let mut member = flate2::bufread::GzDecoder::new(bytes);
     let mut content = Vec::new();
     member.read_to_end(&mut content).unwrap();
@@ -116,7 +116,7 @@ pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Compares files by name, and says which differ rather than all their bytes.
-pub fn assert_same_files(
+pub(crate) fn assert_same_files(
     what: &str,
     got: &BTreeMap<String, Vec<u8>>,
     want: &BTreeMap<String, Vec<u8>>,

@@ -20,31 +20,31 @@ use relexport::snapshot::{
 };
 
 /// What a test makes happen to one query.
-pub enum Fault {
+pub(crate) enum Fault {
     Refused,
     Lost,
 }
 
 /// Says what happens to a query: its number, from 0, and the query.
-pub type Faults = Box<dyn Fn(usize, &Query<'_>) -> Option<Fault> + Send + Sync>;
+pub(crate) type Faults = Box<dyn Fn(usize, &Query<'_>) -> Option<Fault> + Send + Sync>;
 
 /// The rows of a table: the columns' names, and the fields of each row as COPY text.
 #[derive(Default)]
-pub struct Rows {
+pub(crate) struct Rows {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
 /// What was asked of a [`Double`], also after it has gone.
 #[derive(Default)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub queries: AtomicUsize,
     /// Table and predicates of each query.
     pub log: Mutex<Vec<(String, String)>>,
 }
 
 /// A keyed source whose rows are those of a dump.
-pub struct Double {
+pub(crate) struct Double {
     pub catalog: Arc<Catalog>,
     pub tables: HashMap<TableName, Rows>,
     pub connections: usize,
@@ -55,7 +55,7 @@ pub struct Double {
 }
 
 impl Double {
-    pub fn of(dump: &Path) -> Double {
+    pub(crate) fn of(dump: &Path) -> Double {
         let Access::Stream(source) = open(&dump.to_str().unwrap().into()).unwrap().access else {
             panic!("{} is no plain dump", dump.display());
         };
@@ -90,7 +90,7 @@ impl Double {
         }
     }
 
-    pub fn snapshot(self) -> Snapshot {
+    pub(crate) fn snapshot(self) -> Snapshot {
         Snapshot {
             kind: Kind::Postgres,
             source: "double".to_owned(),
@@ -260,7 +260,7 @@ impl KeyedSource for Double {
 }
 
 /// Whom to export.
-pub fn named(names: &[&str], descendants: bool) -> Choice {
+pub(crate) fn named(names: &[&str], descendants: bool) -> Choice {
     Choice::Named {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         descendants,
@@ -268,7 +268,7 @@ pub fn named(names: &[&str], descendants: bool) -> Choice {
 }
 
 /// An export into a folder.
-pub struct ToFolder {
+pub(crate) struct ToFolder {
     request: ExportRequest,
     pub out: PathBuf,
 }
@@ -288,7 +288,7 @@ impl DerefMut for ToFolder {
 }
 
 /// A request for an export into a folder, to be changed by the test.
-pub fn request(out: &Path, choice: Choice) -> ToFolder {
+pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(2)
         .build()
@@ -327,7 +327,7 @@ pub fn request(out: &Path, choice: Choice) -> ToFolder {
 }
 
 /// Runs an export.
-pub fn export(double: Double, to: &ToFolder) -> Result<ExportReport, ExportError> {
+pub(crate) fn export(double: Double, to: &ToFolder) -> Result<ExportReport, ExportError> {
     let destination = Destination {
         store: Arc::new(FolderStore::new(&to.out)),
         begin: Begin::New,
@@ -336,7 +336,7 @@ pub fn export(double: Double, to: &ToFolder) -> Result<ExportReport, ExportError
 }
 
 /// Nobody looks.
-pub struct Unwatched;
+pub(crate) struct Unwatched;
 
 impl BatchObserver for Unwatched {
     fn relation(&mut self, _entity: usize, _relation: &str, _rows: u64) {}

@@ -7,7 +7,7 @@ use super::server::{Database, Server};
 use super::{Dir, Program, project, wait_until};
 
 /// A database with the fixture's tables and rows.
-pub fn fixture(server: &Server) -> Database<'_> {
+pub(crate) fn fixture(server: &Server) -> Database<'_> {
     let database = server.database();
     for file in ["fixtures/schema.sql", "fixtures/seed.sql"] {
         database.load(&project(file));
@@ -16,15 +16,15 @@ pub fn fixture(server: &Server) -> Database<'_> {
 }
 
 /// `relexport export` of a database, into a folder of the test's.
-pub fn export(dir: &Dir, database: &Database<'_>, out: &str) -> Program {
+pub(crate) fn export(dir: &Dir, database: &Database<'_>, out: &str) -> Program {
     dir.export_to(database.address(), dir.join(out))
 }
 
 /// The condition on pg_stat_activity for sessions of ours that wait for a lock.
-pub const BLOCKED: &str = "application_name = 'relexport' AND wait_event_type = 'Lock'";
+pub(crate) const BLOCKED: &str = "application_name = 'relexport' AND wait_event_type = 'Lock'";
 
 /// Waits until a session of ours waits for a lock.
-pub fn wait_until_blocked(database: &Database<'_>) {
+pub(crate) fn wait_until_blocked(database: &Database<'_>) {
     let blocked = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {BLOCKED}"
     );
@@ -34,14 +34,14 @@ pub fn wait_until_blocked(database: &Database<'_>) {
 }
 
 /// A session of psql that stays open.
-pub struct Session {
+pub(crate) struct Session {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Session {
-    pub fn begin(database: &Database<'_>) -> Session {
+    pub(crate) fn begin(database: &Database<'_>) -> Session {
         let mut child = database
             .psql()
             .stdin(Stdio::piped())
@@ -56,7 +56,7 @@ impl Session {
     }
 
     /// Runs SQL that gives one value.
-    pub fn one(&mut self, sql: &str) -> String {
+    pub(crate) fn one(&mut self, sql: &str) -> String {
         writeln!(self.stdin.as_mut().unwrap(), "{sql};").unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
@@ -64,12 +64,12 @@ impl Session {
     }
 
     /// Begins a transaction, exports its snapshot and returns the id.
-    pub fn export_snapshot(&mut self) -> String {
+    pub(crate) fn export_snapshot(&mut self) -> String {
         self.one("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_export_snapshot()")
     }
 
     /// Begins a transaction beside which nobody can read a table.
-    pub fn lock(&mut self, table: &str) {
+    pub(crate) fn lock(&mut self, table: &str) {
         assert_eq!(
             self.one(&format!("BEGIN; LOCK TABLE {table}; SELECT 1")),
             "1"

@@ -14,31 +14,31 @@ use serde_json::Value;
 use super::{ExportFolder, project, wait_while};
 
 /// Where the program is, for scripts and other programs that start it.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_relexport");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_relexport");
 
 /// `relexport` in the project's folder. The arguments are split at blanks.
-pub fn relexport(arguments: &str) -> Program {
+pub(crate) fn relexport(arguments: &str) -> Program {
     Program::new(project("").as_path(), arguments)
 }
 
 /// A folder of a test's own, gone after it.
-pub struct Dir(tempfile::TempDir);
+pub(crate) struct Dir(tempfile::TempDir);
 
 impl Dir {
-    pub fn new() -> Dir {
+    pub(crate) fn new() -> Dir {
         Dir(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// Writes a file, and the folders above it.
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
@@ -46,17 +46,21 @@ impl Dir {
     }
 
     /// `relexport` in this folder. The arguments are split at blanks.
-    pub fn relexport(&self, arguments: &str) -> Program {
+    pub(crate) fn relexport(&self, arguments: &str) -> Program {
         Program::new(self.path(), arguments)
     }
 
     /// `relexport export` of a snapshot into the folder `out`, which is not to be there yet.
-    pub fn export(&self, snapshot: impl AsRef<OsStr>) -> Program {
+    pub(crate) fn export(&self, snapshot: impl AsRef<OsStr>) -> Program {
         self.export_to(snapshot, self.join("out"))
     }
 
     /// `relexport export` into another folder.
-    pub fn export_to(&self, snapshot: impl AsRef<OsStr>, out: impl Into<PathBuf>) -> Program {
+    pub(crate) fn export_to(
+        &self,
+        snapshot: impl AsRef<OsStr>,
+        out: impl Into<PathBuf>,
+    ) -> Program {
         let out = out.into();
         let mut program = self
             .relexport("export --quiet")
@@ -67,7 +71,7 @@ impl Dir {
     }
 
     /// Exports a snapshot of the fixture's group 4351 from text that a test made.
-    pub fn export_text(&self, dump: &str) -> Program {
+    pub(crate) fn export_text(&self, dump: &str) -> Program {
         let path = self.write("dump.sql", dump);
         self.export(path).group(4351)
     }
@@ -84,7 +88,7 @@ enum Input {
 
 /// A run of the program that is being put together. Unless told otherwise, nothing is on its standard input, what it
 /// prints is kept, and what it writes is expected in the folder `out` of the one that it runs in.
-pub struct Program {
+pub(crate) struct Program {
     command: Command,
     input: Input,
     stdout: Option<Stdio>,
@@ -108,46 +112,52 @@ impl Program {
         }
     }
 
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Program {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Program {
         self.command.arg(argument);
         self
     }
 
-    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Program {
+    pub(crate) fn args<S: AsRef<OsStr>>(
+        mut self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Program {
         self.command.args(arguments);
         self
     }
 
     /// An option with a value, which may hold blanks.
-    pub fn option(self, option: &str, value: impl AsRef<OsStr>) -> Program {
+    pub(crate) fn option(self, option: &str, value: impl AsRef<OsStr>) -> Program {
         self.arg(option).arg(value)
     }
 
-    pub fn group(self, group: impl ToString) -> Program {
+    pub(crate) fn group(self, group: impl ToString) -> Program {
         self.option("--group", group.to_string())
     }
 
-    pub fn relations(self, relations: &[&str]) -> Program {
+    pub(crate) fn relations(self, relations: &[&str]) -> Program {
         self.args(relations.iter().flat_map(|name| ["--relation", name]))
     }
 
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Program {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Program {
         self.command.env(name, value);
         self
     }
 
-    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Program {
+    pub(crate) fn env_remove(mut self, name: impl AsRef<OsStr>) -> Program {
         self.command.env_remove(name);
         self
     }
 
-    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Program {
+    pub(crate) fn current_dir(mut self, folder: impl AsRef<Path>) -> Program {
         self.command.current_dir(folder);
         self
     }
 
     /// Lets another program start it: the words, then the program and its arguments.
-    pub fn through<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Program {
+    pub(crate) fn through<S: AsRef<OsStr>>(
+        mut self,
+        words: impl IntoIterator<Item = S>,
+    ) -> Program {
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().expect("a program that starts it"));
         command
@@ -169,39 +179,39 @@ impl Program {
 
     /// Lets no file become larger than some blocks of 512 bytes. The signal for that, which would end the program, is
     /// ignored: writing fails as on a full disk.
-    pub fn with_small_files(self, blocks: u32) -> Program {
+    pub(crate) fn with_small_files(self, blocks: u32) -> Program {
         let script = format!("trap '' XFSZ; ulimit -f {blocks} && exec \"$@\"");
         self.through(["sh", "-c", &script, "sh"])
     }
 
     /// What standard input gives.
-    pub fn input(mut self, bytes: impl AsRef<[u8]>) -> Program {
+    pub(crate) fn input(mut self, bytes: impl AsRef<[u8]>) -> Program {
         self.input = Input::Bytes(bytes.as_ref().to_vec());
         self
     }
 
     /// Standard input is what [`Started::give`] gives, until it is closed.
-    pub fn piped(mut self) -> Program {
+    pub(crate) fn piped(mut self) -> Program {
         self.input = Input::Pipe;
         self
     }
 
-    pub fn stdin(mut self, input: impl Into<Stdio>) -> Program {
+    pub(crate) fn stdin(mut self, input: impl Into<Stdio>) -> Program {
         self.input = Input::Handle(input.into());
         self
     }
 
-    pub fn stdout(mut self, output: impl Into<Stdio>) -> Program {
+    pub(crate) fn stdout(mut self, output: impl Into<Stdio>) -> Program {
         self.stdout = Some(output.into());
         self
     }
 
-    pub fn stderr(mut self, output: impl Into<Stdio>) -> Program {
+    pub(crate) fn stderr(mut self, output: impl Into<Stdio>) -> Program {
         self.stderr = Some(output.into());
         self
     }
 
-    pub fn start(mut self) -> Started {
+    pub(crate) fn start(mut self) -> Started {
         let (stdin, bytes) = match self.input {
             Input::Nothing => (Stdio::null(), None),
             Input::Bytes(bytes) => (Stdio::piped(), Some(bytes)),
@@ -231,19 +241,19 @@ impl Program {
     }
 
     /// Runs to the end.
-    pub fn run(self) -> Run {
+    pub(crate) fn run(self) -> Run {
         self.start().wait()
     }
 
     /// Runs, and everything must have gone well.
-    pub fn ok(self) -> Run {
+    pub(crate) fn ok(self) -> Run {
         let run = self.run();
         assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
         run
     }
 
     /// Runs, and must end with an exit code and a message with all these parts.
-    pub fn fails(self, code: i32, says: &[&str]) -> Run {
+    pub(crate) fn fails(self, code: i32, says: &[&str]) -> Run {
         let run = self.run();
         assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
         for part in says {
@@ -254,17 +264,17 @@ impl Program {
     }
 
     /// Standard output, of a run that does everything.
-    pub fn prints(self) -> String {
+    pub(crate) fn prints(self) -> String {
         self.ok().stdout
     }
 
     /// Standard output as JSON, of a run that does everything.
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         self.ok().json()
     }
 
     /// Standard error, of a run that ends with this code and prints no result.
-    pub fn err(self, code: i32) -> String {
+    pub(crate) fn err(self, code: i32) -> String {
         let run = self.fails(code, &[]);
         assert_eq!(run.stdout, "");
         run.stderr
@@ -306,7 +316,7 @@ impl Printed {
 }
 
 /// A run that is on its way. It is killed when the test is over.
-pub struct Started {
+pub(crate) struct Started {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Printed,
@@ -315,30 +325,30 @@ pub struct Started {
 }
 
 impl Started {
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// What it has written to standard error so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.stderr.so_far()
     }
 
     /// Gives it more of its standard input.
-    pub fn give(&mut self, bytes: &[u8]) {
+    pub(crate) fn give(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().expect("it has a pipe");
         stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
     }
 
     /// Gives it the last of its standard input. It may end before it has read all of it.
-    pub fn give_last(&mut self, bytes: &[u8]) {
+    pub(crate) fn give_last(&mut self, bytes: &[u8]) {
         let mut stdin = self.stdin.take().expect("it has a pipe");
         let _ = stdin.write_all(bytes);
     }
 
     /// Waits until something is so, which must be while it runs.
-    pub fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
         let child = &mut self.child;
         wait_while(what, || {
             if is_so() {
@@ -351,7 +361,7 @@ impl Started {
     }
 
     /// Waits until a line with a text stands on its standard error; returns everything up to this line's end.
-    pub fn wait_for_line(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
         let Started { child, stderr, .. } = self;
         let mut lines = None;
         wait_while(text, || {
@@ -372,7 +382,7 @@ impl Started {
     }
 
     /// Sends a signal, `INT` for example.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill")
             .arg(format!("-{name}"))
@@ -382,13 +392,13 @@ impl Started {
     }
 
     /// Kills it, as a power cut would.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits for its end. Standard input stays open until then, unless it was closed.
-    pub fn wait(mut self) -> Run {
+    pub(crate) fn wait(mut self) -> Run {
         let code = self.child.wait().unwrap().code();
         let nothing = || Printed::new(None::<std::io::Empty>);
         Run {
@@ -409,7 +419,7 @@ impl Drop for Started {
 }
 
 /// A run that has ended, and the folder that it wrote.
-pub struct Run {
+pub(crate) struct Run {
     /// `None` when a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
@@ -419,7 +429,7 @@ pub struct Run {
 
 impl Run {
     /// Standard output as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::project;
 
 /// A server in a temp folder of its own.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// The folder of its socket; its data are in `data` below.
     pub folder: PathBuf,
@@ -20,12 +20,12 @@ pub struct Server {
 
 impl Server {
     /// Starts a server with more settings (`-c name=value`), on a socket alone.
-    pub fn start(settings: &str) -> Self {
+    pub(crate) fn start(settings: &str) -> Self {
         Self::start_on(5432, settings)
     }
 
     /// Starts a server on a port that nobody else has.
-    pub fn start_on(port: u16, settings: &str) -> Self {
+    pub(crate) fn start_on(port: u16, settings: &str) -> Self {
         // The server ends with this command, which ends when its standard input does: with this process at the latest.
         let mut child = Command::new(project("fixtures/with-postgres"))
             .args(["bash", "-c", "echo \"$PGHOST\"; echo \"$PATH\"; exec cat"])
@@ -48,13 +48,13 @@ impl Server {
     }
 
     /// The server that tests share; each has a database of its own there.
-    pub fn shared() -> &'static Server {
+    pub(crate) fn shared() -> &'static Server {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Server::start("-c max_connections=100"))
     }
 
     /// Makes a database.
-    pub fn database(&self) -> Database<'_> {
+    pub(crate) fn database(&self) -> Database<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let server = Database {
@@ -66,7 +66,7 @@ impl Server {
     }
 
     /// A program of PostgreSQL's, for this server.
-    pub fn program(&self, program: &str) -> Command {
+    pub(crate) fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         for variable in ["PGPASSWORD", "PGSERVICE", "PGOPTIONS"] {
             command.env_remove(variable);
@@ -81,7 +81,7 @@ impl Server {
     }
 
     /// Runs a program as the user that the server belongs to.
-    pub fn as_server(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn as_server(&self, arguments: &[&str]) -> Output {
         use std::os::unix::fs::MetadataExt;
 
         let owner = std::fs::metadata(&self.folder).unwrap().uid();
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Makes a file belong to the server's user, who alone may read it.
-    pub fn give(&self, file: &Path) {
+    pub(crate) fn give(&self, file: &Path) {
         use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
         let data = std::fs::metadata(self.folder.join("data")).unwrap();
@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// Replaces the rules of who may log in how.
-    pub fn allow(&self, rules: &str) {
+    pub(crate) fn allow(&self, rules: &str) {
         std::fs::write(self.folder.join("data/pg_hba.conf"), rules).unwrap();
         let database = Database {
             server: self,
@@ -131,7 +131,7 @@ impl Drop for Server {
 }
 
 /// Runs a command that must succeed.
-pub fn ok(command: &mut Command) -> Output {
+pub(crate) fn ok(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(
         output.status.success(),
@@ -142,20 +142,20 @@ pub fn ok(command: &mut Command) -> Output {
 }
 
 /// A port that nobody listens on.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
 /// A database of a server.
-pub struct Database<'a> {
+pub(crate) struct Database<'a> {
     pub server: &'a Server,
     pub name: String,
 }
 
 impl Database<'_> {
     /// Its address, by the server's socket.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!(
             "postgresql://postgres@/{}?host={}",
             self.name,
@@ -164,7 +164,7 @@ impl Database<'_> {
     }
 
     /// psql on it, unaligned, which ends at the first error.
-    pub fn psql(&self) -> Command {
+    pub(crate) fn psql(&self) -> Command {
         let mut psql = self.server.program("psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"]);
         psql.arg(&self.name);
@@ -172,12 +172,12 @@ impl Database<'_> {
     }
 
     /// Runs the SQL of a file.
-    pub fn load(&self, file: &Path) {
+    pub(crate) fn load(&self, file: &Path) {
         ok(self.psql().arg("-f").arg(file));
     }
 
     /// Runs SQL; returns what psql prints.
-    pub fn run(&self, sql: &str) -> String {
+    pub(crate) fn run(&self, sql: &str) -> String {
         String::from_utf8(ok(self.psql().args(["-c", sql])).stdout)
             .unwrap()
             .trim_end()
@@ -185,13 +185,13 @@ impl Database<'_> {
     }
 
     /// What pg_dump writes.
-    pub fn dump(&self, arguments: &[&str]) -> Vec<u8> {
+    pub(crate) fn dump(&self, arguments: &[&str]) -> Vec<u8> {
         let mut dump = self.server.program("pg_dump");
         ok(dump.args(arguments).args(["-d", &self.name])).stdout
     }
 
     /// Ends sessions of this database that are described by a condition on pg_stat_activity.
-    pub fn terminate(&self, condition: &str) -> usize {
+    pub(crate) fn terminate(&self, condition: &str) -> usize {
         let ended = self.run(&format!(
             "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition}"

@@ -36,7 +36,7 @@ struct Member<R> {
 }
 
 impl<R: BufRead> Gzip<R> {
-    pub fn new(source: R) -> Self {
+    pub(crate) fn new(source: R) -> Self {
         Gzip {
             state: State::Between(source),
         }

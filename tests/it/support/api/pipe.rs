@@ -7,30 +7,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A named pipe.
-pub struct Pipe(PathBuf);
+pub(crate) struct Pipe(PathBuf);
 
 /// A reader's end of it, which gets what the test gives.
-pub struct Feed(File);
+pub(crate) struct Feed(File);
 
 impl Pipe {
-    pub fn new(path: &Path) -> Pipe {
+    pub(crate) fn new(path: &Path) -> Pipe {
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         Pipe(path.to_owned())
     }
 
     /// Waits for a reader.
-    pub fn open(&self) -> Feed {
+    pub(crate) fn open(&self) -> Feed {
         Feed(File::options().write(true).open(&self.0).unwrap())
     }
 
     /// Gives a reader everything. One that has enough may leave early.
-    pub fn feed(&self, bytes: &[u8]) {
+    pub(crate) fn feed(&self, bytes: &[u8]) {
         let _ = self.open().0.write_all(bytes);
     }
 }
 
 impl Feed {
-    pub fn give(&mut self, bytes: &[u8]) {
+    pub(crate) fn give(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
     }
 }
