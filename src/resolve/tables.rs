@@ -9,6 +9,7 @@ use super::error::ResolveError;
 use super::holdings::{fail_undefined, note_without_data};
 use super::plan::{Plan, TableId};
 use super::request::{Observer, Outcome, Request};
+use super::resolved::Resolved;
 use super::resolver::Resolver;
 use super::schedule::Schedule;
 use super::start::{check_taken, start};
@@ -43,7 +44,7 @@ pub(super) fn resolve_tables(
         ))?;
     }
     readers.finish();
-    let mut resolved = opened.resolver.finish(false)?;
+    let mut resolved = opened.finish()?;
     let undefined = fail_undefined(&mut resolved, request, &holdings)?;
     Ok(Outcome {
         resolved,
@@ -132,5 +133,12 @@ impl OpenedTables<'_> {
         }
         self.resolver.table_broken(table, error.to_string());
         Ok(())
+    }
+
+    /// Nobody else has the plan behind this, so that it can still be changed.
+    fn finish(self) -> Result<Resolved, ResolveError> {
+        let OpenedTables { plan, resolver, .. } = self;
+        drop(plan);
+        resolver.finish(false)
     }
 }
