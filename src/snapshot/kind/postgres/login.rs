@@ -233,9 +233,10 @@ impl Attempt<'_> {
         tls: &MakeRustlsConnect,
         negotiated: Negotiated,
     ) -> Result<LoggedIn, Failure> {
-        let tls = tls_connect(tls, &self.server.host)?;
+        // First: a server that is not there may be tried again, whatever is wrong with its name.
         let first = first_of_tls(self.target);
         let socket = socket::connect(&self.server.address, self.target, first).await?;
+        let tls = tls_connect(tls, &self.server.host)?;
         self.introduce(socket, tls, negotiated).await
     }
 

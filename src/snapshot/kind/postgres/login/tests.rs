@@ -161,3 +161,21 @@ fn a_socket_that_cannot_be_is_told_in_the_systems_words() {
     let failure = connect_first(&target).err().unwrap();
     assert!(failure.to_string().contains("refused"), "{failure}");
 }
+
+#[test]
+fn a_server_that_is_not_there_is_told_whatever_its_name() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = nobody.local_addr().unwrap().port();
+    drop(nobody);
+    for mode in ["prefer", "require"] {
+        let mut target = serve(&format!("sslmode={mode}"), |_| Ok(()));
+        target.hosts[0].port = port;
+        target.hosts[0].address = HostAddress::Tcp {
+            name: "/a/folder".to_owned(),
+            number: Some("127.0.0.1".to_owned()),
+        };
+        let failure = connect_first(&target).err().unwrap();
+        assert!(matches!(failure, Failure::Broken(_)), "{failure:?}");
+        assert!(failure.to_string().contains("refused"), "{failure}");
+    }
+}
