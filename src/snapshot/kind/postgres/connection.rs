@@ -205,13 +205,17 @@ impl Connection {
             }
         }
         // All rows are here, but not yet the server's word that the statement has come to its end.
-        self.line.wait_for(None, |context| {
+        let is_end = self.line.wait_for(None, |context| {
             stream.as_mut().poll_next(context).map(|said| match said {
-                Some(Err(error)) if is_end_of_command(&error) => Some(Ok(())),
+                Some(Err(error)) if is_end_of_command(&error) => Some(Ok(true)),
                 Some(Err(error)) => Some(Err(error)),
-                Some(Ok(_)) | None => Some(Ok(())),
+                // Another row, or another end of them.
+                Some(Ok(_)) | None => Some(Ok(false)),
             })
         })?;
+        if !is_end {
+            return Err(Failure::Protocol("a message that does not belong here"));
+        }
         Ok(CopyEnd::Complete(rows))
     }
 }

@@ -168,6 +168,9 @@ impl Failure {
             Failure::Broken(_) => true,
             Failure::Setup(_) | Failure::Protocol(_) => false,
             Failure::Server { sqlstate, .. } => {
+                // Connections, memory or disk.
+                let is_short_of_something = sqlstate.starts_with("53");
+                let is_of_connection = sqlstate.starts_with("08");
                 matches!(
                     sqlstate.as_str(),
                     // serialization_failure (a conflict with recovery), deadlock_detected, lock_not_available,
@@ -185,9 +188,9 @@ impl Failure {
                         | "25P04"
                         // duplicate_prepared_statement: behind a pooler, somebody else may have used the crate's name, which
                         // is another one each time.
-                        | "42P05" // Not enough connections, memory or disk; a connection's troubles.
-                ) || sqlstate.starts_with("53")
-                    || sqlstate.starts_with("08")
+                        | "42P05"
+                ) || is_short_of_something
+                    || is_of_connection
             }
         }
     }

@@ -106,6 +106,21 @@ fn a_message_that_does_not_belong_into_a_copy_is_an_error() {
 }
 
 #[test]
+fn a_row_behind_the_end_of_the_rows_is_an_error() {
+    for stray in [message(b'd', b"c\n"), message(b'c', b"")] {
+        let end = [
+            message(b'c', b""),
+            stray,
+            message(b'C', b"COPY 2\0"),
+            ready(),
+        ];
+        let answer = [rows(), end.concat()].concat();
+        let failure = copy(&mut copying(answer, false)).unwrap_err();
+        assert!(matches!(failure, Failure::Protocol(_)), "{failure:?}");
+    }
+}
+
+#[test]
 fn rows_that_are_wanted_no_more_are_not_waited_for() {
     // The server never ends.
     let mut connection = copying(message(b'd', &vec![b'a'; 2 << 20]), false);
