@@ -86,13 +86,15 @@ impl Validators {
     }
 }
 
-/// False if a tag holds white space, which no tag may: in a build with debug assertions the crate panics at it.
+/// False if a tag holds white space, which no tag may: in a build with debug assertions the crate panics at it. It reads
+/// the lines of a list as one, so that a tag that is not closed goes on in the next.
 fn has_plain_tags(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers.get_all(name).iter().all(|value| {
-        value.to_str().is_ok_and(|text| {
-            let mut quoted = text.split('"').skip(1).step_by(2);
-            quoted.all(|tag| !tag.contains([' ', '\t']))
-        })
+    let lines = headers.get_all(name).iter().map(|value| value.to_str());
+    let lines: Result<Vec<&str>, _> = lines.collect();
+    lines.is_ok_and(|lines| {
+        let list = lines.join(", ");
+        let mut quoted = list.split('"').skip(1).step_by(2);
+        quoted.all(|tag| !tag.contains([' ', '\t']))
     })
 }
 
@@ -238,6 +240,9 @@ mod tests {
         };
         assert!(of(&["\"x\"", "\"e\""]));
         assert!(!of(&["\"x\"", "\"y\""]));
+        // A tag that is not closed swallows the next line.
+        assert!(!of(&["\"x", "\"e\""]));
+        assert!(!of(&["\"x", "y\""]));
         assert!(of(&[]));
     }
 

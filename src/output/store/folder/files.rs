@@ -36,16 +36,21 @@ pub(super) fn shown(root: &Path, name: &str) -> String {
     }
 }
 
-/// Opens a file. A link is not followed: what the program wrote is none.
+/// Opens a file. A link is not followed, since what the program wrote is none; only the manifest may be one, for people who
+/// keep manifests elsewhere.
 pub(super) fn read(root: &Path, name: &str) -> io::Result<Arc<dyn StoredFile>> {
     let path = path(root, name)?;
+    let (found, flags) = match name == manifest::FILE_NAME {
+        true => (fs::metadata(&path)?, OFlags::empty()),
+        false => (fs::symlink_metadata(&path)?, OFlags::NOFOLLOW),
+    };
     // A pipe would wait for a writer, so it must not even be opened.
-    if !fs::symlink_metadata(&path)?.is_file() {
+    if !found.is_file() {
         return Err(NoFile.into());
     }
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags(flags.bits().cast_signed())
         .open(path)?;
     let found = file.metadata()?;
     Ok(Arc::new(FolderFile {
@@ -230,6 +235,22 @@ mod tests {
         let missing = read(temp.path(), "missing").err().unwrap();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
         assert_eq!(length(temp.path(), "file").unwrap(), 3);
+    }
+
+    #[test]
+    fn a_manifest_that_is_kept_elsewhere_is_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("out");
+        fs::create_dir(&root).unwrap();
+        let link = root.join(manifest::FILE_NAME);
+        std::os::unix::fs::symlink("../elsewhere", &link).unwrap();
+        let missing = read(&root, manifest::FILE_NAME).err().unwrap();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        fs::write(temp.path().join("elsewhere"), "abc").unwrap();
+        assert_eq!(read(&root, manifest::FILE_NAME).unwrap().length(), 3);
+        fs::remove_file(temp.path().join("elsewhere")).unwrap();
+        fs::create_dir(temp.path().join("elsewhere")).unwrap();
+        assert!(is_no_file(&read(&root, manifest::FILE_NAME).err().unwrap()));
     }
 
     #[test]
