@@ -359,7 +359,7 @@ pub enum ManifestError {
         source: std::io::Error,
     },
     #[error(
-        "cannot read {path}: it is no manifest of an export ({source})\n  if it was changed or cut off, export again with --force"
+        "cannot read {path}: it is no manifest of an export ({source})\n  if it was changed or cut off, export again into another folder"
     )]
     Form {
         path: String,

@@ -131,7 +131,7 @@ fn a_relation_or_an_export_that_is_not_there_is_told() {
 fn a_manifest_that_is_none_is_told_with_what_to_do() {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().display().to_string();
-    let form = "\n  if it was changed or cut off, export again with --force\n";
+    let form = "\n  if it was changed or cut off, export again into another folder\n";
     let version = "\n  use the program that wrote it\n";
     let cases = [
         (
