@@ -88,7 +88,7 @@ impl From<Stopped<ResolveError>> for ResolveError {
     fn from(stopped: Stopped<ResolveError>) -> Self {
         match stopped {
             Stopped::Interrupted => ResolveError::Interrupted,
-            Stopped::Threads(error) => error.into(),
+            Stopped::Threads(error) => (*error).into(),
             Stopped::Taker(error) => error,
         }
     }

@@ -33,7 +33,7 @@ pub(crate) enum Stopped<E> {
     /// The run was interrupted.
     Interrupted,
     /// The threads could not be started, or one died.
-    Threads(SnapshotError),
+    Threads(Box<SnapshotError>),
     /// Whoever takes what comes has failed.
     Taker(E),
 }
@@ -132,7 +132,7 @@ impl<Job: Send + 'static, Report: Send + 'static> Readers<Job, Report> {
             }
             return match report {
                 Ok(Ok(report)) => take(report).map(Some).map_err(Stopped::Taker),
-                Ok(Err(fault)) => Err(Stopped::Threads(fault.into())),
+                Ok(Err(fault)) => Err(Stopped::Threads(Box::new(fault.into()))),
                 Err(RecvTimeoutError::Disconnected) => Ok(None),
                 Err(RecvTimeoutError::Timeout) => continue,
             };
@@ -186,7 +186,7 @@ pub(crate) fn drive_stream<E>(
             reports.send(StreamReport::End(read))
         },
     )
-    .map_err(Stopped::Threads)?;
+    .map_err(|error| Stopped::Threads(Box::new(error)))?;
     readers.give(source);
     let read = loop {
         let step = readers.next(interrupted, |report| match report {
@@ -198,7 +198,7 @@ pub(crate) fn drive_stream<E>(
             Some(ControlFlow::Continue(Some(read))) => break read,
             // Whoever takes the events has enough.
             Some(ControlFlow::Break(())) => break Ok(()),
-            None => return Err(Stopped::Threads(Fault.into())),
+            None => return Err(Stopped::Threads(Box::new(Fault.into()))),
         }
     };
     readers.finish();
@@ -278,7 +278,7 @@ mod tests {
         readers.no_more();
         assert!(matches!(
             all(&readers),
-            Err(Stopped::Threads(SnapshotError::Fault(_)))
+            Err(Stopped::Threads(error)) if matches!(*error, SnapshotError::Fault(_))
         ));
     }
 

@@ -122,7 +122,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 fn stopped_by(stopped: Stopped<Infallible>) -> SnapshotError {
     match stopped {
         Stopped::Interrupted => SnapshotError::Interrupted,
-        Stopped::Threads(error) => error,
+        Stopped::Threads(error) => *error,
         Stopped::Taker(never) => match never {},
     }
 }

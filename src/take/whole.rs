@@ -246,7 +246,7 @@ fn parallel(
                 readers.wait(GRACE);
                 return Err(TakeError::Interrupted);
             }
-            Err(Stopped::Threads(error)) => return Err(read_error(request, error)),
+            Err(Stopped::Threads(error)) => return Err(read_error(request, *error)),
             Err(Stopped::Taker(error)) => return Err(error),
         }
     }
@@ -323,7 +323,7 @@ fn stream(
     });
     let read = read.map_err(|stopped| match stopped {
         Stopped::Interrupted => TakeError::Interrupted,
-        Stopped::Threads(source) => read_error(request, source),
+        Stopped::Threads(source) => read_error(request, *source),
         Stopped::Taker(error) => error,
     })?;
     read.map_err(|source| error(source.into()))?;

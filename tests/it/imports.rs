@@ -67,7 +67,7 @@ fn floors_import_from_those_below_them_only() {
     for source in sources() {
         let floor = &*source.module[0];
         let allowed: &[&str] = match FLOORS.iter().find(|(name, _)| *name == floor) {
-            Some((_, allowed)) => *allowed,
+            Some((_, allowed)) => allowed,
             None => &[],
         };
         for import in &source.imports {
