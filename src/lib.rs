@@ -9,6 +9,7 @@
 //! ```
 //!
 //! - [`snapshot`]: kinds of snapshot, decompression, the catalog, reading a table's rows;
+//! - `key`: when PostgreSQL takes two values for equal, and how they order;
 //! - [`pipeline`]: the declarative file that says which rows belong to a relation and how they nest;
 //! - [`resolve`]: finds the rows that the tree of a pipeline needs, in one read of the snapshot;
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
@@ -32,6 +33,14 @@ mod fan_out;
 mod fault;
 mod hex;
 mod io_error;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "links and conditions on keys of every type are built on it"
+    )
+)]
+mod key;
 mod memory;
 pub mod output;
 pub mod pipeline;

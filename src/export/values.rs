@@ -85,7 +85,11 @@ impl Codec {
             SqlType::Real | SqlType::Double => Codec::Float,
             SqlType::Json | SqlType::Jsonb => Codec::Json,
             SqlType::Bytea => Codec::Bytea,
-            SqlType::Text | SqlType::Other(_) => Codec::Text,
+            SqlType::Text
+            | SqlType::Varchar
+            | SqlType::Character
+            | SqlType::Citext
+            | SqlType::Other(_) => Codec::Text,
             SqlType::Array(element) => Codec::array_of(element),
         }
     }

@@ -76,7 +76,7 @@ impl Need {
             Need::Any => true,
             Need::Integer => sql_type.is_integer(),
             Need::IntegerArray => matches!(sql_type, SqlType::Array(inner) if inner.is_integer()),
-            Need::Text => *sql_type == SqlType::Text,
+            Need::Text => sql_type.is_text(),
         }
     }
 
@@ -292,7 +292,10 @@ impl<'a> Checker<'a> {
 /// True for types whose values look the same in JSON.
 fn written_alike(one: &SqlType, other: &SqlType) -> bool {
     let moment = |sql_type: &SqlType| matches!(sql_type, SqlType::Timestamp | SqlType::TimestampTz);
-    one == other || (one.is_integer() && other.is_integer()) || (moment(one) && moment(other))
+    one == other
+        || (one.is_integer() && other.is_integer())
+        || (one.is_text() && other.is_text())
+        || (moment(one) && moment(other))
 }
 
 /// False where a column of this type cannot hold the value, so that the test is a slip.

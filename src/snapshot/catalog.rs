@@ -294,6 +294,15 @@ impl Catalog {
             .map(|(name, labels)| (name, labels.as_slice()))
     }
 
+    /// True for a type that is an enum which the snapshot defines.
+    pub fn is_enum(&self, sql_type: &SqlType) -> bool {
+        matches!(sql_type, SqlType::Other(_))
+            && self
+                .enums
+                .keys()
+                .any(|name| SqlType::of_name(name) == *sql_type)
+    }
+
     /// Notes how SQL writes a column's type, where that says more than its [`SqlType`].
     pub(super) fn set_written_type(&mut self, table: TableName, column: String, sql: Arc<str>) {
         self.written_types

@@ -1,5 +1,7 @@
 //! Column types, as far as rendering needs to tell them apart.
 
+use std::fmt;
+
 use crate::snapshot::table_name::TableName;
 
 /// A PostgreSQL type, without its modifiers (lengths, precisions).
@@ -20,8 +22,14 @@ pub enum SqlType {
     Json,
     Jsonb,
     Bytea,
-    /// `text`, `character varying`, `character`, `name`, `citext`.
+    /// `text` and `name`, which compare as texts.
     Text,
+    /// `character varying`: a text, but for being compared with a [`SqlType::Character`].
+    Varchar,
+    /// `character` (`bpchar`), whose trailing blanks do not count.
+    Character,
+    /// `citext`, of whatever schema: case does not count.
+    Citext,
     Array(Box<SqlType>),
     /// Any other type (uuid, inet, interval, an enum, …), by its name: rendered as PostgreSQL's own text.
     Other(String),
@@ -99,9 +107,17 @@ impl SqlType {
         matches!(self, SqlType::SmallInt | SqlType::Integer | SqlType::BigInt)
     }
 
+    /// True for the types whose values are text, however they compare.
+    pub fn is_text(&self) -> bool {
+        matches!(
+            self,
+            SqlType::Text | SqlType::Varchar | SqlType::Character | SqlType::Citext
+        )
+    }
+
     /// Reads a type as SQL writes it: any of its names, with or without schema, modifiers and array bounds.
     ///
-    /// Types are told by name alone, so a `public.citext` is text wherever it is from; a `public.date` is none of PostgreSQL's
+    /// Types are told by name alone, so a `public.citext` is citext wherever it is from; a `public.date` is none of PostgreSQL's
     /// own. Arrays have
     /// no fixed number of dimensions in PostgreSQL: `integer[][]` is the array type of `integer`.
     ///
@@ -109,7 +125,7 @@ impl SqlType {
     /// use relexport::snapshot::SqlType;
     ///
     /// assert_eq!(SqlType::parse("timestamp(6) without time zone"), SqlType::Timestamp);
-    /// assert_eq!(SqlType::parse("character varying(255)[]"), SqlType::Array(Box::new(SqlType::Text)));
+    /// assert_eq!(SqlType::parse("character varying(255)[]"), SqlType::Array(Box::new(SqlType::Varchar)));
     /// ```
     pub fn parse(text: &str) -> SqlType {
         let (name, modifier) = plain_name(text);
@@ -146,7 +162,10 @@ impl SqlType {
             SqlType::Json => "json",
             SqlType::Jsonb => "jsonb",
             SqlType::Bytea => "bytea",
-            SqlType::Text => "text",
+            SqlType::Text | SqlType::Citext => "text",
+            SqlType::Varchar => "character varying",
+            // `character` without a length is one letter.
+            SqlType::Character => "bpchar",
             SqlType::Array(element) => return format!("{}[]", element.sql()),
             // Without a length it would be a single bit.
             SqlType::Other(name) if name == "bit" => "bit varying",
@@ -172,7 +191,7 @@ impl SqlType {
     }
 
     /// True for the name of one of PostgreSQL's own types, without a schema.
-    pub(super) fn is_built_in(name: &str) -> bool {
+    pub(crate) fn is_built_in(name: &str) -> bool {
         BUILT_IN.contains(&name) || !matches!(SqlType::named(name, ""), SqlType::Other(_))
     }
 
@@ -191,7 +210,7 @@ impl SqlType {
             None => name.strip_prefix("pg_catalog.").unwrap_or(name),
         };
         match name.rsplit_once('.').map_or(name, |(_, last)| last) {
-            "citext" => return SqlType::Text,
+            "citext" => return SqlType::Citext,
             last if last.len() < name.len() => return SqlType::Other(name.into()),
             _ => {}
         }
@@ -211,11 +230,24 @@ impl SqlType {
             "json" => SqlType::Json,
             "jsonb" => SqlType::Jsonb,
             "bytea" => SqlType::Bytea,
-            "text" | "character varying" | "varchar" | "character" | "char" | "bpchar" | "name" => {
-                SqlType::Text
-            }
+            "text" | "name" => SqlType::Text,
+            "character varying" | "varchar" => SqlType::Varchar,
+            "character" | "char" | "bpchar" => SqlType::Character,
             _ if name.starts_with("interval ") => SqlType::Other("interval".into()),
             _ => SqlType::Other(name.into()),
+        }
+    }
+}
+
+impl fmt::Display for SqlType {
+    /// The type as PostgreSQL calls it, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SqlType::Other(name) => f.write_str(name),
+            SqlType::Citext => f.write_str("citext"),
+            SqlType::Character => f.write_str("character"),
+            SqlType::Array(element) => write!(f, "{element}[]"),
+            named => f.write_str(&named.sql()),
         }
     }
 }
@@ -279,10 +311,16 @@ mod tests {
             ("json", SqlType::Json),
             ("jsonb", SqlType::Jsonb),
             ("bytea", SqlType::Bytea),
-            ("character varying(255)", SqlType::Text),
-            ("character(1)", SqlType::Text),
-            ("public.citext", SqlType::Text),
-            ("extensions.citext", SqlType::Text),
+            ("text", SqlType::Text),
+            ("name", SqlType::Text),
+            ("character varying(255)", SqlType::Varchar),
+            ("varchar", SqlType::Varchar),
+            ("character(1)", SqlType::Character),
+            ("char", SqlType::Character),
+            ("pg_catalog.bpchar", SqlType::Character),
+            ("citext", SqlType::Citext),
+            ("public.citext", SqlType::Citext),
+            ("extensions.citext", SqlType::Citext),
             ("\"char\"", other("\"char\"")),
             ("uuid", other("uuid")),
             ("time(3) without time zone", other("time without time zone")),
@@ -300,7 +338,9 @@ mod tests {
             ("text[]", array(SqlType::Text)),
             ("integer[3][]", array(SqlType::Integer)),
             ("bigint ARRAY", array(SqlType::BigInt)),
-            ("character varying(255)[]", array(SqlType::Text)),
+            ("character varying(255)[]", array(SqlType::Varchar)),
+            ("character(3)[]", array(SqlType::Character)),
+            ("public.citext[]", array(SqlType::Citext)),
             ("timestamp(6) with time zone[]", array(SqlType::TimestampTz)),
             ("public.mood[]", array(other("mood"))),
             ("", other("")),

@@ -6,25 +6,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, and those that each imports from. Files right below `src/` are the ground that all stand on.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 10] = [
     ("snapshot", &[]),
-    ("pipeline", &["snapshot"]),
-    ("resolve", &["pipeline", "snapshot"]),
-    ("output", &["pipeline", "snapshot"]),
-    ("export", &["output", "pipeline", "resolve", "snapshot"]),
-    ("take", &["output", "pipeline", "resolve", "snapshot"]),
+    ("key", &["snapshot"]),
+    ("pipeline", &["key", "snapshot"]),
+    ("resolve", &["key", "pipeline", "snapshot"]),
+    ("output", &["key", "pipeline", "snapshot"]),
+    (
+        "export",
+        &["key", "output", "pipeline", "resolve", "snapshot"],
+    ),
+    (
+        "take",
+        &["key", "output", "pipeline", "resolve", "snapshot"],
+    ),
     (
         "bench",
-        &["export", "output", "pipeline", "resolve", "snapshot"],
+        &["export", "key", "output", "pipeline", "resolve", "snapshot"],
     ),
     (
         "api",
-        &["export", "output", "pipeline", "resolve", "snapshot"],
+        &["export", "key", "output", "pipeline", "resolve", "snapshot"],
     ),
     (
         "cli",
         &[
-            "api", "bench", "export", "output", "pipeline", "resolve", "snapshot", "take",
+            "api", "bench", "export", "key", "output", "pipeline", "resolve", "snapshot", "take",
         ],
     ),
 ];

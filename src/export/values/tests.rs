@@ -65,6 +65,9 @@ fn every_type() -> Vec<SqlType> {
         SqlType::Jsonb,
         SqlType::Bytea,
         SqlType::Text,
+        SqlType::Varchar,
+        SqlType::Character,
+        SqlType::Citext,
         SqlType::Other("uuid".into()),
     ];
     let arrays = scalars

@@ -102,7 +102,7 @@ impl Equality {
         match (sql_type, IntegerType::of(sql_type)) {
             (_, Some(integer)) => Equality::Integer(integer),
             (SqlType::Boolean, None) => Equality::Boolean,
-            (SqlType::Text, None) if !is_loose => Equality::Text,
+            (SqlType::Text | SqlType::Varchar, None) if !is_loose => Equality::Text,
             _ => Equality::ByText,
         }
     }

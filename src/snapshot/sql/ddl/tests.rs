@@ -71,7 +71,7 @@ fn tables_are_read_in_all_their_forms() {
             "CREATE TABLE public.t (a timestamp(6) without time zone, b timestamp with time zone DEFAULT now(), \
              c double precision, d character varying(255)[] DEFAULT '{}'::character varying[], e numeric(10,2), \
              f public.citext COLLATE \"C\", g interval(3), h \"char\");",
-            "a Timestamp, b TimestampTz, c Double, d Array(Text), e Numeric, f Text, g Other(\"interval\"), \
+            "a Timestamp, b TimestampTz, c Double, d Array(Varchar), e Numeric, f Citext, g Other(\"interval\"), \
              h Other(\"\\\"char\\\"\")",
         ),
         (
@@ -115,7 +115,7 @@ fn tables_are_read_in_all_their_forms() {
         (
             "a domain",
             "CREATE DOMAIN public.d AS character varying(5) DEFAULT 'x' CONSTRAINT c CHECK (VALUE <> '');\nCREATE TABLE t (a public.d, b public.d[], c d);",
-            "a Text, b Array(Text), c Text",
+            "a Varchar, b Array(Varchar), c Varchar",
         ),
         (
             "types with the names of PostgreSQL's own",
