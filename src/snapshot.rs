@@ -16,6 +16,7 @@ mod error;
 mod event;
 mod facts;
 mod fingerprint;
+mod foreign_keys;
 mod keyed;
 pub mod kind;
 mod open;
@@ -38,6 +39,7 @@ pub use described::{Described, DescribedPipeline, DescribedSchema, DescribedTabl
 pub use error::{Position, SnapshotError};
 pub use event::{Event, Sink, TableEnd, TableFilter};
 pub use facts::{Holdings, Kind, SnapshotFacts, TableSize};
+pub use foreign_keys::ForeignKey;
 pub use keyed::{Ending, Fields, KeyedSource, Predicate, Query};
 pub use kind::archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
 pub use kind::backup::Backup;

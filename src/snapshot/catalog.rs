@@ -142,7 +142,7 @@ impl Catalog {
         self.generated.remove(name);
         self.defaults.remove(name);
         self.written_types.remove(name);
-        self.keys.take(name);
+        self.keys.drop_table(name);
     }
 
     /// Gives a table another name, if no other table has it.
@@ -169,9 +169,7 @@ impl Catalog {
             }
             self.children.entry(new.clone()).or_default().push(child);
         }
-        for key in self.keys.take(old) {
-            self.keys.add(new.clone(), key);
-        }
+        self.keys.rename_table(old, &new);
         if let Some(columns) = self.generated.remove(old) {
             self.generated.insert(new.clone(), columns);
         }
@@ -199,6 +197,7 @@ impl Catalog {
             if let Some(types) = self.written_types.get_mut(&table) {
                 types.remove(column);
             }
+            self.keys.drop_column(&table, column);
         }
     }
 
@@ -228,6 +227,7 @@ impl Catalog {
             {
                 types.insert(new.to_owned(), sql);
             }
+            self.keys.rename_column(&table, old, new);
         }
     }
 
@@ -316,7 +316,8 @@ impl Catalog {
         self.written_types.get(table)?.get(column)
     }
 
-    /// Primary keys and unique constraints, as far as the snapshot has stated them. A stream states most of them behind its rows.
+    /// Primary keys, unique constraints and foreign keys, as far as the snapshot has stated them. A stream states most of
+    /// them behind its rows.
     pub fn keys(&self) -> &StatedKeys {
         &self.keys
     }

@@ -45,6 +45,7 @@ const ROOMS: [&[&str]; 8] = [
         "catalog",
         "described",
         "facts",
+        "foreign_keys",
         "sql_type",
         "stated_keys",
     ],

@@ -22,7 +22,7 @@ const TOC_LIMIT: u64 = 256 << 20;
 const MINORS: std::ops::RangeInclusive<u8> = 12..=16;
 
 /// Descriptions of the entries that are kept. All others are stepped over.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 12] = [
     "ENCODING",
     "STDSTRINGS",
     "SEARCHPATH",
@@ -33,6 +33,7 @@ const KEPT: [&str; 11] = [
     "TABLE ATTACH",
     "TABLE DATA",
     "CONSTRAINT",
+    "FK CONSTRAINT",
     "INDEX",
 ];
 

@@ -50,6 +50,7 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     domains(connection, &mut found)?;
     tables(connection, version, &mut found)?;
     keys(connection, version, &mut found)?;
+    foreign_keys(connection, version, &mut found)?;
     found.catalog = read_schema(found.definitions.as_bytes())
         .map_err(|_| Failure::Protocol("its tables' definitions cannot be understood"))?;
     let foreign: Vec<TableName> = found.foreign.drain().collect();
@@ -241,6 +242,79 @@ fn keys(
         };
     }
     Ok(())
+}
+
+/// Foreign keys, as a dump has them: not those that partitions have from their tables, and none by periods, which find rows
+/// by more than equal values.
+fn foreign_keys(
+    connection: &mut Connection,
+    version: u32,
+    found: &mut ServerCatalog,
+) -> Result<(), Failure> {
+    let stated = match version {
+        18.. => "f.conparentid = 0 AND NOT f.conperiod",
+        11.. => "f.conparentid = 0",
+        _ => "true",
+    };
+    let rows = connection.read_all(&format!(
+        "SELECT t.nspname, t.relname, f.conname, rn.nspname, r.relname, a.attname, ra.attname, k
+         FROM pg_catalog.pg_constraint f
+         JOIN (SELECT c.oid, n.nspname, c.relname {TABLES}) t ON t.oid = f.conrelid
+         JOIN pg_catalog.pg_class r ON r.oid = f.confrelid
+         JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+         CROSS JOIN LATERAL pg_catalog.generate_subscripts(f.conkey, 1) k
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[k]
+         JOIN pg_catalog.pg_attribute ra ON ra.attrelid = f.confrelid AND ra.attnum = f.confkey[k]
+         WHERE f.contype = 'f' AND {stated}
+         ORDER BY t.nspname, t.relname, f.conname, k"
+    ))?;
+    let mut keys: Vec<ForeignKey> = Vec::new();
+    for [
+        schema,
+        name,
+        constraint,
+        other_schema,
+        other,
+        column,
+        referenced,
+        place,
+    ] in &rows
+    {
+        if place == "1" {
+            keys.push(ForeignKey {
+                table: quoted(&TableName::new(schema, name)),
+                constraint: identifier(constraint),
+                other: quoted(&TableName::new(other_schema, other)),
+                columns: Vec::new(),
+                referenced: Vec::new(),
+            });
+        }
+        if let Some(key) = keys.last_mut() {
+            key.columns.push(identifier(column));
+            key.referenced.push(identifier(referenced));
+        }
+    }
+    for key in keys {
+        let _ = writeln!(
+            found.definitions,
+            "ALTER TABLE ONLY {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({});",
+            key.table,
+            key.constraint,
+            key.columns.join(", "),
+            key.other,
+            key.referenced.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// A foreign key's names, as SQL writes them.
+struct ForeignKey {
+    table: String,
+    constraint: String,
+    other: String,
+    columns: Vec<String>,
+    referenced: Vec<String>,
 }
 
 fn statistics(

@@ -93,7 +93,7 @@ impl Ddl {
         }
     }
 
-    /// `RENAME [COLUMN] a TO b`, and `RENAME TO b` of the table itself.
+    /// `RENAME [COLUMN] a TO b`, `RENAME CONSTRAINT a TO b`, and `RENAME TO b` of the table itself.
     pub(super) fn rename(&mut self, tokens: &mut Tokens, name: &TableName) {
         if tokens.accept("to") {
             if let Some(new) = tokens.identifier() {
@@ -102,13 +102,19 @@ impl Ddl {
             }
             return;
         }
-        tokens.accept("column");
+        let is_constraint = tokens.accept("constraint");
+        if !is_constraint {
+            tokens.accept("column");
+        }
         let old = tokens.identifier();
         if !tokens.accept("to") {
             return;
         }
         if let (Some(old), Some(new)) = (old, tokens.identifier()) {
-            self.catalog.rename_column(name, &old, &new);
+            match is_constraint {
+                true => self.catalog.keys_mut().rename_constraint(name, &old, &new),
+                false => self.catalog.rename_column(name, &old, &new),
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 use super::*;
 
+mod foreign_keys;
+
 /// `name type, name type, …` of a table.
 fn columns(catalog: &Catalog, table: TableName) -> String {
     let table = catalog

@@ -373,8 +373,7 @@ impl Ddl {
         let bounds = text.rsplit('"').next().unwrap_or_default();
         let is_array = bounds.contains('[') || bounds.ends_with(" array");
         let enum_sql = match user_type {
-            // Those of other schemas count as any other type.
-            UserType::Enum if name.schema == "public" => Some(names::table(name)),
+            UserType::Enum => Some(names::table(name)),
             _ => None,
         };
         let (sql_type, enum_sql) = match is_array {
