@@ -1,6 +1,7 @@
 //! The files of tables that are being taken: blocks become CSV and zstd on the pool, and are written in order.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ use super::TakeError;
 /// zstd's own default.
 const LEVEL: i32 = 3;
 
-/// The name of a table's file.
-pub(super) fn file_name(table: &str) -> String {
+/// The name of a table's file. The table's schema stands before its name, unless it is `public`.
+pub(super) fn file_name(table: impl Display) -> String {
     format!("{table}.csv.zst")
 }
 
@@ -104,7 +105,7 @@ impl Files {
                 reason: reason.to_owned(),
             })
         };
-        if !layout::is_name(&name.name) {
+        if !layout::is_name(&name.to_string()) {
             return Err(fault("its name cannot be the name of a file"));
         }
         let definition = self.catalog.with_columns_below(name);
@@ -121,7 +122,7 @@ impl Files {
             let mut header = Vec::new();
             CsvWriter::header(&columns, &mut header);
             let frame = compress(&header).map_err(StopReason::Write)?;
-            let path = self.folder.join(file_name(&name.name));
+            let path = self.folder.join(file_name(name));
             let mut file = PartFile::create(&path).map_err(StopReason::Write)?;
             file.write(&frame).map_err(StopReason::Write)?;
             let table = TableFile {
@@ -215,8 +216,8 @@ impl Files {
         for (name, table) in self.open {
             let (bytes, sha256) = table.file.commit().map_err(StopReason::Write)?;
             described.push(DescribedTable {
-                file: file_name(&name.name),
-                table: name.name,
+                file: file_name(&name),
+                table: name.to_string(),
                 rows: table.rows,
                 bytes,
                 sha256,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::error::TakeError;
 use super::manifest::{self, SCHEMA, SourceEntry, Taken};
 use super::request::{TakeObserver, TakeRequest};
-use super::tables::{TakenTables, needed};
+use super::tables::{TakenTables, needed, with_files};
 use super::{groups, whole};
 use crate::output::{FolderClaim, FolderDraft, Holding, atomic, now};
 use crate::pipeline::{Pipeline, doubtful_keys};
 use crate::resolve::Selection;
 use crate::snapshot;
 use crate::snapshot::{
-    Access, Described, DescribedPipeline, DescribedSchema, Snapshot, schema_sql,
+    Access, Described, DescribedPipeline, DescribedSchema, Snapshot, TableName, schema_sql,
 };
 use crate::timings::{Phase, Timings};
 
@@ -92,8 +92,8 @@ fn take_into(
     for warning in doubtful_keys(&request.pipeline, &found.catalog, &tables) {
         tracing::warn!("{warning}");
     }
-    let files = found.tables.iter().map(|file| file.table.as_str());
-    let schema = schema_sql(&found.catalog, &files.collect::<Vec<_>>());
+    let files = with_files(&found.catalog, &found.tables)?;
+    let schema = schema_sql(&found.catalog, &files);
     let mut file =
         atomic::PartFile::create(&folder.work().join(SCHEMA)).map_err(TakeError::Write)?;
     let written = file.write(schema.as_bytes()).and_then(|()| file.commit());
@@ -108,7 +108,7 @@ fn take_into(
             bytes,
             sha256,
         },
-        described: described(found, &request.pipeline),
+        described: described(found, &files, &request.pipeline),
     };
     request.check_interrupted()?;
     folder.check_identity()?;
@@ -126,7 +126,7 @@ fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
     Some(parts.map(|part| part.size).sum())
 }
 
-fn described(found: TakenTables, pipeline: &Pipeline) -> Described {
+fn described(found: TakenTables, files: &[TableName], pipeline: &Pipeline) -> Described {
     let TakenTables {
         catalog,
         facts,
@@ -134,10 +134,13 @@ fn described(found: TakenTables, pipeline: &Pipeline) -> Described {
         only,
     } = found;
     tables.sort_by(|one, other| one.table.cmp(&other.table));
+    // Of the schemas that schema.sql has.
+    let mut schemas = vec!["public"];
+    schemas.extend(files.iter().map(|name| name.schema.as_str()));
     let mut partitioned: Vec<String> = catalog
         .tables()
-        .filter(|table| table.partitioned && table.name.schema == "public")
-        .map(|table| table.name.name.clone())
+        .filter(|table| table.partitioned && schemas.contains(&table.name.schema.as_str()))
+        .map(|table| table.name.to_string())
         .collect();
     partitioned.sort();
     Described {

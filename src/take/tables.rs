@@ -1,5 +1,6 @@
 //! The tables of a source: which of them are needed, and what taking them came to.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{TakeError, TakeRequest};
@@ -16,13 +17,50 @@ pub(super) struct TakenTables {
     pub only: Option<Vec<i64>>,
 }
 
+/// The tables that a pipeline needs, whether a catalog has them or not.
+pub(super) fn wanted(pipeline: &Pipeline) -> BTreeSet<TableName> {
+    let names = Selection::default().tables(pipeline).into_iter();
+    names.map(TableName::public).collect()
+}
+
 /// The tables that a pipeline needs and a catalog has.
 pub(super) fn needed(pipeline: &Pipeline, catalog: &Catalog) -> Vec<TableName> {
-    let names = Selection::default().tables(pipeline).into_iter();
-    names
-        .map(TableName::public)
-        .filter(|name| catalog.table(name).is_some())
-        .collect()
+    let names = wanted(pipeline).into_iter();
+    names.filter(|name| catalog.table(name).is_some()).collect()
+}
+
+/// Makes sure that each table has a file of its own: a dot may be a part of a name, or stand behind a schema.
+pub(super) fn check_names(tables: &[TableName]) -> Result<(), TakeError> {
+    let mut files: BTreeMap<String, &TableName> = BTreeMap::new();
+    for table in tables {
+        if let Some(other) = files.insert(table.to_string(), table) {
+            return Err(TakeError::Plan(format!(
+                "the tables {} and {} would have the same file\n  rename one of them or its schema",
+                other.quoted(),
+                table.quoted()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The tables that files are of, by the names that `snapshot.json` has for them.
+///
+/// # Errors
+/// Where a name may mean two tables.
+pub(super) fn with_files(
+    catalog: &Catalog,
+    files: &[DescribedTable],
+) -> Result<Vec<TableName>, TakeError> {
+    let names: BTreeSet<&str> = files.iter().map(|file| file.table.as_str()).collect();
+    let tables = catalog.tables().map(|table| &table.name);
+    let mut tables: Vec<TableName> = tables
+        .filter(|table| names.contains(table.to_string().as_str()))
+        .cloned()
+        .collect();
+    tables.sort();
+    check_names(&tables)?;
+    Ok(tables)
 }
 
 /// Makes sure that what is missing from the source is missing from the snapshot, too, and does not look empty or whole
@@ -33,16 +71,16 @@ pub(super) fn check_holdings(
     holdings: &Holdings,
     taken: &[DescribedTable],
 ) -> Result<(), TakeError> {
-    let names = Selection::default().tables(&request.pipeline);
+    let names = wanted(&request.pipeline);
     let failed = |reason: String| TakeError::Plan(format!("{}: {reason}", request.from.shown()));
-    let is_needed = |name: &TableName| name.schema == "public" && names.contains(&name.name);
+    let is_needed = |name: &TableName| names.contains(name);
     if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
         let undefined = PlanError::Undefined(table.name.clone());
         return Err(failed(undefined.to_string()));
     }
     for missing in &holdings.without_data {
         for table in catalog.holders(missing).iter().filter(|it| is_needed(it)) {
-            match taken.iter().any(|taken| taken.table == table.name) {
+            match taken.iter().any(|taken| taken.table == table.to_string()) {
                 // The rest of its rows would look like all of them.
                 true => return Err(failed(without_data(table, missing))),
                 false => tracing::warn!("{}", without_data(table, missing)),

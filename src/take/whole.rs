@@ -12,7 +12,6 @@ use std::time::Duration;
 use rayon::ThreadPool;
 
 use crate::fault::caught;
-use crate::resolve::Selection;
 use crate::snapshot::drive::{Readers, Stopped, drive_stream};
 use crate::snapshot::{
     Access, Catalog, DescribedTable, Event, Fields, Holdings, KeyedSource, Query, Snapshot,
@@ -20,7 +19,7 @@ use crate::snapshot::{
 };
 
 use super::files::{Files, StopReason};
-use super::tables::{TakenTables, check_holdings, needed};
+use super::tables::{TakenTables, check_holdings, check_names, needed, wanted};
 use super::{TakeError, TakeObserver, TakeRequest};
 
 /// Blocks of one table on the pool, where several tables are read at a time.
@@ -200,6 +199,7 @@ fn parallel(
     observer: &mut dyn TakeObserver,
 ) -> Result<Vec<DescribedTable>, TakeError> {
     let mut tables = needed(&request.pipeline, catalog);
+    check_names(&tables)?;
     tables.sort_by_cached_key(|table| std::cmp::Reverse(source.size(table)));
     let shared = Shared {
         source,
@@ -276,14 +276,15 @@ fn stream(
     folder: &Path,
     observer: &mut dyn TakeObserver,
 ) -> Result<TakenTables, TakeError> {
-    let names = Selection::default().tables(&request.pipeline);
-    let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
+    let names = wanted(&request.pipeline);
+    let is_wanted = move |table: &TableName| names.contains(table);
     let error = |stop: StopReason| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
     let mut streamed: Option<Streamed> = None;
-    let read = drive_stream(source, wanted, &request.interrupted, |event| {
+    let read = drive_stream(source, is_wanted, &request.interrupted, |event| {
         match (event, &mut streamed) {
             (Event::Catalog(catalog, facts), streamed) => {
+                check_names(&needed(&request.pipeline, &catalog))?;
                 let files = Files::new(folder, &catalog, &request.pool, window);
                 *streamed = Some(Streamed {
                     catalog,

@@ -3,7 +3,8 @@
 //! The files are what `COPY … TO … WITH (FORMAT csv, HEADER)` and psql's `\copy` write: `<table>.csv`, raw or
 //! compressed, which is told by content and not by the suffix. `schema.sql` is `pg_dump --schema-only`.
 //! A folder that `relexport snapshot take` made says in `snapshot.json` what it is a picture of; what that lists has to be
-//! there ([`stated`]). A file's name is the name of a table in schema `public`, or of a partition of such a table ([`files`]).
+//! there ([`stated`]). A file's name is the name of a table, with its schema before a dot unless that is `public`, or of a partition of
+//! a table ([`files`]).
 //! Only regular files directly in the folder are read: no link and no name from inside the data leads anywhere else.
 
 mod blocks;
@@ -32,7 +33,7 @@ use crate::snapshot::sql::ddl::{Ddl, Fault, first_words};
 use crate::snapshot::sql::frame::DumpFrame;
 use crate::snapshot::table_name::TableName;
 use blocks::Blocks;
-use files::{DataFile, Listing, is_schema, stem};
+use files::{DataFile, Listing, is_schema, qualified, stem};
 use stated::Stated;
 
 /// The name of the file that holds the definitions of the tables.
@@ -99,6 +100,9 @@ impl CsvFolder {
         if let Some(stated) = &stated {
             for table in &stated.described.partitioned {
                 catalog.set_partitioned(&TableName::public(table));
+                for table in qualified(&catalog, table) {
+                    catalog.set_partitioned(&table);
+                }
             }
             facts = SnapshotFacts::stated_in(&stated.described);
         }

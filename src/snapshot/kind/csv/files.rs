@@ -1,8 +1,9 @@
 //! Which files of a folder hold the data of which tables, and which belong to none.
 //!
-//! A file is called like its table, `<table>.csv`, or like a partition of it. `<schema>.<table>.csv` is understood, too,
-//! where no file has the plain name. Every other file is named in a warning: a table that was exported under
-//! another name would otherwise be missing without a word.
+//! A file is called like its table: `<table>.csv` in schema `public`, `<schema>.<table>.csv` in others. It may be called
+//! like a partition of a table, and a table of `public` may have its schema before it where no file has the plain name.
+//! Every other file is named in a warning: a table that was exported under another name would otherwise be missing
+//! without a word.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -115,10 +116,16 @@ impl Listing {
     ) -> impl Iterator<Item = TableName> + 'l {
         let files = self.files.iter().map(|file| file.name.as_str());
         let files = files.filter(move |name| listed.is_none_or(|listed| listed(name)));
-        files.filter_map(|name| {
-            let stem = stem(name)?;
-            let claimed = claimed(catalog, stem).map(|claimed| claimed.0);
-            Some(claimed.unwrap_or_else(|| TableName::public(stem)))
+        files.filter_map(stem).flat_map(|stem| {
+            let claimed = claimed(catalog, stem).into_iter();
+            let mut tables: Vec<TableName> = claimed.map(|(table, _)| table).collect();
+            if tables.is_empty() {
+                tables.push(match stem.split_once('.') {
+                    Some((schema, name)) => TableName::new(schema, name),
+                    None => TableName::public(stem),
+                });
+            }
+            tables
         })
     }
 
@@ -131,6 +138,8 @@ impl Listing {
     ) -> (Vec<DataFile>, Vec<String>) {
         let mut others = self.others;
         let mut unlisted = Vec::new();
+        let mut warnings = Vec::new();
+        let mut files = Vec::new();
         // By the table or partition that they are named like; those with a plain name first.
         let mut claims: BTreeMap<TableName, Vec<(bool, ListedFile)>> = BTreeMap::new();
         for file in self.files {
@@ -138,18 +147,35 @@ impl Listing {
                 unlisted.push(file.name);
                 continue;
             }
-            match stem(&file.name).and_then(|stem| claimed(catalog, stem)) {
-                Some((table, is_qualified)) => {
-                    let of = claims.entry(table).or_default();
-                    of.push((is_qualified, file));
+            let claimed = stem(&file.name).map(|stem| claimed(catalog, stem));
+            match &claimed.unwrap_or_default()[..] {
+                [(table, is_qualified)] => {
+                    let of = claims.entry(table.clone()).or_default();
+                    of.push((*is_qualified, file));
                     of.sort_by(|a, b| (a.0, &a.1.name).cmp(&(b.0, &b.1.name)));
                 }
-                None => others.push(file.name),
+                [] => others.push(file.name),
+                [(one, _), (other, _), ..] => {
+                    let reason = format!(
+                        "{:?} may hold the table {} or {}; give one of them another name in {SCHEMA}",
+                        file.name,
+                        one.quoted(),
+                        other.quoted()
+                    );
+                    warnings.push(format!("a file is not read: {reason}"));
+                    let mut holders = catalog.holders(one);
+                    holders.extend(catalog.holders(other));
+                    files.push(DataFile {
+                        name: file.name,
+                        table: one.clone(),
+                        holders,
+                        size: file.size,
+                        unusable: Some(reason),
+                    });
+                }
             }
         }
-        let mut warnings = Vec::new();
         let whole: Vec<TableName> = claims.keys().cloned().collect();
-        let mut files = Vec::new();
         for (own, of) in claims {
             // The files of a table's partitions would repeat the rows of its own file. The file of a table that others inherit
             // from has its own rows alone, as COPY writes it.
@@ -207,7 +233,7 @@ impl Listing {
             let guess = |name: &str| guess(catalog, name);
             warnings.push(format!(
                 "{} not read: no table of {SCHEMA} has {}; a table's file is called <table>.csv, \
-                 with {} behind it where it is compressed",
+                 or <schema>.<table>.csv outside of public, with {} behind it where it is compressed",
                 names(&mut others, &guess),
                 match others.len() {
                     1 => "such a file",
@@ -254,10 +280,21 @@ fn names(names: &mut [String], guess: &dyn Fn(&str) -> Option<String>) -> String
 /// The name that a file may have been meant to have.
 fn guess(catalog: &Catalog, name: &str) -> Option<String> {
     let lower = name.to_lowercase();
+    if let Some([table]) = stem(&lower).map(|stem| qualified(catalog, stem)).as_deref() {
+        return Some(format!("{table}.csv"));
+    }
     let bare = lower.strip_prefix("public.").unwrap_or(&lower);
     let stem = bare.split('.').next().unwrap_or(bare);
-    let table = catalog.table(&TableName::public(stem))?;
-    Some(format!("{}.csv", table.name.name))
+    let mut tables = catalog.tables().map(|table| &table.name);
+    let mut named: Vec<&TableName> = Vec::new();
+    match catalog.table(&TableName::public(stem)) {
+        Some(table) => named.push(&table.name),
+        None => named.extend(tables.by_ref().filter(|table| table.name == stem)),
+    }
+    match named[..] {
+        [table] => Some(format!("{table}.csv")),
+        _ => None,
+    }
 }
 
 /// Name of the table or partition that a file of this name holds, `None` for other files.
@@ -287,13 +324,18 @@ fn uncompressed(mut name: &str) -> &str {
     name
 }
 
-/// The table or partition that `<stem>.csv` is named like, and whether its schema stands before it. GitLab keeps
-/// partitions in schemas of their own (`gitlab_partitions_static`), as TimescaleDB keeps tables that inherit, but of names
-/// without a schema only those count whose rows belong to a table in `public`.
-fn claimed(catalog: &Catalog, stem: &str) -> Option<(TableName, bool)> {
+/// The table or partition that `<stem>.csv` is named like, and whether its schema stands before it; several where a dot
+/// may be a part of a name or stand behind a schema. GitLab keeps partitions in schemas of their own
+/// (`gitlab_partitions_static`), as TimescaleDB keeps tables that inherit, but of names without a schema only those count
+/// whose rows belong to a table in `public`.
+fn claimed(catalog: &Catalog, stem: &str) -> Vec<(TableName, bool)> {
+    let qualified = qualified(catalog, stem);
+    let mut claimed: Vec<(TableName, bool)> =
+        qualified.into_iter().map(|table| (table, true)).collect();
     let public = TableName::public(stem);
     if catalog.table(&public).is_some() {
-        return Some((public, false));
+        claimed.insert(0, (public, false));
+        return claimed;
     }
     let is_below_public = |name: &TableName| {
         let holders = catalog.holders(name);
@@ -304,12 +346,17 @@ fn claimed(catalog: &Catalog, stem: &str) -> Option<(TableName, bool)> {
         .filter(|table| table.name.name == stem && is_below_public(&table.name));
     if let Some(partition) = partitions.next() {
         // Two partitions of one name: nobody can tell whose file it is.
-        return match partitions.next() {
-            None => Some((partition.name.clone(), false)),
-            Some(_) => None,
-        };
+        match partitions.next() {
+            None => claimed.insert(0, (partition.name.clone(), false)),
+            Some(_) => return Vec::new(),
+        }
     }
-    let (schema, name) = stem.split_once('.')?;
-    let qualified = TableName::new(schema, name);
-    catalog.table(&qualified).map(|_| (qualified, true))
+    claimed
+}
+
+/// The tables that a text names with their schemas.
+pub(super) fn qualified(catalog: &Catalog, text: &str) -> Vec<TableName> {
+    let dots = text.match_indices('.');
+    let names = dots.map(|(at, _)| TableName::new(&text[..at], &text[at + 1..]));
+    names.filter(|name| catalog.table(name).is_some()).collect()
 }

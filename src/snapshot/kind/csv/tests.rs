@@ -231,7 +231,7 @@ fn files_that_belong_to_no_table_are_named() {
         \"logs.csv\" (is it logs.csv?), \"notes.CSV\" (is it notes.csv?), \"notes.csv.bak\" (is it notes.csv?), \
         \"notes.txt\" (is it notes.csv?), \"public.note.csv\", \"public.notes.csv\" (is it notes.csv?), \
         \"users.csv.gz\" are not read: no table of schema.sql has such files; a table's file is called <table>.csv, \
-        with .gz or .zst or .lz4 or .xz or .bz2 behind it where it is compressed";
+        or <schema>.<table>.csv outside of public, with .gz or .zst or .lz4 or .xz or .bz2 behind it where it is compressed";
     assert_eq!(opened.facts().warnings, [expected]);
 }
 
@@ -263,7 +263,102 @@ fn a_name_with_its_schema_is_understood_where_no_other_file_has_the_plain_one() 
     assert_eq!(warnings.len(), 1);
     assert_holds(
         &warnings[0],
-        &["the file \"public.logs_2.csv\" is not read"],
+        &["the file \"public.logs_2.csv\" (is it parts.logs_2.csv?) is not read"],
+    );
+}
+
+fn folder_of(sql: &str, files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = folder(files);
+    fs::write(folder.path().join("schema.sql"), sql).unwrap();
+    folder
+}
+
+#[test]
+fn tables_of_other_schemas_have_them_in_the_names_of_their_files() {
+    let sql = "CREATE TABLE public.notes (id int);\nCREATE TABLE billing.invoices (id int);\n\
+        CREATE TABLE billing.\"odd.name\" (id int);\nCREATE TABLE \"a.b\".c (id int);\n\
+        CREATE TABLE billing.days (id int) PARTITION BY RANGE (id);\n\
+        CREATE TABLE parts.days_1 PARTITION OF billing.days DEFAULT;\n";
+    let folder = folder_of(
+        sql,
+        &[
+            ("notes.csv", b"id\n1\n"),
+            ("billing.invoices.csv.gz", &gzip(b"id\n2\n")),
+            ("billing.odd.name.csv", b"id\n3\n"),
+            ("a.b.c.csv", b"id\n4\n"),
+            ("parts.days_1.csv", b"id\n5\n"),
+            ("Billing.Invoices.csv.bak", b"x"),
+            ("Billing.Invoices.csv", b"x"),
+            ("invoices.csv", b"x"),
+            ("billing.users.csv", b"x"),
+        ],
+    );
+    let opened = open(&folder).unwrap();
+    for (schema, table, text) in [
+        ("public", "notes", "1\n"),
+        ("billing", "invoices", "2\n"),
+        ("billing", "odd.name", "3\n"),
+        ("a.b", "c", "4\n"),
+        ("billing", "days", "5\n"),
+    ] {
+        let table = TableName::new(schema, table);
+        let [part] = &opened.parts(&table)[..] else {
+            panic!("{table}");
+        };
+        let mut rows = Vec::new();
+        let read = opened.read(part, &mut |event| {
+            if let Event::Rows(block) = event {
+                rows.extend_from_slice(block.bytes());
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(read.is_ok());
+        assert_eq!(String::from_utf8_lossy(&rows), text, "{table}");
+    }
+    let warnings = opened.facts().warnings;
+    assert_holds(
+        &warnings[0],
+        &[
+            "the files \"Billing.Invoices.csv\" (is it billing.invoices.csv?), \"Billing.Invoices.csv.bak\", \
+           \"billing.users.csv\", \"invoices.csv\" (is it billing.invoices.csv?) are not read",
+        ],
+    );
+    let undefined = opened.holdings().undefined;
+    assert!(
+        undefined.contains(&TableName::new("billing", "users")),
+        "{undefined:?}"
+    );
+}
+
+#[test]
+fn a_file_that_may_be_of_two_tables_is_an_error_for_those_who_want_either() {
+    let sql = "CREATE TABLE \"billing.invoices\" (id int);\nCREATE TABLE billing.invoices (id int);\n\
+        CREATE TABLE notes (id int);\n";
+    let folder = folder_of(
+        sql,
+        &[
+            ("billing.invoices.csv", b"id\n1\n"),
+            ("notes.csv", b"id\n2\n"),
+        ],
+    );
+    let opened = open(&folder).unwrap();
+    for table in [
+        TableName::public("billing.invoices"),
+        TableName::new("billing", "invoices"),
+    ] {
+        let [part] = &opened.parts(&table)[..] else {
+            panic!("{table}");
+        };
+        let error = opened.read(part, &mut |_| ControlFlow::Continue(()));
+        assert_holds(
+            &error.unwrap_err().to_string(),
+            &["may hold the table \"public\".\"billing.invoices\" or \"billing\".\"invoices\""],
+        );
+    }
+    assert_eq!(read(&opened, "notes").unwrap()[0].1, "2\n");
+    assert_holds(
+        &opened.facts().warnings[0],
+        &["a file is not read: \"billing.invoices.csv\""],
     );
 }
 
