@@ -212,10 +212,10 @@ fn store_of(resolved: &Resolved) -> &Arc<RowStore> {
 fn render(c: &mut Criterion) {
     let resolved = epic_with_notes(2000);
     let renderer = Renderer::new(&resolved, false, false).expect("a renderer");
-    let entity = &resolved.entities[0];
+    let (id, root) = resolved.entities[0].integers().expect("integers");
     let store = store_of(&resolved);
     let epics = renderer
-        .top_level(store, 0, entity.id, entity.root)
+        .top_level(store, 0, id, root)
         .expect("the group's epics");
     let epic: Vec<_> = epics.into_iter().filter(|epic| epic.id == 21).collect();
     let resident = renderer.load(store, 0, &epic).expect("rows in memory");
@@ -236,10 +236,10 @@ fn render(c: &mut Criterion) {
 fn gzip(c: &mut Criterion) {
     let resolved = epic_with_notes(2000);
     let renderer = Renderer::new(&resolved, false, false).expect("a renderer");
-    let entity = &resolved.entities[0];
+    let (id, root) = resolved.entities[0].integers().expect("integers");
     let store = store_of(&resolved);
     let epics = renderer
-        .top_level(store, 0, entity.id, entity.root)
+        .top_level(store, 0, id, root)
         .expect("the group's epics");
     let resident = renderer.load(store, 0, &epics).expect("rows in memory");
     let rendered = renderer

@@ -21,12 +21,13 @@
 //! - [`cli`]: arguments, progress, exit codes.
 //!
 //! What several of them stand on: `fan_out` (jobs on the pool), `fault` (panics as errors), `memory` (the
-//! process's peak) and `civil` (calendar arithmetic).
+//! process's peak), `civil` (calendar arithmetic) and `entity_id` (what tells a tenant from others).
 
 mod api;
 mod bench;
 mod civil;
 pub mod cli;
+mod entity_id;
 pub mod export;
 mod failure;
 mod fan_out;

@@ -5,7 +5,6 @@
 //! to editors. The format is described in `docs/pipeline.md`.
 
 mod check;
-mod entity_id;
 mod error;
 mod file;
 mod misread;
@@ -23,9 +22,9 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use crate::entity_id::EntityId;
 pub use check::keys::doubtful_keys;
 pub use check::{Finding, Severity, check};
-pub use entity_id::EntityId;
 pub use error::{Mistake, PipelineError};
 pub use model::*;
 pub use parse::{BUILTIN, MAX_BYTES};

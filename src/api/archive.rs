@@ -54,7 +54,7 @@ pub(crate) fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
     let manifest = run.manifest();
     let entities = manifest.iter().flat_map(|manifest| &manifest.entities);
     let files = entities
-        .filter(|entity| groups.contains(&i64::from(entity.id)))
+        .filter(|entity| is_one_of(&entity.id, groups))
         .flat_map(|entity| &entity.relations)
         .flat_map(|relation| relation.files());
     files.map(|file| file.bytes).sum()
@@ -113,12 +113,17 @@ fn name(group: &Group, subgroups: bool) -> String {
     format!("{what}_{}_{}", group.id, path.trim_matches('.'))
 }
 
+/// True if an entity of a manifest is one of these groups. A server exports only those whose keys are integers.
+fn is_one_of(id: &EntityId, groups: &HashSet<i64>) -> bool {
+    id.integer().is_some_and(|id| groups.contains(&id))
+}
+
 /// The parts of the tar, in order.
 fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<ArchivePiece>> {
     let found = run
         .manifest()
         .ok_or_else(|| io::Error::other("the export has no manifest"))?;
-    let own = found.only(|id: EntityId| groups.contains(&i64::from(id)));
+    let own = found.only(|id| is_one_of(id, groups));
     let mut json = serde_json::to_vec_pretty(&own)?;
     json.push(b'\n');
     let metadata = metadata(run.contents(), &own.entities, folder)?;

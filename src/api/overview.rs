@@ -273,7 +273,7 @@ pub(crate) async fn group(
         progress: Some(run.progress.of(position)),
         relations,
         // Other groups of the same run are not this token's business.
-        manifest: manifest.map(|manifest| manifest.only(|id| id == group.id.into())),
+        manifest: manifest.map(|manifest| manifest.only(|id| id.integer() == Some(group.id))),
         older_complete: complete.is_some(),
         older_files: older_files.unwrap_or_default(),
     })

@@ -79,7 +79,7 @@ fn text(would_be: &DryRun) -> String {
             text,
             "{} ({}) in {}/\n\n{}",
             visible(&entity.full_path),
-            entity.id,
+            visible(&entity.id.to_string()),
             entity.prefix,
             table.text()
         );

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::pipeline::{Edition, Pipeline};
+use crate::pipeline::{Edition, EntityId, Pipeline};
 use crate::resolve::{
     Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
 };
@@ -89,7 +89,7 @@ pub(super) fn read(
             );
         }
     }
-    groups.sort_by(|a, b| (&a.full_path, a.id).cmp(&(&b.full_path, b.id)));
+    groups.sort_by(|a, b| (&a.full_path, &a.id).cmp(&(&b.full_path, &b.id)));
     Ok(groups)
 }
 
@@ -131,10 +131,10 @@ fn list(groups: &[EntityInfo]) -> String {
         ("NAME", Align::Left),
     ]);
     for group in groups {
-        let parent = group.parent_id.map_or("-".to_owned(), |id| id.to_string());
+        let parent = group.parent_id.as_ref();
         table.row([
             group.id.to_string(),
-            parent,
+            parent.map_or("-".to_owned(), EntityId::to_string),
             group.full_path.clone(),
             group.name.clone(),
         ]);
@@ -152,11 +152,12 @@ struct Twig<'a> {
 /// The groups, each before those below it. Every group is there once, even where a hostile snapshot's parents go in
 /// a circle; nothing recurses, however deep the tree.
 fn tree(groups: &[EntityInfo]) -> Vec<Twig<'_>> {
-    let ids: BTreeSet<i64> = groups.iter().map(|group| group.id).collect();
-    let mut below: BTreeMap<Option<i64>, Vec<&EntityInfo>> = BTreeMap::new();
+    let ids: BTreeSet<&EntityId> = groups.iter().map(|group| &group.id).collect();
+    let mut below: BTreeMap<Option<&EntityId>, Vec<&EntityInfo>> = BTreeMap::new();
     for group in groups {
         // Groups whose parent the snapshot lacks stand at the top.
-        let parent = group.parent_id.filter(|parent| ids.contains(parent));
+        let parent = group.parent_id.as_ref();
+        let parent = parent.filter(|parent| ids.contains(parent));
         below.entry(parent).or_default().push(group);
     }
     let mut twigs = Vec::new();
@@ -171,11 +172,11 @@ fn tree(groups: &[EntityInfo]) -> Vec<Twig<'_>> {
         };
         waiting.push(twig);
         while let Some(twig) = waiting.pop() {
-            if !seen.insert(twig.group.id) {
+            if !seen.insert(&twig.group.id) {
                 continue;
             }
             let children = below
-                .get(&Some(twig.group.id))
+                .get(&Some(&twig.group.id))
                 .map(Vec::as_slice)
                 .unwrap_or_default();
             for (position, child) in children.iter().enumerate().rev() {
@@ -218,6 +219,7 @@ fn tree_text(groups: &[EntityInfo]) -> String {
             (1.., Some((_, part))) => part,
             _ => full_path,
         };
+        let id = visible(&id.to_string());
         text.push_str(&format!("{} ({id})  {}\n", visible(part), visible(name)));
     }
     text
@@ -255,11 +257,11 @@ mod tests {
     fn groups(of: &[(i64, Option<i64>)]) -> Vec<EntityInfo> {
         of.iter()
             .map(|(id, parent_id)| EntityInfo {
-                id: *id,
+                id: (*id).into(),
                 full_path: format!("g{id}"),
                 name: format!("Name {id}}}"),
-                parent_id: *parent_id,
-                root: *id,
+                parent_id: parent_id.map(EntityId::from),
+                root: (*id).into(),
             })
             .collect()
     }

@@ -209,7 +209,7 @@ fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
             text,
             "{} ({}): {status}\n",
             visible(&entity.full_path),
-            entity.id
+            visible(&entity.id.to_string())
         ),
     };
     if let Some(error) = &manifest.error {
@@ -230,7 +230,8 @@ fn all_text(manifest: &Manifest) -> String {
         let _ = writeln!(text, "not to be relied on: {}", visible(error));
     }
     for entity in &manifest.entities {
-        let _ = writeln!(text, "\n{} ({})\n", visible(&entity.full_path), entity.id);
+        let (path, id) = (visible(&entity.full_path), visible(&entity.id.to_string()));
+        let _ = writeln!(text, "\n{path} ({id})\n");
         text.push_str(&relations_text(entity));
     }
     text

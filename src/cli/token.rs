@@ -52,7 +52,7 @@ fn check(named: &str, known: &[EntityInfo]) -> Result<(), Failure> {
     let digits = named.strip_prefix('-').unwrap_or(named);
     let is_id = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_meant = |group: &EntityInfo| match is_id {
-        true => named.parse() == Ok(group.id),
+        true => group.id.integer().is_some_and(|id| named.parse() == Ok(id)),
         false => group.full_path.to_lowercase() == small,
     };
     if known.iter().any(is_meant) {

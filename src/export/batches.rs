@@ -16,8 +16,8 @@ use rayon::ThreadPool;
 use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, FileKey, Message, Piece, Writer};
 use crate::resolve::{
-    EntityInfo, EntityRequest, Fetched, Live, PlanSource, RelationRequest, ResolveError, Resolved,
-    Round, RowSource, RowStore, TopKeys,
+    EntityRequest, Fetched, Live, PlanSource, RelationRequest, ResolveError, Resolved, Round,
+    RowSource, RowStore, TopKeys,
 };
 use crate::timings::{self, Phase};
 
@@ -203,7 +203,9 @@ impl<'a> Batches<'a> {
                     continue;
                 }
                 let planned = &resolved.plan.relations[relation];
-                let EntityInfo { id, root, .. } = resolved.entities[entity];
+                let (id, root) = resolved.entities[entity]
+                    .integers()
+                    .map_err(BatchError::Resolve)?;
                 let entries = match &planned.source {
                     Ok(PlanSource::Maxima(_)) => {
                         self.begin(entity, relation, 1)?;
@@ -241,7 +243,9 @@ impl<'a> Batches<'a> {
                 let mut asked = Vec::new();
                 for entity in entities.clone() {
                     if self.can_be_had(entity, relation)? {
-                        let EntityInfo { id: key, root, .. } = resolved.entities[entity];
+                        let (key, root) = resolved.entities[entity]
+                            .integers()
+                            .map_err(BatchError::Resolve)?;
                         let keys = match collected {
                             true => TopKeys::Collected(self.collected_keys(entity)),
                             false => TopKeys::Entity { key, root },
@@ -343,7 +347,7 @@ impl<'a> Batches<'a> {
     ) -> Result<(), BatchError> {
         let name = &self.resolved.plan.relations[relation].name;
         tracing::error!(
-            entity = self.resolved.entities[entity].id,
+            entity = self.resolved.entities[entity].id.logged(),
             relation = name,
             "{error}"
         );

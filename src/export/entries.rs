@@ -151,7 +151,7 @@ pub(super) fn entry(
 ) -> EntityEntry {
     let at = now();
     EntityEntry {
-        id: entity.id.into(),
+        id: entity.id.clone(),
         kind: request.pipeline.entity.kind.clone(),
         full_path: entity.full_path.clone(),
         prefix: request

@@ -52,9 +52,10 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
         let Ok(PlanSource::Rows(node)) = &relation.source else {
             continue;
         };
-        for entity in &resolved.entities {
+        let entities = resolved.entities.iter();
+        for (id, root) in entities.filter_map(|entity| entity.integers().ok()) {
             for reach in &node.reach {
-                let key = reach.from.entity_key(entity.id, entity.root);
+                let key = reach.from.entity_key(id, root);
                 rows += key.map_or(0, |key| store.found(reach.hop, key).len()) as u64;
             }
         }

@@ -41,7 +41,8 @@ impl<'a> Records<'a> {
         };
         let renderer = &self.renderer;
         let mut records = Vec::new();
-        let entries = renderer.top_level(self.store, position, entity.id, entity.root)?;
+        let (id, root) = entity.integers().map_err(std::io::Error::other)?;
+        let entries = renderer.top_level(self.store, position, id, root)?;
         if let Some(reason) = renderer.more_than_one(position, &entries) {
             tracing::warn!("left out: {reason}");
             return Ok(records);

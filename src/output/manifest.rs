@@ -79,8 +79,8 @@ impl Manifest {
 
     /// The manifest as if these entities alone had been exported: the others are in neither its list, nor its status, nor what
     /// it keeps of how they were named.
-    pub fn only(&self, wanted: impl Fn(EntityId) -> bool) -> Manifest {
-        let entities = self.entities.iter().filter(|entity| wanted(entity.id));
+    pub fn only(&self, wanted: impl Fn(&EntityId) -> bool) -> Manifest {
+        let entities = self.entities.iter().filter(|entity| wanted(&entity.id));
         let entities: Vec<EntityEntry> = entities.cloned().collect();
         let mut relations = entities.iter().flat_map(|entity| &entity.relations);
         let is_finished = self.finished_at.is_some()

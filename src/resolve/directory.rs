@@ -1,6 +1,7 @@
 //! The directory: all entities of a snapshot, gathered while their tables go by, with their full paths and families.
 
 mod family;
+mod id_form;
 mod letter_case;
 mod names;
 mod row;
@@ -9,22 +10,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use crate::pipeline::Entity;
+use crate::pipeline::{Entity, EntityId};
 use crate::snapshot::codec::copy_text;
 
 use super::entities::{Choice, EntityError, EntityInfo};
-use super::plan::PlanTable;
+use super::plan::{Plan, PlanTable};
 use super::scan::RowPosition;
+use id_form::IdForm;
 use row::ObservedRow;
 
 pub(super) use letter_case::{LetterCase, letter_cases};
 
-type Map<V> = HashMap<i64, V, FixedState>;
+type Map<V> = HashMap<EntityId, V, FixedState>;
 
 struct Record {
-    parent: Option<i64>,
+    parent: Option<EntityId>,
     /// Root first, the entity itself last; empty where the snapshot does not say.
-    ancestors: Box<[i64]>,
+    ancestors: Box<[EntityId]>,
     name: Box<str>,
     segment: Box<str>,
 }
@@ -32,20 +34,23 @@ struct Record {
 /// All entities of a snapshot, gathered while their tables go by.
 pub(super) struct Directory {
     entity: Entity,
+    form: IdForm,
     records: Map<Record>,
     /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
-    others: HashSet<i64, FixedState>,
+    others: HashSet<EntityId, FixedState>,
     /// By lookup table of current paths: full path of keys.
     paths: Vec<Map<Box<str>>>,
     /// By lookup table: former paths, every one that a key had; of current ones those that are not the only ones.
-    more_paths: Vec<Vec<(i64, Box<str>)>>,
+    more_paths: Vec<Vec<(EntityId, Box<str>)>>,
     /// Entities of which two rows say different things, with the reason why they cannot be chosen.
-    doubtful: BTreeMap<i64, String>,
+    doubtful: BTreeMap<EntityId, String>,
 }
 
 impl Directory {
-    pub(crate) fn new(entity: &Entity) -> Self {
+    /// An empty one, for the rows that a plan has the columns of.
+    pub(crate) fn new(entity: &Entity, plan: &Plan) -> Self {
         Directory {
+            form: IdForm::of(entity, plan),
             entity: entity.clone(),
             records: Map::default(),
             others: HashSet::default(),
@@ -58,7 +63,7 @@ impl Directory {
     /// Takes rows of one of the tables that the search for entities reads.
     ///
     /// # Errors
-    /// Where a key is no integer or a text is not UTF-8.
+    /// Where a key is none of its type, or a text is not UTF-8.
     pub(crate) fn observe(
         &mut self,
         table: &PlanTable,
@@ -91,13 +96,13 @@ impl Directory {
 
     fn observe_entity(&mut self, row: &ObservedRow<'_>) -> Result<(), EntityError> {
         let entity = &self.entity;
-        let id = row.required(&entity.key)?;
+        let id = row.required(&entity.key, self.form)?;
         if !entity.filter.iter().all(|condition| row.passes(condition)) {
             self.others.insert(id);
             return Ok(());
         }
         let parent = match &entity.parent {
-            Some(column) => row.integer(column)?,
+            Some(column) => row.key(column, self.form)?,
             None => None,
         };
         let text = |column: &Option<String>| -> Result<Box<str>, EntityError> {
@@ -109,7 +114,7 @@ impl Directory {
             Ok(text.unwrap_or_default().into())
         };
         let ancestors = match &entity.ancestors {
-            Some(column) => row.integers(column)?,
+            Some(column) => row.keys(column, self.form)?,
             None => Box::default(),
         };
         let record = Record {
@@ -119,13 +124,13 @@ impl Directory {
             segment: text(&entity.segment)?,
         };
         if let Some(other) = self.records.get(&id)
-            && (other.parent, &other.ancestors) != (record.parent, &record.ancestors)
+            && (&other.parent, &other.ancestors) != (&record.parent, &record.ancestors)
         {
             let (table, key) = (&row.table.name, &entity.key);
             let reason = format!(
                 "table {table}: two rows have the same {key}, and say different things of what is above them"
             );
-            self.doubtful.insert(id, reason);
+            self.doubtful.insert(id.clone(), reason);
         }
         self.records.insert(id, record);
         Ok(())
@@ -136,18 +141,19 @@ impl Directory {
         if !lookup.filter.iter().all(|condition| row.passes(condition)) {
             return Ok(());
         }
-        if let (Some(id), Some(path)) = (row.integer(&lookup.key)?, row.text(&lookup.path)?) {
+        let id = row.key(&lookup.key, self.form)?;
+        if let (Some(id), Some(path)) = (id, row.text(&lookup.path)?) {
             match lookup.former {
                 true => self.more_paths[position].push((id, path.into())),
                 false => {
                     let path: Box<str> = path.into();
-                    let other = self.paths[position].insert(id, path.clone());
+                    let other = self.paths[position].insert(id.clone(), path.clone());
                     if let Some(other) = other.filter(|other| *other != path) {
                         let (table, key) = (&row.table.name, &lookup.key);
                         let reason = format!(
                             "table {table}: two rows have the same {key}, with different paths"
                         );
-                        self.doubtful.insert(id, reason);
+                        self.doubtful.insert(id.clone(), reason);
                         self.more_paths[position].push((id, other));
                     }
                 }
@@ -166,7 +172,7 @@ impl Directory {
             reason: format!("{reason}\n  repair the table, and dump it again"),
         };
         match choice {
-            Choice::All => keys.extend(self.records.keys().copied().collect::<BTreeSet<_>>()),
+            Choice::All => keys.extend(self.records.keys().collect::<BTreeSet<_>>()),
             Choice::Named { names, descendants } => {
                 for name in names {
                     let key = self.find(name)?;
@@ -177,7 +183,7 @@ impl Directory {
                 }
             }
         }
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeSet<&EntityId> = BTreeSet::new();
         keys.retain(|key| seen.insert(*key));
         let by_family = matches!(
             choice,
@@ -188,45 +194,45 @@ impl Directory {
         );
         // Who is below whom is not sure where anybody's rows say different things.
         let mut doubtful = self.doubtful.iter();
-        if let Some((_, reason)) = doubtful.find(|(key, _)| by_family || seen.contains(key)) {
+        if let Some((_, reason)) = doubtful.find(|(key, _)| by_family || seen.contains(*key)) {
             return Err(doubt(reason));
         }
         Ok(keys.into_iter().map(|key| self.info(key)).collect())
     }
 
     /// What is known of an entity.
-    fn info(&self, id: i64) -> EntityInfo {
-        let record = self.records.get(&id);
+    fn info(&self, id: &EntityId) -> EntityInfo {
+        let record = self.records.get(id);
         EntityInfo {
-            id,
+            id: id.clone(),
             full_path: self.full_path(id),
             name: record
                 .map(|record| record.name.to_string())
                 .unwrap_or_default(),
-            parent_id: record.and_then(|record| record.parent),
-            root: self.root(id),
+            parent_id: record.and_then(|record| record.parent.clone()),
+            root: self.root(id).clone(),
         }
     }
 
     /// Keys that a path names, but whose rows have not been seen.
-    pub(crate) fn strangers(&self) -> BTreeSet<i64> {
+    pub(crate) fn strangers(&self) -> BTreeSet<EntityId> {
         let current = self.paths.iter().flat_map(|paths| paths.keys());
         let former = self.more_paths.iter().flatten().map(|(id, _)| id);
-        let known = |id: &i64| self.records.contains_key(id) || self.others.contains(id);
+        let known = |id: &EntityId| self.records.contains_key(id) || self.others.contains(id);
         current
             .chain(former)
-            .copied()
             .filter(|id| !known(id))
+            .cloned()
             .collect()
     }
 
     /// Entities for which no table of current paths has said a path.
-    pub(crate) fn without_path(&self) -> BTreeSet<i64> {
-        let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
+    pub(crate) fn without_path(&self) -> BTreeSet<EntityId> {
+        let has_path = |id: &EntityId| self.paths.iter().any(|paths| paths.contains_key(id));
         self.records
             .keys()
-            .copied()
             .filter(|id| !has_path(id))
+            .cloned()
             .collect()
     }
 }

@@ -1,5 +1,9 @@
 //! The entities of a run: which are chosen, what is known of one, and why one cannot be had.
 
+use crate::pipeline::EntityId;
+
+use super::error::ResolveError;
+
 /// Which entities to export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
@@ -28,12 +32,27 @@ impl Choice {
 /// An entity that is exported, or listed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct EntityInfo {
-    pub id: i64,
+    pub id: EntityId,
     pub full_path: String,
     pub name: String,
-    pub parent_id: Option<i64>,
+    pub parent_id: Option<EntityId>,
     #[serde(skip)]
-    pub root: i64,
+    pub root: EntityId,
+}
+
+impl EntityInfo {
+    /// The keys of the entity and of its root ancestor.
+    ///
+    /// # Errors
+    /// If they are no integers, which the plan refuses.
+    pub fn integers(&self) -> Result<(i64, i64), ResolveError> {
+        match (self.id.integer(), self.root.integer()) {
+            (Some(id), Some(root)) => Ok((id, root)),
+            (None, _) | (_, None) => {
+                Err(ResolveError::Broken("the key of an entity is no integer"))
+            }
+        }
+    }
 }
 
 /// Why the wanted entities cannot be had.

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::failure::{Cause, Failure, Policy};
+use crate::pipeline::EntityId;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::drive::Stopped;
 
@@ -47,7 +48,7 @@ pub enum ResolveError {
     Reappeared { table: String },
     /// Names that were taken for keys are paths; these are their keys.
     #[error("a name of digits alone turned out to be a path when rows had been looked for by it as an id\n  name it by its id: {}", list(.ids))]
-    FoundByPath { ids: Vec<i64> },
+    FoundByPath { ids: Vec<EntityId> },
     /// The snapshot holds rows of other entities only.
     #[error(
         "{kind} {wanted} is not among those whose rows the snapshot was taken with\n  take one with it, or with whole tables"
@@ -100,7 +101,7 @@ impl From<SnapshotError> for ResolveError {
     }
 }
 
-fn list(ids: &[i64]) -> String {
-    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+fn list(ids: &[EntityId]) -> String {
+    let ids: Vec<String> = ids.iter().map(EntityId::to_string).collect();
     ids.join(", ")
 }

@@ -67,7 +67,7 @@ impl Reading {
             // A name of digits was looked for as an id, and is a path.
             ResolveError::FoundByPath { ids } => Some(Reading {
                 choice: Choice::Named {
-                    names: ids.iter().map(i64::to_string).collect(),
+                    names: ids.iter().map(|id| id.to_string()).collect(),
                     descendants: false,
                 },
                 ..self.clone()
@@ -115,7 +115,9 @@ mod tests {
             names: vec![name.to_owned()],
             descendants,
         };
-        let by_path = ResolveError::FoundByPath { ids: vec![4351] };
+        let by_path = ResolveError::FoundByPath {
+            ids: vec![4351.into()],
+        };
         let reappeared = ResolveError::Reappeared {
             table: "public.notes".to_owned(),
         };

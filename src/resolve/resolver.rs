@@ -89,7 +89,7 @@ impl Resolver {
             Choice::Named { .. } | Choice::All => limits.memory,
         };
         Resolver {
-            directory: Directory::new(entity),
+            directory: Directory::new(entity, &plan),
             tables: plan.tables.map(|_| TableState::default()),
             hop_done: plan.hops.map(|_| false),
             slots: plan.slots.map(|_| SlotState::Open(Keys::default())),

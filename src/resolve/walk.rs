@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::{FixedState, RandomState};
 
+use super::entities::EntityInfo;
 use super::error::ResolveError;
 use super::interrupt::check_interrupted;
 use super::keys::parse_integer;
@@ -33,10 +34,12 @@ pub fn walk(
     take: TakeRow<'_>,
 ) -> Result<(), ResolveError> {
     let plan = &*resolved.plan;
+    let entities = resolved.entities.iter().map(EntityInfo::integers);
+    let entities = entities.collect::<Result<Vec<(i64, i64)>, ResolveError>>()?;
     let mut walk = Walk {
         plan,
         interrupted,
-        keys: plan.slots.map(|source| first_keys(source, resolved)),
+        keys: plan.slots.map(|source| first_keys(source, &entities)),
         kept: HashSet::default(),
         asked: plan.tables.map(|_| HashMap::default()),
         take,
@@ -61,11 +64,11 @@ pub fn walk(
 }
 
 /// The keys that a slot has before any row is found.
-fn first_keys(source: &SlotSource, resolved: &Resolved) -> Vec<i64> {
-    let entities = resolved.entities.iter();
+fn first_keys(source: &SlotSource, entities: &[(i64, i64)]) -> Vec<i64> {
+    let entities = entities.iter().copied();
     match source {
-        SlotSource::EntityKey => entities.map(|entity| entity.id).collect(),
-        SlotSource::EntityRoot => entities.map(|entity| entity.root).collect(),
+        SlotSource::EntityKey => entities.map(|(id, _)| id).collect(),
+        SlotSource::EntityRoot => entities.map(|(_, root)| root).collect(),
         SlotSource::Rows { .. } | SlotSource::Collected { .. } => Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entity_id::EntityId;
+
 /// What the folder is a picture of, and which files it consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Described {
@@ -18,7 +20,7 @@ pub struct Described {
     pub partitioned: Vec<String>,
     /// The keys of the entities whose rows these are; `None` where the tables are whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only: Option<Vec<i64>>,
+    pub only: Option<Vec<EntityId>>,
     pub tables: Vec<DescribedTable>,
 }
 

@@ -1,5 +1,6 @@
 //! What a snapshot is and says of itself, beside its tables and rows.
 
+use crate::entity_id::EntityId;
 use crate::snapshot::described::{Described, DescribedPipeline};
 use crate::snapshot::table_name::TableName;
 
@@ -19,7 +20,7 @@ pub struct SnapshotFacts {
     /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
     pub archive_version: Option<String>,
     /// The keys of the entities whose rows the snapshot was limited to; `None` where its tables are whole.
-    pub only: Option<Vec<i64>>,
+    pub only: Option<Vec<EntityId>>,
     /// The pipeline that a taken snapshot was taken for.
     pub taken_for: Option<DescribedPipeline>,
     /// What was found in it that belongs to nothing and is not read. The log has it already.

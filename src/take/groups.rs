@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{Failure, Policy};
-use crate::pipeline::{Columns, Entity, Form, Link, Node, Pipeline, Relation, Source};
+use crate::pipeline::{Columns, Entity, EntityId, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
     self, Choice, Outcome, Plan, PlanError, Reading, Request, ResolveError, Resolved, Selection,
     TableId, parse_integer, resolve, walk, without_data,
@@ -91,7 +91,8 @@ pub(super) fn rows(
         return Err(stopped(stop, request));
     }
     walked.map_err(failed)?;
-    let ids: Vec<i64> = outcome.resolved.entities.iter().map(|it| it.id).collect();
+    let entities = outcome.resolved.entities.iter();
+    let ids: Vec<EntityId> = entities.map(|entity| entity.id.clone()).collect();
     writing.parents.check(&ids)?;
     let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
     Ok(TakenTables {
@@ -352,11 +353,11 @@ impl Parents {
     }
 
     /// Makes sure that no ancestor was too far up to be followed to.
-    fn check(&self, entities: &[i64]) -> Result<(), TakeError> {
+    fn check(&self, entities: &[EntityId]) -> Result<(), TakeError> {
         for entity in entities {
-            let (mut current, mut levels) = (entity, 0);
-            while let Some(parent) = self.of.get(current) {
-                (current, levels) = (parent, levels + 1);
+            let (mut current, mut levels) = (entity.integer(), 0);
+            while let Some(parent) = current.and_then(|current| self.of.get(&current)) {
+                (current, levels) = (Some(*parent), levels + 1);
                 if levels >= LEVELS {
                     return Err(TakeError::Plan(format!(
                         "{entity} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables"

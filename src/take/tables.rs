@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{TakeError, TakeRequest};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{EntityId, Pipeline};
 use crate::resolve::{PlanError, Selection, without_data};
 use crate::snapshot::{Catalog, DescribedTable, Holdings, SnapshotFacts, TableName};
 
@@ -14,7 +14,7 @@ pub(super) struct TakenTables {
     pub facts: SnapshotFacts,
     pub tables: Vec<DescribedTable>,
     /// The keys of the entities whose rows these are.
-    pub only: Option<Vec<i64>>,
+    pub only: Option<Vec<EntityId>>,
 }
 
 /// The tables that a pipeline needs, whether a catalog has them or not.

@@ -14,10 +14,10 @@ use super::{Directory, Instance};
 use crate::export::{Records, is_enterprise, version_by_tables};
 use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic::{folder_of, sync_folder};
-use crate::pipeline::{Edition, Pipeline, PipelineError};
+use crate::pipeline::{Edition, EntityId, Pipeline, PipelineError};
 use crate::resolve::{
-    Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError,
-    Selection, plan, resolve, without_data,
+    Choice, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError, Selection, plan,
+    resolve, without_data,
 };
 use crate::snapshot;
 use crate::snapshot::{SnapshotError, SnapshotFacts, Spec, TableName};
@@ -36,6 +36,16 @@ pub(crate) enum DirectoryError {
     Pipeline(#[from] PipelineError),
     #[error("{0}")]
     Plan(String),
+    /// Addresses of the API name a group by its number or its path.
+    #[error(
+        "cannot serve the {kind}s of {table}: their key {column} is no integer, and the addresses of the API hold \
+         numbers\n  export them with `relexport export`, or serve by a pipeline whose entity has a key of integers"
+    )]
+    Key {
+        kind: String,
+        table: String,
+        column: String,
+    },
     /// A list that lacks groups would be taken for a whole one.
     #[error("cannot list the groups: {0}")]
     Incomplete(String),
@@ -50,6 +60,7 @@ impl Failure for DirectoryError {
             DirectoryError::Resolve(error) => error.policy(),
             DirectoryError::Pipeline(_)
             | DirectoryError::Plan(_)
+            | DirectoryError::Key { .. }
             | DirectoryError::Incomplete(_) => Policy::EndRun(Cause::Snapshot),
             DirectoryError::File { .. } => Policy::EndRun(Cause::Machine),
         }
@@ -97,7 +108,10 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Directory, Direct
     }
     let (named, outcome) = find(source)?;
     let instance = instance(source, named, &outcome)?;
-    write(&outcome, &instance, path).map_err(file_error)?;
+    let ids = outcome.resolved.entities.iter().map(|group| &group.id);
+    let ids = ids.map(|id| integer(source, id));
+    let ids = ids.collect::<Result<Vec<i64>, DirectoryError>>()?;
+    write(&outcome, &ids, &instance, path).map_err(file_error)?;
     file::open(path)
         .and_then(|directory| directory.ok_or_else(|| io::Error::other("it is not there")))
         .map_err(file_error)
@@ -133,6 +147,20 @@ fn find(source: &Source<'_>) -> Result<(SnapshotName, Outcome), DirectoryError> 
         stop_early: true,
     };
     Ok((named, resolve(snapshot, &request, &mut SilentObserver)?))
+}
+
+/// The keys of entities, which are numbers wherever the server names them.
+fn integers(source: &Source<'_>, ids: &[EntityId]) -> Result<Vec<i64>, DirectoryError> {
+    ids.iter().map(|id| integer(source, id)).collect()
+}
+
+fn integer(source: &Source<'_>, id: &EntityId) -> Result<i64, DirectoryError> {
+    let entity = &source.pipeline.entity;
+    id.integer().ok_or_else(|| DirectoryError::Key {
+        kind: entity.kind.clone(),
+        table: entity.table.clone(),
+        column: entity.key.clone(),
+    })
 }
 
 /// Tells nobody.
@@ -176,7 +204,13 @@ fn instance(
         }
         warnings.push(reason);
     }
-    if outcome.facts.only.is_some() {
+    let only = outcome
+        .facts
+        .only
+        .as_deref()
+        .map(|ids| integers(source, ids));
+    let only = only.transpose()?;
+    if only.is_some() {
         warnings.push(
             "the snapshot was taken with the rows of some groups: others cannot be exported, and members that these inherit \
              from others, and titles and states of iterations, are not known"
@@ -197,7 +231,7 @@ fn instance(
         kind: named.kind.to_owned(),
         source: named.source,
         taken_at: outcome.facts.taken_at.clone(),
-        only: outcome.facts.only.clone(),
+        only,
         version: stated.or_else(by_tables),
         enterprise,
         left_out: served.left_out.into_iter().map(|(name, _)| name).collect(),
@@ -205,15 +239,16 @@ fn instance(
     })
 }
 
-/// Writes the file beside its name, so that it is whole or not there.
-fn write(outcome: &Outcome, instance: &Instance, path: &Path) -> io::Result<()> {
+/// Writes the file beside its name, so that it is whole or not there. `ids` are those of the entities, in their order.
+fn write(outcome: &Outcome, ids: &[i64], instance: &Instance, path: &Path) -> io::Result<()> {
     let part = path.with_extension("part");
     let mut out = BufWriter::new(File::create(&part)?);
-    let mut groups: Vec<&EntityInfo> = outcome.resolved.entities.iter().collect();
-    groups.sort_by_key(|group| group.id);
+    let groups = ids.iter().copied().zip(&outcome.resolved.entities);
+    let mut groups: Vec<_> = groups.collect();
+    groups.sort_by_key(|(id, _)| *id);
     let records = Records::new(&outcome.resolved).map_err(io::Error::other)?;
     file::write_head(&mut out, instance, groups.len())?;
-    for group in groups {
+    for (id, group) in groups {
         let of = |relation| -> io::Result<Vec<Box<RawValue>>> {
             let found = records.of(relation, group)?;
             found
@@ -225,8 +260,8 @@ fn write(outcome: &Outcome, instance: &Instance, path: &Path) -> io::Result<()> 
                 .collect()
         };
         let line = Line {
-            id: group.id,
-            parent_id: group.parent_id,
+            id,
+            parent_id: group.parent_id.as_ref().and_then(EntityId::integer),
             full_path: &group.full_path,
             name: &group.name,
             group: of("groups")?.pop(),

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use super::data_folder::{self, RunRequest};
 use super::progress::{Progress, Timing};
 use crate::output::{Contents, EntityEntry, FolderStore, Manifest, Status, Store};
-use crate::pipeline::EntityId;
 
 /// How old what is known of a running export's manifest may be. The engine writes it every quarter of a second.
 const FRESH: Duration = Duration::from_millis(100);
@@ -256,7 +255,7 @@ impl Run {
         let over = self.over();
         let entities = over.iter().flat_map(|found| &found.entities);
         let complete = entities.filter(|entity| is_complete(entity));
-        complete.map(|entity| entity.id.into()).collect()
+        complete.filter_map(|entity| entity.id.integer()).collect()
     }
 
     /// The manifest of a run that is over, where nothing beyond single relations is wrong.
@@ -280,7 +279,7 @@ fn is_complete(entity: &EntityEntry) -> bool {
 /// The entry of a group in a manifest, and its position.
 pub(crate) fn entity(manifest: &Manifest, group: i64) -> Option<(usize, &EntityEntry)> {
     let mut entities = manifest.entities.iter().enumerate();
-    entities.find(|(_, entity)| entity.id == EntityId::from(group))
+    entities.find(|(_, entity)| entity.id.integer() == Some(group))
 }
 
 impl Drop for Run {

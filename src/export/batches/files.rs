@@ -86,7 +86,7 @@ impl Batches<'_> {
         // None of its records is written, so none of them refers to anybody either.
         self.open_file = OpenFile::default();
         tracing::error!(
-            entity = self.resolved.entities[file.entity].id,
+            entity = self.resolved.entities[file.entity].id.logged(),
             relation = self.resolved.plan.relations[file.relation].name,
             "{error}"
         );

@@ -9,7 +9,7 @@ use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, Rendered};
 use crate::output::{FileId, Message};
 use crate::pipeline::Form;
-use crate::resolve::{EntityInfo, Entry, RowStore};
+use crate::resolve::{Entry, RowStore};
 
 /// Top-level rows that one job renders at the most: what bounds the memory of a batch that is under way, since its
 /// content goes on in pieces.
@@ -68,7 +68,8 @@ impl Batches<'_> {
     /// The object of a relation of maxima.
     pub(super) fn maxima(&mut self, store: &Arc<RowStore>) -> Result<(), BatchError> {
         let (file, relation) = (self.cut.file(), self.cut.relation);
-        let EntityInfo { id, root, .. } = self.resolved.entities[self.cut.entity];
+        let entity = &self.resolved.entities[self.cut.entity];
+        let (id, root) = entity.integers().map_err(BatchError::Resolve)?;
         let (renderer, store) = (Arc::clone(&self.renderer), Arc::clone(store));
         self.give(file, true, 1, move || {
             renderer.maxima(&store, relation, id, root)

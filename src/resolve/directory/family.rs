@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::pipeline::EntityId;
+
 use super::{Directory, Record};
 
 impl Directory {
     /// The full path: what the first lookup that knows the entity says, else its ancestors' parts joined by `/`.
-    pub(crate) fn full_path(&self, id: i64) -> String {
+    pub(crate) fn full_path(&self, id: &EntityId) -> String {
         let current = self
             .entity
             .paths
@@ -14,7 +16,7 @@ impl Directory {
             .zip(&self.paths)
             .filter(|(lookup, _)| !lookup.former);
         for (_, paths) in current {
-            if let Some(path) = paths.get(&id) {
+            if let Some(path) = paths.get(id) {
                 return path.to_string();
             }
         }
@@ -29,74 +31,78 @@ impl Directory {
         }
     }
 
-    pub(super) fn root(&self, id: i64) -> i64 {
+    pub(super) fn root<'a>(&'a self, id: &'a EntityId) -> &'a EntityId {
         if let Some(root) = self
             .records
-            .get(&id)
+            .get(id)
             .and_then(|record| record.ancestors.first())
         {
-            return *root;
+            return root;
         }
         let mut root = id;
         self.walk_up(id, |id, _| root = id);
         root
     }
 
-    pub(super) fn descendants(&self, of: i64) -> BTreeSet<i64> {
-        let is_below = |id: i64, record: &Record| {
+    pub(super) fn descendants(&self, of: &EntityId) -> BTreeSet<&EntityId> {
+        let is_below = |id: &EntityId, record: &Record| {
             if record.ancestors.is_empty() {
                 let mut below = false;
                 self.walk_up(id, |ancestor, _| below |= ancestor == of);
                 below
             } else {
-                record.ancestors.contains(&of)
+                record.ancestors.contains(of)
             }
         };
         self.records
             .iter()
-            .filter(|(id, record)| **id != of && is_below(**id, record))
-            .map(|(id, _)| *id)
+            .filter(|(id, record)| *id != of && is_below(id, record))
+            .map(|(id, _)| id)
             .collect()
     }
 
     /// Entities right below these.
-    pub(crate) fn below(&self, parents: &BTreeSet<i64>) -> BTreeSet<i64> {
+    pub(crate) fn below(&self, parents: &BTreeSet<EntityId>) -> BTreeSet<EntityId> {
         self.records
             .iter()
             .filter(|(_, record)| {
-                record
-                    .parent
-                    .is_some_and(|parent| parents.contains(&parent))
+                let parent = record.parent.as_ref();
+                parent.is_some_and(|parent| parents.contains(parent))
             })
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id.clone())
             .collect()
     }
 
     /// The nearest ancestors that have not been seen, of entities whose path or root has to be found by walking up.
-    pub(crate) fn missing_above(&self) -> BTreeSet<i64> {
-        let has_path = |id: &i64| self.paths.iter().any(|paths| paths.contains_key(id));
-        let walks = |id: &i64, record: &Record| record.ancestors.is_empty() || !has_path(id);
+    pub(crate) fn missing_above(&self) -> BTreeSet<EntityId> {
+        let has_path = |id: &EntityId| self.paths.iter().any(|paths| paths.contains_key(id));
+        let walks = |id: &EntityId, record: &Record| record.ancestors.is_empty() || !has_path(id);
         let mut missing = BTreeSet::new();
         for (id, _) in self.records.iter().filter(|(id, record)| walks(id, record)) {
             let mut top = None;
-            self.walk_up(*id, |_, record| top = record.parent);
-            missing.extend(top.filter(|top| !self.records.contains_key(top)));
+            self.walk_up(id, |_, record| top = record.parent.as_ref());
+            let unseen = top.filter(|top| !self.records.contains_key(*top));
+            missing.extend(unseen.cloned());
         }
         missing.retain(|id| !self.others.contains(id));
         missing
     }
 
     /// Visits an entity and its ancestors, nearest first.
-    pub(super) fn walk_up<'a>(&'a self, id: i64, mut visit: impl FnMut(i64, &'a Record)) {
+    pub(super) fn walk_up<'a>(
+        &'a self,
+        id: &'a EntityId,
+        mut visit: impl FnMut(&'a EntityId, &'a Record),
+    ) {
         let mut current = Some(id);
         // A hostile snapshot may have parents in a circle.
         let mut seen = BTreeSet::new();
         while let Some(id) = current.filter(|id| seen.insert(*id)) {
-            let Some(record) = self.records.get(&id) else {
+            let Some(record) = self.records.get(id) else {
                 return;
             };
             visit(id, record);
-            current = record.parent;
+            current = record.parent.as_ref();
         }
     }
 }

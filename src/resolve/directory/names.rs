@@ -1,5 +1,6 @@
 //! Finding an entity by its name: its key, or its full path.
 
+use crate::pipeline::EntityId;
 use crate::resolve::entities::EntityError;
 
 use super::Directory;
@@ -10,17 +11,17 @@ impl Directory {
     ///
     /// # Errors
     /// Where there is none, or something that is no entity.
-    pub(crate) fn find(&self, wanted: &str) -> Result<i64, EntityError> {
-        let wanted = wanted.trim_matches('/');
-        if let Ok(id) = wanted.parse::<i64>()
-            && self.records.contains_key(&id)
-        {
+    pub(crate) fn find(&self, wanted: &str) -> Result<&EntityId, EntityError> {
+        let keys: Vec<EntityId> = self.keys_of(wanted).collect();
+        let mut known = keys
+            .iter()
+            .filter_map(|key| self.records.get_key_value(key));
+        if let Some((id, _)) = known.next() {
             return Ok(id);
         }
-        // A number that is no entity's key may be a path.
-        let mut other = wanted
-            .parse()
-            .is_ok_and(|id: i64| self.others.contains(&id));
+        // What is no entity's key may be a path.
+        let mut other = keys.iter().any(|key| self.others.contains(key));
+        let wanted = wanted.trim_matches('/');
         for (position, lookup) in self.entity.paths.iter().enumerate() {
             for case in letter_cases(lookup) {
                 let is_wanted = |path: &str| match case {
@@ -28,30 +29,28 @@ impl Directory {
                     LetterCase::Ignored => same_ignoring_case(path, wanted),
                 };
                 let current = self.paths[position].iter();
-                let current = current.map(|(id, path)| (*id, path));
                 let former = self.more_paths[position]
                     .iter()
-                    .map(|(id, path)| (*id, path));
-                let mut ids: Vec<i64> = current
+                    .map(|(id, path)| (id, path));
+                let mut ids: Vec<&EntityId> = current
                     .chain(former)
                     .filter(|(_, path)| is_wanted(path))
                     .map(|(id, _)| id)
                     .collect();
                 ids.sort_unstable();
                 ids.dedup();
-                other |= ids.iter().any(|id| self.others.contains(id));
-                ids.retain(|id| self.records.contains_key(id));
+                other |= ids.iter().any(|id| self.others.contains(*id));
+                ids.retain(|id| self.records.contains_key(*id));
                 if let Some(id) = self.only(wanted, &ids)? {
                     return Ok(id);
                 }
             }
         }
         // Entities without a path of their own are found by their ancestors' parts.
-        let mut by_parts: Vec<i64> = self
+        let mut by_parts: Vec<&EntityId> = self
             .records
             .keys()
-            .copied()
-            .filter(|id| self.full_path(*id) == wanted)
+            .filter(|id| self.full_path(id) == wanted)
             .collect();
         by_parts.sort_unstable();
         match self.only(wanted, &by_parts)? {
@@ -61,11 +60,26 @@ impl Directory {
         }
     }
 
+    /// The keys that a name may be, the likeliest first.
+    pub(crate) fn keys_of(&self, name: &str) -> impl Iterator<Item = EntityId> {
+        let trimmed = name.trim_matches('/');
+        let names = [Some(name), Some(trimmed).filter(|trimmed| *trimmed != name)];
+        let form = self.form;
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(move |name| form.of_user(name))
+    }
+
     /// The one of these entities, if there is one.
     ///
     /// # Errors
     /// Where there are several: one of them would be another's.
-    fn only(&self, wanted: &str, ids: &[i64]) -> Result<Option<i64>, EntityError> {
+    fn only<'a>(
+        &self,
+        wanted: &str,
+        ids: &[&'a EntityId],
+    ) -> Result<Option<&'a EntityId>, EntityError> {
         match ids {
             [] => Ok(None),
             [id] => Ok(Some(*id)),
@@ -75,7 +89,7 @@ impl Directory {
                 count: several.len(),
                 ids: several
                     .iter()
-                    .map(i64::to_string)
+                    .map(|id| id.to_string())
                     .collect::<Vec<_>>()
                     .join(", "),
             }),
@@ -109,7 +123,7 @@ impl Directory {
         let mut near: Vec<(usize, String)> = self
             .records
             .keys()
-            .map(|id| self.full_path(*id))
+            .map(|id| self.full_path(id))
             .map(|path| (distance(wanted, &path), path))
             .collect();
         near.sort();

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use crate::pipeline::{Condition, Test};
+use crate::pipeline::{Condition, EntityId, Test};
 use crate::resolve::entities::EntityError;
 use crate::resolve::keys::parse_integer;
 use crate::resolve::plan::PlanTable;
 use crate::resolve::scan::RowPosition;
 use crate::snapshot::codec::copy_text;
+
+use super::id_form::IdForm;
 
 /// A row of a table that the directory reads.
 pub(super) struct ObservedRow<'a> {
@@ -53,17 +55,20 @@ impl<'a> ObservedRow<'a> {
         }
     }
 
-    pub(crate) fn integer(&self, column: &str) -> Result<Option<i64>, EntityError> {
-        match self.field(column) {
-            None => Ok(None),
-            Some(field) => Ok(Some(
-                parse_integer(field).ok_or_else(|| self.bad(column, "no integer"))?,
-            )),
+    /// The key of an entity.
+    pub(crate) fn key(&self, column: &str, form: IdForm) -> Result<Option<EntityId>, EntityError> {
+        match (form, self.field(column)) {
+            (_, None) => Ok(None),
+            (IdForm::Integer, Some(field)) => {
+                let id = parse_integer(field).ok_or_else(|| self.bad(column, "no integer"))?;
+                Ok(Some(EntityId::Integer(id)))
+            }
+            (IdForm::Text, Some(_)) => Ok(self.text(column)?.map(EntityId::text)),
         }
     }
 
-    pub(crate) fn required(&self, column: &str) -> Result<i64, EntityError> {
-        self.integer(column)?
+    pub(crate) fn required(&self, column: &str, form: IdForm) -> Result<EntityId, EntityError> {
+        self.key(column, form)?
             .ok_or_else(|| self.bad(column, "NULL"))
     }
 
@@ -78,22 +83,95 @@ impl<'a> ObservedRow<'a> {
             .map_err(|_| self.bad(column, "not UTF-8"))
     }
 
-    /// An array of integers.
-    pub(crate) fn integers(&self, column: &str) -> Result<Box<[i64]>, EntityError> {
-        let Some(field) = self.field(column) else {
+    /// An array of keys.
+    pub(crate) fn keys(&self, column: &str, form: IdForm) -> Result<Box<[EntityId]>, EntityError> {
+        let Some(text) = self.text(column)? else {
             return Ok(Box::default());
         };
-        let bad = || self.bad(column, "no array of integers");
-        let inner = field
-            .strip_prefix(b"{")
-            .and_then(|rest| rest.strip_suffix(b"}"))
-            .ok_or_else(bad)?;
-        if inner.is_empty() {
-            return Ok(Box::default());
+        let what = match form {
+            IdForm::Integer => "no array of integers",
+            IdForm::Text => "no array of keys",
+        };
+        let items = array_items(&text).ok_or_else(|| self.bad(column, what))?;
+        let keys = items.into_iter().map(|item| match form {
+            IdForm::Integer => parse_integer(item.as_bytes()).map(EntityId::Integer),
+            IdForm::Text => Some(EntityId::text(item)),
+        });
+        let keys: Option<Box<[EntityId]>> = keys.collect();
+        keys.ok_or_else(|| self.bad(column, what))
+    }
+}
+
+/// The elements of an array of one dimension, as PostgreSQL writes it: `{a,"b \"c\""}`. `None` if it is something else, or
+/// an element is NULL.
+fn array_items(text: &str) -> Option<Vec<String>> {
+    let mut rest = text.strip_prefix('{')?.strip_suffix('}')?;
+    let mut items = Vec::new();
+    if rest.is_empty() {
+        return Some(items);
+    }
+    loop {
+        let mut item = String::new();
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut letters = quoted.char_indices();
+            rest = loop {
+                match letters.next()? {
+                    (_, '\\') => item.push(letters.next()?.1),
+                    (at, '"') => break &quoted[at + 1..],
+                    (_, letter) => item.push(letter),
+                }
+            };
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let bare = &rest[..end];
+            let is_plain = !bare.is_empty() && !bare.contains(['{', '}', '"', '\\']);
+            if !is_plain || bare.eq_ignore_ascii_case("null") {
+                return None;
+            }
+            item.push_str(bare);
+            rest = &rest[end..];
         }
-        inner
-            .split(|byte| *byte == b',')
-            .map(|item| parse_integer(item).ok_or_else(bad))
-            .collect()
+        items.push(item);
+        if rest.is_empty() {
+            return Some(items);
+        }
+        rest = rest.strip_prefix(',')?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::array_items;
+
+    #[test]
+    fn arrays_of_one_dimension_are_taken_apart() {
+        for (text, expected) in [
+            ("{}", Some(&[][..])),
+            ("{1,22,-3}", Some(&["1", "22", "-3"][..])),
+            (
+                r#"{a b,"","x,y","\"q\" \\"}"#,
+                Some(&["a b", "", "x,y", r#""q" \"#][..]),
+            ),
+            (r#"{"NULL","{}"}"#, Some(&["NULL", "{}"][..])),
+            ("{NULL}", None),
+            ("{1,null}", None),
+            ("{{1},{2}}", None),
+            ("[0:1]={1,2}", None),
+            ("{1,}", None),
+            ("{,1}", None),
+            (r#"{"a}"#, None),
+            (r#"{"a"b}"#, None),
+            (r#"{"a\"#, None),
+            ("1", None),
+            ("", None),
+        ] {
+            let items = array_items(text);
+            let items = items.as_ref().map(|items| items.iter().map(String::as_str));
+            assert_eq!(
+                items.map(Iterator::collect::<Vec<_>>),
+                expected.map(<[_]>::to_vec),
+                "{text}"
+            );
+        }
     }
 }

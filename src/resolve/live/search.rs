@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use crate::pipeline::{Entity, PathLookup};
+use crate::pipeline::{Condition, Entity, EntityId, PathLookup};
 use crate::resolve::directory::{Directory, LetterCase, letter_cases};
 use crate::resolve::entities::{Choice, EntityError, EntityInfo};
 use crate::resolve::error::ResolveError;
@@ -47,7 +47,7 @@ pub(super) fn entities(
             source,
         },
         interrupted: &request.interrupted,
-        directory: Directory::new(&request.pipeline.entity),
+        directory: Directory::new(&request.pipeline.entity, &plan),
         asked_rows: BTreeSet::new(),
         asked_paths: BTreeSet::new(),
     };
@@ -69,9 +69,9 @@ struct Search<'a> {
     interrupted: &'a AtomicBool,
     directory: Directory,
     /// Keys whose rows of the entities' table have been asked for.
-    asked_rows: BTreeSet<i64>,
+    asked_rows: BTreeSet<EntityId>,
     /// Keys whose current paths have been asked for.
-    asked_paths: BTreeSet<i64>,
+    asked_paths: BTreeSet<EntityId>,
 }
 
 impl Search<'_> {
@@ -82,10 +82,10 @@ impl Search<'_> {
     }
 
     fn named(&mut self, names: &[String], descendants: bool) -> Result<(), ResolveError> {
-        let names: Vec<&str> = names.iter().map(|name| name.trim_matches('/')).collect();
-        let keys = names.iter().filter_map(|name| name.parse().ok()).collect();
-        self.rows(keys)?;
+        let keys = names.iter().flat_map(|name| self.directory.keys_of(name));
+        self.rows(keys.collect())?;
         self.complete()?;
+        let names: Vec<&str> = names.iter().map(|name| name.trim_matches('/')).collect();
         let entity = self.entity;
         for lookup in &entity.paths {
             for case in letter_cases(lookup) {
@@ -110,7 +110,7 @@ impl Search<'_> {
             let keys = names
                 .iter()
                 .filter_map(|name| self.directory.find(name).ok());
-            self.descendants(keys.collect())?;
+            self.descendants(keys.cloned().collect())?;
             self.complete()?;
         }
         Ok(())
@@ -139,17 +139,26 @@ impl Search<'_> {
     }
 
     /// Everything below these entities. The directory decides; here no row may be missing that it decides by.
-    fn descendants(&mut self, of: BTreeSet<i64>) -> Result<(), ResolveError> {
+    fn descendants(&mut self, of: BTreeSet<EntityId>) -> Result<(), ResolveError> {
         let entity = self.entity;
-        let keys: Vec<i64> = of.iter().copied().collect();
-        if keys.is_empty() {
+        if of.is_empty() {
             return Ok(());
         }
         if let Some(ancestors) = self.column(&entity.table, &entity.ancestors) {
-            for keys in keys.chunks(KEYS) {
-                let holds = Predicate::Holds(ancestors, keys);
-                let filter = [holds].into_iter().chain(predicates(&entity.filter));
-                self.ask(&entity.table, filter.collect(), usize::MAX)?;
+            let keys: Option<Vec<i64>> = of.iter().map(EntityId::integer).collect();
+            match keys {
+                Some(keys) => {
+                    for keys in keys.chunks(KEYS) {
+                        let holds = Predicate::Holds(ancestors, keys);
+                        let filter = [holds].into_iter().chain(predicates(&entity.filter));
+                        self.ask(&entity.table, filter.collect(), usize::MAX)?;
+                    }
+                }
+                // Arrays of other keys are not asked for by what they hold.
+                None => {
+                    let filter = predicates(&entity.filter).collect();
+                    self.ask(&entity.table, filter, usize::MAX)?;
+                }
             }
         }
         let Some(parent) = self.column(&entity.table, &entity.parent) else {
@@ -158,14 +167,9 @@ impl Search<'_> {
         let mut seen = of.clone();
         let mut level = of;
         while !level.is_empty() {
-            let keys: Vec<i64> = level.iter().copied().collect();
-            for keys in keys.chunks(KEYS) {
-                let below = Predicate::AnyOf(parent, keys);
-                let filter = [below].into_iter().chain(predicates(&entity.filter));
-                self.ask(&entity.table, filter.collect(), usize::MAX)?;
-            }
+            self.ask_keys(&entity.table, parent, &level, &entity.filter, usize::MAX)?;
             level = self.directory.below(&level);
-            level.retain(|key| seen.insert(*key));
+            level.retain(|key| seen.insert(key.clone()));
         }
         Ok(())
     }
@@ -185,12 +189,10 @@ impl Search<'_> {
         let above = starts
             .iter()
             .rev()
-            .find_map(|start| self.directory.find(start).ok());
+            .find_map(|start| self.directory.find(start).ok().cloned());
         if let (Some(above), Some(parent)) = (above, self.column(&entity.table, &entity.parent)) {
-            let above = [above];
-            let below = Predicate::AnyOf(parent, &above);
-            let filter = [below].into_iter().chain(predicates(&entity.filter));
-            self.ask(&entity.table, filter.collect(), NEAR)?;
+            let above = BTreeSet::from([above]);
+            self.ask_keys(&entity.table, parent, &above, &entity.filter, NEAR)?;
         }
         let filter = predicates(&entity.filter).collect();
         self.ask(&entity.table, filter, NEAR)?;
@@ -211,21 +213,16 @@ impl Search<'_> {
     }
 
     /// Asks for rows of the entities' table by their keys, entities or not.
-    fn rows(&mut self, mut keys: BTreeSet<i64>) -> Result<(), ResolveError> {
-        keys.retain(|key| self.asked_rows.insert(*key));
-        let keys: Vec<i64> = keys.into_iter().collect();
-        for keys in keys.chunks(KEYS) {
-            let predicates = vec![Predicate::AnyOf(&self.entity.key, keys)];
-            self.ask(&self.entity.table, predicates, usize::MAX)?;
-        }
-        Ok(())
+    fn rows(&mut self, mut keys: BTreeSet<EntityId>) -> Result<(), ResolveError> {
+        keys.retain(|key| self.asked_rows.insert(key.clone()));
+        let entity = self.entity;
+        self.ask_keys(&entity.table, &entity.key, &keys, &[], usize::MAX)
     }
 
     /// Asks for the current paths of the entities that have none yet.
     fn paths(&mut self) -> Result<(), ResolveError> {
         let mut keys = self.directory.without_path();
-        keys.retain(|key| self.asked_paths.insert(*key));
-        let keys: Vec<i64> = keys.into_iter().collect();
+        keys.retain(|key| self.asked_paths.insert(key.clone()));
         let entity = self.entity;
         for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
             if self.is_most(&lookup.table, keys.len()) {
@@ -236,11 +233,13 @@ impl Search<'_> {
                 )?;
                 continue;
             }
-            for keys in keys.chunks(KEYS) {
-                let own = Predicate::AnyOf(&lookup.key, keys);
-                let filter = [own].into_iter().chain(predicates(&lookup.filter));
-                self.ask(&lookup.table, filter.collect(), usize::MAX)?;
-            }
+            self.ask_keys(
+                &lookup.table,
+                &lookup.key,
+                &keys,
+                &lookup.filter,
+                usize::MAX,
+            )?;
         }
         Ok(())
     }
@@ -260,6 +259,28 @@ impl Search<'_> {
         let table = &self.asker.plan.tables[self.table(table)?];
         let column = column.as_deref()?;
         table.column(column).map(|_| column)
+    }
+
+    /// Asks for rows of a table by keys of entities, up to a number for each query.
+    fn ask_keys(
+        &mut self,
+        table: &str,
+        column: &str,
+        keys: &BTreeSet<EntityId>,
+        filter: &[Condition],
+        limit: usize,
+    ) -> Result<(), ResolveError> {
+        let integers: Vec<i64> = keys.iter().filter_map(EntityId::integer).collect();
+        let texts: Vec<&str> = keys.iter().filter_map(EntityId::as_text).collect();
+        let integers = integers.chunks(KEYS);
+        let integers = integers.map(|keys| Predicate::AnyOf(column, keys));
+        let texts = texts.chunks(KEYS);
+        let texts = texts.map(|keys| Predicate::In(column, keys.to_vec()));
+        for own in integers.chain(texts) {
+            let predicates = [own].into_iter().chain(predicates(filter));
+            self.ask(table, predicates.collect(), limit)?;
+        }
+        Ok(())
     }
 
     /// Asks for rows of a table, up to a number, and gives them to the directory. A table that the snapshot does not

@@ -151,7 +151,7 @@ impl<'p> Planner<'p> {
             })?;
         let id = self.table(table)?;
         self.tables[id].observed = true;
-        self.need(id, &entity.key)?;
+        self.need_key(id, &entity.key)?;
         for condition in &entity.filter {
             self.need(id, &condition.column)?;
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::pipeline::EntityId;
 use crate::resolve::entities::{EntityError, EntityInfo};
 use crate::resolve::error::ResolveError;
 use crate::resolve::plan::{PlanTable, TableId};
@@ -89,8 +90,9 @@ impl Resolver {
         }
         let entities = self.directory.choose(&self.choice)?;
         if let Some(keys) = self.choice.keys() {
-            let ids: Vec<i64> = entities.iter().map(|entity| entity.id).collect();
-            if ids.iter().any(|id| !keys.contains(id)) {
+            let ids: Vec<EntityId> = entities.iter().map(|entity| entity.id.clone()).collect();
+            let is_named = |id: &EntityId| id.integer().is_some_and(|id| keys.contains(&id));
+            if !ids.iter().all(is_named) {
                 // Rows have been kept by what was taken for a key.
                 return Err(ResolveError::FoundByPath { ids });
             }

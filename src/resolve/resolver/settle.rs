@@ -81,10 +81,12 @@ impl Resolver {
         }
         let entities = self.entities()?;
         for slot in open {
-            let keys = match self.plan.slots[slot] == SlotSource::EntityRoot {
-                true => entities.iter().map(|entity| entity.root).collect(),
-                false => entities.iter().map(|entity| entity.id).collect(),
-            };
+            let is_root = self.plan.slots[slot] == SlotSource::EntityRoot;
+            let keys = entities.iter().map(|entity| {
+                let (id, root) = entity.integers()?;
+                Ok(if is_root { root } else { id })
+            });
+            let keys = keys.collect::<Result<_, ResolveError>>()?;
             self.slots[slot] = SlotState::Sealed(Arc::new(KeySet::Only(keys)));
         }
         Ok(true)
