@@ -1,6 +1,8 @@
 use super::*;
 use crate::snapshot::read_schema;
 
+mod server;
+
 fn canonical(form: KeyForm, text: &str) -> Option<String> {
     let canonical = form.canonical(text.as_bytes())?;
     Some(String::from_utf8(canonical.into_owned()).unwrap())
