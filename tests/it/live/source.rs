@@ -132,6 +132,8 @@ CREATE TYPE mood AS ENUM ('sad', 'it''s "fine"'); CREATE TYPE other.mood AS ENUM
 CREATE TYPE pair AS (a integer, b text); CREATE TYPE spans AS RANGE (subtype = integer);
 CREATE DOMAIN small AS smallint CHECK (VALUE > 0); CREATE DOMAIN other.small AS small; CREATE DOMAIN list AS integer[];
 CREATE DOMAIN "Quoted" AS varchar(7) COLLATE "C";
+CREATE DOMAIN email AS citext; CREATE DOMAIN other.email AS email; CREATE DOMAIN code AS character(3); CREATE DOMAIN slug AS other.email;
+CREATE TABLE texts (a email, b other.email, c code, d code[], e slug, f bpchar, g "Quoted", h "char");
 CREATE TABLE types (
   id bigint GENERATED ALWAYS AS IDENTITY, a smallint, b integer DEFAULT 7, c bigserial, d boolean, e timestamp(3), f timestamptz(6), g date,
   h numeric(10, 2), i real, j double precision, k json, l jsonb, m bytea, n text, o varchar(255), p character(3), q "char", r name, s citext,
@@ -165,6 +167,15 @@ fn the_catalog_is_that_of_a_dump() {
     let types = live.table(&TableName::public("types")).unwrap();
     assert_eq!(types.columns.len(), 54);
     assert!(live.is_generated(&types.name, "ca"));
+    let texts = live.table(&TableName::public("texts")).unwrap();
+    let texts: Vec<String> = texts
+        .columns
+        .iter()
+        .map(|column| column.sql_type.to_string())
+        .collect();
+    let expected =
+        "citext citext character character[] citext character character varying \"char\"";
+    assert_eq!(texts.join(" "), expected);
     let keyed = TableName::public("keyed");
     let primary = live.keys().of(&keyed).iter().find(|key| key.primary);
     assert_eq!(primary.unwrap().columns, ["a", "id"]);
