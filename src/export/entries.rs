@@ -158,7 +158,7 @@ pub(super) fn entry(
             .pipeline
             .entity
             .prefix
-            .replace("{key}", &entity.id.to_string()),
+            .replace("{key}", &entity.id.folder_part()),
         relations: resolved
             .plan
             .relations
