@@ -1,9 +1,13 @@
 //! The catalog: which tables a snapshot has, their columns and types, and how partitions and tables that inherit hang
 //! together.
 
+mod column_set;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+
+use column_set::ColumnSet;
 
 use crate::snapshot::facts::Holdings;
 use crate::snapshot::sql_type::SqlType;
@@ -56,9 +60,11 @@ pub struct Catalog {
     parents: HashMap<TableName, Vec<(TableName, Belonging)>>,
     /// The tables right below a table.
     children: HashMap<TableName, Vec<TableName>>,
-    generated: HashMap<TableName, HashSet<String>>,
+    generated: ColumnSet,
     /// Columns that the database fills in where a row has no value of them.
-    defaults: HashMap<TableName, HashSet<String>>,
+    defaults: ColumnSet,
+    /// Columns that are stated to be NOT NULL.
+    not_null: ColumnSet,
     /// Labels of enums, in their order.
     enums: BTreeMap<TableName, Vec<String>>,
     /// Types of columns in SQL, where that says more than the column's [`SqlType`].
@@ -93,38 +99,42 @@ impl Catalog {
 
     /// Notes that a column is computed from others, so that dumps hold no values of it.
     pub fn set_generated(&mut self, table: TableName, column: String) {
-        self.generated.entry(table).or_default().insert(column);
+        self.generated.set(&table, &column, true);
     }
 
     /// True for a column that is computed from others (`GENERATED ALWAYS AS (…)`).
     pub fn is_generated(&self, table: &TableName, column: &str) -> bool {
-        self.generated
-            .get(table)
-            .is_some_and(|columns| columns.contains(column))
-    }
-
-    /// Notes whether the database fills a column in where a row has no value of it.
-    pub(super) fn set_default(&mut self, table: &TableName, column: &str, filled: bool) {
-        if filled {
-            let columns = self.defaults.entry(table.clone()).or_default();
-            columns.insert(column.to_owned());
-        } else if let Some(columns) = self.defaults.get_mut(table) {
-            columns.remove(column);
-        }
-    }
-
-    /// True for a column that the database fills in where a row has no value of it: it has a default that is not NULL.
-    pub fn has_default(&self, table: &TableName, column: &str) -> bool {
-        self.defaults
-            .get(table)
-            .is_some_and(|columns| columns.contains(column))
+        self.generated.has(table, column)
     }
 
     /// Notes that a column is not computed from others any more.
     pub(super) fn set_stored(&mut self, table: &TableName, column: &str) {
-        if let Some(columns) = self.generated.get_mut(table) {
-            columns.remove(column);
-        }
+        self.generated.set(table, column, false);
+    }
+
+    /// Notes whether the database fills a column in where a row has no value of it.
+    pub(super) fn set_default(&mut self, table: &TableName, column: &str, filled: bool) {
+        self.defaults.set(table, column, filled);
+    }
+
+    /// True for a column that the database fills in where a row has no value of it: it has a default that is not NULL.
+    pub fn has_default(&self, table: &TableName, column: &str) -> bool {
+        self.defaults.has(table, column)
+    }
+
+    /// Notes whether a column is NOT NULL.
+    pub(super) fn set_not_null(&mut self, table: &TableName, column: &str, not_null: bool) {
+        self.not_null.set(table, column, not_null);
+    }
+
+    /// True for a column that is stated to be NOT NULL, or is a part of the primary key.
+    pub fn is_not_null(&self, table: &TableName, column: &str) -> bool {
+        let primary = self.keys.primary(table).unwrap_or_default();
+        self.not_null.has(table, column) || primary.iter().any(|other| other == column)
+    }
+
+    fn column_sets(&mut self) -> [&mut ColumnSet; 3] {
+        [&mut self.generated, &mut self.defaults, &mut self.not_null]
     }
 
     /// Forgets a table.
@@ -139,8 +149,9 @@ impl Catalog {
         for child in self.children.remove(name).unwrap_or_default() {
             self.detach(&child, name);
         }
-        self.generated.remove(name);
-        self.defaults.remove(name);
+        for columns in self.column_sets() {
+            columns.drop_table(name);
+        }
         self.written_types.remove(name);
         self.keys.drop_table(name);
     }
@@ -170,11 +181,8 @@ impl Catalog {
             self.children.entry(new.clone()).or_default().push(child);
         }
         self.keys.rename_table(old, &new);
-        if let Some(columns) = self.generated.remove(old) {
-            self.generated.insert(new.clone(), columns);
-        }
-        if let Some(columns) = self.defaults.remove(old) {
-            self.defaults.insert(new.clone(), columns);
+        for columns in self.column_sets() {
+            columns.rename_table(old, &new);
         }
         if let Some(types) = self.written_types.remove(old) {
             self.written_types.insert(new, types);
@@ -187,12 +195,8 @@ impl Catalog {
             if let Some(found) = self.tables.get_mut(&table) {
                 found.columns.retain(|other| other.name != column);
             }
-            let noted = [
-                self.generated.get_mut(&table),
-                self.defaults.get_mut(&table),
-            ];
-            for columns in noted.into_iter().flatten() {
-                columns.remove(column);
+            for columns in self.column_sets() {
+                columns.set(&table, column, false);
             }
             if let Some(types) = self.written_types.get_mut(&table) {
                 types.remove(column);
@@ -213,14 +217,8 @@ impl Catalog {
             for column in found.columns.iter_mut().filter(|column| column.name == old) {
                 column.name = new.to_owned();
             }
-            let noted = [
-                self.generated.get_mut(&table),
-                self.defaults.get_mut(&table),
-            ];
-            for columns in noted.into_iter().flatten() {
-                if columns.remove(old) {
-                    columns.insert(new.to_owned());
-                }
+            for columns in self.column_sets() {
+                columns.rename_column(&table, old, new);
             }
             if let Some(types) = self.written_types.get_mut(&table)
                 && let Some(sql) = types.remove(old)
@@ -354,12 +352,8 @@ impl Catalog {
             if let Some(table) = self.tables.get(&name) {
                 catalog.add(table.clone());
             }
-            if let Some(defaults) = self.defaults.get(&name) {
-                catalog.defaults.insert(name.clone(), defaults.clone());
-            }
-            if let Some(generated) = self.generated.get(&name) {
-                catalog.generated.insert(name.clone(), generated.clone());
-            }
+            catalog.defaults.take_from(&self.defaults, &name);
+            catalog.generated.take_from(&self.generated, &name);
             for (parent, belonging) in self.parents_of(&name) {
                 catalog.attach(name.clone(), parent.clone(), *belonging);
             }

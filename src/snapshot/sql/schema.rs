@@ -2,7 +2,7 @@
 //!
 //! Our own reader understands it, and any PostgreSQL makes tables of it that take the files' rows by COPY. A table of
 //! partitions is written as one table, and so is one that others inherit from. Types that only an extension has are
-//! written as `text`, which holds the same values; defaults, and constraints other than keys, are left out.
+//! written as `text`, which holds the same values, but for citext, which compares them otherwise; defaults, and constraints other than keys, are left out.
 //!
 //! Foreign keys stand at the end, where psql steps over them unless it is told otherwise: rows can then be loaded in any
 //! order, and those of some groups may refer to rows that were not taken. Our reader reads them.
@@ -12,8 +12,12 @@ use std::fmt::Write;
 
 use crate::snapshot::catalog::{Catalog, Column, Table};
 use crate::snapshot::sql::names::{identifier, string, table as quoted};
+use crate::snapshot::sql_type::SqlType;
 use crate::snapshot::stated_keys::StatedKey;
 use crate::snapshot::table_name::TableName;
+
+/// citext where the extension is put that has it.
+const CITEXT: &str = "public.citext";
 
 /// What stands before and behind the foreign keys.
 const FOREIGN_KEYS: [&str; 2] = [
@@ -61,6 +65,12 @@ impl<'c> Schema<'c> {
             let schema = identifier(schema);
             // Writing to a string cannot fail, here and below.
             let _ = write!(sql, "\nCREATE SCHEMA IF NOT EXISTS {schema};\n");
+        }
+        if self.has_citext() {
+            let _ = write!(
+                sql,
+                "\nCREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;\n"
+            );
         }
         for (name, labels) in enums {
             let labels: Vec<String> = labels.iter().map(|label| string(label)).collect();
@@ -125,10 +135,22 @@ impl<'c> Schema<'c> {
         let written = self.catalog.written_type(&table.name, &column.name);
         // What is in quotes is an enum, which may have another name by now, or be gone.
         let is_there = |sql: &str| !sql.starts_with('"') || self.enums.contains(element(sql));
-        match written.filter(|sql| is_there(sql)) {
-            Some(sql) => sql.to_string(),
-            None => column.sql_type.sql(),
+        match (written.filter(|sql| is_there(sql)), &column.sql_type) {
+            (Some(sql), _) => sql.to_string(),
+            (None, SqlType::Citext) => CITEXT.to_owned(),
+            (None, SqlType::Array(element)) if **element == SqlType::Citext => {
+                format!("{CITEXT}[]")
+            }
+            (None, sql_type) => sql_type.sql(),
         }
+    }
+
+    fn has_citext(&self) -> bool {
+        let mut columns = self.tables.iter().flat_map(|table| &table.columns);
+        columns.any(|column| match &column.sql_type {
+            SqlType::Array(element) => **element == SqlType::Citext,
+            sql_type => *sql_type == SqlType::Citext,
+        })
     }
 
     /// The keys of a table that hold for all rows of its file.
@@ -140,11 +162,13 @@ impl<'c> Schema<'c> {
         }
     }
 
-    /// The foreign keys that PostgreSQL accepts between the tables that are written, as statements.
+    /// The foreign keys that PostgreSQL accepts between the tables that are written, and which of their columns are never
+    /// NULL, as statements.
     fn foreign_keys(&self) -> String {
         let mut sql = String::new();
         let keys = self.catalog.keys();
         for table in &self.tables {
+            let mut required = BTreeSet::new();
             for key in keys.foreign_of(&table.name) {
                 let other = self
                     .tables
@@ -159,6 +183,19 @@ impl<'c> Schema<'c> {
                         list(&key.columns),
                         quoted(&key.table),
                         list(referenced)
+                    );
+                    required.extend(&key.columns);
+                }
+            }
+            // Only here, because the files of some groups lack columns.
+            let is_required = |column: &&String| self.catalog.is_not_null(&table.name, column);
+            let primary = keys.primary(&table.name).unwrap_or_default();
+            for column in required.into_iter().filter(is_required) {
+                if !primary.contains(column) {
+                    let (table, column) = (quoted(&table.name), identifier(column));
+                    let _ = writeln!(
+                        sql,
+                        "ALTER TABLE ONLY {table} ALTER COLUMN {column} SET NOT NULL;"
                     );
                 }
             }
@@ -200,7 +237,7 @@ fn element(sql: &str) -> &str {
 fn kind(sql: &str) -> &str {
     match sql.split('(').next().unwrap_or(sql).trim_end() {
         "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "number",
-        "text" | "character varying" | "character" | "name" => "text",
+        "text" | "character varying" | "character" | "name" | CITEXT => "text",
         "date" | "timestamp" | "timestamp without time zone" | "timestamp with time zone" => "time",
         other => other,
     }
@@ -215,7 +252,6 @@ fn list(columns: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::snapshot::sql::ddl::read_schema;
-    use crate::snapshot::sql_type::SqlType;
 
     const DUMP: &str = "
 CREATE TYPE public.mood AS ENUM (
@@ -250,6 +286,8 @@ SET standard_conforming_strings = on;
 
 CREATE SCHEMA IF NOT EXISTS "elsewhere";
 
+CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;
+
 CREATE TYPE "elsewhere"."mood" AS ENUM (
     'x'
 );
@@ -272,7 +310,7 @@ CREATE TABLE "public"."people" (
     "other" "elsewhere"."mood",
     "price" numeric,
     "place" text[],
-    "email" text,
+    "email" public.citext,
     "flags" bit(3),
     "born" timestamp(3) without time zone,
     "upper" text GENERATED ALWAYS AS (NULL) STORED,
@@ -325,7 +363,7 @@ CREATE TYPE billing.state AS ENUM ('open');
 CREATE TYPE audit.level AS ENUM ('low');
 CREATE TABLE public.users (id bigint PRIMARY KEY);
 CREATE TABLE billing.invoices (id uuid PRIMARY KEY, state billing.state[], user_id int REFERENCES public.users);
-CREATE TABLE billing.lines (invoice_id uuid REFERENCES billing.invoices ON DELETE CASCADE, log_id int);
+CREATE TABLE billing.lines (invoice_id uuid NOT NULL REFERENCES billing.invoices ON DELETE CASCADE, log_id int);
 CREATE TABLE audit.logs (id int PRIMARY KEY, level audit.level);
 ALTER TABLE billing.lines ADD FOREIGN KEY (log_id) REFERENCES audit.logs;
 ";
@@ -359,6 +397,7 @@ CREATE TABLE "public"."users" (
 \if :{?foreign_keys}
 ALTER TABLE ONLY "billing"."invoices" ADD FOREIGN KEY ("user_id") REFERENCES "public"."users" ("id");
 ALTER TABLE ONLY "billing"."lines" ADD FOREIGN KEY ("invoice_id") REFERENCES "billing"."invoices" ("id");
+ALTER TABLE ONLY "billing"."lines" ALTER COLUMN "invoice_id" SET NOT NULL;
 \endif
 "#;
         let files = [TableName::new("billing", "invoices")];

@@ -111,17 +111,25 @@ fn tables(
         12.. => "COALESCE(l.collisdeterministic, true)",
         _ => "true",
     };
+    // Since version 18 a constraint may say so that does not hold for all rows.
+    let not_null = match version {
+        18.. => {
+            "a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint v WHERE v.conrelid = a.attrelid
+             AND v.contype = 'n' AND v.conkey[1] = a.attnum AND NOT v.convalidated)"
+        }
+        _ => "a.attnotnull",
+    };
     let columns = connection.read_all(&format!(
-        "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), {generated},
+        "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), {generated}, {not_null},
            a.atttypid IN ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.varchar'::pg_catalog.regtype) AND {deterministic}
          FROM pg_catalog.pg_attribute a
          JOIN (SELECT c.oid {TABLES}) t ON t.oid = a.attrelid
          LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
          WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
     ))?;
-    let mut columns_of: HashMap<String, Vec<[String; 4]>> = HashMap::new();
-    for [oid, name, sql_type, generated, plain] in columns {
-        let column = [name, sql_type, generated, plain];
+    let mut columns_of: HashMap<String, Vec<[String; 5]>> = HashMap::new();
+    for [oid, name, sql_type, generated, not_null, plain] in columns {
+        let column = [name, sql_type, generated, not_null, plain];
         columns_of.entry(oid).or_default().push(column);
     }
     let tables = connection.read_all(&format!(
@@ -142,7 +150,7 @@ fn tables(
             quoted(&table)
         );
         let columns = columns_of.remove(oid).unwrap_or_default();
-        for (index, [name, sql_type, generated, plain]) in columns.iter().enumerate() {
+        for (index, [name, sql_type, generated, not_null, plain]) in columns.iter().enumerate() {
             let separator = match index {
                 0 => "\n    ",
                 _ => ",\n    ",
@@ -151,9 +159,13 @@ fn tables(
                 "t" => " GENERATED ALWAYS AS (NULL) STORED",
                 _ => "",
             };
+            let required = match not_null.as_str() {
+                "t" => " NOT NULL",
+                _ => "",
+            };
             let _ = write!(
                 found.definitions,
-                "{separator}{} {sql_type}{computed}",
+                "{separator}{} {sql_type}{required}{computed}",
                 identifier(name)
             );
             if plain != "t" {

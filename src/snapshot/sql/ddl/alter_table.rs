@@ -118,7 +118,7 @@ impl Ddl {
         }
     }
 
-    /// `ALTER [COLUMN] a`: another type, or with a default or without.
+    /// `ALTER [COLUMN] a`: another type, with a default or without, NOT NULL or not.
     pub(super) fn alter_column(&mut self, tokens: &mut Tokens, name: &TableName) {
         tokens.accept("column");
         let Some(column) = tokens.identifier() else {
@@ -128,9 +128,13 @@ impl Ddl {
         if set && tokens.accept("default") {
             let is_null = tokens.peek().is_some_and(|token| token.is("null"));
             self.catalog.set_default(name, &column, !is_null);
+        } else if set && tokens.accept("not") {
+            self.catalog.set_not_null(name, &column, true);
         } else if tokens.accept("drop") {
             if tokens.accept("expression") {
                 self.catalog.set_stored(name, &column);
+            } else if tokens.accept("not") {
+                self.catalog.set_not_null(name, &column, false);
             } else if tokens.accept("default") || tokens.accept("identity") {
                 self.catalog.set_default(name, &column, false);
             }

@@ -112,6 +112,9 @@ impl Ddl {
             if self.catalog.has_default(from, &column.name) {
                 self.catalog.set_default(&table.name, &column.name, true);
             }
+            if self.catalog.is_not_null(from, &column.name) {
+                self.catalog.set_not_null(&table.name, &column.name, true);
+            }
             if let Some(sql) = self.catalog.written_type(from, &column.name).cloned() {
                 self.catalog
                     .set_written_type(table.name.clone(), column.name.clone(), sql);

@@ -7,14 +7,21 @@ use crate::snapshot::stated_keys::StatedKey;
 use crate::snapshot::table_name::TableName;
 
 impl Ddl {
-    /// Takes note of the keys that a column's definition states behind its type: `PRIMARY KEY`, `UNIQUE`,
-    /// `REFERENCES`.
+    /// Takes note of the keys that a column's definition states behind its type, `PRIMARY KEY`, `UNIQUE`,
+    /// `REFERENCES`, and of `NOT NULL`.
     pub(crate) fn column_keys(&mut self, table: &TableName, column: &str, rest: &[Token]) {
         let mut depth = 0u32;
         for (place, token) in rest.iter().enumerate() {
             match token {
                 Token::Symbol(b'(') => depth += 1,
                 Token::Symbol(b')') => depth = depth.saturating_sub(1),
+                Token::Word(word)
+                    if depth == 0
+                        && word == "not"
+                        && rest.get(place + 1).is_some_and(|next| next.is("null")) =>
+                {
+                    self.catalog.set_not_null(table, column, true);
+                }
                 // None of these words can stand in an expression without quotes.
                 Token::Word(word)
                     if depth == 0
@@ -43,7 +50,7 @@ impl Ddl {
     }
 
     /// Takes note of a table's constraint, which the tokens are at: `[CONSTRAINT name] PRIMARY KEY (…)`, `… UNIQUE (…)`,
-    /// either `USING INDEX`, or `… FOREIGN KEY (…) REFERENCES …`. Others are not looked at.
+    /// either `USING INDEX`, `… FOREIGN KEY (…) REFERENCES …`, or `… NOT NULL column`. Others are not looked at.
     pub(crate) fn constraint(&mut self, tokens: &mut Tokens, table: &TableName) {
         let name = match tokens.accept("constraint") {
             true => tokens.identifier(),
@@ -54,6 +61,15 @@ impl Ddl {
                 && tokens.accept("references")
             {
                 self.references(tokens, table, name, columns);
+            }
+            return;
+        }
+        if tokens.accept("not") && tokens.accept("null") {
+            // As PostgreSQL 18 has it. One that is NOT VALID says nothing of the rows that there are.
+            if let Some(column) = tokens.identifier()
+                && !tokens.rest_of_element().iter().any(|it| it.is("valid"))
+            {
+                self.catalog.set_not_null(table, &column, true);
             }
             return;
         }

@@ -275,3 +275,38 @@ fn very_many_unnamed_keys_of_one_column_are_read_in_time() {
     let catalog = read(&format!("CREATE TABLE t (a int);\n{keys}"));
     assert_eq!(catalog.keys().foreign().count(), 2000);
 }
+
+#[test]
+fn columns_that_are_never_null_are_known() {
+    let table = "CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL DEFAULT 1, b int CONSTRAINT n NOT NULL, c int NULL, \
+                 d int CHECK (d IS NOT NULL), e int, CONSTRAINT x NOT NULL e);\n";
+    let cases = [
+        ("", "id a b e"),
+        (
+            "ALTER TABLE t ALTER c SET NOT NULL, ALTER COLUMN a DROP NOT NULL;",
+            "id b c e",
+        ),
+        ("ALTER TABLE t ADD f int NOT NULL, ADD g int;", "id a b e f"),
+        (
+            "ALTER TABLE t RENAME a TO g;\nALTER TABLE t DROP b;\nALTER TABLE t ADD b int;",
+            "id g e",
+        ),
+        (
+            "ALTER TABLE t ADD CONSTRAINT v NOT NULL d NOT VALID, ADD NOT NULL c;",
+            "id a b c e",
+        ),
+        (
+            "ALTER TABLE t RENAME TO o;\nCREATE TABLE t (LIKE o);",
+            "id a b e",
+        ),
+        ("DROP TABLE t;\nCREATE TABLE t (a int);", ""),
+    ];
+    for (change, expected) in cases {
+        let catalog = read(&format!("{table}{change}"));
+        let name = TableName::public("t");
+        let columns = &catalog.table(&name).unwrap().columns;
+        let names = columns.iter().map(|column| column.name.as_str());
+        let not_null: Vec<&str> = names.filter(|it| catalog.is_not_null(&name, it)).collect();
+        assert_eq!(not_null.join(" "), expected, "{change}");
+    }
+}
