@@ -20,10 +20,6 @@ use std::borrow::Cow;
 
 use crate::snapshot::{Catalog, SqlType};
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "links of every type are built on it")
-)]
 pub(crate) use comparison::{Incomparable, comparison};
 
 /// How the values of one column are made comparable.

@@ -7,6 +7,7 @@
 mod check;
 mod error;
 mod file;
+mod init;
 mod misread;
 mod model;
 mod node;
@@ -26,6 +27,7 @@ pub use crate::entity_id::EntityId;
 pub use check::keys::doubtful_keys;
 pub use check::{Finding, Severity, check};
 pub use error::{Mistake, PipelineError};
+pub(crate) use init::{InitOptions, init};
 pub use model::*;
 pub use parse::{BUILTIN, MAX_BYTES};
 pub use schema::json_schema;

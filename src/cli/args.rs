@@ -21,7 +21,7 @@ use parse::local_path;
 
 pub(crate) use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
 pub(crate) use export::ExportArgs;
-pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand};
+pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
 pub(crate) use serve::{ServeArgs, TokenCommand};
 pub(crate) use snapshot::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
 pub(crate) use source::{LimitArgs, ServerArgs, SnapshotArgs};

@@ -50,6 +50,10 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
         }
         Command::Snapshot(SnapshotCommand::Take(args)) => take(args, &mut given)?,
         Command::Pipeline(PipelineCommand::Check(args)) => pipeline_check(args, &mut given)?,
+        Command::Pipeline(PipelineCommand::Init(args)) => {
+            snapshot(&args.snapshot, &mut given)?;
+            temp_dir(&args.snapshot, &mut given);
+        }
         Command::Snapshot(SnapshotCommand::Verify(_))
         | Command::Pipeline(PipelineCommand::Show | PipelineCommand::Schema)
         | Command::Status(_)

@@ -97,6 +97,11 @@ pub(crate) const SNAPSHOT_VERIFY: &str = with_status!(
     "relexport snapshot verify monday --json | jq -r '.problems[].file'"
 );
 
+pub(crate) const PIPELINE_INIT: &str = with_status!(
+    "relexport pipeline init -s dump.sql.gz --entity customers --out customers.yml"
+    "relexport pipeline init -s postgres://reader@replica/shop --entity app.customers --kind Customer"
+);
+
 pub(crate) const PIPELINE_CHECK: &str = with_status!(
     "relexport pipeline show > mine.yml"
     "relexport pipeline check mine.yml --snapshot dump.sql.gz"

@@ -1,14 +1,18 @@
-//! `relexport pipeline`: checks and prints pipelines.
+//! `relexport pipeline`: checks, prints and makes pipelines.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::pipeline::{BUILTIN, Finding, Mistake, Pipeline, Severity, check, json_schema};
+use crate::pipeline::{
+    BUILTIN, Finding, InitOptions, Mistake, Pipeline, Severity, check, init, json_schema,
+};
 use crate::snapshot;
 use crate::snapshot::read_definitions;
 
-use super::args::{PipelineCheckArgs, PipelineCommand};
+use super::args::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::setup;
@@ -18,6 +22,7 @@ use super::stdout;
 pub(crate) fn run(command: &PipelineCommand, console: &Console) -> Result<Exit, Failure> {
     match command {
         PipelineCommand::Check(args) => run_check(args, console),
+        PipelineCommand::Init(args) => run_init(args, console),
         PipelineCommand::Show => stdout::print(BUILTIN).map(|()| Exit::Success),
         PipelineCommand::Schema => stdout::print_json(&json_schema()).map(|()| Exit::Success),
     }
@@ -124,5 +129,39 @@ fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<Finding>) -> Answer {
                 message: finding.message,
             })
             .collect(),
+    }
+}
+
+fn run_init(args: &PipelineInitArgs, console: &Console) -> Result<Exit, Failure> {
+    let mut options = setup::open_options(&args.server, Some(1), &Pipeline::builtin(), console);
+    let name = args.entity.rsplit('.').next().unwrap_or(&args.entity);
+    options.pgdata.table = Some(name.to_owned());
+    let definitions = read_definitions(snapshot::open_with(&args.snapshot, &options)?)
+        .map_err(|error| Failure::from(error).of(&args.snapshot))?;
+    if let Some(error) = definitions.error {
+        // Foreign keys stand at the end.
+        return Err(Failure::from(error).of(&args.snapshot));
+    }
+    let options = InitOptions {
+        entity: &args.entity,
+        kind: args.kind.as_deref(),
+        every_way: args.every_way,
+    };
+    let text = init(&definitions.catalog, &options)
+        .map_err(|error| Failure::new(Exit::Snapshot, error).of(&args.snapshot))?;
+    let Some(path) = &args.out else {
+        return stdout::print(&text).map(|()| Exit::Success);
+    };
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    match written {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => {
+            let shown = path.display();
+            let text = format!("cannot make {shown}: {error}\n  name another file with --out");
+            Err(Failure::new(Exit::Output, anyhow::anyhow!(text)))
+        }
     }
 }

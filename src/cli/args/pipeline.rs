@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::parse::local_path;
 use super::source::ServerArgs;
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
@@ -12,6 +13,7 @@ use crate::snapshot::Spec;
 #[derive(Debug, Subcommand)]
 pub enum PipelineCommand {
     Check(Box<PipelineCheckArgs>),
+    Init(Box<PipelineInitArgs>),
     /// Print the built-in pipeline
     Show,
     /// Print the JSON Schema of pipeline files
@@ -34,6 +36,35 @@ pub struct PipelineCheckArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Make a first pipeline from the foreign keys of a snapshot
+///
+/// Writes every table from which foreign keys lead to the entity's table. Comments say what foreign keys do not: columns
+/// that may link without one, and tables that nothing leads from. Rows are not read, but a plain dump is read to its end,
+/// where it states its keys.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::PIPELINE_INIT)]
+pub struct PipelineInitArgs {
+    /// The snapshot whose foreign keys are followed
+    #[arg(long, short, value_name = "PATH|URL")]
+    pub snapshot: Spec,
+    /// The table of the tenants, with its schema unless that is public
+    #[arg(long, value_name = "TABLE")]
+    pub entity: String,
+    /// What the manifest calls a tenant [default: by the table]
+    #[arg(long, value_name = "NAME")]
+    pub kind: Option<String>,
+    /// Follow foreign keys that no row needs, too
+    ///
+    /// Without it they are not followed from a table whose every row is found without them.
+    #[arg(long)]
+    pub every_way: bool,
+    /// The file to make [default: standard output]
+    #[arg(long, short, value_name = "FILE", value_parser = local_path())]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub server: ServerArgs,
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::*;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "",
     "export",
     "bench",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 11] = [
     "status",
     "verify",
     "pipeline check",
+    "pipeline init",
     "completions",
     "man",
 ];
@@ -130,6 +131,7 @@ fn manual_pages_are_printed_or_written() {
         "relexport.1",
         "relexport-export.1",
         "relexport-pipeline-check.1",
+        "relexport-pipeline-init.1",
     ] {
         assert!(
             fs::read_to_string(dir.join(page)).unwrap().contains(".TH "),

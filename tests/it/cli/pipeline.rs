@@ -112,3 +112,41 @@ fn a_primary_key_that_is_another_than_the_declared_one_is_found() {
     fs::write(&dump, text.replace("(shop_id, id)", "(id)")).unwrap();
     assert!(relexport(&check).prints().ends_with("nothing is wrong\n"));
 }
+
+#[test]
+fn a_first_pipeline_is_made_from_a_snapshot() {
+    let dir = Dir::new();
+    let text = "CREATE TABLE app.shops (id bigint);\nCREATE TABLE app.tasks (id bigint, shop_id bigint);\n\
+        COPY app.tasks (id, shop_id) FROM stdin;\n1\t1\n\\.\n\
+        ALTER TABLE ONLY app.shops ADD CONSTRAINT shops_pkey PRIMARY KEY (id);\n\
+        ALTER TABLE ONLY app.tasks ADD CONSTRAINT fk FOREIGN KEY (shop_id) REFERENCES app.shops(id) ON DELETE CASCADE;\n";
+    dir.write("dump.sql", text);
+    let init = "pipeline init --snapshot dump.sql --entity app.shops";
+    let made = dir.relexport(init).prints();
+    let task = "\n  tasks:\n    table: tasks\n    link: { shop_id: key }\n";
+    assert!(
+        made.contains("\n  kind: Shop\n") && made.contains(task),
+        "{made}"
+    );
+    let named = dir.relexport(&format!("{init} --kind Store")).prints();
+    assert!(named.contains("\n  kind: Store\n"), "{named}");
+    dir.relexport(&format!("{init} --out shops.yml")).ok();
+    assert_eq!(fs::read_to_string(dir.join("shops.yml")).unwrap(), made);
+    // A file that is there is somebody's work.
+    let error = dir.relexport(&format!("{init} --out shops.yml")).err(4);
+    assert!(
+        error.contains("cannot make shops.yml: File exists"),
+        "{error}"
+    );
+    let error = dir
+        .relexport("pipeline init --snapshot dump.sql --entity shops")
+        .err(3);
+    assert_eq!(
+        error,
+        "error: dump.sql: the snapshot has no table shops\n  it has app.shops\n"
+    );
+    // What stands behind the rows of a dump that is cut off is not known.
+    dir.write("dump.sql", &text[..text.find("\\.").unwrap()]);
+    let error = dir.relexport(init).err(3);
+    assert!(error.contains("the dump ends early"), "{error}");
+}
