@@ -23,8 +23,8 @@ use relexport::output::{
 };
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{
-    Choice, HopToScan, KeySet, Keys, Limits, Observer, Plan, Relations, Request, Resolved,
-    RowSource, RowStore, Scanner, Selection, plan, resolve,
+    Choice, HopToScan, IndexKey, KeySet, Limits, Observer, Plan, Relations, Request, Resolved,
+    RowSource, RowStore, ScanFor, Scanner, Selection, plan, resolve,
 };
 use relexport::snapshot::codec::copy_text;
 use relexport::snapshot::{
@@ -128,19 +128,23 @@ fn scan(c: &mut Criterion) {
     let table = plan.table(&block.head.table).expect("epics have notes");
     let definition = catalog.table(&block.head.table).expect("a table of notes");
     for (name, wanted) in [("one row of ten is kept", 21), ("no row is kept", 22)] {
-        let keys: Keys = (0..1000).map(|other| -other).chain([wanted]).collect();
-        let keys = Arc::new(KeySet::Only(keys));
+        let keys = (0..1000).map(|other| -other).chain([wanted]);
+        let keys = KeySet::of(keys.map(IndexKey::Integer).collect(), true);
+        let keys = Arc::new(keys);
         let hops = plan
             .hops_onto(table)
             .map(|id| HopToScan {
                 hop: id,
-                child: &plan.hops[id].child,
-                filter: &plan.hops[id].filter,
+                child: plan.hops[id].child.iter().map(String::as_str).collect(),
+                shape: plan.hops[id].shape.clone(),
+                tests: &plan.hops[id].tests,
                 keys: Some(Arc::clone(&keys)),
                 feeds: Vec::new(),
+                own_slot: None,
             })
             .collect();
-        let scanner = Scanner::new(&plan.tables[table], definition, &block.head, hops, false)
+        let purpose = ScanFor::default();
+        let scanner = Scanner::new(&plan.tables[table], definition, &block.head, hops, purpose)
             .expect("the head fits the table");
         let kept = scanner.scan(&block).ranges.len();
         assert_eq!(kept, if wanted == 21 { rows.div_ceil(10) } else { 0 });
@@ -212,10 +216,9 @@ fn store_of(resolved: &Resolved) -> &Arc<RowStore> {
 fn render(c: &mut Criterion) {
     let resolved = epic_with_notes(2000);
     let renderer = Renderer::new(&resolved, false, false).expect("a renderer");
-    let (id, root) = resolved.entities[0].integers().expect("integers");
     let store = store_of(&resolved);
     let epics = renderer
-        .top_level(store, 0, id, root)
+        .top_level(store, 0, &resolved.entities[0])
         .expect("the group's epics");
     let epic: Vec<_> = epics.into_iter().filter(|epic| epic.id == 21).collect();
     let resident = renderer.load(store, 0, &epic).expect("rows in memory");
@@ -236,10 +239,9 @@ fn render(c: &mut Criterion) {
 fn gzip(c: &mut Criterion) {
     let resolved = epic_with_notes(2000);
     let renderer = Renderer::new(&resolved, false, false).expect("a renderer");
-    let (id, root) = resolved.entities[0].integers().expect("integers");
     let store = store_of(&resolved);
     let epics = renderer
-        .top_level(store, 0, id, root)
+        .top_level(store, 0, &resolved.entities[0])
         .expect("the group's epics");
     let resident = renderer.load(store, 0, &epics).expect("rows in memory");
     let rendered = renderer

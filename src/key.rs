@@ -24,7 +24,7 @@ pub(crate) use comparison::{Incomparable, comparison};
 
 /// How the values of one column are made comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum KeyForm {
+pub enum KeyForm {
     /// An integer of at most 64 bits.
     Integer,
     Numeric,

@@ -34,13 +34,6 @@ mod fan_out;
 mod fault;
 mod hex;
 mod io_error;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "links and conditions on keys of every type are built on it"
-    )
-)]
 mod key;
 mod memory;
 pub mod output;

@@ -5,6 +5,10 @@
 //! to editors. The format is described in `docs/pipeline.md`.
 
 mod check;
+mod columns;
+mod conditions;
+mod dotted_name;
+mod entity;
 mod error;
 mod file;
 mod init;
@@ -15,9 +19,14 @@ mod node_keys;
 mod notation;
 mod parse;
 mod relation;
+mod scalar;
 mod schema;
+mod schemas;
+mod table_key;
 mod tree;
 mod validate;
+mod ways;
+mod where_file;
 mod yaml;
 
 #[cfg(test)]
@@ -31,3 +40,5 @@ pub(crate) use init::{InitOptions, init};
 pub use model::*;
 pub use parse::{BUILTIN, MAX_BYTES};
 pub use schema::json_schema;
+pub use schemas::SchemaPattern;
+pub use table_key::TableKey;

@@ -8,6 +8,7 @@
 //!
 //! This floor knows neither JSON nor output files.
 
+mod condition;
 mod directory;
 mod entities;
 mod error;
@@ -15,6 +16,7 @@ mod holdings;
 mod interrupt;
 mod keys;
 mod live;
+mod order;
 mod plan;
 mod request;
 mod resolved;
@@ -31,19 +33,23 @@ mod walk;
 
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
-pub use keys::{KeySet, Keys, parse_integer};
+pub use keys::{
+    CopyFields, Fields, IndexKey, Key, KeyRead, KeySet, KeyShape, OpenKeys, RowOrder, SortColumn,
+    WholeRow, entity_index, parse_integer,
+};
 pub use live::{
     EntityRequest, Fetch, Fetched, Live, RelationRequest, Round, RoundPart, TopKeys,
     missing_indexes,
 };
+pub use order::row_order;
 pub use plan::{
-    HopId, IdVec, LayoutColumn, Plan, PlanComputed, PlanError, PlanMaximum, PlanNested, PlanNode,
-    PlanRelation, PlanSource, PlanTable, Reach, ReachedFrom, Relations, Selection, SlotSource,
-    TableId, Through, entity_tables, no_table, plan,
+    EntityKey, Feed, HopId, IdVec, LayoutColumn, Plan, PlanComputed, PlanError, PlanMaximum,
+    PlanNested, PlanNode, PlanRelation, PlanSource, PlanTable, PlanTree, Reach, ReachedFrom,
+    Relations, Selection, SlotSource, Step, TableId, entity_tables, may_repeat, no_table, plan,
 };
 pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};
 pub use run::resolve;
-pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, Scanned, Scanner};
+pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, ScanFor, Scanned, Scanner};
 pub use store::{Entry, RowAt, RowStore};
 pub use walk::{TakeRow, walk};

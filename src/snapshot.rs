@@ -40,7 +40,7 @@ pub use error::{Position, SnapshotError};
 pub use event::{Event, Sink, TableEnd, TableFilter};
 pub use facts::{Holdings, Kind, SnapshotFacts, TableSize};
 pub use foreign_keys::ForeignKey;
-pub use keyed::{Ending, Fields, KeyedSource, Predicate, Query};
+pub use keyed::{ComparedAs, Ending, Fields, KeyColumn, KeyedSource, Predicate, Query};
 pub use kind::archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
 pub use kind::backup::Backup;
 pub use kind::csv::CsvFolder;

@@ -258,6 +258,7 @@ mod tests {
         of.iter()
             .map(|(id, parent_id)| EntityInfo {
                 id: (*id).into(),
+                key: (*id).into(),
                 full_path: format!("g{id}"),
                 name: format!("Name {id}}}"),
                 parent_id: parent_id.map(EntityId::from),

@@ -10,7 +10,7 @@ use crate::pipeline::{
     BUILTIN, Finding, InitOptions, Mistake, Pipeline, Severity, check, init, json_schema,
 };
 use crate::snapshot;
-use crate::snapshot::read_definitions;
+use crate::snapshot::{TableName, read_definitions};
 
 use super::args::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
 use super::console::Console;
@@ -134,8 +134,10 @@ fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<Finding>) -> Answer {
 
 fn run_init(args: &PipelineInitArgs, console: &Console) -> Result<Exit, Failure> {
     let mut options = setup::open_options(&args.server, Some(1), &Pipeline::builtin(), console);
-    let name = args.entity.rsplit('.').next().unwrap_or(&args.entity);
-    options.pgdata.table = Some(name.to_owned());
+    options.pgdata.table = Some(match args.entity.rsplit_once('.') {
+        Some((schema, name)) => TableName::new(schema, name),
+        None => TableName::public(args.entity.as_str()),
+    });
     let definitions = read_definitions(snapshot::open_with(&args.snapshot, &options)?)
         .map_err(|error| Failure::from(error).of(&args.snapshot))?;
     if let Some(error) = definitions.error {

@@ -100,7 +100,10 @@ fn entity<'m>(
     let listed = || {
         let entities = manifest.entities.iter();
         let names: Vec<String> = entities
-            .map(|entity| format!("{} ({})", entity.full_path, entity.id))
+            .map(|entity| {
+                let id = visible(&entity.id.to_string());
+                format!("{} ({id})", visible(&entity.full_path))
+            })
             .collect();
         names.join(", ")
     };
@@ -115,14 +118,15 @@ fn entity<'m>(
         };
     };
     let path = wanted.trim_matches('/');
-    let found = manifest
-        .entities
-        .iter()
-        .find(|entity| entity.full_path == path || entity.id.to_string() == path)
-        .or_else(|| {
-            let entities = &mut manifest.entities.iter();
-            entities.find(|entity| entity.full_path.to_lowercase() == path.to_lowercase())
-        });
+    let by = |is_meant: &dyn Fn(&str) -> bool| {
+        let is_meant =
+            |entity: &&EntityEntry| is_meant(&entity.id.to_string()) || is_meant(&entity.full_path);
+        manifest.entities.iter().find(is_meant)
+    };
+    let small = path.to_lowercase();
+    let found = by(&|name| name == wanted)
+        .or_else(|| by(&|name| name == path))
+        .or_else(|| by(&|name| name.to_lowercase() == small));
     match found {
         Some(entity) => Ok(Some(entity)),
         None if manifest.entities.is_empty() => Err(Failure::usage(format!(

@@ -16,8 +16,8 @@ use rayon::ThreadPool;
 use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, FileKey, Message, Piece, Writer};
 use crate::resolve::{
-    EntityRequest, Fetched, Live, PlanSource, RelationRequest, ResolveError, Resolved, Round,
-    RowSource, RowStore, TopKeys,
+    EntityInfo, EntityRequest, Entry, Fetched, Key, Live, PlanSource, RelationRequest,
+    ResolveError, Resolved, Round, RoundPart, RowSource, RowStore, TopKeys,
 };
 use crate::timings::{self, Phase};
 
@@ -121,8 +121,8 @@ pub(super) struct Batches<'a> {
     finished: HashSet<FileKey>,
     /// True where some relation is collected from the records of the others, those of finished files among them.
     collects: bool,
-    /// Keys that records of complete files refer to, by entity.
-    collected: HashMap<usize, BTreeSet<i64>>,
+    /// Keys that records of complete files refer to, by entity and by the relation that is made of what they refer to.
+    collected: HashMap<(usize, usize), BTreeSet<Key>>,
     /// The first relation of an entity that failed and from whose records others are collected.
     incomplete: HashMap<usize, String>,
 }
@@ -203,9 +203,6 @@ impl<'a> Batches<'a> {
                     continue;
                 }
                 let planned = &resolved.plan.relations[relation];
-                let (id, root) = resolved.entities[entity]
-                    .integers()
-                    .map_err(BatchError::Resolve)?;
                 let entries = match &planned.source {
                     Ok(PlanSource::Maxima(_)) => {
                         self.begin(entity, relation, 1)?;
@@ -213,24 +210,38 @@ impl<'a> Batches<'a> {
                         continue;
                     }
                     Ok(PlanSource::Collected(_)) => {
-                        let keys = self.collected_keys(entity);
-                        self.renderer
-                            .collected(store, relation, &keys)
-                            .map_err(BatchError::Temp)?
+                        let keys = self.collected_keys(entity, relation);
+                        self.renderer.collected(store, relation, &keys)
                     }
-                    Ok(PlanSource::Rows(_)) | Err(_) => self
-                        .renderer
-                        .top_level(store, relation, id, root)
-                        .map_err(BatchError::Temp)?,
+                    Ok(PlanSource::Rows(_)) | Err(_) => {
+                        let entity = &resolved.entities[entity];
+                        self.renderer.top_level(store, relation, entity)
+                    }
                 };
-                self.begin(entity, relation, entries.len())?;
-                match self.renderer.more_than_one(relation, &entries) {
-                    Some(reason) => self.refused(&reason)?,
-                    None => self.rows(store, &entries)?,
-                }
+                self.all_rows(store, entity, relation, entries.map_err(BatchError::Temp)?)?;
             }
         }
         Ok(())
+    }
+
+    /// All top-level rows of a relation of an entity, which are in the order of their keys.
+    fn all_rows(
+        &mut self,
+        store: &Arc<RowStore>,
+        entity: usize,
+        relation: usize,
+        mut entries: Vec<Entry>,
+    ) -> Result<(), BatchError> {
+        self.begin(entity, relation, entries.len())?;
+        if let Some(reason) = self.renderer.more_than_one(store, relation, &entries) {
+            return self.refused(&reason);
+        }
+        let size = self.cut.batch_size.unwrap_or(entries.len()).max(1);
+        for batch in entries.chunks_mut(size) {
+            let ordered = self.renderer.in_order(store, relation, batch);
+            ordered.map_err(BatchError::Temp)?;
+        }
+        self.rows(store, &entries)
     }
 
     /// The relations that are collected, or those that are not, as they are fetched.
@@ -243,12 +254,13 @@ impl<'a> Batches<'a> {
                 let mut asked = Vec::new();
                 for entity in entities.clone() {
                     if self.can_be_had(entity, relation)? {
-                        let (key, root) = resolved.entities[entity]
-                            .integers()
-                            .map_err(BatchError::Resolve)?;
+                        let EntityInfo { key, root, .. } = &resolved.entities[entity];
                         let keys = match collected {
-                            true => TopKeys::Collected(self.collected_keys(entity)),
-                            false => TopKeys::Entity { key, root },
+                            true => TopKeys::Collected(self.collected_keys(entity, relation)),
+                            false => TopKeys::Entity {
+                                key: key.clone(),
+                                root: root.clone(),
+                            },
                         };
                         asked.push(EntityRequest { entity, keys });
                     }
@@ -256,6 +268,7 @@ impl<'a> Batches<'a> {
                 requests.push(RelationRequest {
                     relation,
                     entities: asked,
+                    batch_size: self.batch_size(relation),
                 });
             }
         }
@@ -277,6 +290,10 @@ impl<'a> Batches<'a> {
     fn round(&mut self, round: &Round) -> Result<(), BatchError> {
         let source = &self.resolved.plan.relations[round.relation].source;
         for part in &round.parts {
+            if let (Ok(store), true) = (&round.rows, part.whole) {
+                self.whole(round.relation, part, store)?;
+                continue;
+            }
             if part.first {
                 self.begin(part.entity, round.relation, part.total)?;
             }
@@ -284,8 +301,11 @@ impl<'a> Batches<'a> {
                 (Err(error), _) => self.refused(error)?,
                 (Ok(store), Ok(PlanSource::Maxima(_))) => self.maxima(store)?,
                 (Ok(store), Ok(PlanSource::Rows(node) | PlanSource::Collected(node))) => {
-                    let entries = part.entries(node, store);
-                    match self.renderer.more_than_one(round.relation, &entries) {
+                    let shape = self.renderer.key_shape(round.relation);
+                    let entries = shape.map(|shape| part.entries(node, &shape, store));
+                    let entries = entries.unwrap_or_default();
+                    let reason = self.renderer.more_than_one(store, round.relation, &entries);
+                    match reason {
                         Some(reason) => self.refused(&reason)?,
                         None => self.rows(store, &entries)?,
                     }
@@ -294,6 +314,28 @@ impl<'a> Batches<'a> {
             }
         }
         Ok(())
+    }
+
+    /// All rows of a relation of an entity, fetched together.
+    fn whole(
+        &mut self,
+        relation: usize,
+        part: &RoundPart,
+        store: &Arc<RowStore>,
+    ) -> Result<(), BatchError> {
+        let source = &self.resolved.plan.relations[relation].source;
+        let entries = match source {
+            Ok(PlanSource::Collected(_)) => {
+                let keys = self.collected_keys(part.entity, relation);
+                self.renderer.collected(store, relation, &keys)
+            }
+            Ok(PlanSource::Rows(_) | PlanSource::Maxima(_)) | Err(_) => {
+                let entity = &self.resolved.entities[part.entity];
+                self.renderer.top_level(store, relation, entity)
+            }
+        };
+        let entries = entries.map_err(BatchError::Temp)?;
+        self.all_rows(store, part.entity, relation, entries)
     }
 
     /// Positions of the relations that are collected, or of those that are not.
@@ -329,10 +371,16 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The keys that the entity's records refer to, sorted.
-    fn collected_keys(&self, entity: usize) -> Vec<i64> {
-        let keys = self.collected.get(&entity);
-        keys.into_iter().flatten().copied().collect()
+    /// The keys of a collected relation that the entity's records refer to, sorted.
+    fn collected_keys(&self, entity: usize, relation: usize) -> Vec<Key> {
+        let keys = self.collected.get(&(entity, relation));
+        keys.into_iter().flatten().cloned().collect()
+    }
+
+    /// Top-level rows of a file of a relation; `None` where there is one file.
+    fn batch_size(&self, relation: usize) -> Option<usize> {
+        let batched = self.options.batched && self.resolved.plan.relations[relation].batched;
+        batched.then(|| self.options.batch_size.get() as usize)
     }
 
     fn send(&mut self, message: Message) -> Result<(), BatchError> {

@@ -170,7 +170,7 @@ fn count(
             .iter()
             .map(|(relation, table)| LeftOut {
                 relation: relation.clone(),
-                table: table.clone(),
+                table: table.to_string(),
             })
             .collect(),
         files: relations().map(|relation| relation.files).sum::<u64>() + OTHER_FILES,

@@ -59,9 +59,7 @@ fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
         return snapshot.size;
     };
     let tables = request.selection.tables(&request.pipeline);
-    let parts = tables
-        .into_iter()
-        .flat_map(|table| source.parts(&TableName::public(table)));
+    let parts = tables.iter().flat_map(|table| source.parts(table));
     Some(parts.map(|part| part.size).sum())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::resolve::{PlanSource, Resolved, RowSource};
+use crate::resolve::{IndexKey, PlanSource, ReachedFrom, Resolved, RowSource, entity_index};
 
 use super::batches::BatchObserver;
 
@@ -52,11 +52,17 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
         let Ok(PlanSource::Rows(node)) = &relation.source else {
             continue;
         };
-        let entities = resolved.entities.iter();
-        for (id, root) in entities.filter_map(|entity| entity.integers().ok()) {
-            for reach in &node.reach {
-                let key = reach.from.entity_key(id, root);
-                rows += key.map_or(0, |key| store.found(reach.hop, key).len()) as u64;
+        for entity in &resolved.entities {
+            // Of rows behind join tables those of the first one.
+            let first = node.steps.first().map(|step| step.reach.as_slice());
+            for reach in first.unwrap_or_default() {
+                let key = match reach.from {
+                    ReachedFrom::EntityKey => entity_index(&reach.shape, &entity.key),
+                    ReachedFrom::EntityRoot => entity_index(&reach.shape, &entity.root),
+                    ReachedFrom::Everything => Some(IndexKey::Integer(0)),
+                    ReachedFrom::Collected | ReachedFrom::Columns(_) => None,
+                };
+                rows += key.map_or(0, |key| store.found(reach.hop, key).count()) as u64;
             }
         }
     }

@@ -41,9 +41,8 @@ impl<'a> Records<'a> {
         };
         let renderer = &self.renderer;
         let mut records = Vec::new();
-        let (id, root) = entity.integers().map_err(std::io::Error::other)?;
-        let entries = renderer.top_level(self.store, position, id, root)?;
-        if let Some(reason) = renderer.more_than_one(position, &entries) {
+        let entries = renderer.top_level(self.store, position, entity)?;
+        if let Some(reason) = renderer.more_than_one(self.store, position, &entries) {
             tracing::warn!("left out: {reason}");
             return Ok(records);
         }

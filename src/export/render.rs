@@ -5,19 +5,24 @@
 //! computation and runs on the pool.
 
 mod compile;
+mod maxima;
 mod record;
 mod resident;
+mod sorting;
 
 use std::sync::Arc;
 
-use crate::pipeline::Form;
+use crate::pipeline::{EntityId, Form};
 use crate::resolve::{
-    Entry, Plan, PlanError, PlanNode, PlanSource, Resolved, RowAt, RowStore, parse_integer,
+    EntityInfo, Entry, Key, KeyShape, Plan, PlanError, PlanSource, Resolved, RowAt, RowStore,
+    WholeRow,
 };
 
-use super::values;
-use compile::{Compiler, Node, prefix};
+use compile::{Compiler, Node};
+use maxima::Maximum;
 use record::Job;
+use resident::Top;
+use sorting::{by_key, same_key};
 
 pub use resident::Resident;
 
@@ -26,6 +31,8 @@ pub struct Renderer {
     plan: Arc<Plan>,
     /// By relation of the plan; `None` for those that are not made of rows.
     nodes: Vec<Option<Node>>,
+    /// By relation; empty for those that are not made of largest values.
+    maxima: Vec<Vec<Maximum>>,
     keep_going: bool,
     /// By relation: the places of its tree, where rows are to be counted.
     places: Vec<Vec<TreePlace>>,
@@ -45,8 +52,8 @@ pub struct TreePlace {
 pub struct Rendered {
     pub content: Vec<u8>,
     pub objects: u64,
-    /// What the records' rows refer to, for the relations that are collected.
-    pub collected: Vec<i64>,
+    /// What the records' rows refer to, with the position of the relation that is collected from it.
+    pub collected: Vec<(usize, Key)>,
     pub skipped: Vec<BadValue>,
     /// Rows that were left out but are not described.
     pub unlisted: u64,
@@ -72,8 +79,8 @@ fn of<T: std::fmt::Display>(what: &str, value: &Option<T>) -> String {
 )]
 pub struct BadValue {
     pub table: String,
-    /// The primary key, where it can be read.
-    pub key: Option<i64>,
+    /// The primary key, where it can be read and told.
+    pub key: Option<EntityId>,
     pub column: Option<String>,
     pub reason: String,
 }
@@ -100,7 +107,18 @@ impl Renderer {
                     .transpose()
             })
             .collect::<Result<_, _>>()?;
+        let maxima = plan
+            .relations
+            .iter()
+            .map(|relation| match &relation.source {
+                Ok(PlanSource::Maxima(maxima)) => {
+                    let maxima = maxima.iter();
+                    maxima.map(|maximum| compiler.maximum(maximum)).collect()
+                }
+                Ok(PlanSource::Rows(_) | PlanSource::Collected(_)) | Err(_) => Ok(Vec::new()),
+            });
         Ok(Renderer {
+            maxima: maxima.collect::<Result<_, _>>()?,
             nodes,
             plan,
             keep_going,
@@ -114,47 +132,93 @@ impl Renderer {
         &self.places[relation]
     }
 
-    /// The plan of a relation that is made of rows.
-    fn planned(&self, relation: usize) -> Option<&PlanNode> {
-        let source = self.plan.relations[relation].source.as_ref();
-        source.ok().and_then(PlanSource::node)
-    }
-
-    /// The top-level rows of a relation, in order: those that its hops found by the entity's key, or its root's.
+    /// The top-level rows of a relation of an entity, in the order of their keys.
     ///
     /// # Errors
-    /// Where rows of a join table were moved out of memory and cannot be read back.
+    /// Where rows were moved out of memory and cannot be read back.
     pub fn top_level(
         &self,
         store: &Arc<RowStore>,
         relation: usize,
-        entity: i64,
-        root: i64,
+        entity: &EntityInfo,
     ) -> std::io::Result<Vec<Entry>> {
-        let (Some(planned), Some(node)) = (self.planned(relation), &self.nodes[relation]) else {
+        let (key, root) = (Key::from(&entity.key), Key::from(&entity.root));
+        let top = Top::Entity {
+            key: &key,
+            root: &root,
+        };
+        self.rows_of(store, relation, top)
+    }
+
+    /// The rows of a collected relation for these keys.
+    ///
+    /// # Errors
+    /// Where rows were moved out of memory and cannot be read back.
+    pub fn collected(
+        &self,
+        store: &Arc<RowStore>,
+        relation: usize,
+        keys: &[Key],
+    ) -> std::io::Result<Vec<Entry>> {
+        self.rows_of(store, relation, Top::Collected(keys))
+    }
+
+    fn rows_of(
+        &self,
+        store: &Arc<RowStore>,
+        relation: usize,
+        top: Top<'_>,
+    ) -> std::io::Result<Vec<Entry>> {
+        let Some(node) = &self.nodes[relation] else {
             return Ok(Vec::new());
         };
-        let mut entries = Vec::new();
-        for reach in &planned.reach {
-            let key = reach.from.entity_key(entity, root);
-            let found = key.map(|key| store.found(reach.hop, key));
-            entries.extend_from_slice(found.unwrap_or_default());
-        }
-        if let Some(through) = &node.through {
-            let mut resident = Resident::of(store);
-            resident.load(&entries)?;
-            entries = resident.reached(through, &entries);
-        }
-        by_id(
-            &mut entries,
-            planned.reach.len() > 1 || planned.through.is_some(),
-            |at| row_of(store, at),
-        )?;
+        let mut entries = Resident::of(store).top(&node.steps, top)?;
+        let may_repeat = node.may_repeat || matches!(top, Top::Collected(_));
+        let table = &self.plan.tables[node.table];
+        by_key(table, &mut entries, may_repeat, |at| row_of(store, at))?;
         Ok(entries)
     }
 
+    /// Puts top-level rows, which are in the order of their keys, into the order of their relation.
+    ///
+    /// # Errors
+    /// Where rows were moved out of memory and cannot be read back.
+    pub fn in_order(
+        &self,
+        store: &RowStore,
+        relation: usize,
+        entries: &mut [Entry],
+    ) -> std::io::Result<()> {
+        let order = self.nodes[relation].as_ref().map(|node| &node.order);
+        let Some(order) = order.filter(|order| !order.is_empty()) else {
+            return Ok(());
+        };
+        let mut ordered = Vec::with_capacity(entries.len());
+        for entry in entries.iter() {
+            let row = row_of(store, entry.at)?;
+            ordered.push((order.bytes(&WholeRow(&row)), *entry));
+        }
+        // Stable, so that rows that are equal by the order stay in order of their primary keys.
+        ordered.sort_by(|one, other| one.0.cmp(&other.0));
+        for (entry, (_, sorted)) in entries.iter_mut().zip(ordered) {
+            *entry = sorted;
+        }
+        Ok(())
+    }
+
+    /// The shape of the key of a relation's rows, by which a server is asked for them.
+    pub fn key_shape(&self, relation: usize) -> Option<KeyShape> {
+        let node = self.nodes[relation].as_ref()?;
+        self.plan.tables[node.table].key_shape()
+    }
+
     /// Why these top-level rows are not the one row that a relation of another form than lines is made of.
-    pub fn more_than_one(&self, relation: usize, entries: &[Entry]) -> Option<String> {
+    pub fn more_than_one(
+        &self,
+        store: &RowStore,
+        relation: usize,
+        entries: &[Entry],
+    ) -> Option<String> {
         let (planned, node) = (
             &self.plan.relations[relation],
             self.nodes[relation].as_ref()?,
@@ -163,9 +227,9 @@ impl Renderer {
             return None;
         };
         let table = &self.plan.tables[node.table];
-        let key = table.key_name();
-        let what = match first.id == second.id {
-            true => format!("two rows have the same {key}"),
+        let row = |at: RowAt| row_of(store, at).unwrap_or_default();
+        let what = match same_key(table, first, second, &row) {
+            true => format!("two rows have the same {}", table.key_name()),
             false => format!("there are {} rows", entries.len()),
         };
         (planned.form != Form::Lines).then(|| {
@@ -174,29 +238,6 @@ impl Renderer {
                 table.name, planned.name
             )
         })
-    }
-
-    /// The rows of a collected relation for these keys, which must be sorted.
-    ///
-    /// # Errors
-    /// Where rows were moved out of memory and cannot be read back.
-    pub fn collected(
-        &self,
-        store: &RowStore,
-        relation: usize,
-        keys: &[i64],
-    ) -> std::io::Result<Vec<Entry>> {
-        let Some(planned) = self.planned(relation) else {
-            return Ok(Vec::new());
-        };
-        let mut entries = Vec::new();
-        for reach in &planned.reach {
-            for key in keys {
-                entries.extend_from_slice(store.found(reach.hop, *key));
-            }
-        }
-        by_id(&mut entries, true, |at| row_of(store, at))?;
-        Ok(entries)
     }
 
     /// Renders top-level rows, a line each; without line ends where `lines` is false.
@@ -219,6 +260,7 @@ impl Renderer {
             resident,
             rendered: &mut rendered,
             scratch: Vec::new(),
+            above: Vec::new(),
         };
         for entry in entries {
             if job.row(node, *entry)? {
@@ -238,83 +280,6 @@ impl Renderer {
         }
         Ok(rendered)
     }
-
-    /// Renders the object of a relation of maxima.
-    ///
-    /// # Errors
-    /// As [`Renderer::render`].
-    pub fn maxima(
-        &self,
-        store: &RowStore,
-        relation: usize,
-        entity: i64,
-        root: i64,
-    ) -> Result<Rendered, BadValue> {
-        let mut rendered = Rendered {
-            objects: 1,
-            ..Rendered::default()
-        };
-        let Ok(PlanSource::Maxima(maxima)) = &self.plan.relations[relation].source else {
-            return Ok(rendered);
-        };
-        rendered.content.push(b'{');
-        for maximum in maxima {
-            let is_root = self.plan.is_of_root(maximum.hop);
-            let table = &self.plan.tables[self.plan.hops[maximum.hop].table];
-            let column = table
-                .kept_column(&maximum.column)
-                .map_err(|error| BadValue {
-                    table: table.name.to_string(),
-                    key: None,
-                    column: Some(maximum.column.clone()),
-                    reason: error.to_string(),
-                })?;
-            let mut largest: Option<i64> = None;
-            let mut buffer = Vec::new();
-            for entry in store.found(maximum.hop, if is_root { root } else { entity }) {
-                let bad = |reason: String| BadValue {
-                    table: table.name.to_string(),
-                    key: Some(entry.id),
-                    column: Some(maximum.column.clone()),
-                    reason,
-                };
-                let row = match store.get(entry.at) {
-                    Some(row) => row,
-                    None => {
-                        buffer.clear();
-                        store
-                            .read(entry.at, &mut buffer)
-                            .map_err(|error| bad(error.to_string()))?;
-                        &buffer
-                    }
-                };
-                let field = nth_field(row, column);
-                match parse_integer(field) {
-                    Some(value) => largest = largest.max(Some(value)),
-                    None if values::is_null(field) => {}
-                    None => return Err(bad("the value is no integer".to_owned())),
-                }
-            }
-            if let Some(largest) = largest {
-                if rendered.content.len() > 1 {
-                    rendered.content.push(b',');
-                }
-                rendered.content.extend_from_slice(&prefix(&maximum.name));
-                rendered
-                    .content
-                    .extend_from_slice(largest.to_string().as_bytes());
-            }
-        }
-        rendered.content.push(b'}');
-        Ok(rendered)
-    }
-}
-
-/// One field of a row of a layout. Where only one is needed, the others are not split off.
-fn nth_field(row: &[u8], column: usize) -> &[u8] {
-    row.split(|byte| *byte == b'\t')
-        .nth(column)
-        .unwrap_or(b"\\N")
 }
 
 /// The bytes of a row, in memory or not.
@@ -327,30 +292,4 @@ fn row_of(store: &RowStore, at: RowAt) -> std::io::Result<Vec<u8>> {
             Ok(row)
         }
     }
-}
-
-/// Orders entries by primary key; each row once, where several hops may have found it. A key that is not unique has all
-/// its rows, by their bytes: in which order they were kept is chance.
-fn by_id<R: AsRef<[u8]>, E>(
-    entries: &mut Vec<Entry>,
-    may_repeat: bool,
-    row: impl Fn(RowAt) -> Result<R, E>,
-) -> Result<(), E> {
-    if may_repeat {
-        entries.sort_unstable_by_key(|entry| (entry.id, entry.at));
-        entries.dedup_by_key(|entry| entry.at);
-    }
-    for same in entries.chunk_by_mut(|one, other| one.id == other.id) {
-        if same.len() > 1 {
-            let mut rows = Vec::with_capacity(same.len());
-            for entry in same.iter() {
-                rows.push((row(entry.at)?, *entry));
-            }
-            rows.sort_by(|one, other| one.0.as_ref().cmp(other.0.as_ref()));
-            for (entry, (_, sorted)) in same.iter_mut().zip(rows) {
-                *entry = sorted;
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What an export came to.
 
 use crate::output::{Manifest, Status};
+use crate::snapshot::TableName;
 
 /// What an export came to.
 #[derive(Debug)]
@@ -10,7 +11,7 @@ pub struct ExportReport {
     pub place: String,
     /// An older export that stays in its place, because this one is not complete.
     pub older_stays: bool,
-    pub left_out: Vec<(String, String)>,
+    pub left_out: Vec<(String, TableName)>,
 }
 
 impl ExportReport {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::fault::caught;
 use crate::output::{Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message, Status, Writer};
 use crate::resolve::Outcome;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, TableName};
 use crate::timings::{Phase, Timings};
 
 use super::batches::{BatchError, Batches};
@@ -133,7 +133,7 @@ fn run_in_place(
     }
 }
 
-type Exported = (Manifest, Vec<(String, String)>);
+type Exported = (Manifest, Vec<(String, TableName)>);
 
 fn run_in(
     request: &ExportRequest,

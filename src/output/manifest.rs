@@ -215,7 +215,7 @@ pub struct FileEntry {
 pub struct SkippedRow {
     pub table: String,
     /// The primary key, where it could be read.
-    pub key: Option<i64>,
+    pub key: Option<EntityId>,
     pub column: Option<String>,
     pub reason: String,
 }

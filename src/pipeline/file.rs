@@ -5,8 +5,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::notation::{ByInteger, LinkFile, NameMap, NamesFile, WhereFile};
-use super::yaml::{Entries, Located, OneOrMany, Scalar};
+use super::notation::{ByInteger, LinkFile, NameMap, NamesFile, TreeFile};
+use super::scalar::Scalar;
+use super::where_file::WhereFile;
+use super::yaml::{Entries, Located, OneOrMany, Texts, given};
 
 /// A pipeline: which rows of a database belong to one tenant's export, and how they nest.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -15,6 +17,8 @@ use super::yaml::{Entries, Located, OneOrMany, Scalar};
 pub(crate) struct PipelineFile {
     /// The pipeline's name, as the manifest states it.
     pub pipeline: Located<String>,
+    /// The schema of tables that are named without one; `public` where it is not given.
+    pub schema: Option<Located<String>>,
     /// The tenant that is taken out.
     pub entity: EntityFile,
     /// How the types of columns are written; `gitlab` where it is not given.
@@ -45,8 +49,10 @@ pub(crate) struct EntityFile {
     pub kind: Located<String>,
     /// The table with a row per entity.
     pub table: Located<String>,
-    /// Its integer key column; the table's key under `tables`, or `id`, where it is not given.
-    pub key: Option<Located<String>>,
+    /// Its key column; the table's key where it is not given.
+    pub key: Option<Located<Texts>>,
+    /// The tenants are schemas, each with tables of its own: those of such names, of which `*` stands for any text.
+    pub schema: Option<Located<String>>,
     /// Which rows of the table are entities at all.
     pub r#where: Option<WhereFile>,
     /// The folder that an entity's files go to, with `{key}` for its key.
@@ -60,6 +66,8 @@ pub(crate) struct EntityFile {
     pub ancestors: Option<Located<String>>,
     /// Column with the entity's own part of the full path.
     pub segment: Option<Located<String>>,
+    /// Unique text columns of the table, by which an entity may be named; the first one is its full path.
+    pub path: Option<Located<Texts>>,
     /// Tables that hold full paths, tried in this order.
     #[serde(default)]
     pub paths: Vec<PathFile>,
@@ -86,8 +94,9 @@ pub(crate) struct PathFile {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Table")]
 pub(crate) struct TableFile {
-    /// The integer primary key column; `id` where it is not given.
-    pub key: Option<Located<String>>,
+    /// The columns that tell the rows apart; `none` if nothing does. Where it is not given it is `id`, or else the
+    /// primary key that the snapshot states.
+    pub key: Option<Located<Texts>>,
     /// How columns are written whose type alone does not say it.
     #[serde(default)]
     pub values: Entries<Located<ValueFile>>,
@@ -134,10 +143,18 @@ pub(crate) struct RelationFile {
     pub r#where: Option<WhereFile>,
     /// A join table between the rows and the entity.
     pub through: Option<Located<ThroughFile>>,
+    /// Tables between the rows and the entity, from the rows outwards; `link` then links the rows to the first one.
+    pub via: Option<Located<Vec<ViaFile>>>,
+    /// Rows below a row are written in it, at any depth: the column that holds the key of the row above.
+    pub tree: Option<Located<TreeFile>>,
+    /// Columns by which the rows are ordered before their key, each with ` desc`, ` nulls first` or ` nulls last` behind it.
+    pub order: Option<Vec<Located<String>>>,
     /// Only these columns are written; a `?` behind one says that a snapshot may lack it.
     pub only: Option<Located<Vec<Located<String>>>>,
     /// All columns but these are written; a `?` behind one says that a snapshot may lack it.
     pub except: Option<Located<Vec<Located<String>>>>,
+    /// Columns that are written under other keys.
+    pub r#as: Option<Entries<Located<String>>>,
     /// Keys after the columns.
     pub computed: Option<Entries<Located<ComputedFile>>>,
     /// Keys after the computed ones.
@@ -163,13 +180,20 @@ pub(crate) struct NodeFile {
     pub r#where: Option<WhereFile>,
     /// A join table between the rows and the row above.
     pub through: Option<Located<ThroughFile>>,
-    /// Columns by which the rows are ordered before their primary key, each with ` nulls first` or
-    /// ` nulls last` (which goes without saying) behind it.
+    /// Tables between the rows and the row above, from the rows outwards; `link` then links the rows to the first one.
+    pub via: Option<Located<Vec<ViaFile>>>,
+    /// Rows below a row are written in it, at any depth: the column that holds the key of the row above.
+    pub tree: Option<Located<TreeFile>>,
+    /// Columns by which the rows are ordered before their key, each with ` desc`, ` nulls first` or ` nulls last` behind it.
     pub order: Option<Vec<Located<String>>>,
+    /// Which of several rows a `one` is; `first` where it is not given.
+    pub pick: Option<Located<PickFile>>,
     /// Only these columns are written; a `?` behind one says that a snapshot may lack it.
     pub only: Option<Located<Vec<Located<String>>>>,
     /// All columns but these are written; a `?` behind one says that a snapshot may lack it.
     pub except: Option<Located<Vec<Located<String>>>>,
+    /// Columns that are written under other keys.
+    pub r#as: Option<Entries<Located<String>>>,
     /// Keys after the columns.
     pub computed: Option<Entries<Located<ComputedFile>>>,
     /// Constant objects in place of a row.
@@ -185,13 +209,25 @@ pub(crate) struct NodeFile {
 pub(crate) struct ThroughFile {
     /// The join table; `link` then links its rows to the row above.
     pub table: Located<String>,
-    /// Its column that refers to the node's row.
-    pub to: Located<String>,
-    /// The column that `to` refers to; the key of the node's table where it is not given.
-    pub key: Option<Located<String>>,
+    /// Its column, or columns, that refer to the node's row.
+    pub to: Located<Texts>,
+    /// What `to` refers to; the key of the node's table where it is not given.
+    pub key: Option<Located<Texts>>,
 }
 
-/// A key that is not a column: one of `column` (with `names` for an integer's name), `text_color` or `lookup`.
+/// A table between rows and the row above.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Via")]
+pub(crate) struct ViaFile {
+    pub table: Located<String>,
+    /// What links its rows to those of the next table, or to the row above; any of a list.
+    pub link: Option<Located<OneOrMany<LinkFile>>>,
+    /// What must hold for a row of the table, whichever link it comes by.
+    pub r#where: Option<WhereFile>,
+}
+
+/// A key that is not a column: one of `column` (with `names` for an integer's name), `constant`, `text_color` or `lookup`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Computed")]
@@ -200,6 +236,9 @@ pub(crate) struct ComputedFile {
     pub column: Option<Located<String>>,
     /// The names of the column's integers.
     pub names: Option<Located<NamesFile>>,
+    /// A value that is the same in every row.
+    #[serde(default, deserialize_with = "given")]
+    pub constant: Option<Located<Scalar>>,
     /// A column with a colour (`#rgb` or `#rrggbb`): black or white, whichever reads better on it.
     pub text_color: Option<Located<String>>,
     /// Another table, of whose linked row `column` is the value; null where there is no row.
@@ -229,8 +268,13 @@ pub(crate) struct MaximumFile {
     /// `ee`: left out of a CE export.
     pub edition: Option<EditionFile>,
     pub table: Located<String>,
-    pub link: Located<LinkFile>,
-    /// The integer column whose largest value is written.
+    /// What links a row to the entity, or to the first table of `via`.
+    pub link: Option<Located<LinkFile>>,
+    /// What must hold for a row.
+    pub r#where: Option<WhereFile>,
+    /// Tables between the rows and the entity, from the rows outwards.
+    pub via: Option<Located<Vec<ViaFile>>>,
+    /// The column whose largest value is written.
     pub column: Located<String>,
 }
 
@@ -255,6 +299,15 @@ pub(crate) struct CollectedFile {
 pub(crate) enum EditionFile {
     /// For EE only.
     Ee,
+}
+
+/// Which of several rows is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Pick")]
+pub(crate) enum PickFile {
+    First,
+    Last,
 }
 
 /// How the types of columns are written.

@@ -112,7 +112,7 @@ fn text_alone(error: &Error) -> Option<String> {
             "a key stands twice in one map; rename or remove one of them"
         }
         Error::NonFiniteFloat { .. } => {
-            "this is no number that a column can hold; write an integer, or a text in quotes"
+            "this is no number that a column can hold; write digits, or a text in quotes"
         }
         Error::Eof { .. } => {
             "the file holds no pipeline, it is empty; `relexport pipeline show` prints one to begin with"
@@ -152,6 +152,7 @@ fn text_alone(error: &Error) -> Option<String> {
 /// What a place of the file takes.
 enum ExpectedKind<'a> {
     Text,
+    Texts,
     List,
     Map,
     Integer,
@@ -166,6 +167,7 @@ enum ExpectedKind<'a> {
 fn expected_kind(expected: &str) -> ExpectedKind<'_> {
     match expected {
         "string scalar" | "a string" | "string" => ExpectedKind::Text,
+        "a text or a list of texts" => ExpectedKind::Texts,
         "sequence start" | "a sequence" => ExpectedKind::List,
         "mapping start" => ExpectedKind::Map,
         "i64" | "u64" => ExpectedKind::Integer,
@@ -198,6 +200,11 @@ fn needs(found: &[TreeMatch<'_>], tree: Option<&Tree>, needed: &ExpectedKind<'_>
                 "write one name or text".to_owned()
             }
         },
+        ExpectedKind::Texts => {
+            format!(
+                "write one name, in quotes if it is a number, or a list: `{key}: [first, second]`"
+            )
+        }
         ExpectedKind::List => format!("write it as `{key}: [first, second]`"),
         ExpectedKind::Map => format!("write it as `{key}: {{ key: value }}`"),
         ExpectedKind::Integer => "write digits, without quotes".to_owned(),
@@ -232,6 +239,7 @@ impl ExpectedKind<'_> {
     fn is(&self, tree: &Tree) -> bool {
         match self {
             ExpectedKind::Text => matches!(tree, Tree::Text(_)),
+            ExpectedKind::Texts => matches!(tree, Tree::Text(_) | Tree::List(_)),
             ExpectedKind::List => matches!(tree, Tree::List(_)),
             ExpectedKind::Map => matches!(tree, Tree::Map(_)),
             ExpectedKind::Integer => matches!(tree, Tree::Integer),
@@ -244,6 +252,7 @@ impl ExpectedKind<'_> {
     fn what(&self) -> &str {
         match self {
             ExpectedKind::Text => "a text",
+            ExpectedKind::Texts => "a text or a list of texts",
             ExpectedKind::List => "a list",
             ExpectedKind::Map => "a map",
             ExpectedKind::Integer => "an integer",

@@ -2,6 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::snapshot::TableName;
+
+use super::schemas::SchemaPattern;
+use super::table_key::TableKey;
+
 /// A whole pipeline file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pipeline {
@@ -13,7 +18,7 @@ pub struct Pipeline {
     /// How the types of columns are written.
     pub values: ValueForm,
     /// Rules that hold wherever a row of a table is written, by table.
-    pub tables: BTreeMap<String, TableRules>,
+    pub tables: BTreeMap<TableName, TableRules>,
     /// Value rules for columns of a name in every table (`imported_from`).
     pub everywhere: BTreeMap<String, ValueRule>,
     /// In the order of the file, which is the order of the manifest.
@@ -21,21 +26,24 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The primary key column of a table.
-    pub fn key_of(&self, table: &str) -> &str {
-        self.tables.get(table).map_or("id", |rules| &rules.key)
+    /// What the pipeline says of a table's key.
+    pub fn key_of(&self, table: &TableName) -> &TableKey {
+        match self.tables.get(table) {
+            Some(rules) => &rules.key,
+            None => &TableKey::NotSaid,
+        }
     }
 
     /// The rule for a column's values: the table's own, else the one for every table.
-    pub fn value_rule(&self, table: &str, column: &str) -> Option<&ValueRule> {
+    pub fn value_rule(&self, table: &TableName, column: &str) -> Option<&ValueRule> {
         let own = self.tables.get(table);
         let own = own.and_then(|rules| rules.values.get(column));
         own.or_else(|| self.everywhere.get(column))
     }
 
     /// The tables whose rows are written, in order of their names.
-    pub fn written_tables(&self) -> Vec<&str> {
-        fn walk<'a>(node: &'a Node, tables: &mut BTreeSet<&'a str>) {
+    pub fn written_tables(&self) -> Vec<&TableName> {
+        fn walk<'a>(node: &'a Node, tables: &mut BTreeSet<&'a TableName>) {
             tables.insert(&node.table);
             node.nested.iter().for_each(|nested| walk(nested, tables));
         }
@@ -58,9 +66,11 @@ impl Pipeline {
 pub struct Entity {
     /// What the manifest calls one (`Group`).
     pub kind: String,
-    pub table: String,
-    /// Its integer key column.
-    pub key: String,
+    pub table: TableName,
+    /// Its key column; of none, the key of its table.
+    pub key: Option<String>,
+    /// Every schema of a name like this that has the table is an entity, rather than every row of the table.
+    pub schemas: Option<SchemaPattern>,
     /// Which rows of the table are entities at all.
     pub filter: Vec<Condition>,
     /// The folder that its files go to, with `{key}` for the key (`group_{key}`).
@@ -74,6 +84,8 @@ pub struct Entity {
     pub ancestors: Option<String>,
     /// Column with the entity's own part of the full path; the parts are joined by `/`.
     pub segment: Option<String>,
+    /// Columns of the entity's own table whose values name it; the first one is its full path.
+    pub path: Vec<String>,
     /// Tables that hold full paths, tried in this order.
     pub paths: Vec<PathLookup>,
 }
@@ -81,7 +93,7 @@ pub struct Entity {
 /// A table that maps full paths to entities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PathLookup {
-    pub table: String,
+    pub table: TableName,
     /// Column with the entity's key.
     pub key: String,
     /// Column with the full path.
@@ -94,8 +106,7 @@ pub struct PathLookup {
 /// Rules that hold wherever a row of the table is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRules {
-    /// The integer primary key column; `id` where a table has no rules.
-    pub key: String,
+    pub key: TableKey,
     pub values: BTreeMap<String, ValueRule>,
 }
 
@@ -139,17 +150,31 @@ pub struct Condition {
     pub test: Test,
 }
 
-/// What a condition asks of the column.
+/// What a condition asks of the column. Values are texts that are read by the column's type (numbers and booleans in
+/// PostgreSQL's text form: `5`, `t`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
-    /// Equal to one of these texts (numbers and booleans in PostgreSQL's text form: `5`, `t`).
-    In(Vec<String>),
-    Null,
-    NotNull,
-    /// An integer greater than this.
-    Above(i64),
-    /// An integer less than this.
-    Below(i64),
+    /// Equal to one of the values; or NULL, if `null` says so.
+    In { values: Vec<String>, null: bool },
+    /// Equal to none of the values; and not NULL, if `null` says so. Without it NULL is let through.
+    NotIn { values: Vec<String>, null: bool },
+    /// Greater than the one and less than the other, as far as they are given.
+    Between {
+        above: Option<String>,
+        below: Option<String>,
+    },
+    /// A text that begins like this.
+    Prefix(String),
+}
+
+impl Test {
+    /// `IS NULL`
+    pub fn null() -> Test {
+        Test::In {
+            values: Vec::new(),
+            null: true,
+        }
+    }
 }
 
 /// The editions of the program that wrote the snapshot; what is EE only is left out of a CE export.
@@ -190,7 +215,7 @@ pub enum Source {
     Rows(Node),
     /// One object with the largest value of a column per named table; keys without rows are left out.
     Maxima(Vec<Maximum>),
-    /// The rows that other relations' records refer to by integer columns of these names.
+    /// The rows that other relations' records refer to by columns of these names.
     Collected(Collected),
 }
 
@@ -199,8 +224,10 @@ pub enum Source {
 pub struct Maximum {
     pub name: String,
     pub ee: bool,
-    pub table: String,
+    pub table: TableName,
     pub link: Link,
+    /// As of a [`Node`].
+    pub via: Vec<Via>,
     pub column: String,
 }
 
@@ -210,8 +237,8 @@ pub struct Collected {
     /// Column names whose values count, in every table but those of `except_tables`.
     pub columns: Vec<String>,
     /// Tables whose records refer to nobody.
-    pub except_tables: Vec<String>,
-    /// The node that is written; its single link's `parent` is ignored, its `child` is the key that is looked up.
+    pub except_tables: Vec<TableName>,
+    /// The node that is written. Its links, or those of the last table of its `via`, are to the collected values.
     pub node: Node,
 }
 
@@ -222,16 +249,23 @@ pub struct Node {
     pub name: String,
     /// Written for EE only.
     pub ee: bool,
-    pub table: String,
+    pub table: TableName,
     /// One object or an array.
     pub many: bool,
-    /// Alternatives: a row belongs to the row above if any of them links it. Never empty.
+    /// Alternatives: a row belongs to the row above, or to one of the first table of `via`, if any of them links it.
+    /// Never empty.
     pub links: Vec<Link>,
-    /// Rows reached through a join table: `links` then link the join table's rows.
-    pub through: Option<Through>,
+    /// Tables between the rows and the row above, from the rows outwards.
+    pub via: Vec<Via>,
+    /// Rows below a row of the node, which are written in it under the same keys, at any depth.
+    pub tree: Option<Tree>,
     /// Order of the rows, before the primary key, which always comes last.
     pub order: Vec<OrderBy>,
+    /// Which of several rows a `one` is.
+    pub pick: Pick,
     pub columns: Columns,
+    /// Columns that are written under other keys, by their names.
+    pub renamed: BTreeMap<String, String>,
     /// Columns, of those that `columns` and `computed` name, which a snapshot may lack without a word.
     pub optional: BTreeSet<String>,
     /// Keys after the columns, in this order.
@@ -242,38 +276,71 @@ pub struct Node {
     pub nested: Vec<Node>,
 }
 
-/// `child` column of the row = `parent` column of the row above, and `filter` holds for the row.
+/// The `child` columns of the row = the `parent` columns of the row above, pair by pair, and `filter` holds for the row.
 ///
-/// At the top level the row above is the entity, whose "columns" are `key` and `root` (the key of its root ancestor).
+/// At the top level the row above is the entity, whose "columns" are `key` and `root` (the key of its root ancestor). If
+/// the entities are schemas, the only link to one is [`Link::to_schema`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
-    pub child: String,
-    pub parent: String,
+    /// Of none, the key of the row's table.
+    pub child: Vec<String>,
+    /// As many as `child`; of none, the key of the table above.
+    pub parent: Vec<String>,
     pub filter: Vec<Condition>,
 }
 
 impl Link {
+    /// What links every row of a table, for which `filter` holds, to the schema that it stands in.
+    pub fn to_schema(filter: Vec<Condition>) -> Link {
+        Link {
+            child: Vec::new(),
+            parent: vec!["schema".to_owned()],
+            filter,
+        }
+    }
+
+    /// True for a top-level link to a schema that is an entity: it takes every row of the table, and `child` is empty.
+    pub fn is_to_schema(&self) -> bool {
+        self.parent == ["schema"]
+    }
+
     /// True for a top-level link to the key of the entity's root ancestor rather than to its own.
     pub fn is_to_root(&self) -> bool {
-        self.parent == "root"
+        self.parent == ["root"]
     }
 }
 
-/// A join table between a node and its parent.
+/// A table between a node and the row above.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Through {
-    pub table: String,
-    /// Column of the join table that holds the key of the node's row.
-    pub to: String,
-    /// Column of the node's table that `to` refers to.
-    pub key: String,
+pub struct Via {
+    pub table: TableName,
+    /// What links its rows to those of the next table of the chain, or to the row above. As of a [`Node`].
+    pub links: Vec<Link>,
 }
 
-/// One order key, ascending.
+/// Rows of a node's table below other rows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    /// What links a row to the row above, which is of the same table.
+    pub link: Link,
+    /// The JSON key that the rows below a row stand under.
+    pub name: String,
+}
+
+/// Which of several rows is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pick {
+    #[default]
+    First,
+    Last,
+}
+
+/// One order key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderBy {
     pub column: String,
-    /// Where NULLs go; ascending integers by value, everything else by bytes.
+    pub descending: bool,
+    /// Where NULLs go. Other values are ordered as those of their type, texts by bytes.
     pub nulls_last: bool,
 }
 
@@ -308,6 +375,8 @@ pub enum ComputedValue {
     /// The value of a column of the row (one that `columns` leaves out), by the table's value rules.
     /// The key is left out where the snapshot does not have the column.
     Column(String),
+    /// This JSON text.
+    Constant(String),
     /// The name of a column's integer.
     Names {
         column: String,
@@ -317,7 +386,7 @@ pub enum ComputedValue {
     TextColor { column: String },
     /// A column of the row of another table that is linked to this one, or null where there is none.
     Lookup {
-        table: String,
+        table: TableName,
         link: Link,
         column: String,
         without_table: Option<String>,

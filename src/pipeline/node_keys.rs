@@ -1,7 +1,10 @@
 //! A node's keys as the file has them, with those of the shape that the node uses.
 
-use super::file::{ComputedFile, EditionFile, InsteadFile, NodeFile, RelationFile, ThroughFile};
-use super::notation::{LinkFile, WhereFile};
+use super::file::{
+    ComputedFile, EditionFile, InsteadFile, NodeFile, PickFile, RelationFile, ThroughFile, ViaFile,
+};
+use super::notation::{LinkFile, TreeFile};
+use super::where_file::WhereFile;
 use super::yaml::{Entries, Located, OneOrMany};
 
 pub(super) type ColumnList = Located<Vec<Located<String>>>;
@@ -58,11 +61,11 @@ impl<'a> NodeKeys<'a> {
         }
     }
 
-    /// False for rows that are not found by a link.
-    pub(crate) fn is_linked(self) -> bool {
+    /// True for rows that are found because others refer to them.
+    pub(crate) fn is_collected(self) -> bool {
         match self {
-            NodeKeys::Relation(relation) => relation.collected.is_none(),
-            NodeKeys::Node { .. } => true,
+            NodeKeys::Relation(relation) => relation.collected.is_some(),
+            NodeKeys::Node { .. } => false,
         }
     }
 
@@ -82,15 +85,41 @@ impl<'a> NodeKeys<'a> {
     }
 
     pub(crate) fn through(self) -> Option<&'a Located<ThroughFile>> {
-        self.key(
-            |relation| relation.through.as_ref(),
-            |node| node.through.as_ref(),
-        )
+        match self {
+            NodeKeys::Relation(relation) => relation.through.as_ref(),
+            NodeKeys::Node { .. } => self.holder(has_way)?.through.as_ref(),
+        }
+    }
+
+    pub(crate) fn via(self) -> Option<&'a Located<Vec<ViaFile>>> {
+        match self {
+            NodeKeys::Relation(relation) => relation.via.as_ref(),
+            NodeKeys::Node { .. } => self.holder(has_way)?.via.as_ref(),
+        }
+    }
+
+    pub(crate) fn tree(self) -> Option<&'a Located<TreeFile>> {
+        self.key(|relation| relation.tree.as_ref(), |node| node.tree.as_ref())
     }
 
     pub(crate) fn order(self) -> impl Iterator<Item = &'a Located<String>> {
-        let order = self.key(|_| None, |node| node.order.as_ref());
+        let order = self.key(
+            |relation| relation.order.as_ref(),
+            |node| node.order.as_ref(),
+        );
         order.into_iter().flatten()
+    }
+
+    pub(crate) fn pick(self) -> Option<&'a Located<PickFile>> {
+        self.key(|_| None, |node| node.pick.as_ref())
+    }
+
+    /// Columns with the keys that they are written under.
+    pub(crate) fn renamed(
+        self,
+    ) -> impl Iterator<Item = (&'a Located<String>, &'a Located<String>)> {
+        let renamed = self.key(|relation| relation.r#as.as_ref(), |node| node.r#as.as_ref());
+        renamed.into_iter().flat_map(Entries::iter)
     }
 
     pub(crate) fn only(self) -> Option<&'a ColumnList> {
@@ -133,6 +162,11 @@ impl<'a> NodeKeys<'a> {
 /// `one` and `many` replace each other.
 fn has_table(node: &NodeFile) -> bool {
     node.one.is_some() || node.many.is_some()
+}
+
+/// So do `through` and `via`, which say the way to the rows.
+fn has_way(node: &NodeFile) -> bool {
+    node.through.is_some() || node.via.is_some()
 }
 
 /// So do `only` and `except`.

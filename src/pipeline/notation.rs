@@ -1,14 +1,15 @@
-//! Short notations of the pipeline file that have several forms: names, tests of a `where`, links.
+//! Short notations of the pipeline file that have several forms: names, links, trees.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 
-use super::yaml::{Entries, Located, Position, Scalar};
+use super::where_file::WhereFile;
+use super::yaml::{Entries, Located, Position};
 
 /// Names for integers.
 pub(crate) type NameMap = ByInteger<String>;
@@ -104,130 +105,10 @@ impl JsonSchema for NamesFile {
     }
 }
 
-/// Tests on the columns of a row, all of which must hold.
-pub(crate) type WhereFile = Entries<Located<TestFile>>;
-
-/// A test on one column.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum TestFile {
-    In(Vec<Scalar>),
-    Null,
-    NotNull,
-    Above(i64),
-    Below(i64),
-}
-
-impl<'de> Deserialize<'de> for TestFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TestVisitor;
-
-        impl<'de> Visitor<'de> for TestVisitor {
-            type Value = TestFile;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a value, a list of values, null, { not: null }, { above: N } or { below: N }",
-                )
-            }
-
-            fn visit_unit<E>(self) -> Result<TestFile, E> {
-                Ok(TestFile::Null)
-            }
-
-            fn visit_none<E>(self) -> Result<TestFile, E> {
-                Ok(TestFile::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<TestFile, E> {
-                Ok(TestFile::In(vec![Scalar::Boolean(value)]))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<TestFile, E> {
-                Ok(TestFile::In(vec![Scalar::Integer(value)]))
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<TestFile, E> {
-                let value = Scalar::deserialize(de::value::U64Deserializer::<E>::new(value))?;
-                Ok(TestFile::In(vec![value]))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<TestFile, E> {
-                Ok(TestFile::In(vec![Scalar::Text(text.to_owned())]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<TestFile, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = seq.next_element()? {
-                    values.push(value);
-                }
-                Ok(TestFile::In(values))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TestFile, A::Error> {
-                let wrong = || {
-                    de::Error::custom(
-                        "a test is one of { not: null }, { above: N } and { below: N }",
-                    )
-                };
-                let test = match map.next_key::<String>()?.ok_or_else(wrong)?.as_str() {
-                    "not" => {
-                        map.next_value::<()>()?;
-                        TestFile::NotNull
-                    }
-                    "above" => TestFile::Above(map.next_value()?),
-                    "below" => TestFile::Below(map.next_value()?),
-                    other => {
-                        return Err(de::Error::unknown_field(other, &["not", "above", "below"]));
-                    }
-                };
-                if map.next_key::<String>()?.is_some() {
-                    return Err(wrong());
-                }
-                Ok(test)
-            }
-        }
-
-        deserializer.deserialize_any(TestVisitor)
-    }
-}
-
-impl JsonSchema for TestFile {
-    fn schema_name() -> Cow<'static, str> {
-        "Test".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let scalar = generator.subschema_for::<Scalar>();
-        let bound = |key: &str| {
-            json_schema!({
-                "type": "object",
-                "properties": { key: { "type": "integer" } },
-                "required": [key],
-                "additionalProperties": false
-            })
-        };
-        json_schema!({
-            "description": "A value that the column must equal (null: IS NULL), a list of them, or a test.",
-            "anyOf": [
-                scalar,
-                { "type": "array", "items": scalar, "minItems": 1 },
-                {
-                    "type": "object",
-                    "properties": { "not": { "type": "null" } },
-                    "required": ["not"],
-                    "additionalProperties": false
-                },
-                bound("above"),
-                bound("below")
-            ]
-        })
-    }
-}
-
 /// `{ column of the row: column of the row above }`, and `where` for what else must hold.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkFile {
-    /// Pairs of columns as they are written; a right link has one.
+    /// Pairs of columns as they are written; a right link has at least one.
     pub pairs: Vec<(Located<String>, Located<String>)>,
     pub filter: WhereFile,
 }
@@ -277,12 +158,71 @@ impl JsonSchema for LinkFile {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "One pair, column of the row: column of the row above; and in `where` what else must hold.",
+            "description": "Pairs, column of the row: column of the row above, which all must be equal; and in `where` what else must hold.",
             "type": "object",
             "properties": { "where": generator.subschema_for::<WhereFile>() },
             "additionalProperties": { "type": "string" },
-            "minProperties": 1,
-            "maxProperties": 2
+            "minProperties": 1
+        })
+    }
+}
+
+/// What links the rows below a row to it: a column that holds the row's key, or a link in full.
+#[derive(Debug, Clone)]
+pub(crate) enum TreeFile {
+    Column(String),
+    Full(FullTreeFile),
+}
+
+/// A tree in full.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tree")]
+pub(crate) struct FullTreeFile {
+    /// What links a row to the row above, which is of the same table.
+    pub link: Located<LinkFile>,
+    /// The key that the rows below a row stand under; the name of the node where it is not given.
+    pub r#as: Option<Located<String>>,
+}
+
+impl<'de> Deserialize<'de> for TreeFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TreeVisitor;
+
+        impl<'de> Visitor<'de> for TreeVisitor {
+            type Value = TreeFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a column, or a map with a link, such as { link: { parent_id: id } }")
+            }
+
+            fn visit_str<E>(self, column: &str) -> Result<TreeFile, E> {
+                Ok(TreeFile::Column(column.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TreeFile, A::Error> {
+                FullTreeFile::deserialize(de::value::MapAccessDeserializer::new(map))
+                    .map(TreeFile::Full)
+            }
+        }
+
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+impl JsonSchema for TreeFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Tree_or_column".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The column that holds the key of the row above, or a link in full.",
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<FullTreeFile>()]
         })
     }
 }

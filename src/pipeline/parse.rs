@@ -46,14 +46,15 @@ impl Pipeline {
             );
             return Err(fail(vec![Mistake::new(Position::default(), message)]));
         }
-        let file: PipelineFile = serde_saphyr::from_str_with_options(text, options())
+        let read = || serde_saphyr::from_str_with_options(text, options());
+        let file: PipelineFile = with_deep_stack(read)
             .map_err(|error| fail(vec![misread::mistake(&error, &|| read_tree(text))]))?;
         // The program's own text is right, and read at every start.
         let empty = match text == BUILTIN {
             true => Vec::new(),
             false => empty_keys(read_tree(text).as_ref()),
         };
-        match validate::pipeline(&file, sha256(text)) {
+        match validate::pipeline(&file, text, sha256(text)) {
             Ok(pipeline) if empty.is_empty() => Ok(pipeline),
             Ok(_) => Err(fail(empty)),
             Err(mut mistakes) => {
@@ -91,16 +92,19 @@ fn options() -> Options {
     }
 }
 
-/// Bytes of stack for reading a file as plain YAML: beyond what its greatest depth takes.
-const TREE_STACK: usize = 64 << 20;
+/// Bytes of stack for reading a file: beyond what its greatest depth takes.
+const READING_STACK: usize = 64 << 20;
 
-/// The file as plain YAML; `None` if it is none. It is read on a thread of its own, because it recurses as deep as a
-/// hostile file is nested.
+/// The file as plain YAML; `None` if it is none.
 fn read_tree(text: &str) -> Option<Tree> {
-    let read = || serde_saphyr::from_str_with_options(text, options()).ok();
+    with_deep_stack(|| serde_saphyr::from_str_with_options(text, options()).ok())
+}
+
+/// Reads on a thread of its own, because readers recurse as deep as a hostile file is nested.
+fn with_deep_stack<T: Send>(read: impl Fn() -> T + Sync) -> T {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(TREE_STACK);
-        match thread.spawn_scoped(scope, read) {
+        let thread = std::thread::Builder::new().stack_size(READING_STACK);
+        match thread.spawn_scoped(scope, &read) {
             Ok(reader) => reader
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),

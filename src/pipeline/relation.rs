@@ -4,6 +4,7 @@ use super::file::{CollectedFile, FormFile, MaximumFile, RelationFile};
 use super::model::*;
 use super::node_keys::NodeKeys;
 use super::validate::{Validator, is_ee, is_file_name};
+use super::ways::Links;
 use super::yaml::{Located, Position};
 
 impl<'a> Validator<'a> {
@@ -54,6 +55,10 @@ impl<'a> Validator<'a> {
                 self.mistake(position, "`collected` rows are known last and cannot be cut into batches; leave `batched` out");
             }
         }
+        if let Some(tree) = relation.tree.as_ref().filter(|_| form != FormFile::Lines) {
+            let message = "one object has no rows below it; leave `tree` or `form` out";
+            self.mistake(tree.position, message);
+        }
         Relation {
             name: name.value.clone(),
             ee: is_ee(relation.edition),
@@ -74,6 +79,10 @@ impl<'a> Validator<'a> {
                 (relation.link.is_some(), "link"),
                 (relation.r#where.is_some(), "where"),
                 (relation.through.is_some(), "through"),
+                (relation.via.is_some(), "via"),
+                (relation.tree.is_some(), "tree"),
+                (relation.order.is_some(), "order"),
+                (relation.r#as.is_some(), "as"),
                 (relation.only.is_some(), "only"),
                 (relation.except.is_some(), "except"),
                 (relation.computed.is_some(), "computed"),
@@ -100,19 +109,27 @@ impl<'a> Validator<'a> {
         let node = self.node(name, NodeKeys::Relation(relation), 0);
         match &relation.collected {
             None => Source::Rows(node),
-            Some(collected) => self.collected(&collected.value, relation, node),
+            Some(Located { value, position }) => self.collected(value, *position, relation, node),
         }
     }
 
     fn maximum(&mut self, name: &Located<String>, maximum: &MaximumFile) -> Maximum {
-        let position = maximum.link.position;
-        let link = self.link(&maximum.link.value, position);
-        self.top_level_parent(&link, position);
+        let own = maximum.link.as_ref().map(|link| Links {
+            links: vec![&link.value],
+            position: link.position,
+        });
+        let (filter, via) = (maximum.r#where.as_ref(), maximum.via.as_ref());
+        let (links, via) = self.chain(name, own, filter, via, self.top());
         Maximum {
             name: name.value.clone(),
             ee: is_ee(maximum.edition),
-            table: self.text(&maximum.table),
-            link,
+            table: self.table_name(&maximum.table),
+            // Without one there is a mistake, and the pipeline is thrown away.
+            link: links
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| Link::to_schema(Vec::new())),
+            via,
             column: self.text(&maximum.column),
         }
     }
@@ -120,16 +137,14 @@ impl<'a> Validator<'a> {
     fn collected(
         &mut self,
         collected: &CollectedFile,
+        position: Position,
         relation: &RelationFile,
         mut node: Node,
     ) -> Source {
-        let position = relation
-            .collected
-            .as_ref()
-            .map_or(Position::default(), |collected| collected.position);
-        if relation.link.is_some() || relation.through.is_some() || relation.r#where.is_some() {
-            let message = "`collected` rows are those that others refer to; leave `link`, `through` and `where` out";
-            self.mistake(position, message);
+        if let Some(tree) = &relation.tree {
+            let message =
+                "`collected` rows are written once each, and not below others; leave `tree` out";
+            self.mistake(tree.position, message);
         }
         if collected.columns.is_empty() {
             self.mistake(
@@ -137,14 +152,21 @@ impl<'a> Validator<'a> {
                 "`collected` has no columns to collect from; name them under `columns`",
             );
         }
-        let child = self
-            .optional(collected.key.as_ref())
-            .unwrap_or_else(|| self.key_of(&node.table));
-        node.links = vec![Link {
-            child,
-            parent: "key".to_owned(),
-            filter: Vec::new(),
-        }];
+        match (&relation.via, &collected.key) {
+            (Some(_), Some(key)) => {
+                let message = "the link of the last table of `via` says which column is referred to; leave `key` out";
+                self.mistake(key.position, message);
+            }
+            (Some(_), None) => {}
+            (None, key) => {
+                node.links = vec![Link {
+                    child: self.optional(key.as_ref()).into_iter().collect(),
+                    parent: vec!["key".to_owned()],
+                    filter: Vec::new(),
+                }];
+                node.via = Vec::new();
+            }
+        }
         Source::Collected(Collected {
             columns: collected
                 .columns
@@ -154,7 +176,7 @@ impl<'a> Validator<'a> {
             except_tables: collected
                 .except_tables
                 .iter()
-                .map(|table| self.text(table))
+                .map(|table| self.table_name(table))
                 .collect(),
             node,
         })

@@ -108,7 +108,7 @@ impl Tree {
                         continue;
                     };
                     // NULL is a value like any other in a test and in a constant object.
-                    if ["where", "objects", "null_as", "not"].contains(&name.as_str()) {
+                    if ["where", "objects", "null_as", "not", "constant"].contains(&name.as_str()) {
                         if name == "where" && matches!(value.value, Tree::Null) {
                             empty.push((key.position, joined(path, name)));
                         }

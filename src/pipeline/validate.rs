@@ -5,20 +5,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::dotted_name::DottedName;
 use super::error::Mistake;
-use super::file::{
-    EditionFile, EntityFile, NodeFile, PipelineFile, TableFile, ValueFile, ValueFormFile,
-};
+use super::file::{EditionFile, NodeFile, PipelineFile, ValueFile, ValueFormFile};
 use super::model::*;
-use super::notation::{NameMap, NamesFile, TestFile, WhereFile};
-use super::yaml::{Entries, Located, Position, Scalar};
+use super::notation::{NameMap, NamesFile};
+use super::table_key::TableKey;
+use super::yaml::{Entries, Located, Position, Texts};
+use crate::snapshot::TableName;
 
 /// How many bytes of text a pipeline may have once its shapes are put in where they are used.
 const MAX_EXPANDED: usize = 16 << 20;
 
 /// Turns a file into the model. The mistakes come in the order of the file, each once.
-pub(super) fn pipeline(file: &PipelineFile, sha256: String) -> Result<Pipeline, Vec<Mistake>> {
-    let mut validator = Validator::new(file);
+/// `source` is the file's text.
+pub(super) fn pipeline(
+    file: &PipelineFile,
+    source: &str,
+    sha256: String,
+) -> Result<Pipeline, Vec<Mistake>> {
+    let mut validator = Validator::new(file, source);
     let pipeline = validator.pipeline(sha256);
     // A tree that was cut off says nothing about what is used.
     if validator.expanded <= MAX_EXPANDED {
@@ -31,12 +37,27 @@ pub(super) fn pipeline(file: &PipelineFile, sha256: String) -> Result<Pipeline, 
     }
 }
 
+/// What rows are linked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Above {
+    /// A row of another node, or of the next table of a chain.
+    Row,
+    /// The entity, which is a row.
+    Entity,
+    /// The entity, which is a schema.
+    Schema,
+    /// A value that was collected.
+    Collected,
+}
+
 /// What is known while the file is walked.
 pub(super) struct Validator<'a> {
     file: &'a PipelineFile,
+    source: &'a str,
+    /// The schema of tables that are named without one.
+    schema: &'a str,
     names: HashMap<&'a str, &'a NameMap>,
     shapes: HashMap<&'a str, &'a NodeFile>,
-    keys: HashMap<&'a str, &'a str>,
     mistakes: BTreeSet<Mistake>,
     used_names: BTreeSet<&'a str>,
     used_shapes: BTreeSet<&'a str>,
@@ -44,13 +65,15 @@ pub(super) struct Validator<'a> {
 }
 
 impl<'a> Validator<'a> {
-    fn new(file: &'a PipelineFile) -> Self {
-        let keys = file.tables.iter().filter_map(|(table, rules)| {
-            Some((table.value.as_str(), rules.key.as_ref()?.value.as_str()))
-        });
-        let keys = keys.collect();
+    fn new(file: &'a PipelineFile, source: &'a str) -> Self {
         Validator {
             file,
+            source,
+            schema: match (&file.entity.schema, &file.schema) {
+                (Some(_), _) => "",
+                (None, Some(schema)) => &schema.value,
+                (None, None) => "public",
+            },
             names: file
                 .names
                 .iter()
@@ -61,7 +84,6 @@ impl<'a> Validator<'a> {
                 .iter()
                 .map(|(name, shape)| (name.value.as_str(), shape))
                 .collect(),
-            keys,
             mistakes: BTreeSet::new(),
             used_names: BTreeSet::new(),
             used_shapes: BTreeSet::new(),
@@ -85,16 +107,25 @@ impl<'a> Validator<'a> {
         within
     }
 
-    /// A name of a table or column.
+    /// The file's text.
+    pub(super) fn file_text(&self) -> &'a str {
+        self.source
+    }
+
+    /// A name of a column, or another that cannot be empty.
     pub(super) fn text(&mut self, text: &Located<String>) -> String {
-        if text.value.is_empty() || text.value.contains('\0') {
+        self.name_text(&text.value, text.position)
+    }
+
+    pub(super) fn name_text(&mut self, text: &str, position: Position) -> String {
+        if text.is_empty() || text.contains('\0') {
             self.mistake(
-                text.position,
+                position,
                 "a name of a table or column cannot be empty; name one",
             );
         }
-        if self.spend(text.value.len() + 32) {
-            text.value.clone()
+        if self.spend(text.len() + 32) {
+            text.to_owned()
         } else {
             String::new()
         }
@@ -104,9 +135,31 @@ impl<'a> Validator<'a> {
         text.map(|text| self.text(text))
     }
 
-    /// The primary key column of a table.
-    pub(super) fn key_of(&self, table: &str) -> String {
-        self.keys.get(table).copied().unwrap_or("id").to_owned()
+    /// The name of a table. Without a schema it is in that of the pipeline; in the one whose name is empty, if every
+    /// tenant has its own.
+    pub(super) fn table_name(&mut self, text: &Located<String>) -> TableName {
+        let within = self.spend(text.value.len() + self.schema.len() + 32);
+        match DottedName::parse(&text.value) {
+            Some(_) if !within => TableName::new("", ""),
+            Some(DottedName { schema, name }) => {
+                let schema = schema.unwrap_or_else(|| self.schema.to_owned());
+                TableName::new(schema, name)
+            }
+            None => {
+                let message = "a table's name is `table` or `schema.table`, and no part can be empty; write a part \
+                               that has a dot or a quote in it in double quotes, as SQL does";
+                self.mistake(text.position, message);
+                TableName::new("", "")
+            }
+        }
+    }
+
+    /// What relations are linked to.
+    pub(super) fn top(&self) -> Above {
+        match self.file.entity.schema {
+            Some(_) => Above::Schema,
+            None => Above::Entity,
+        }
     }
 
     pub(super) fn shape(&mut self, name: &'a Located<String>) -> Option<&'a NodeFile> {
@@ -140,7 +193,19 @@ impl<'a> Validator<'a> {
                 "the pipeline has no relations; add at least one under `relations`",
             );
         }
-        Pipeline {
+        if let (Some(schema), true) = (&file.schema, file.entity.schema.is_some()) {
+            let message = "tables are looked for in the entity's schema; leave this `schema` out, and name the schema \
+                           of those that stand elsewhere with them";
+            self.mistake(schema.position, message);
+        }
+        if let Some(schema) = &file.schema {
+            self.text(schema);
+            if schema.value.contains('*') {
+                let message = "this is the one schema of all tables; a schema for each tenant is `schema` of `entity`";
+                self.mistake(schema.position, message);
+            }
+        }
+        let pipeline = Pipeline {
             name: name.value.clone(),
             sha256,
             entity: self.entity(&file.entity),
@@ -148,76 +213,59 @@ impl<'a> Validator<'a> {
                 None | Some(ValueFormFile::Gitlab) => ValueForm::Gitlab,
                 Some(ValueFormFile::Exact) => ValueForm::Exact,
             },
-            tables: file
-                .tables
-                .iter()
-                .map(|(table, rules)| self.table(table, rules))
-                .collect(),
+            tables: self.tables(),
             everywhere: self.values(&file.everywhere),
             relations: file
                 .relations
                 .iter()
                 .map(|(name, relation)| self.relation(name, relation))
                 .collect(),
-        }
+        };
+        self.lone_entity_key(&pipeline);
+        pipeline
     }
 
-    fn entity(&mut self, entity: &EntityFile) -> Entity {
-        let EntityFile {
-            kind,
-            table,
-            key,
-            r#where,
-            prefix,
-            name,
-            parent,
-            ancestors,
-            segment,
-            paths,
-        } = entity;
-        if !is_folder_name(&prefix.value) {
-            self.mistake(
-                prefix.position,
-                "`prefix` is one folder's name: it has {key} in it once, beside it only a-z, A-Z, 0-9, _ and -; \
-                 for instance \"group_{key}\"",
-            );
-        }
-        Entity {
-            kind: self.text(kind),
-            table: self.text(table),
-            key: self
-                .optional(key.as_ref())
-                .unwrap_or_else(|| self.key_of(&table.value)),
-            filter: self.filter(r#where.as_ref()),
-            prefix: prefix.value.clone(),
-            name: self.optional(name.as_ref()),
-            parent: self.optional(parent.as_ref()),
-            ancestors: self.optional(ancestors.as_ref()),
-            segment: self.optional(segment.as_ref()),
-            paths: paths
-                .iter()
-                .map(|path| PathLookup {
-                    table: self.text(&path.table),
-                    key: self.text(&path.key),
-                    path: self.text(&path.path),
-                    filter: self.filter(path.r#where.as_ref()),
-                    former: path.former,
-                })
-                .collect(),
-        }
-    }
-
-    fn table(&mut self, name: &Located<String>, rules: &'a TableFile) -> (String, TableRules) {
-        let key = self
-            .optional(rules.key.as_ref())
-            .unwrap_or_else(|| "id".to_owned());
-        (
-            self.text(name),
-            TableRules {
-                key,
+    /// Rules of tables. A table may be named in several ways.
+    fn tables(&mut self) -> BTreeMap<TableName, TableRules> {
+        let mut tables = BTreeMap::new();
+        for (name, rules) in self.file.tables.iter() {
+            let table = self.table_name(name);
+            let rules = TableRules {
+                key: rules
+                    .key
+                    .as_ref()
+                    .map_or(TableKey::NotSaid, |key| self.table_key(key)),
                 values: self.values(&rules.values),
-            },
-        )
+            };
+            if tables.insert(table, rules).is_some() {
+                let message = format!(
+                    "`{}` is a table that stands under another name here; put its rules together",
+                    name.value
+                );
+                self.mistake(name.position, message);
+            }
+        }
+        tables
+    }
+
+    fn table_key(&mut self, key: &Located<Texts>) -> TableKey {
+        TableKey::Columns(match &key.value {
+            Texts::One(none) if none == "none" => Vec::new(),
+            Texts::One(_) | Texts::List(_) => self.columns_of(key),
+        })
+    }
+
+    /// An entity is told by one column, but its table may have a key of several.
+    fn lone_entity_key(&mut self, pipeline: &Pipeline) {
+        if pipeline.entity.key.is_none()
+            && pipeline.entity.schemas.is_none()
+            && let TableKey::Columns(columns) = pipeline.key_of(&pipeline.entity.table)
+            && columns.len() != 1
+        {
+            let message = "the key of the entity's table is not one column; name the one that tells entities apart as \
+                           the entity's `key`";
+            self.mistake(self.file.entity.table.position, message);
+        }
     }
 
     fn values(&mut self, values: &'a Entries<Located<ValueFile>>) -> BTreeMap<String, ValueRule> {
@@ -237,7 +285,9 @@ impl<'a> Validator<'a> {
         } = &rule.value;
         match (names, null_as, null_as_column, object, template) {
             (Some(names), None, None, None, None) => Some(ValueRule::Names(self.names(names))),
-            (None, Some(value), None, None, None) => Some(ValueRule::NullAs(value.value.to_json())),
+            (None, Some(value), None, None, None) => {
+                Some(ValueRule::NullAs(self.json(&value.value, value.position)?))
+            }
             (None, None, Some(column), None, None) => {
                 Some(ValueRule::NullAsColumn(self.text(column)))
             }
@@ -292,49 +342,6 @@ impl<'a> Validator<'a> {
         }
     }
 
-    pub(super) fn filter(&mut self, filter: Option<&WhereFile>) -> Vec<Condition> {
-        let Some(filter) = filter else {
-            return Vec::new();
-        };
-        filter
-            .iter()
-            .map(|(column, test)| self.condition(column, test))
-            .collect()
-    }
-
-    fn condition(&mut self, column: &Located<String>, test: &Located<TestFile>) -> Condition {
-        let test = match &test.value {
-            TestFile::Null => Test::Null,
-            TestFile::NotNull => Test::NotNull,
-            TestFile::Above(bound) => Test::Above(*bound),
-            TestFile::Below(bound) => Test::Below(*bound),
-            TestFile::In(values) => {
-                if values.is_empty() {
-                    self.mistake(
-                        test.position,
-                        "an empty list holds for no row; name at least one value",
-                    );
-                }
-                if values.contains(&Scalar::Null) {
-                    self.mistake(
-                        test.position,
-                        "null cannot stand in a list of values; test for it alone",
-                    );
-                }
-                let texts: Vec<String> = values.iter().filter_map(Scalar::to_sql).collect();
-                if self.spend(texts.iter().map(|text| text.len() + 32).sum()) {
-                    Test::In(texts)
-                } else {
-                    Test::In(Vec::new())
-                }
-            }
-        };
-        Condition {
-            column: self.text(column),
-            test,
-        }
-    }
-
     /// What nothing refers to is most often a misspelt name.
     fn unused(&mut self) {
         let file = self.file;
@@ -371,17 +378,6 @@ pub(super) fn is_file_name(name: &str) -> bool {
     (1..=100).contains(&name.len()) && name.bytes().all(plain)
 }
 
-fn is_folder_name(prefix: &str) -> bool {
-    let plain = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    };
-    prefix.len() <= 100
-        && prefix
-            .split_once("{key}")
-            .is_some_and(|(before, after)| plain(before) && plain(after))
-}
-
 /// Cuts a template into text and columns; none if its braces do not pair.
 fn parse_template(template: &str) -> Option<Vec<TemplatePart>> {
     let mut parts = Vec::new();
@@ -411,7 +407,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_files_and_folders_cannot_be_paths() {
+    fn names_of_files_cannot_be_paths() {
         for name in ["labels", "max_iids", "a1"] {
             assert!(is_file_name(name), "{name}");
         }
@@ -428,20 +424,6 @@ mod tests {
             &"x".repeat(101),
         ] {
             assert!(!is_file_name(name), "{name}");
-        }
-        for prefix in ["group_{key}", "{key}", "shop-{key}-x"] {
-            assert!(is_folder_name(prefix), "{prefix}");
-        }
-        for prefix in [
-            "group",
-            "../{key}",
-            "a/{key}",
-            "{key}\\b",
-            ".{key}",
-            "{key}{key}",
-            "{id}",
-        ] {
-            assert!(!is_folder_name(prefix), "{prefix}");
         }
     }
 

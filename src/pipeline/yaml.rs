@@ -109,90 +109,59 @@ impl<V: JsonSchema> JsonSchema for Entries<V> {
     }
 }
 
-/// A plain value: null, a boolean, an integer or a text.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Scalar {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Text(String),
+/// A value that is there, `null` included: a plain option would take `null` for a key that is not there.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
-impl Scalar {
-    /// The value as JSON text, escaped as the records of an export are.
-    pub(crate) fn to_json(&self) -> String {
-        match self {
-            Scalar::Null => "null".to_owned(),
-            Scalar::Boolean(value) => value.to_string(),
-            Scalar::Integer(value) => value.to_string(),
-            Scalar::Text(text) => json_string(text),
-        }
-    }
-
-    /// The value in PostgreSQL's text form; none for NULL.
-    pub(crate) fn to_sql(&self) -> Option<String> {
-        match self {
-            Scalar::Null => None,
-            Scalar::Boolean(value) => Some(if *value { "t" } else { "f" }.to_owned()),
-            Scalar::Integer(value) => Some(value.to_string()),
-            Scalar::Text(text) => Some(text.clone()),
-        }
-    }
+/// One text or a list of them.
+#[derive(Debug, Clone)]
+pub(crate) enum Texts {
+    One(String),
+    List(Vec<Located<String>>),
 }
 
-impl<'de> Deserialize<'de> for Scalar {
+impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ScalarVisitor;
+        struct TextsVisitor;
 
-        impl Visitor<'_> for ScalarVisitor {
-            type Value = Scalar;
+        impl<'de> Visitor<'de> for TextsVisitor {
+            type Value = Texts;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("null, a boolean, an integer or a text")
+                f.write_str("a text or a list of texts")
             }
 
-            fn visit_unit<E>(self) -> Result<Scalar, E> {
-                Ok(Scalar::Null)
+            fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts::One(text.to_owned()))
             }
 
-            fn visit_none<E>(self) -> Result<Scalar, E> {
-                Ok(Scalar::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
-                Ok(Scalar::Boolean(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
-                Ok(Scalar::Integer(value))
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar, E> {
-                i64::try_from(value).map(Scalar::Integer).map_err(|_| {
-                    E::custom(format_args!(
-                        "{value} is larger than any integer column can hold"
-                    ))
-                })
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar::Text(text.to_owned()))
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
+                let mut list = Vec::new();
+                while let Some(text) = seq.next_element()? {
+                    list.push(text);
+                }
+                Ok(Texts::List(list))
             }
         }
 
-        deserializer.deserialize_any(ScalarVisitor)
+        deserializer.deserialize_any(TextsVisitor)
     }
 }
 
-impl JsonSchema for Scalar {
+impl JsonSchema for Texts {
     fn schema_name() -> Cow<'static, str> {
-        "Scalar".into()
+        "Texts".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A plain value.",
-            "type": ["null", "boolean", "integer", "string"]
+            "description": "One text or a list of them.",
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
         })
     }
 }
@@ -264,6 +233,7 @@ pub(crate) fn json_string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::scalar::Scalar;
 
     #[test]
     fn json_strings_are_escaped_as_records_are() {
@@ -302,25 +272,6 @@ mod tests {
                 ("c", 3, 5, text)
             ]
         );
-    }
-
-    #[test]
-    fn a_scalar_has_a_json_and_a_sql_form() {
-        let cases = [
-            ("~", "null", None),
-            ("true", "true", Some("t")),
-            ("-5", "-5", Some("-5")),
-            ("\"5\"", "\"5\"", Some("5")),
-            ("Group", "\"Group\"", Some("Group")),
-        ];
-        for (yaml, json, sql) in cases {
-            let scalar: Scalar = serde_saphyr::from_str(yaml).unwrap();
-            assert_eq!(
-                (scalar.to_json().as_str(), scalar.to_sql().as_deref()),
-                (json, sql),
-                "{yaml}"
-            );
-        }
     }
 
     #[test]

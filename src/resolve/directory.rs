@@ -1,29 +1,35 @@
 //! The directory: all entities of a snapshot, gathered while their tables go by, with their full paths and families.
 
 mod family;
-mod id_form;
 mod letter_case;
 mod names;
+mod own_path;
 mod row;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
+use crate::key::KeyForm;
 use crate::pipeline::{Entity, EntityId};
 use crate::snapshot::codec::copy_text;
 
+use super::condition::ColumnTest;
 use super::entities::{Choice, EntityError, EntityInfo};
 use super::plan::{Plan, PlanTable};
 use super::scan::RowPosition;
-use id_form::IdForm;
+use own_path::OwnPath;
 use row::ObservedRow;
 
 pub(super) use letter_case::{LetterCase, letter_cases};
+pub(super) use names::spellings;
 
+/// By key, in the form that equal keys share.
 type Map<V> = HashMap<EntityId, V, FixedState>;
 
 struct Record {
+    /// The key as the snapshot writes it, if that is another text.
+    written: Option<Box<str>>,
     parent: Option<EntityId>,
     /// Root first, the entity itself last; empty where the snapshot does not say.
     ancestors: Box<[EntityId]>,
@@ -34,10 +40,16 @@ struct Record {
 /// All entities of a snapshot, gathered while their tables go by.
 pub(super) struct Directory {
     entity: Entity,
-    form: IdForm,
+    /// The key column of the entities' table.
+    key: String,
+    /// How keys compare. Columns that refer to entities are read alike.
+    form: KeyForm,
+    tests: Vec<ColumnTest>,
+    path_tests: Vec<Vec<ColumnTest>>,
     records: Map<Record>,
     /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
     others: HashSet<EntityId, FixedState>,
+    own_paths: Vec<OwnPath>,
     /// By lookup table of current paths: full path of keys.
     paths: Vec<Map<Box<str>>>,
     /// By lookup table: former paths, every one that a key had; of current ones those that are not the only ones.
@@ -49,9 +61,15 @@ pub(super) struct Directory {
 impl Directory {
     /// An empty one, for the rows that a plan has the columns of.
     pub(crate) fn new(entity: &Entity, plan: &Plan) -> Self {
+        let key = plan.entity_key.as_ref();
+        let path_tests = key.map(|key| key.path_tests.clone()).unwrap_or_default();
         Directory {
-            form: IdForm::of(entity, plan),
+            form: key.map_or(KeyForm::Integer, |key| key.form),
+            own_paths: OwnPath::all(entity, plan),
             entity: entity.clone(),
+            key: key.map(|key| key.column.clone()).unwrap_or_default(),
+            tests: key.map(|key| key.tests.clone()).unwrap_or_default(),
+            path_tests,
             records: Map::default(),
             others: HashSet::default(),
             paths: entity.paths.iter().map(|_| Map::default()).collect(),
@@ -81,11 +99,11 @@ impl Directory {
                 fields: &fields,
                 place: places.next().copied(),
             };
-            if table.name.name == self.entity.table {
+            if table.name == self.entity.table {
                 self.observe_entity(&row)?;
             }
             for position in 0..self.entity.paths.len() {
-                if table.name.name == self.entity.paths[position].table {
+                if table.name == self.entity.paths[position].table {
                     self.observe_path(position, &row)?;
                 }
             }
@@ -96,8 +114,21 @@ impl Directory {
 
     fn observe_entity(&mut self, row: &ObservedRow<'_>) -> Result<(), EntityError> {
         let entity = &self.entity;
-        let id = row.required(&entity.key, self.form)?;
-        if !entity.filter.iter().all(|condition| row.passes(condition)) {
+        let id = row.required(&self.key, self.form)?;
+        for own in &mut self.own_paths {
+            let Some(path) = row.text(&own.column)?.filter(|path| !path.is_empty()) else {
+                continue;
+            };
+            let path: Box<str> = path.into();
+            let other = own.values.insert(id.clone(), path.clone());
+            if other.is_some_and(|other| other != path) {
+                let (table, key, column) = (&row.table.name, &self.key, &own.column);
+                let reason =
+                    format!("table {table}: two rows have the same {key}, with different {column}");
+                self.doubtful.insert(id.clone(), reason);
+            }
+        }
+        if !row.passes(&self.tests) {
             self.others.insert(id);
             return Ok(());
         }
@@ -118,6 +149,7 @@ impl Directory {
             None => Box::default(),
         };
         let record = Record {
+            written: row.written(&self.key, &id)?,
             parent,
             ancestors,
             name: text(&entity.name)?,
@@ -126,7 +158,7 @@ impl Directory {
         if let Some(other) = self.records.get(&id)
             && (&other.parent, &other.ancestors) != (&record.parent, &record.ancestors)
         {
-            let (table, key) = (&row.table.name, &entity.key);
+            let (table, key) = (&row.table.name, &self.key);
             let reason = format!(
                 "table {table}: two rows have the same {key}, and say different things of what is above them"
             );
@@ -138,7 +170,8 @@ impl Directory {
 
     fn observe_path(&mut self, position: usize, row: &ObservedRow<'_>) -> Result<(), EntityError> {
         let lookup = &self.entity.paths[position];
-        if !lookup.filter.iter().all(|condition| row.passes(condition)) {
+        let tests = self.path_tests.get(position).map(Vec::as_slice);
+        if !row.passes(tests.unwrap_or_default()) {
             return Ok(());
         }
         let id = row.key(&lookup.key, self.form)?;
@@ -204,14 +237,33 @@ impl Directory {
     fn info(&self, id: &EntityId) -> EntityInfo {
         let record = self.records.get(id);
         EntityInfo {
-            id: id.clone(),
+            id: self.written(id),
+            key: id.clone(),
             full_path: self.full_path(id),
             name: record
                 .map(|record| record.name.to_string())
                 .unwrap_or_default(),
-            parent_id: record.and_then(|record| record.parent.clone()),
+            parent_id: record
+                .and_then(|record| record.parent.as_ref())
+                .map(|parent| self.written(parent)),
             root: self.root(id).clone(),
         }
+    }
+
+    /// A key as the snapshot writes it.
+    fn written(&self, key: &EntityId) -> EntityId {
+        let record = self.records.get(key);
+        match record.and_then(|record| record.written.as_deref()) {
+            Some(text) => EntityId::text(text),
+            None => key.clone(),
+        }
+    }
+
+    /// True if a column or table of current paths has said a path of the entity.
+    fn has_path(&self, id: &EntityId) -> bool {
+        let mut own = self.own_paths.iter();
+        own.any(|own| own.values.contains_key(id))
+            || self.paths.iter().any(|paths| paths.contains_key(id))
     }
 
     /// Keys that a path names, but whose rows have not been seen.
@@ -226,13 +278,15 @@ impl Directory {
             .collect()
     }
 
-    /// Entities for which no table of current paths has said a path.
+    /// Entities for which nothing has said a path.
     pub(crate) fn without_path(&self) -> BTreeSet<EntityId> {
-        let has_path = |id: &EntityId| self.paths.iter().any(|paths| paths.contains_key(id));
         self.records
             .keys()
-            .filter(|id| !has_path(id))
+            .filter(|id| !self.has_path(id))
             .cloned()
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 
 use crate::pipeline::EntityId;
 
-use super::error::ResolveError;
+use super::plan::EntityKey;
+use crate::key::KeyForm;
 
 /// Which entities to export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +17,28 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// The keys, where they are known before the snapshot is read. A name of digits is taken for one; it may turn out
-    /// to be a path.
-    pub fn keys(&self) -> Option<Vec<i64>> {
+    /// The keys, where they are known before the snapshot is read: if each name can be a key of the entities. It may turn
+    /// out to be a path.
+    pub fn keys(&self, key: &EntityKey) -> Option<Vec<EntityId>> {
         match self {
             Choice::Named {
                 names,
                 descendants: false,
-            } => names.iter().map(|name| name.parse().ok()).collect(),
+            } => names.iter().map(|name| key.of_user(name)).collect(),
             Choice::Named { .. } | Choice::All => None,
+        }
+    }
+}
+
+/// The key that a text stands for, in the form that equal keys share; `None` if it is no value of a column of keys that
+/// compare like this.
+pub(super) fn entity_id(form: KeyForm, text: &str) -> Option<EntityId> {
+    match form {
+        KeyForm::Integer => text.parse().ok().map(EntityId::Integer),
+        form => {
+            let canonical = form.of_user(text)?;
+            // Made of a text.
+            String::from_utf8(canonical).ok().map(EntityId::text)
         }
     }
 }
@@ -32,27 +46,17 @@ impl Choice {
 /// An entity that is exported, or listed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct EntityInfo {
+    /// Its key, as the snapshot writes it.
     pub id: EntityId,
+    /// Its key in the form that equal keys share, by which rows are linked.
+    #[serde(skip)]
+    pub key: EntityId,
     pub full_path: String,
     pub name: String,
     pub parent_id: Option<EntityId>,
+    /// The key of its root ancestor, as `key`.
     #[serde(skip)]
     pub root: EntityId,
-}
-
-impl EntityInfo {
-    /// The keys of the entity and of its root ancestor.
-    ///
-    /// # Errors
-    /// If they are no integers, which the plan refuses.
-    pub fn integers(&self) -> Result<(i64, i64), ResolveError> {
-        match (self.id.integer(), self.root.integer()) {
-            (Some(id), Some(root)) => Ok((id, root)),
-            (None, _) | (_, None) => {
-                Err(ResolveError::Broken("the key of an entity is no integer"))
-            }
-        }
-    }
 }
 
 /// Why the wanted entities cannot be had.
@@ -73,9 +77,7 @@ pub enum EntityError {
         table: String,
         condition: String,
     },
-    #[error(
-        "{wanted} is the path of {count} {kind}s, which only damage can bring about\n  name one by its id: {ids}"
-    )]
+    #[error("{wanted} is the path of {count} {kind}s\n  name one by its id: {ids}")]
     Ambiguous {
         kind: String,
         wanted: String,

@@ -47,7 +47,7 @@ pub enum ResolveError {
     )]
     Reappeared { table: String },
     /// Names that were taken for keys are paths; these are their keys.
-    #[error("a name of digits alone turned out to be a path when rows had been looked for by it as an id\n  name it by its id: {}", list(.ids))]
+    #[error("a name turned out to be a path when rows had been looked for by it as an id\n  name it by its id: {}", list(.ids))]
     FoundByPath { ids: Vec<EntityId> },
     /// The snapshot holds rows of other entities only.
     #[error(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::snapshot::{Catalog, Holdings};
+use crate::snapshot::{Catalog, Holdings, TableName};
 
 use super::error::ResolveError;
 use super::plan::{PlanError, entity_tables};
@@ -31,11 +31,13 @@ pub(super) fn fail_undefined(
     resolved: &mut Resolved,
     request: &Request<'_>,
     holdings: &Holdings,
-) -> Result<BTreeSet<String>, ResolveError> {
+) -> Result<BTreeSet<TableName>, ResolveError> {
     let needed = request.selection.tables(request.pipeline);
     let found = holdings.undefined.iter();
-    let found = found.filter(|name| name.schema == "public" && needed.contains(&name.name));
-    let names: BTreeSet<String> = found.map(|name| name.name.clone()).collect();
+    let names: BTreeSet<TableName> = found
+        .filter(|name| needed.contains(name))
+        .cloned()
+        .collect();
     let of_entities = entity_tables(&request.pipeline.entity);
     if let Some(name) = of_entities.intersection(&names).next() {
         return Err(PlanError::Undefined(name.clone()).into());

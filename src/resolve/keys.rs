@@ -1,36 +1,22 @@
-//! Keys: integers, and the sets of them that decide whether a row is kept.
+//! Keys: what links rows, of one column or of several, and the sets of them that decide whether a row is kept.
+//!
+//! A key has two shapes. A [`Key`] is the texts of its values, as a server is asked for it. An [`IndexKey`] is what rows
+//! are kept and found by: of a lone integer the integer itself, of anything else 128 bits. Which columns make a key, and
+//! when two of their values are equal, a [`KeyShape`] says.
 
-use std::collections::HashSet;
+mod entity;
+mod fields;
+mod key;
+mod order;
+mod set;
+mod shape;
 
-use foldhash::fast::FixedState;
-
-/// A set of keys that hashes fast. Keys come from our own indexes, so no defence against chosen
-/// collisions is needed; a fixed seed keeps runs comparable.
-pub type Keys = HashSet<i64, FixedState>;
-
-/// The keys that a hop looks for.
-#[derive(Debug, Clone)]
-pub enum KeySet {
-    /// Every key: all entities are wanted, or the wanted one is not known yet.
-    Any,
-    Only(Keys),
-}
-
-impl KeySet {
-    pub fn contains(&self, key: i64) -> bool {
-        match self {
-            KeySet::Any => true,
-            KeySet::Only(keys) => keys.contains(&key),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        match self {
-            KeySet::Any => false,
-            KeySet::Only(keys) => keys.is_empty(),
-        }
-    }
-}
+pub use entity::entity_index;
+pub use fields::{CopyFields, Fields, WholeRow};
+pub use key::{IndexKey, Key};
+pub use order::{RowOrder, SortColumn};
+pub use set::{KeySet, OpenKeys};
+pub use shape::{KeyRead, KeyShape};
 
 /// An integer in PostgreSQL's text form.
 pub fn parse_integer(text: &[u8]) -> Option<i64> {

@@ -20,9 +20,11 @@ pub(super) use ids::Id;
 pub(crate) use ids::SlotId;
 pub use ids::{HopId, IdVec, TableId};
 pub(crate) use model::Hop;
+pub(crate) use model::Slot;
 pub use model::{
-    LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanSource,
-    PlanTable, Reach, ReachedFrom, SlotSource, Through, no_table,
+    EntityKey, Feed, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode,
+    PlanRelation, PlanSource, PlanTable, PlanTree, Reach, ReachedFrom, SlotSource, Step,
+    may_repeat, no_table,
 };
 pub use planner::plan;
 pub use selection::{Relations, Selection, entity_tables};

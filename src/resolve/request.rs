@@ -64,7 +64,7 @@ impl Reading {
                 seal_late: true,
                 ..self.clone()
             }),
-            // A name of digits was looked for as an id, and is a path.
+            // A name was looked for as an id, and is a path.
             ResolveError::FoundByPath { ids } => Some(Reading {
                 choice: Choice::Named {
                     names: ids.iter().map(|id| id.to_string()).collect(),
@@ -101,7 +101,7 @@ pub struct Outcome {
     /// The snapshot ended too early, but some tables were complete by then.
     pub cut_off: Option<SnapshotError>,
     /// Tables of the pipeline whose data is there without their definition; the relations that need them fail.
-    pub undefined: BTreeSet<String>,
+    pub undefined: BTreeSet<TableName>,
 }
 
 #[cfg(test)]

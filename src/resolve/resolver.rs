@@ -13,6 +13,7 @@ mod settle;
 mod staging;
 mod table_state;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -25,10 +26,10 @@ use crate::timings::Phase;
 use super::directory::Directory;
 use super::entities::{Choice, EntityInfo};
 use super::error::ResolveError;
-use super::keys::{KeySet, Keys};
-use super::plan::{HopId, IdVec, Plan, SlotId, SlotSource, TableId};
+use super::keys::{IndexKey, KeySet, OpenKeys, entity_index};
+use super::plan::{HopId, IdVec, Plan, Slot, SlotId, SlotSource, TableId};
 use super::request::Limits;
-use super::scan::{HeadError, HopToScan, Scanner};
+use super::scan::{HeadError, HopToScan, ScanFor, Scanner};
 use super::store::RowStore;
 use job::Job;
 use table_state::{Progress, TableState};
@@ -36,7 +37,7 @@ use table_state::{Progress, TableState};
 /// Where the keys of a slot stand.
 enum SlotState {
     /// More may come.
-    Open(Keys),
+    Open(OpenKeys),
     /// These are all.
     Sealed(Arc<KeySet>),
 }
@@ -59,6 +60,8 @@ pub(super) struct Resolver {
     tables: IdVec<TableId, TableState>,
     hop_done: IdVec<HopId, bool>,
     slots: IdVec<SlotId, SlotState>,
+    /// Of slots of trees: the key of a row that others may be above, and the row's own.
+    below: HashMap<SlotId, Vec<(IndexKey, IndexKey)>>,
     store: RowStore,
     limits: Limits,
     staged_bytes: u64,
@@ -84,16 +87,23 @@ impl Resolver {
         let window = pool.current_num_threads() * 2;
         // If rows of every entity are candidates, most of what is kept will not be wanted: memory
         // is better left to other things.
+        let key = plan.entity_key.as_ref();
+        let named = key.and_then(|key| choice.keys(key));
         let rows_in_memory = match choice {
-            Choice::Named { .. } if choice.keys().is_none() => limits.memory / 2,
+            Choice::Named { .. } if named.is_none() => limits.memory / 2,
             Choice::Named { .. } | Choice::All => limits.memory,
         };
         Resolver {
             directory: Directory::new(entity, &plan),
             tables: plan.tables.map(|_| TableState::default()),
             hop_done: plan.hops.map(|_| false),
-            slots: plan.slots.map(|_| SlotState::Open(Keys::default())),
-            store: RowStore::new(plan.hops.len(), rows_in_memory, &limits.temp_dir),
+            slots: plan.slots.map(|_| SlotState::Open(OpenKeys::default())),
+            below: HashMap::new(),
+            store: RowStore::new(
+                plan.hops.iter().map(|hop| hop.shape.is_integer()),
+                rows_in_memory,
+                &limits.temp_dir,
+            ),
             fan_out: FanOut::new(pool, window, Phase::Scan),
             entities: None,
             allow_missing: false,
@@ -120,21 +130,32 @@ impl Resolver {
     /// Seals the entity slots as far as they are known before any row: with the keys that the user named, or, if
     /// `candidates` says that rows may go by before the entities are known, with every key.
     pub(crate) fn begin(&mut self, candidates: bool) {
-        let keys = match self.choice.keys() {
-            Some(keys) => Some(KeySet::Only(keys.into_iter().collect())),
-            None if candidates || self.choice == Choice::All => Some(KeySet::Any),
-            None => None,
-        };
-        let root = matches!(keys, Some(KeySet::Any)).then(|| Arc::new(KeySet::Any));
-        let keys = keys.map(Arc::new);
-        for (slot, source) in self.plan.slots.enumerate() {
-            let known = match source {
-                SlotSource::EntityKey => &keys,
-                SlotSource::EntityRoot => &root,
-                SlotSource::Rows { .. } | SlotSource::Collected { .. } => &None,
+        let key = self.plan.entity_key.as_ref();
+        let named = key.and_then(|key| self.choice.keys(key));
+        for (slot, planned) in self.plan.slots.enumerate() {
+            let known = match (&planned.source, &named) {
+                (SlotSource::Everything, _) => Some(KeySet::Any),
+                (SlotSource::EntityKey, Some(names)) => {
+                    let keys = names
+                        .iter()
+                        .filter_map(|name| entity_index(&planned.shape, name));
+                    Some(KeySet::of(keys.collect(), planned.shape.is_integer()))
+                }
+                (SlotSource::EntityKey | SlotSource::EntityRoot, None)
+                    if candidates || self.choice == Choice::All =>
+                {
+                    Some(KeySet::Any)
+                }
+                (SlotSource::EntityKey | SlotSource::EntityRoot, _) => None,
+                (
+                    SlotSource::Rows { .. }
+                    | SlotSource::Tree { .. }
+                    | SlotSource::Collected { .. },
+                    _,
+                ) => None,
             };
             if let Some(keys) = known {
-                self.slots[slot] = SlotState::Sealed(Arc::clone(keys));
+                self.slots[slot] = SlotState::Sealed(Arc::new(keys));
             }
         }
     }
@@ -153,7 +174,7 @@ impl Resolver {
     /// come from rows of its own (a parent in the same table).
     pub(crate) fn is_ready(&self, table: TableId) -> bool {
         self.plan.hops_onto(table).all(|hop| {
-            let sources = self.plan.slots[self.plan.hops[hop].slot].hops();
+            let sources = self.plan.slots[self.plan.hops[hop].slot].source.hops();
             let own = |source: &HopId| self.plan.hops[*source].table == table;
             self.keys_of(hop).is_some() || !sources.is_empty() && sources.iter().all(own)
         })
@@ -226,8 +247,8 @@ impl Resolver {
         // Who the entities are was decided without these rows.
         let decided = self.plan.tables[table].observed && self.entities.is_some();
         let is_of_table = |hop: &HopId| self.plan.hops[*hop].table == table;
-        let used = |(slot, source): (SlotId, &SlotSource)| {
-            self.slots[slot].sealed().is_some() && source.hops().iter().any(is_of_table)
+        let used = |(slot, planned): (SlotId, &Slot)| {
+            self.slots[slot].sealed().is_some() && planned.source.hops().iter().any(is_of_table)
         };
         if decided || self.plan.slots.enumerate().any(used) {
             return Err(ResolveError::Reappeared {
@@ -252,25 +273,31 @@ impl Resolver {
                 // What was staged is looked at for the staged hops only, and only for those that can be decided.
                 Pass::Stage => Some(sealed.filter(|_| staging.waits(id))?),
             };
+            let source = &plan.slots[hop.slot].source;
             Some(HopToScan {
                 hop: id,
-                child: &hop.child,
-                filter: &hop.filter,
+                child: hop.child.iter().map(String::as_str).collect(),
+                shape: hop.shape.clone(),
+                tests: &hop.tests,
                 keys,
                 feeds: plan.feeds(id),
+                own_slot: matches!(source, SlotSource::Tree { .. }).then_some(hop.slot),
             })
         });
         let definition = self
             .catalog
             .with_columns_below(&plan.tables[table].name)
             .ok_or(HeadError::NoDefinition)?;
-        let observed = plan.tables[table].observed && pass == Pass::Snapshot;
+        let purpose = ScanFor {
+            observed: plan.tables[table].observed && pass == Pass::Snapshot,
+            texts: false,
+        };
         Scanner::new(
             &plan.tables[table],
             &definition,
             head,
             hops.collect(),
-            observed,
+            purpose,
         )
     }
 

@@ -11,13 +11,14 @@ mod row;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::pipeline::Condition;
+use crate::key::KeyForm;
 use crate::snapshot::codec::{copy_text, csv_text};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
-use super::keys::KeySet;
-use super::plan::{HopId, PlanTable, SlotId};
-use row::{CopyRow, CsvRow, FieldTest, Row};
+use super::condition::{ColumnTest, ValueTest};
+use super::keys::{CopyFields, KeyRead, KeySet, KeyShape, RowOrder};
+use super::plan::{Feed, HopId, PlanTable, SlotId};
+use row::{CsvRow, Row};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
 pub(crate) use head_error::HeadError;
@@ -33,40 +34,92 @@ pub struct Scanner {
     project: Vec<Option<usize>>,
     /// The data has the layout's columns and no others, in the layout's order.
     is_layout: bool,
-    key: usize,
+    id: RowId,
     ready: Vec<ScanHop>,
     /// Rows that only these hops' conditions let through wait until their keys are known.
     pending: Vec<PendingHop>,
     observed: bool,
+    /// Slots are fed with the texts of keys, by which a server is asked.
+    feeds_texts: bool,
     /// A column that is needed to find rows and that the data does not have, so that it is NULL in all of these rows.
     unlinked: Option<String>,
+}
+
+/// How the number is made that rows of one key are ordered by.
+#[derive(Debug)]
+enum RowId {
+    /// It is the key itself.
+    Integer(usize),
+    /// It is what the bytes begin with that the rows are ordered by.
+    Prefix(RowOrder, Vec<usize>),
+    /// The table has no key, or none that is known so far.
+    None,
 }
 
 #[derive(Debug)]
 struct ScanHop {
     hop: HopId,
-    child: usize,
+    child: Vec<usize>,
+    shape: KeyShape,
     conditions: Vec<FieldTest>,
     keys: Arc<KeySet>,
-    /// Slots that rows of this hop feed, and the field that they take.
-    feeds: Vec<(SlotId, usize)>,
+    /// Slots that rows of this hop feed.
+    feeds: Vec<ScanFeed>,
+}
+
+/// A slot that is fed from these fields.
+#[derive(Debug)]
+struct ScanFeed {
+    slot: SlotId,
+    fields: Vec<usize>,
+    shape: KeyShape,
 }
 
 #[derive(Debug)]
 struct PendingHop {
-    child: usize,
+    child: Vec<usize>,
+    shape: KeyShape,
     conditions: Vec<FieldTest>,
+    /// The hop finds rows by keys of its own rows: who is below whom has to be known before its keys are.
+    below: Option<ScanFeed>,
+}
+
+/// A condition on a field.
+#[derive(Debug)]
+struct FieldTest {
+    /// `None` where the data does not have the column: it is NULL then.
+    field: Option<usize>,
+    test: ValueTest,
+}
+
+impl FieldTest {
+    #[inline]
+    fn passes(&self, row: &impl Row) -> bool {
+        self.test.passes(row, self.field)
+    }
 }
 
 /// A hop as the scanner is given it.
 pub struct HopToScan<'a> {
     pub hop: HopId,
-    pub child: &'a str,
-    pub filter: &'a [Condition],
+    pub child: Vec<&'a str>,
+    pub shape: KeyShape,
+    pub tests: &'a [ColumnTest],
     /// The keys, or `None` while they are not known.
     pub keys: Option<Arc<KeySet>>,
-    /// Slots that the hop's rows feed, by column name.
-    pub feeds: Vec<(SlotId, &'a str)>,
+    /// Slots that the hop's rows feed.
+    pub feeds: Vec<Feed<'a>>,
+    /// The slot among `feeds` that the hop's own keys come from, where it is one.
+    pub own_slot: Option<SlotId>,
+}
+
+/// What a scan is for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ScanFor {
+    /// Rows go to the directory of entities, too.
+    pub observed: bool,
+    /// Keys are fed as texts.
+    pub texts: bool,
 }
 
 impl Scanner {
@@ -79,7 +132,7 @@ impl Scanner {
         definition: &Table,
         head: &BlockHead,
         hops: Vec<HopToScan<'_>>,
-        observed: bool,
+        purpose: ScanFor,
     ) -> Result<Scanner, HeadError> {
         if let Some(column) = head
             .columns
@@ -97,35 +150,50 @@ impl Scanner {
             }
             found
         };
+        let feed = |feed: &Feed<'_>| {
+            let fields: Option<Vec<usize>> =
+                feed.columns.iter().map(|column| field(column)).collect();
+            // NULL feeds nothing.
+            Some(ScanFeed {
+                slot: feed.slot,
+                fields: fields?,
+                shape: feed.shape.clone(),
+            })
+        };
         let mut ready = Vec::new();
         let mut pending = Vec::new();
         for hop in hops {
-            let tests = hop.filter.iter().map(|condition| FieldTest {
-                field: optional(&condition.column),
-                test: condition.test.clone(),
+            let tests = hop.tests.iter().map(|test| FieldTest {
+                field: optional(&test.column),
+                test: test.test.clone(),
             });
             let conditions = tests.collect();
+            let child: Vec<Option<usize>> =
+                hop.child.iter().map(|column| optional(column)).collect();
             // NULL leads nowhere.
-            let Some(child) = optional(hop.child) else {
+            let Some(child) = child.into_iter().collect::<Option<Vec<usize>>>() else {
                 continue;
             };
+            let shape = hop.shape;
             match hop.keys {
-                None => pending.push(PendingHop { child, conditions }),
-                Some(keys) if keys.is_empty() => {}
-                Some(keys) => {
-                    let feeds = hop
-                        .feeds
-                        .iter()
-                        .filter_map(|(slot, column)| Some((*slot, field(column)?)))
-                        .collect();
-                    ready.push(ScanHop {
-                        hop: hop.hop,
+                None => {
+                    let own = |feed: &&Feed<'_>| Some(feed.slot) == hop.own_slot;
+                    pending.push(PendingHop {
                         child,
+                        shape,
                         conditions,
-                        keys,
-                        feeds,
+                        below: hop.feeds.iter().find(own).and_then(feed),
                     });
                 }
+                Some(keys) if keys.is_empty() => {}
+                Some(keys) => ready.push(ScanHop {
+                    hop: hop.hop,
+                    child,
+                    shape,
+                    conditions,
+                    keys,
+                    feeds: hop.feeds.iter().filter_map(feed).collect(),
+                }),
             }
         }
         let project: Vec<Option<usize>> = table
@@ -134,17 +202,27 @@ impl Scanner {
             .map(|column| field(&column.name))
             .collect();
         let fields = head.columns.len();
-        let key = table.key_name();
+        let key = table.key.iter().map(|at| {
+            let name = &table.layout[*at].name;
+            field(name).ok_or_else(|| HeadError::NoColumn(name.clone()))
+        });
+        let key: Vec<usize> = key.collect::<Result<_, _>>()?;
+        let id = match (table.integer_key(), key.as_slice()) {
+            (Some(_), [key]) => RowId::Integer(*key),
+            (_, []) => RowId::None,
+            (_, key) => RowId::Prefix(table.key_order.at(key), key.to_vec()),
+        };
         Ok(Scanner {
             form: head.form,
             fields,
             columns: head.columns.clone(),
             is_layout: project.iter().copied().eq((0..fields).map(Some)),
             project,
-            key: field(key).ok_or_else(|| HeadError::NoColumn(key.to_owned()))?,
+            id,
             ready,
             pending,
-            observed,
+            observed: purpose.observed,
+            feeds_texts: purpose.texts,
             unlinked,
         })
     }
@@ -172,6 +250,8 @@ impl Scanner {
         }
         scanned.fed.sort_unstable();
         scanned.fed.dedup();
+        scanned.fed_texts.sort_unstable();
+        scanned.fed_texts.dedup();
         scanned
     }
 
@@ -180,7 +260,7 @@ impl Scanner {
         let mut fields: Vec<Range<usize>> = Vec::with_capacity(self.fields);
         let mut rows = copy_text::CopyRows::new(bytes);
         while let Some(range) = rows.next_row(&mut fields) {
-            let row = CopyRow {
+            let row = CopyFields {
                 bytes,
                 fields: &fields,
             };
@@ -215,7 +295,7 @@ impl Scanner {
         }
     }
 
-    fn row(&self, row: &impl Row, block: &Block, at: usize, scanned: &mut Scanned) {
+    fn row(&self, row: &impl Row, block: &Block, at_row: usize, scanned: &mut Scanned) {
         scanned.rows += 1;
         let found_before = scanned.found.len();
         if row.len() != self.fields {
@@ -224,33 +304,40 @@ impl Scanner {
                 row.len(),
                 self.fields
             );
-            scanned.bad(block, at, reason);
+            scanned.bad(block, at_row, reason);
             return;
         }
+        let fed_before = (scanned.fed.len(), scanned.fed_texts.len());
         let mut kept = None;
         for hop in &self.ready {
-            if !hop.conditions.iter().all(|condition| row.passes(condition))
-                || row.is_null(hop.child)
-            {
+            if !hop.conditions.iter().all(|condition| condition.passes(row)) {
                 continue;
             }
-            let Some(key) = row.integer(hop.child) else {
-                scanned.found.truncate(found_before);
-                scanned.bad(block, at, self.no_integer(hop.child, "a key"));
-                return;
+            let key = match hop.shape.read(row, &hop.child) {
+                KeyRead::Is(key) => key,
+                KeyRead::Null => continue,
+                KeyRead::Wrong(at) => {
+                    scanned.take_back(found_before, fed_before);
+                    scanned.bad(block, at_row, self.no_key(&hop.shape, &hop.child, at));
+                    return;
+                }
             };
             if !hop.keys.contains(key) {
                 continue;
             }
-            let Some(id) = row.integer(self.key) else {
-                scanned.bad(block, at, self.no_integer(self.key, "the primary key"));
-                return;
+            let id = match self.id(row) {
+                Ok(id) => id,
+                Err(reason) => {
+                    scanned.take_back(found_before, fed_before);
+                    scanned.bad(block, at_row, reason);
+                    return;
+                }
             };
             let kept = *kept.get_or_insert_with(|| {
                 let from = scanned.kept.len();
                 self.copy(row, &mut scanned.kept);
                 scanned.ranges.push(from..scanned.kept.len());
-                scanned.starts.push(at);
+                scanned.starts.push(at_row);
                 scanned.ranges.len() - 1
             });
             scanned.found.push(FoundRow {
@@ -259,32 +346,53 @@ impl Scanner {
                 id,
                 row: kept,
             });
-            for (slot, field) in &hop.feeds {
-                match row.integer(*field) {
-                    Some(value) => scanned.fed.push((*slot, value)),
-                    None if row.is_null(*field) => {}
-                    None => {
-                        // A row is used by all hops or by none.
-                        scanned.found.truncate(found_before);
-                        scanned.bad(block, at, self.no_integer(*field, "a key"));
-                        return;
+            for feed in &hop.feeds {
+                if let Err(at) = self.feed(feed, row, scanned) {
+                    // A row is used by all hops or by none.
+                    scanned.take_back(found_before, fed_before);
+                    scanned.bad(block, at_row, self.no_key(&feed.shape, &feed.fields, at));
+                    return;
+                }
+            }
+        }
+        // Checked here, where the row's place is known.
+        let mut waits = false;
+        let mut wrong = None;
+        for hop in &self.pending {
+            if wrong.is_some() || waits && hop.below.is_none() {
+                continue;
+            }
+            if !hop.conditions.iter().all(|condition| condition.passes(row)) {
+                continue;
+            }
+            let key = match hop.shape.read(row, &hop.child) {
+                KeyRead::Is(key) => key,
+                KeyRead::Null => continue,
+                KeyRead::Wrong(at) => {
+                    wrong = Some(self.no_key(&hop.shape, &hop.child, at));
+                    continue;
+                }
+            };
+            waits = true;
+            if let Some(below) = &hop.below {
+                match below.shape.read(row, &below.fields) {
+                    KeyRead::Is(own) => scanned.below.push((below.slot, key, own)),
+                    KeyRead::Null => {}
+                    KeyRead::Wrong(at) => {
+                        wrong = Some(self.no_key(&below.shape, &below.fields, at));
                     }
                 }
             }
         }
-        let waits = |hop: &PendingHop| {
-            !row.is_null(hop.child) && hop.conditions.iter().all(|condition| row.passes(condition))
-        };
-        if let Some(hop) = self.pending.iter().find(|hop| waits(hop)) {
-            // Checked here, where the row's place is known.
-            if let Some(field) = [hop.child, self.key]
-                .into_iter()
-                .find(|field| row.integer(*field).is_none())
-            {
-                scanned.found.truncate(found_before);
-                scanned.bad(block, at, self.no_integer(field, "a key"));
-                return;
-            }
+        if waits && wrong.is_none() {
+            wrong = self.id(row).err();
+        }
+        if let Some(reason) = wrong {
+            scanned.take_back(found_before, fed_before);
+            scanned.bad(block, at_row, reason);
+            return;
+        }
+        if waits {
             if let Some(kept) = kept {
                 scanned.kept_and_staged.push((kept, scanned.staged.len()));
             }
@@ -294,15 +402,65 @@ impl Scanner {
         if self.observed {
             self.copy(row, &mut scanned.observed);
             scanned.observed.push(b'\n');
-            scanned.observed_positions.push(scanned.position(block, at));
+            scanned
+                .observed_positions
+                .push(scanned.position(block, at_row));
         }
     }
 
-    fn no_integer(&self, field: usize, what: &str) -> String {
-        format!(
-            "column {} is no integer, but it is {what}",
-            self.columns[field]
-        )
+    /// Feeds a slot with a row's key.
+    ///
+    /// # Errors
+    /// The position of the field that is no value of its type.
+    #[inline]
+    fn feed(&self, feed: &ScanFeed, row: &impl Row, scanned: &mut Scanned) -> Result<(), usize> {
+        if self.feeds_texts {
+            match feed.shape.read_key(row, &feed.fields) {
+                KeyRead::Is(key) => scanned.fed_texts.push((feed.slot, key)),
+                KeyRead::Null => {}
+                KeyRead::Wrong(at) => return Err(at),
+            }
+            return Ok(());
+        }
+        match feed.shape.read(row, &feed.fields) {
+            KeyRead::Is(key) => scanned.fed.push((feed.slot, key)),
+            KeyRead::Null => {}
+            KeyRead::Wrong(at) => return Err(at),
+        }
+        Ok(())
+    }
+
+    /// The number that a row is ordered by.
+    ///
+    /// # Errors
+    /// Why it has none.
+    #[inline]
+    fn id(&self, row: &impl Row) -> Result<i64, String> {
+        match &self.id {
+            RowId::Integer(key) => row.integer(*key).ok_or_else(|| {
+                format!(
+                    "column {} is no integer, but it is the primary key",
+                    self.columns[*key]
+                )
+            }),
+            RowId::Prefix(order, key) => order.prefix(row).ok_or_else(|| {
+                let names: Vec<&str> = key.iter().map(|at| self.columns[*at].as_str()).collect();
+                format!(
+                    "column {} is no value of its type, but it is the primary key",
+                    names.join(", ")
+                )
+            }),
+            RowId::None => Ok(0),
+        }
+    }
+
+    fn no_key(&self, shape: &KeyShape, fields: &[usize], at: usize) -> String {
+        let what = match shape.forms().get(at) {
+            Some(KeyForm::Integer) => "no integer",
+            Some(_) | None => "no value of its type",
+        };
+        let column = fields.get(at).map_or("?", |field| &self.columns[*field]);
+        format!("column {column} is {what}, but it is a key")
     }
 
     fn copy(&self, row: &impl Row, out: &mut Vec<u8>) {

@@ -3,9 +3,10 @@
 //! A kept row is stored once, as the bytes of its layout's columns in COPY text. Rows lie in segments
 //! of about a MiB. While all of them fit into the memory limit they stay in memory; beyond it the oldest segments
 //! are written to a temp file and read back when a batch needs rows of it. What always
-//! stays in memory is the index: 25 bytes for each row and hop.
+//! stays in memory is the index: for each row and hop 25 bytes if it is found by an integer, 33 if by any other key.
 
 mod entry;
+mod index;
 mod key_ranges;
 
 use std::collections::{HashMap, HashSet};
@@ -16,9 +17,10 @@ use std::path::Path;
 
 use foldhash::fast::FixedState;
 
+use super::keys::IndexKey;
 use super::plan::{HopId, IdVec};
 use crate::io_error;
-use key_ranges::KeyRanges;
+use index::Index;
 
 pub use entry::{Entry, RowAt};
 
@@ -26,9 +28,6 @@ pub use entry::{Entry, RowAt};
 const SEGMENT: usize = 1 << 20;
 /// A row's bytes stand behind their length.
 const LENGTH: usize = 4;
-
-/// Bytes of an index entry, for the account of memory.
-pub(crate) const ENTRY_SIZE: usize = size_of::<Entry>();
 
 enum Segment {
     Memory(Vec<u8>),
@@ -39,9 +38,7 @@ enum Segment {
 /// Kept rows and the index by hop.
 pub struct RowStore {
     segments: Vec<Segment>,
-    hops: IdVec<HopId, Vec<Entry>>,
-    /// Where the entries of a range of keys are, by hop.
-    ranges: IdVec<HopId, KeyRanges>,
+    hops: IdVec<HopId, Index>,
     /// Rows and index together stay below this many bytes of memory, as far as rows can be moved out.
     limit: usize,
     in_memory: usize,
@@ -53,13 +50,12 @@ pub struct RowStore {
 }
 
 impl RowStore {
-    /// An empty store for so many hops. `limit` is in bytes; the temp file is made when it is needed, without
+    /// An empty store for hops that find rows by integers, or by other keys. `limit` is in bytes; the temp file is made when it is needed, without
     /// a name, so that it is gone whatever happens to the program.
-    pub fn new(hops: usize, limit: usize, temp_dir: &Path) -> Self {
+    pub fn new(by_integers: impl IntoIterator<Item = bool>, limit: usize, temp_dir: &Path) -> Self {
         RowStore {
             segments: Vec::new(),
-            hops: (0..hops).map(|_| Vec::new()).collect(),
-            ranges: (0..hops).map(|_| KeyRanges::default()).collect(),
+            hops: by_integers.into_iter().map(Index::new).collect(),
             limit,
             in_memory: 0,
             moved_out: 0,
@@ -97,18 +93,13 @@ impl RowStore {
         Ok(at)
     }
 
-    /// Notes that a hop found a row.
-    pub fn enter(&mut self, hop: HopId, entry: Entry) {
-        let entries = &mut self.hops[hop];
-        if entries.len() == entries.capacity() {
-            // By a quarter rather than by doubling: a large index would else take twice its size.
-            entries.reserve_exact(entries.len() / 4 + 256);
-        }
-        entries.push(entry);
+    /// Notes that a hop found a row by this key.
+    pub fn enter(&mut self, hop: HopId, key: IndexKey, entry: Entry) {
+        self.hops[hop].push(key, entry);
     }
 
     fn index_size(&self) -> usize {
-        self.hops.iter().map(Vec::capacity).sum::<usize>() * ENTRY_SIZE
+        self.hops.iter().map(Index::capacity).sum()
     }
 
     /// Makes room for another segment: while rows and index would be over the limit, moves the oldest segment out.
@@ -141,35 +132,23 @@ impl RowStore {
     /// large index, this thread for the small one of a batch.
     pub fn sort(&mut self, pool: Option<&rayon::ThreadPool>) {
         use rayon::prelude::*;
-        let sort = |entries: &mut Vec<Entry>| {
-            entries.sort_unstable();
-            entries.shrink_to_fit();
-        };
         match pool {
             Some(pool) => {
                 let hops = self.hops.as_mut_slice();
-                pool.install(|| hops.par_iter_mut().for_each(sort));
+                pool.install(|| hops.par_iter_mut().for_each(Index::sort));
             }
-            None => self.hops.as_mut_slice().iter_mut().for_each(sort),
+            None => self.hops.as_mut_slice().iter_mut().for_each(Index::sort),
         }
-        self.ranges = self.hops.map(|entries| KeyRanges::new(entries));
     }
 
-    /// The rows that a hop found by this key, in order of their primary keys.
-    pub fn found(&self, hop: HopId, key: i64) -> &[Entry] {
-        let range = self.ranges[hop].of_key(key);
-        let entries = &self.hops[hop][range];
-        let from = entries.partition_point(|entry| entry.key < key);
-        let count = entries[from..]
-            .iter()
-            .take_while(|entry| entry.key == key)
-            .count();
-        &entries[from..from + count]
+    /// The rows that a hop found by this key, in order of their ids.
+    pub fn found(&self, hop: HopId, key: IndexKey) -> impl Iterator<Item = Entry> + '_ {
+        self.hops[hop].found(key)
     }
 
-    /// All rows that a hop found.
-    pub fn all(&self, hop: HopId) -> &[Entry] {
-        &self.hops[hop]
+    /// All rows that a hop found, with their keys.
+    pub fn all(&self, hop: HopId) -> impl Iterator<Item = (IndexKey, Entry)> + '_ {
+        self.hops[hop].all()
     }
 
     /// The bytes of a row that is in memory; `None` where it was moved out.
@@ -184,25 +163,56 @@ impl RowStore {
     }
 
     /// Makes rows that several hops found one row each, where each hop was asked for its rows anew. The rows must be in
-    /// memory. A hop finds a row once, and equal rows are found by the same hops; so a primary key that one hop found twice,
-    /// or that stands for different rows, is not the key of one row: then the answer is false.
-    pub fn unite(&mut self, hops: &[HopId]) -> bool {
+    /// memory. A hop finds a row once, and equal rows are found by the same hops. So if rows have keys (`have_keys`), an id that one
+    /// hop found twice, or that stands for different rows, is not the key of one row: then the answer is false. If they have
+    /// none, or none that is a number, rows are told apart by their bytes, and equal ones are as many as a hop found.
+    pub fn unite(&mut self, hops: &[HopId], have_keys: bool) -> bool {
+        match have_keys {
+            true => self.unite_by_key(hops),
+            false => {
+                self.unite_by_bytes(hops);
+                true
+            }
+        }
+    }
+
+    fn unite_by_key(&mut self, hops: &[HopId]) -> bool {
         let mut places: HashMap<i64, RowAt, FixedState> = HashMap::default();
         for hop in hops {
-            let mut entries = std::mem::take(&mut self.hops[*hop]);
+            let mut index = std::mem::take(&mut self.hops[*hop]);
             let mut of_hop: HashSet<i64, FixedState> = HashSet::default();
-            let united = entries.iter_mut().all(|entry| {
+            let united = index.entries_mut().all(|entry| {
                 let first = *places.entry(entry.id).or_insert(entry.at);
                 let same = first == entry.at || self.get(first) == self.get(entry.at);
                 entry.at = first;
                 of_hop.insert(entry.id) && same
             });
-            self.hops[*hop] = entries;
+            self.hops[*hop] = index;
             if !united {
                 return false;
             }
         }
         true
+    }
+
+    fn unite_by_bytes(&mut self, hops: &[HopId]) {
+        // The places of equal rows, as many as the hop found that found most of them.
+        let mut places: HashMap<Vec<u8>, Vec<RowAt>, FixedState> = HashMap::default();
+        for hop in hops {
+            let mut index = std::mem::take(&mut self.hops[*hop]);
+            let mut of_hop: HashMap<Vec<u8>, usize, FixedState> = HashMap::default();
+            for entry in index.entries_mut() {
+                let row = self.get(entry.at).unwrap_or_default().to_vec();
+                let number = of_hop.entry(row.clone()).or_insert(0);
+                let known = places.entry(row).or_default();
+                match known.get(*number) {
+                    Some(at) => entry.at = *at,
+                    None => known.push(entry.at),
+                }
+                *number += 1;
+            }
+            self.hops[*hop] = index;
+        }
     }
 
     /// Bytes of memory that rows and index take, as far as they are filled.
@@ -211,8 +221,8 @@ impl RowStore {
             Segment::Memory(bytes) => bytes.len(),
             Segment::File(_) => 0,
         };
-        let entries: usize = self.hops.iter().map(Vec::len).sum();
-        self.segments.iter().map(rows).sum::<usize>() + entries * ENTRY_SIZE
+        let index: usize = self.hops.iter().map(Index::filled).sum();
+        self.segments.iter().map(rows).sum::<usize>() + index
     }
 
     /// Bytes of rows that were moved to the temp file.
@@ -251,19 +261,14 @@ mod tests {
     }
 
     fn store_of(limit: usize, rows: usize) -> (RowStore, Vec<RowAt>) {
-        let mut store = RowStore::new(1, limit, &std::env::temp_dir());
+        let mut store = RowStore::new([true], limit, &std::env::temp_dir());
         let places = (0..rows)
             .map(|i| {
                 let row = format!("{i}\t{}", "x".repeat(i % 5000));
                 let at = store.push(row.as_bytes()).unwrap();
-                store.enter(
-                    hop(0),
-                    Entry {
-                        key: (i % 7) as i64,
-                        id: -(i as i64),
-                        at,
-                    },
-                );
+                let key = IndexKey::Integer((i % 7) as i64);
+                let id = -(i as i64);
+                store.enter(hop(0), key, Entry { id, at });
                 at
             })
             .collect();
@@ -289,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_row_larger_than_a_segment_is_kept() {
-        let mut store = RowStore::new(0, 1 << 30, &std::env::temp_dir());
+        let mut store = RowStore::new([], 1 << 30, &std::env::temp_dir());
         let row = vec![b'a'; 3 * SEGMENT];
         let at = store.push(&row).unwrap();
         assert_eq!(store.get(at), Some(row.as_slice()));
@@ -300,50 +305,53 @@ mod tests {
         let (mut store, _) = store_of(1 << 30, 100);
         store.sort(None);
         let ids: Vec<i64> = store
-            .found(hop(0), 3)
-            .iter()
+            .found(hop(0), IndexKey::Integer(3))
             .map(|entry| entry.id)
             .collect();
         let mut sorted = ids.clone();
         sorted.sort_unstable();
         assert_eq!(ids, sorted);
         assert_eq!(ids.len(), 14);
-        assert!(store.found(hop(0), 99).is_empty());
+        assert_eq!(store.found(hop(0), IndexKey::Integer(99)).count(), 0);
     }
 
     #[test]
     fn rows_of_several_hops_are_united_unless_a_key_stands_for_several() {
         // By hop: keys and bytes of the rows that it found.
-        let united = |hops: [&[(i64, &str)]; 2]| {
-            let mut store = RowStore::new(2, 1 << 20, &std::env::temp_dir());
+        let united = |have_keys: bool, hops: [&[(i64, &str)]; 2]| {
+            let mut store = RowStore::new([true, true], 1 << 20, &std::env::temp_dir());
             for (position, rows) in hops.into_iter().enumerate() {
                 for (id, row) in rows {
                     let at = store.push(row.as_bytes()).unwrap();
-                    store.enter(
-                        HopId::at(position),
-                        Entry {
-                            key: 1,
-                            id: *id,
-                            at,
-                        },
-                    );
+                    let entry = Entry { id: *id, at };
+                    store.enter(HopId::at(position), IndexKey::Integer(1), entry);
                 }
             }
-            let is_united = store.unite(&[hop(0), hop(1)]);
+            let is_united = store.unite(&[hop(0), hop(1)], have_keys);
             let mut places: Vec<RowAt> = (0..2)
                 .flat_map(|position| store.all(hop(position)))
-                .map(|it| it.at)
+                .map(|(_, it)| it.at)
                 .collect();
             places.sort();
             places.dedup();
             (is_united, places.len())
         };
         assert_eq!(
-            united([&[(1, "a"), (2, "b")], &[(2, "b"), (3, "c")]]),
+            united(true, [&[(1, "a"), (2, "b")], &[(2, "b"), (3, "c")]]),
             (true, 3)
         );
-        assert!(!united([&[(1, "a")], &[(1, "b")]]).0);
-        assert!(!united([&[(1, "a"), (1, "a")], &[]]).0);
+        assert!(!united(true, [&[(1, "a")], &[(1, "b")]]).0);
+        assert!(!united(true, [&[(1, "a"), (1, "a")], &[]]).0);
+        // Without keys equal rows are as many as one hop finds.
+        assert_eq!(
+            united(false, [&[(0, "a"), (0, "a")], &[(0, "a"), (0, "b")]]),
+            (true, 3)
+        );
+    }
+
+    /// A key of 128 bits for an integer, no two the same.
+    fn wide(key: i64) -> u128 {
+        u128::from(key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
     }
 
     #[test]
@@ -376,22 +384,28 @@ mod tests {
             &[1 << 40, (1 << 40) + 1, (1 << 41), (1 << 41) + 9],
         ];
         for keys in spread {
-            let mut store = RowStore::new(1, 1 << 20, &std::env::temp_dir());
+            let mut store = RowStore::new([true, false], 1 << 20, &std::env::temp_dir());
             for (id, key) in keys.iter().enumerate().rev() {
                 let at = store.push(b"row").unwrap();
-                let (key, id) = (*key, id as i64);
-                store.enter(hop(0), Entry { key, id, at });
+                let id = id as i64;
+                store.enter(hop(0), IndexKey::Integer(*key), Entry { id, at });
+                store.enter(hop(1), IndexKey::Wide(wide(*key)), Entry { id, at });
             }
             store.sort(None);
             let near = keys
                 .iter()
                 .flat_map(|key| [key.saturating_sub(1), *key, key.saturating_add(1)]);
             for key in near.chain([0, i64::MIN, i64::MAX]) {
-                let ids: Vec<i64> = store
-                    .found(hop(0), key)
-                    .iter()
-                    .map(|entry| entry.id)
-                    .collect();
+                let found = |position: usize, key: IndexKey| -> Vec<i64> {
+                    let entries = store.found(hop(position), key);
+                    entries.map(|entry| entry.id).collect()
+                };
+                let ids = found(0, IndexKey::Integer(key));
+                assert_eq!(
+                    found(1, IndexKey::Wide(wide(key))),
+                    ids,
+                    "{key} of {keys:?}"
+                );
                 let wanted = keys.iter().enumerate().filter(|(_, other)| **other == key);
                 let wanted: Vec<i64> = wanted.map(|(id, _)| id as i64).collect();
                 assert_eq!(ids, wanted, "{key} of {keys:?}");

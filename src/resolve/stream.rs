@@ -23,7 +23,7 @@ pub(super) fn resolve_stream(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
     let names = request.selection.tables(request.pipeline);
-    let wanted = move |table: &TableName| table.schema == "public" && names.contains(&table.name);
+    let wanted = move |table: &TableName| names.contains(table);
     let mut stream: Option<StreamState> = None;
     let read = drive_stream(source, wanted, &request.interrupted, |event| {
         take(&mut stream, event, request, observer)
@@ -45,6 +45,10 @@ pub(super) fn resolve_stream(
     let mut undefined = BTreeSet::new();
     if let Ok(resolved) = &mut finished {
         undefined = fail_undefined(resolved, request, &stream.holdings)?;
+        // Nothing else holds the plan any more: the rows have been found.
+        let plan = Arc::get_mut(&mut resolved.plan);
+        let plan = plan.ok_or(ResolveError::Broken("the plan is still being used"))?;
+        plan.take_late_keys(&stream.catalog);
     }
     let (resolved, cut_off) = match (finished, cut_off) {
         (Err(ResolveError::Entity(_)), Some(cut_off)) => return Err(cut_off.into()),

@@ -9,12 +9,11 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::{FixedState, RandomState};
 
-use super::entities::EntityInfo;
 use super::error::ResolveError;
 use super::interrupt::check_interrupted;
-use super::keys::parse_integer;
+use super::keys::{CopyFields, Key, KeyRead, KeyShape};
 use super::live::Live;
-use super::plan::{HopId, IdVec, Plan, SlotId, SlotSource, TableId};
+use super::plan::{HopId, IdVec, Plan, Slot, SlotId, SlotSource, TableId};
 use super::resolved::{Resolved, RowSource};
 use super::store::{RowAt, RowStore};
 use crate::snapshot::codec::copy_text;
@@ -34,12 +33,10 @@ pub fn walk(
     take: TakeRow<'_>,
 ) -> Result<(), ResolveError> {
     let plan = &*resolved.plan;
-    let entities = resolved.entities.iter().map(EntityInfo::integers);
-    let entities = entities.collect::<Result<Vec<(i64, i64)>, ResolveError>>()?;
     let mut walk = Walk {
         plan,
         interrupted,
-        keys: plan.slots.map(|source| first_keys(source, &entities)),
+        keys: plan.slots.map(|slot| first_keys(slot, resolved)),
         kept: HashSet::default(),
         asked: plan.tables.map(|_| HashMap::default()),
         take,
@@ -48,7 +45,7 @@ pub fn walk(
     while !open.is_empty() {
         // A hop's keys are known when all hops that feed its slot are done.
         let fed = |hop: &HopId| {
-            let sources = plan.slots[plan.hops[*hop].slot].hops();
+            let sources = plan.slots[plan.hops[*hop].slot].source.hops();
             !sources.iter().any(|source| open.contains(source))
         };
         let (ready, waiting): (Vec<HopId>, Vec<HopId>) = open.iter().partition(|hop| fed(hop));
@@ -64,12 +61,15 @@ pub fn walk(
 }
 
 /// The keys that a slot has before any row is found.
-fn first_keys(source: &SlotSource, entities: &[(i64, i64)]) -> Vec<i64> {
-    let entities = entities.iter().copied();
-    match source {
-        SlotSource::EntityKey => entities.map(|(id, _)| id).collect(),
-        SlotSource::EntityRoot => entities.map(|(_, root)| root).collect(),
-        SlotSource::Rows { .. } | SlotSource::Collected { .. } => Vec::new(),
+fn first_keys(slot: &Slot, resolved: &Resolved) -> Vec<Key> {
+    let entities = resolved.entities.iter();
+    match slot.source {
+        SlotSource::EntityKey => entities.map(|entity| Key::from(&entity.key)).collect(),
+        SlotSource::EntityRoot => entities.map(|entity| Key::from(&entity.root)).collect(),
+        SlotSource::Everything => vec![Key::Integer(0)],
+        SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -77,10 +77,10 @@ struct Walk<'a> {
     plan: &'a Plan,
     interrupted: &'a AtomicBool,
     /// By slot.
-    keys: IdVec<SlotId, Vec<i64>>,
+    keys: IdVec<SlotId, Vec<Key>>,
     /// Where the kept rows are that have been handed out.
     kept: HashSet<RowAt, FixedState>,
-    /// Rows of a server that have been handed out, by table: their primary keys and hashes.
+    /// Rows of a server that have been handed out, by table: their ids and hashes.
     asked: IdVec<TableId, HashMap<(i64, u64), Copies, RandomState>>,
     take: TakeRow<'a>,
 }
@@ -96,21 +96,38 @@ struct Copies {
 
 impl Walk<'_> {
     fn hop(&mut self, hop: HopId, rows: &RowSource) -> Result<(), ResolveError> {
-        let mut keys = self.keys[self.plan.hops[hop].slot].clone();
-        keys.sort_unstable();
-        keys.dedup();
-        match rows {
-            RowSource::Kept(store) => self.kept(hop, &keys, store),
-            RowSource::Live(live) => self.live(hop, &keys, live),
+        let slot = self.plan.hops[hop].slot;
+        let mut walked: HashSet<Key, FixedState> = HashSet::default();
+        // The rows of a tree lead to others of it.
+        loop {
+            let mut keys = self.keys[slot].clone();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.retain(|key| !walked.contains(key));
+            if keys.is_empty() {
+                return Ok(());
+            }
+            match rows {
+                RowSource::Kept(store) => self.kept(hop, &keys, store)?,
+                RowSource::Live(live) => self.live(hop, &keys, live)?,
+            }
+            if !matches!(self.plan.slots[slot].source, SlotSource::Tree { .. }) {
+                return Ok(());
+            }
+            walked.extend(keys);
         }
     }
 
-    fn kept(&mut self, hop: HopId, keys: &[i64], store: &RowStore) -> Result<(), ResolveError> {
+    fn kept(&mut self, hop: HopId, keys: &[Key], store: &RowStore) -> Result<(), ResolveError> {
         let feeds = self.feeds(hop);
         let mut moved = Vec::new();
         for key in keys {
             check_interrupted(self.interrupted)?;
-            for entry in store.found(hop, *key) {
+            let slot = &self.plan.slots[self.plan.hops[hop].slot];
+            let Some(key) = slot.shape.index(key) else {
+                continue;
+            };
+            for entry in store.found(hop, key) {
                 let row = match store.get(entry.at) {
                     Some(row) => row,
                     None => {
@@ -126,7 +143,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn live(&mut self, hop: HopId, keys: &[i64], live: &Live) -> Result<(), ResolveError> {
+    fn live(&mut self, hop: HopId, keys: &[Key], live: &Live) -> Result<(), ResolveError> {
         let feeds = self.feeds(hop);
         let table = self.plan.hops[hop].table;
         live.rows_of(hop, keys, self.interrupted, &mut |id, row| {
@@ -147,30 +164,41 @@ impl Walk<'_> {
         })
     }
 
-    /// The slots that rows of a hop feed, with the layout position that they take.
-    fn feeds(&self, hop: HopId) -> Vec<(SlotId, usize)> {
+    /// The slots that rows of a hop feed, with the layout positions that they take.
+    fn feeds(&self, hop: HopId) -> Vec<WalkFeed> {
         let table = &self.plan.tables[self.plan.hops[hop].table];
         let feeds = self.plan.feeds(hop).into_iter();
         feeds
-            .filter_map(|(slot, column)| Some((slot, table.column(column)?)))
+            .filter_map(|feed| {
+                let columns = feed.columns.iter().map(|column| table.column(column));
+                Some(WalkFeed {
+                    slot: feed.slot,
+                    columns: columns.collect::<Option<_>>()?,
+                    shape: feed.shape,
+                })
+            })
             .collect()
     }
 
     fn row(
         &mut self,
         hop: HopId,
-        feeds: &[(SlotId, usize)],
+        feeds: &[WalkFeed],
         is_new: bool,
         row: &[u8],
     ) -> Result<(), ResolveError> {
         let table = self.plan.hops[hop].table;
         let mut fields = Vec::new();
         copy_text::next_row(row, 0, &mut fields);
-        for (slot, position) in feeds {
-            let value = fields.get(*position).map(|range| &row[range.clone()]);
-            // What is neither NULL nor an integer fails the export's relation, here and there alike.
-            if let Some(key) = value.and_then(parse_integer) {
-                self.keys[*slot].push(key);
+        let fields = CopyFields {
+            bytes: row,
+            fields: &fields,
+        };
+        for feed in feeds {
+            match feed.shape.read_key(&fields, &feed.columns) {
+                KeyRead::Is(key) => self.keys[feed.slot].push(key),
+                // What is no value of its type fails the export's relation, here and there alike.
+                KeyRead::Null | KeyRead::Wrong(_) => {}
             }
         }
         match is_new {
@@ -178,4 +206,11 @@ impl Walk<'_> {
             false => Ok(()),
         }
     }
+}
+
+/// A slot that rows feed from these columns of their layout.
+struct WalkFeed {
+    slot: SlotId,
+    columns: Vec<usize>,
+    shape: KeyShape,
 }

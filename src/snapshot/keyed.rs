@@ -71,21 +71,52 @@ pub enum Fields<'a> {
     Maxima(Vec<&'a str>),
 }
 
-/// A condition on one column.
+/// A condition on a row.
 #[derive(Debug, Clone)]
 pub enum Predicate<'a> {
-    /// An integer column holds one of these keys.
-    AnyOf(&'a str, &'a [i64]),
-    /// The column's text form is one of these.
-    In(&'a str, Vec<&'a str>),
-    /// As `In`, without regard to the case of letters.
+    /// The column holds one of these integers.
+    AnyInteger(KeyColumn<'a>, &'a [i64]),
+    /// The columns hold one of these keys: a list of texts for each column, all of the same length.
+    AnyOf(Vec<KeyColumn<'a>>, Vec<Vec<String>>),
+    /// The column equals one of these, as values of its type; or it is NULL, if `null` says so.
+    In {
+        column: &'a str,
+        values: Vec<&'a str>,
+        null: bool,
+    },
+    /// The column equals none of these; and it is not NULL, if `null` says so.
+    NotIn {
+        column: &'a str,
+        values: Vec<&'a str>,
+        null: bool,
+    },
+    /// The column's text is one of these, without regard to the case of letters.
     InIgnoringCase(&'a str, Vec<&'a str>),
     /// A column of integer arrays holds one of these keys as an element.
     Holds(&'a str, &'a [i64]),
-    Null(&'a str),
-    NotNull(&'a str),
-    /// An integer greater than this.
-    Above(&'a str, i64),
-    /// An integer less than this.
-    Below(&'a str, i64),
+    /// Greater than this, as a value of the column's type.
+    Above(&'a str, &'a str),
+    /// Less than this, as a value of the column's type.
+    Below(&'a str, &'a str),
+    /// The column's text begins with this.
+    Prefix(&'a str, &'a str),
+}
+
+/// A column that holds a key, or a part of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyColumn<'a> {
+    pub name: &'a str,
+    pub compared: ComparedAs,
+}
+
+/// As values of which type a column is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparedAs {
+    /// Its own.
+    Own,
+    Text,
+    Character,
+    Numeric,
+    Double,
+    Timestamp,
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{Failure, Policy};
-use crate::pipeline::{Columns, Entity, EntityId, Form, Link, Node, Pipeline, Relation, Source};
+use crate::pipeline::{Columns, Entity, Form, Link, Node, Pick, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, Choice, Outcome, Plan, PlanError, Reading, Request, ResolveError, Resolved, Selection,
-    TableId, parse_integer, resolve, walk, without_data,
+    self, Choice, CopyFields, EntityInfo, IndexKey, KeyRead, KeyShape, Outcome, Plan, PlanError,
+    Reading, Request, ResolveError, Resolved, Selection, TableId, entity_index, resolve, walk,
+    without_data,
 };
 use crate::snapshot;
 use crate::snapshot::codec::copy_text;
@@ -92,8 +93,8 @@ pub(super) fn rows(
     }
     walked.map_err(failed)?;
     let entities = outcome.resolved.entities.iter();
-    let ids: Vec<EntityId> = entities.map(|entity| entity.id.clone()).collect();
-    writing.parents.check(&ids)?;
+    let ids = entities.map(|it| it.id.clone()).collect();
+    writing.parents.check(&outcome.resolved.entities)?;
     let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
     Ok(TakenTables {
         catalog: outcome.catalog,
@@ -181,6 +182,8 @@ fn complete(outcome: &Outcome) -> Result<(), String> {
             Ok(_) => Ok(()),
             Err(reason) => Err(reason.to_string()),
         },
+        // Schemas have none.
+        None if resolved.plan.entity_key.is_none() => Ok(()),
         None => Err("the entities' own rows cannot be found".to_owned()),
     }
 }
@@ -195,18 +198,21 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
             pipeline.name, entity.kind
         )));
     }
-    let link = |child: &str, parent: &str| Link {
-        child: child.to_owned(),
-        parent: parent.to_owned(),
+    if entity.schemas.is_some() {
+        return Ok(pipeline.clone());
+    }
+    let link = |parent: &str| Link {
+        child: entity.key.iter().cloned().collect(),
+        parent: vec![parent.to_owned()],
         filter: Vec::new(),
     };
     let mut above = None;
     for _ in 1..LEVELS {
         let Some(parent) = &entity.parent else { break };
-        let links = vec![link(&entity.key, parent)];
+        let links = vec![link(parent)];
         above = Some(entity_node(entity, "parent", links, above));
     }
-    let links = vec![link(&entity.key, "key"), link(&entity.key, "root")];
+    let links = vec![link("key"), link("root")];
     let mut pipeline = pipeline.clone();
     pipeline.relations.push(Relation {
         name: ENTITIES.to_owned(),
@@ -220,14 +226,17 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
 
 /// Rows of entities with their paths, and the node of their parents.
 fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Option<Node>) -> Node {
-    let node = |name: &str, table: &str, links: Vec<Link>, nested: Vec<Node>| Node {
+    let node = |name: &str, table: &TableName, links: Vec<Link>, nested: Vec<Node>| Node {
         name: name.to_owned(),
         ee: false,
-        table: table.to_owned(),
+        table: table.clone(),
         many: true,
         links,
-        through: None,
+        via: Vec::new(),
+        tree: None,
         order: Vec::new(),
+        pick: Pick::First,
+        renamed: BTreeMap::new(),
         columns: Columns::Only(Vec::new()),
         optional: Default::default(),
         computed: Vec::new(),
@@ -236,11 +245,11 @@ fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Option<Node
     };
     let paths = entity.paths.iter().map(|lookup| {
         let link = Link {
-            child: lookup.key.clone(),
-            parent: entity.key.clone(),
+            child: vec![lookup.key.clone()],
+            parent: entity.key.iter().cloned().collect(),
             filter: lookup.filter.clone(),
         };
-        node(&lookup.table, &lookup.table, vec![link], Vec::new())
+        node(&lookup.table.name, &lookup.table, vec![link], Vec::new())
     });
     let nested = paths.chain(above).collect();
     node(name, &entity.table, links, nested)
@@ -324,18 +333,21 @@ struct Parents {
     table: Option<TableId>,
     key: usize,
     parent: Option<usize>,
-    of: HashMap<i64, i64>,
+    /// How both compare.
+    shape: KeyShape,
+    of: HashMap<IndexKey, IndexKey>,
 }
 
 impl Parents {
     fn new(entity: &Entity, plan: &Plan) -> Parents {
-        let name = TableName::public(&entity.table);
-        let table = plan.table(&name);
+        let table = plan.table(&entity.table);
         let column = |column: &str| plan.tables[table?].column(column);
+        let key = plan.entity_key.as_ref();
         Parents {
             table,
-            key: column(&entity.key).unwrap_or_default(),
+            key: key.and_then(|key| column(&key.column)).unwrap_or_default(),
             parent: entity.parent.as_deref().and_then(column),
+            shape: KeyShape::new(key.map(|key| key.form)),
             of: HashMap::new(),
         }
     }
@@ -346,21 +358,26 @@ impl Parents {
         };
         let mut fields = Vec::new();
         copy_text::next_row(row, 0, &mut fields);
-        let integer = |position: usize| parse_integer(&row[fields.get(position)?.clone()]);
-        if let (Some(key), Some(parent)) = (integer(self.key), integer(parent)) {
+        let fields = CopyFields {
+            bytes: row,
+            fields: &fields,
+        };
+        let read = |column: usize| self.shape.read(&fields, &[column]);
+        if let (KeyRead::Is(key), KeyRead::Is(parent)) = (read(self.key), read(parent)) {
             self.of.insert(key, parent);
         }
     }
 
     /// Makes sure that no ancestor was too far up to be followed to.
-    fn check(&self, entities: &[EntityId]) -> Result<(), TakeError> {
+    fn check(&self, entities: &[EntityInfo]) -> Result<(), TakeError> {
         for entity in entities {
-            let (mut current, mut levels) = (entity.integer(), 0);
-            while let Some(parent) = current.and_then(|current| self.of.get(&current)) {
+            let (mut current, mut levels) = (entity_index(&self.shape, &entity.key), 0);
+            while let Some(parent) = current.and_then(|key| self.of.get(&key)) {
                 (current, levels) = (Some(*parent), levels + 1);
                 if levels >= LEVELS {
                     return Err(TakeError::Plan(format!(
-                        "{entity} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables"
+                        "{} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables",
+                        entity.full_path
                     )));
                 }
             }

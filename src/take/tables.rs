@@ -19,8 +19,7 @@ pub(super) struct TakenTables {
 
 /// The tables that a pipeline needs, whether a catalog has them or not.
 pub(super) fn wanted(pipeline: &Pipeline) -> BTreeSet<TableName> {
-    let names = Selection::default().tables(pipeline).into_iter();
-    names.map(TableName::public).collect()
+    Selection::default().tables(pipeline)
 }
 
 /// The tables that a pipeline needs and a catalog has.
@@ -75,7 +74,7 @@ pub(super) fn check_holdings(
     let failed = |reason: String| TakeError::Plan(format!("{}: {reason}", request.from.shown()));
     let is_needed = |name: &TableName| names.contains(name);
     if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
-        let undefined = PlanError::Undefined(table.name.clone());
+        let undefined = PlanError::Undefined(table.clone());
         return Err(failed(undefined.to_string()));
     }
     for missing in &holdings.without_data {

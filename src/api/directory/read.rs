@@ -38,14 +38,10 @@ pub(crate) enum DirectoryError {
     Plan(String),
     /// Addresses of the API name a group by its number or its path.
     #[error(
-        "cannot serve the {kind}s of {table}: their key {column} is no integer, and the addresses of the API hold \
+        "cannot serve the {kind}s of table {table}: their key is no integer, and the addresses of the API hold \
          numbers\n  export them with `relexport export`, or serve by a pipeline whose entity has a key of integers"
     )]
-    Key {
-        kind: String,
-        table: String,
-        column: String,
-    },
+    Key { kind: String, table: String },
     /// A list that lacks groups would be taken for a whole one.
     #[error("cannot list the groups: {0}")]
     Incomplete(String),
@@ -107,6 +103,7 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Directory, Direct
         Err(error) => tracing::warn!("reading the groups anew: {}", file_error(error)),
     }
     let (named, outcome) = find(source)?;
+    check_key(source, &outcome.resolved.plan)?;
     let instance = instance(source, named, &outcome)?;
     let ids = outcome.resolved.entities.iter().map(|group| &group.id);
     let ids = ids.map(|id| integer(source, id));
@@ -155,12 +152,24 @@ fn integers(source: &Source<'_>, ids: &[EntityId]) -> Result<Vec<i64>, Directory
 }
 
 fn integer(source: &Source<'_>, id: &EntityId) -> Result<i64, DirectoryError> {
+    id.integer().ok_or_else(|| no_integer(source))
+}
+
+fn no_integer(source: &Source<'_>) -> DirectoryError {
     let entity = &source.pipeline.entity;
-    id.integer().ok_or_else(|| DirectoryError::Key {
+    DirectoryError::Key {
         kind: entity.kind.clone(),
-        table: entity.table.clone(),
-        column: entity.key.clone(),
-    })
+        table: entity.table.to_string(),
+    }
+}
+
+/// Makes sure that keys are integers, even where there is no group.
+fn check_key(source: &Source<'_>, plan: &Plan) -> Result<(), DirectoryError> {
+    let key = plan.entity_key.as_ref();
+    match key.is_some_and(|key| key.sql_type.is_integer()) {
+        true => Ok(()),
+        false => Err(no_integer(source)),
+    }
 }
 
 /// Tells nobody.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, Rendered};
 use crate::output::{Done, FileId, SkippedRow};
+use crate::resolve::Key;
 
 /// The file that records are being added to. There is one at a time: batches come back in order.
 #[derive(Default)]
@@ -14,7 +15,7 @@ pub(super) struct OpenFile {
     /// What the manifest will say of the file.
     done: Done,
     /// Keys that its records refer to.
-    referred: BTreeSet<i64>,
+    referred: BTreeSet<(usize, Key)>,
 }
 
 impl OpenFile {
@@ -25,7 +26,7 @@ impl OpenFile {
         self.done
             .skipped
             .extend(rendered.skipped.iter().map(skipped_row));
-        self.referred.extend(&rendered.collected);
+        self.referred.extend(rendered.collected.iter().cloned());
     }
 }
 
@@ -94,16 +95,18 @@ impl Batches<'_> {
     }
 
     /// Notes the keys that a complete file's records refer to.
-    fn collect(&mut self, file: FileId, keys: impl IntoIterator<Item = i64>) {
-        let collected = self.collected.entry(file.entity).or_default();
-        collected.extend(keys);
+    fn collect(&mut self, file: FileId, keys: impl IntoIterator<Item = (usize, Key)>) {
+        for (relation, key) in keys {
+            let collected = self.collected.entry((file.entity, relation)).or_default();
+            collected.insert(key);
+        }
     }
 }
 
 fn skipped_row(bad: &BadValue) -> SkippedRow {
     SkippedRow {
         table: bad.table.clone(),
-        key: bad.key,
+        key: bad.key.clone(),
         column: bad.column.clone(),
         reason: bad.reason.clone(),
     }

@@ -32,8 +32,7 @@ impl Batches<'_> {
             relation,
             total,
             given: 0,
-            batch_size: (self.options.batched && planned.batched)
-                .then(|| self.options.batch_size.get() as usize),
+            batch_size: self.batch_size(relation),
             json: planned.form == Form::Object,
             refused: false,
             unread,
@@ -68,11 +67,10 @@ impl Batches<'_> {
     /// The object of a relation of maxima.
     pub(super) fn maxima(&mut self, store: &Arc<RowStore>) -> Result<(), BatchError> {
         let (file, relation) = (self.cut.file(), self.cut.relation);
-        let entity = &self.resolved.entities[self.cut.entity];
-        let (id, root) = entity.integers().map_err(BatchError::Resolve)?;
+        let entity = self.resolved.entities[self.cut.entity].clone();
         let (renderer, store) = (Arc::clone(&self.renderer), Arc::clone(store));
         self.give(file, true, 1, move || {
-            renderer.maxima(&store, relation, id, root)
+            renderer.maxima(&store, relation, &entity)
         })
     }
 

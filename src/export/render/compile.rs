@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::{ComputedValue, Instead, OrderBy, TemplatePart, ValueRule};
+use crate::pipeline::{ComputedValue, Instead, Pick, TemplatePart, ValueRule};
 use crate::resolve::{
-    HopId, Plan, PlanComputed, PlanError, PlanNested, PlanNode, PlanTable, ReachedFrom, TableId,
+    self, HopId, KeyShape, Plan, PlanComputed, PlanError, PlanNested, PlanNode, PlanTable,
+    ReachedFrom, RowOrder, Step, TableId, row_order,
 };
 
 use super::TreePlace;
@@ -15,33 +16,42 @@ pub(super) struct Node {
     pub(super) place: usize,
     pub(super) table: TableId,
     pub(super) many: bool,
-    /// Ways from the row above; none at the top level, where the plan says them.
-    pub(super) reach: Vec<Reach>,
-    /// The way from the rows of a join table, where `reach` leads to those.
-    pub(super) through: Option<Reach>,
-    pub(super) order: Vec<Order>,
+    /// The way from the row above: a step for each table between, and one to the node's own.
+    pub(super) steps: Vec<Vec<Reach>>,
+    /// A row may be come by in several ways.
+    pub(super) may_repeat: bool,
+    /// Rows below a row, of the same kind: the key that they stand under, and the way to them.
+    pub(super) tree: Option<(Vec<u8>, Reach)>,
+    pub(super) order: RowOrder,
+    pub(super) pick: Pick,
     pub(super) instead: Option<(usize, Instead)>,
     pub(super) fields: Vec<Field>,
     pub(super) nested: Vec<Nested>,
-    pub(super) collected: Vec<usize>,
 }
 
-/// A hop by a column of rows.
+/// A hop by columns of rows.
+#[derive(Clone)]
 pub(super) struct Reach {
-    /// Position in the layout of the rows' table.
-    pub(super) column: usize,
+    pub(super) from: From,
+    /// How what it is taken by becomes a key.
+    pub(super) shape: KeyShape,
     pub(super) hop: HopId,
+}
+
+/// What a hop is taken by.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum From {
+    EntityKey,
+    EntityRoot,
+    Everything,
+    Collected,
+    /// Positions in the layout of the rows' table.
+    Columns(Vec<usize>),
 }
 
 pub(super) enum Nested {
     Node { prefix: Vec<u8>, node: Box<Node> },
     Empty { prefix: Vec<u8> },
-}
-
-pub(super) struct Order {
-    pub(super) column: usize,
-    pub(super) integer: bool,
-    pub(super) nulls_last: bool,
 }
 
 /// A key of an object, and where its value comes from.
@@ -69,6 +79,8 @@ pub(super) enum Value {
         column: usize,
         codec: Codec,
     },
+    /// This JSON text.
+    Constant(Vec<u8>),
     Null,
 }
 
@@ -90,7 +102,7 @@ impl Compiler<'_> {
             .is_some_and(|columns| columns.contains(&column))
     }
 
-    fn codec(&self, table: &PlanTable, column: usize) -> Codec {
+    pub(super) fn codec(&self, table: &PlanTable, column: usize) -> Codec {
         Codec::in_form(&table.layout[column].sql_type, self.plan.values)
     }
 
@@ -114,7 +126,8 @@ impl Compiler<'_> {
         let mut fields = Vec::new();
         for (column, layout) in table.layout.iter().enumerate() {
             if node.columns.contains(&layout.name) && !self.is_absent(node.table, column) {
-                fields.push(self.field(table, &layout.name, column)?);
+                let name = node.renamed.get(&layout.name).unwrap_or(&layout.name);
+                fields.push(self.field(table, name, column)?);
             }
         }
         for computed in &node.computed {
@@ -132,15 +145,6 @@ impl Compiler<'_> {
                 },
             });
         }
-        let order = |by: &OrderBy| -> Result<Order, PlanError> {
-            let column = table.kept_column(&by.column)?;
-            let integer = table.layout[column].sql_type.is_integer();
-            Ok(Order {
-                column,
-                integer,
-                nulls_last: by.nulls_last,
-            })
-        };
         let instead = match (&node.instead, parent) {
             (Some(instead), Some((parent, _))) => Some((
                 self.plan.tables[parent].kept_column(&instead.column)?,
@@ -148,37 +152,71 @@ impl Compiler<'_> {
             )),
             (Some(_), None) | (None, _) => None,
         };
-        let mut reach = Vec::new();
-        for planned in &node.reach {
-            match (&planned.from, parent) {
-                (ReachedFrom::Column(column), Some((parent, _))) => reach.push(Reach {
-                    column: self.plan.tables[parent].kept_column(column)?,
-                    hop: planned.hop,
-                }),
-                // The top level.
-                (ReachedFrom::EntityKey | ReachedFrom::EntityRoot, _)
-                | (ReachedFrom::Column(_), None) => {}
-            }
-        }
-        let through = match &node.through {
-            Some(through) => Some(Reach {
-                column: self.plan.tables[through.join].kept_column(&through.to)?,
-                hop: through.hop,
-            }),
+        let steps = self.steps(&node.steps, parent.map(|(parent, _)| parent))?;
+        let tree = match &node.tree {
             None => None,
+            Some(tree) => {
+                let reach = Reach {
+                    from: self.columns(table, &tree.columns)?,
+                    shape: tree.shape.clone(),
+                    hop: tree.hop,
+                };
+                Some((prefix(&tree.name), reach))
+            }
         };
         Ok(Node {
             place,
             table: node.table,
             many: node.many,
-            reach,
-            through,
-            order: node.order.iter().map(order).collect::<Result<_, _>>()?,
+            may_repeat: node.may_repeat(),
+            steps,
+            tree,
+            order: row_order(table, &node.order)?,
+            pick: node.pick,
             instead,
             fields,
             nested,
-            collected: table.collected.clone(),
         })
+    }
+
+    /// Steps, from rows of the table `above` if there is one.
+    pub(super) fn steps(
+        &self,
+        steps: &[Step],
+        mut above: Option<TableId>,
+    ) -> Result<Vec<Vec<Reach>>, PlanError> {
+        let mut compiled = Vec::new();
+        for step in steps {
+            let reach = step.reach.iter();
+            let reach = reach.map(|reach| self.reach(reach, above));
+            compiled.push(reach.collect::<Result<_, _>>()?);
+            above = Some(step.table);
+        }
+        Ok(compiled)
+    }
+
+    fn reach(&self, reach: &resolve::Reach, above: Option<TableId>) -> Result<Reach, PlanError> {
+        let from = match (&reach.from, above) {
+            (ReachedFrom::EntityKey, _) => From::EntityKey,
+            (ReachedFrom::EntityRoot, _) => From::EntityRoot,
+            (ReachedFrom::Everything, _) => From::Everything,
+            (ReachedFrom::Collected, _) => From::Collected,
+            (ReachedFrom::Columns(columns), Some(above)) => {
+                self.columns(&self.plan.tables[above], columns)?
+            }
+            // There is no row above a top-level one.
+            (ReachedFrom::Columns(_), None) => From::Columns(Vec::new()),
+        };
+        Ok(Reach {
+            from,
+            shape: reach.shape.clone(),
+            hop: reach.hop,
+        })
+    }
+
+    fn columns(&self, table: &PlanTable, columns: &[String]) -> Result<From, PlanError> {
+        let columns = columns.iter().map(|column| table.kept_column(column));
+        Ok(From::Columns(columns.collect::<Result<_, _>>()?))
     }
 
     /// A column as a key, by the rules of its table.
@@ -228,23 +266,23 @@ impl Compiler<'_> {
         };
         let computed = match computed {
             PlanComputed::Null { name } => return Ok(Some(field(name, Value::Null))),
+            PlanComputed::Constant { name, json } => {
+                let json = json.clone().into_bytes();
+                return Ok(Some(field(name, Value::Constant(json))));
+            }
             PlanComputed::Lookup {
                 name,
-                parent,
-                hop,
+                reach,
                 column,
             } => {
-                let other = self.plan.hops[*hop].table;
+                let other = self.plan.hops[reach.hop].table;
                 let looked_up = &self.plan.tables[other];
                 let column = looked_up.kept_column(column)?;
                 if self.is_absent(other, column) {
                     return Ok(Some(field(name, Value::Null)));
                 }
                 let value = Value::Lookup {
-                    reach: Reach {
-                        column: table.kept_column(parent)?,
-                        hop: *hop,
-                    },
+                    reach: self.reach(reach, Some(node.table))?,
                     column,
                     codec: self.codec(looked_up, column),
                 };
@@ -252,10 +290,16 @@ impl Compiler<'_> {
             }
             PlanComputed::OwnColumns(computed) => computed,
         };
-        let (ComputedValue::Column(source)
-        | ComputedValue::Names { column: source, .. }
-        | ComputedValue::TextColor { column: source }
-        | ComputedValue::Lookup { column: source, .. }) = &computed.value;
+        let source = match &computed.value {
+            ComputedValue::Column(source)
+            | ComputedValue::Names { column: source, .. }
+            | ComputedValue::TextColor { column: source }
+            | ComputedValue::Lookup { column: source, .. } => source,
+            ComputedValue::Constant(json) => {
+                let json = json.clone().into_bytes();
+                return Ok(Some(field(&computed.name, Value::Constant(json))));
+            }
+        };
         let Some(column) = table
             .column(source)
             .filter(|column| !self.is_absent(node.table, *column))
@@ -280,9 +324,9 @@ impl Compiler<'_> {
                     value: Value::TextColor { default },
                 }
             }
-            ComputedValue::Column(_) | ComputedValue::Lookup { .. } => {
-                self.field(table, &computed.name, column)?
-            }
+            ComputedValue::Column(_)
+            | ComputedValue::Lookup { .. }
+            | ComputedValue::Constant(_) => self.field(table, &computed.name, column)?,
         };
         Ok(Some(field))
     }

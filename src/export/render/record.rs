@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::ops::Range;
 
-use crate::resolve::{Entry, RowAt, parse_integer};
+use crate::pipeline::Pick;
+use crate::resolve::{CopyFields, Entry, KeyRead, RowAt, WholeRow, parse_integer};
 use crate::snapshot::codec::copy_text;
 
-use super::compile::{Field, Nested, Node, Order, TemplateField, Value};
-use super::{BadValue, Rendered, Renderer, Resident, by_id, nth_field};
+use super::compile::{Field, From, Nested, Node, Reach, TemplateField, Value};
+use super::sorting::{by_key, key_of, same_key};
+use super::{BadValue, Rendered, Renderer, Resident};
 use crate::export::values::{self, ValueError};
 
 /// The rendering of one batch.
@@ -18,7 +20,12 @@ pub(super) struct Job<'a> {
     pub(super) rendered: &'a mut Rendered,
     /// Field lists of rows further up that are free again.
     pub(super) scratch: Vec<Vec<Range<usize>>>,
+    /// The rows of a tree that stand above the current one.
+    pub(super) above: Vec<RowAt>,
 }
+
+/// Rows of a tree that may stand in one another. Nothing that reads JSON goes deeper.
+const MOST_LEVELS: usize = 1000;
 
 impl<'a> Job<'a> {
     /// Renders a row as an object. False where it cannot be rendered and is left out.
@@ -46,33 +53,35 @@ impl<'a> Job<'a> {
 
     fn object(&mut self, node: &'a Node, entry: Entry) -> Result<(), BadValue> {
         let table = &self.renderer.plan.tables[node.table];
+        let row = self.resident.row(entry.at).ok_or_else(|| BadValue {
+            table: table.name.to_string(),
+            key: None,
+            column: None,
+            reason: "the row was not read back from the temp file".to_owned(),
+        })?;
         let bad = |column: &str, reason: String| BadValue {
             table: table.name.to_string(),
-            key: Some(entry.id),
+            key: key_of(table, &WholeRow(row)),
             column: Some(column.to_owned()),
             reason,
         };
-        let row = self.resident.row(entry.at).ok_or_else(|| {
-            bad(
-                "(all)",
-                "the row was not read back from the temp file".to_owned(),
-            )
-        })?;
         let mut fields = self.scratch.pop().unwrap_or_default();
         copy_text::next_row(row, 0, &mut fields);
-        let row = RowFields {
+        let row = CopyFields {
             bytes: row,
             fields: &fields,
         };
-        for column in &node.collected {
-            match parse_integer(row.field(*column)) {
-                Some(id) => self.rendered.collected.push(id),
-                None if values::is_null(row.field(*column)) => {}
-                None => {
-                    return Err(bad(
-                        &table.layout[*column].name,
-                        "the value is no integer".to_owned(),
-                    ));
+        for collected in &table.collected {
+            match collected.shape.read_key(&row, &[collected.column]) {
+                KeyRead::Is(key) => self.rendered.collected.push((collected.relation, key)),
+                KeyRead::Null => {}
+                KeyRead::Wrong(_) => {
+                    let column = &table.layout[collected.column];
+                    let what = match column.sql_type.is_integer() {
+                        true => "integer",
+                        false => "value of its type",
+                    };
+                    return Err(bad(&column.name, format!("the value is no {what}")));
                 }
             }
         }
@@ -91,6 +100,23 @@ impl<'a> Job<'a> {
                     .map_or("?", |column| column.name.as_str());
                 return Err(bad(column, reason));
             }
+        }
+        if let Some((prefix, reach)) = &node.tree {
+            if !std::mem::take(&mut first) {
+                self.rendered.content.push(b',');
+            }
+            self.rendered.content.extend_from_slice(prefix);
+            if self.above.contains(&entry.at) || self.above.len() >= MOST_LEVELS {
+                let reason = match self.above.contains(&entry.at) {
+                    true => "rows refer to one another in a circle".to_owned(),
+                    false => format!("rows stand in one another more than {MOST_LEVELS} deep"),
+                };
+                return Err(bad(&table.key_name(), reason));
+            }
+            self.above.push(entry.at);
+            let written = self.below(node, reach, &row);
+            self.above.pop();
+            written?;
         }
         for nested in &node.nested {
             let mark = self.rendered.content.len();
@@ -119,8 +145,20 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Renders the rows below a row of a tree.
+    fn below(
+        &mut self,
+        node: &'a Node,
+        reach: &'a Reach,
+        row: &CopyFields<'_>,
+    ) -> Result<(), BadValue> {
+        let mut entries = self.reached(reach, row);
+        self.sort(node, &mut entries, false);
+        self.array(node, entries)
+    }
+
     /// Renders the rows below a row. False where a single one is not there.
-    fn nested(&mut self, node: &'a Node, parent: &RowFields<'_>) -> Result<bool, BadValue> {
+    fn nested(&mut self, node: &'a Node, parent: &CopyFields<'_>) -> Result<bool, BadValue> {
         if let Some((column, instead)) = &node.instead {
             let constant =
                 parse_integer(parent.field(*column)).and_then(|value| instead.objects.get(&value));
@@ -129,16 +167,29 @@ impl<'a> Job<'a> {
                 return Ok(true);
             }
         }
-        let entries = self.gather(node, parent);
-        if !node.many {
-            return match entries.split_first() {
-                Some((entry, others)) if others.iter().any(|other| other.id == entry.id) => {
-                    self.two_of_one_key(node)
+        let mut entries = self.gather(node, parent);
+        // What stands above in the tree of another node is no circle of this one.
+        let above = std::mem::take(&mut self.above);
+        let wrote = match node.many {
+            true => self.array(node, entries).map(|()| true),
+            false => {
+                if node.pick == Pick::Last {
+                    entries.reverse();
                 }
-                Some((entry, _)) => self.row(node, *entry),
-                None => Ok(false),
-            };
-        }
+                match entries.split_first() {
+                    Some((entry, others)) if self.has_twin(node, entry, others) => {
+                        self.two_of_one_key(node)
+                    }
+                    Some((entry, _)) => self.row(node, *entry),
+                    None => Ok(false),
+                }
+            }
+        };
+        self.above = above;
+        wrote
+    }
+
+    fn array(&mut self, node: &'a Node, entries: Vec<Entry>) -> Result<(), BadValue> {
         self.rendered.content.push(b'[');
         let mut first = true;
         for entry in entries {
@@ -153,7 +204,16 @@ impl<'a> Job<'a> {
             }
         }
         self.rendered.content.push(b']');
-        Ok(true)
+        Ok(())
+    }
+
+    /// True if another row has the primary key of this one.
+    fn has_twin(&self, node: &Node, entry: &Entry, others: &[Entry]) -> bool {
+        let table = &self.renderer.plan.tables[node.table];
+        let row = |at: RowAt| self.resident.row(at).unwrap_or_default();
+        others
+            .iter()
+            .any(|other| same_key(table, entry, other, &row))
     }
 
     /// The one row below a row is two with the same primary key: nobody knows which is the right one.
@@ -163,8 +223,8 @@ impl<'a> Job<'a> {
         let bad = BadValue {
             table: table.name.to_string(),
             key: None,
-            column: Some(key.to_owned()),
             reason: format!("two rows have the same {key}, but one is nested"),
+            column: Some(key),
         };
         if !self.renderer.keep_going {
             return Err(bad);
@@ -173,56 +233,47 @@ impl<'a> Job<'a> {
         Ok(false)
     }
 
+    /// The rows that a hop comes to from a row.
+    fn reached(&self, reach: &Reach, row: &CopyFields<'_>) -> Vec<Entry> {
+        let From::Columns(columns) = &reach.from else {
+            return Vec::new();
+        };
+        match reach.shape.read(row, columns) {
+            KeyRead::Is(key) => self.resident.found(reach.hop, key).collect(),
+            KeyRead::Null | KeyRead::Wrong(_) => Vec::new(),
+        }
+    }
+
     /// The rows of a node that belong to the row above, in order.
-    fn gather(&self, node: &Node, parent: &RowFields<'_>) -> Vec<Entry> {
+    fn gather(&self, node: &Node, parent: &CopyFields<'_>) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for reach in &node.reach {
-            if let Some(key) = parse_integer(parent.field(reach.column)) {
-                entries.extend_from_slice(self.resident.found(reach.hop, key));
-            }
+        let Some((first, others)) = node.steps.split_first() else {
+            return entries;
+        };
+        for reach in first {
+            entries.extend(self.reached(reach, parent));
         }
-        if let Some(through) = &node.through {
-            entries = self.resident.reached(through, &entries);
+        for step in others {
+            entries = self.resident.reached(step, &entries);
         }
-        let Ok(()) = by_id(
-            &mut entries,
-            node.reach.len() > 1 || node.through.is_some(),
-            |at| Ok::<_, Infallible>(self.resident.row(at).unwrap_or_default()),
-        );
-        if !node.order.is_empty() && entries.len() > 1 {
-            // Stable, so that rows that are equal by the order stay in order of their primary keys.
-            entries.sort_by_cached_key(|entry| self.order_keys(node, entry.at));
-        }
+        self.sort(node, &mut entries, node.may_repeat);
         entries
     }
 
-    fn order_keys(&self, node: &Node, at: RowAt) -> Vec<OrderKey> {
-        let row = self.resident.row(at).unwrap_or_default();
-        let key = |order: &Order| {
-            let field = nth_field(row, order.column);
-            if values::is_null(field) {
-                return if order.nulls_last {
-                    OrderKey::NullLast
-                } else {
-                    OrderKey::NullFirst
-                };
-            }
-            match parse_integer(field).filter(|_| order.integer) {
-                Some(value) => OrderKey::Integer(value),
-                None => {
-                    // Text with a broken escape fails when it is rendered; here it only needs some place.
-                    OrderKey::Text(
-                        values::decode_copy(field)
-                            .map(Cow::into_owned)
-                            .unwrap_or_default(),
-                    )
-                }
-            }
-        };
-        node.order.iter().map(key).collect()
+    /// Puts rows of a node in order.
+    fn sort(&self, node: &Node, entries: &mut Vec<Entry>, may_repeat: bool) {
+        let table = &self.renderer.plan.tables[node.table];
+        let row = |at: RowAt| self.resident.row(at).unwrap_or_default();
+        let Ok(()) = by_key(table, entries, may_repeat, |at| {
+            Ok::<_, Infallible>(row(at))
+        });
+        if !node.order.is_empty() && entries.len() > 1 {
+            // Stable, so that rows that are equal by the order stay in order of their primary keys.
+            entries.sort_by_cached_key(|entry| node.order.bytes(&WholeRow(row(entry.at))));
+        }
     }
 
-    fn value(&mut self, field: &'a Field, row: &RowFields<'_>) -> Result<(), String> {
+    fn value(&mut self, field: &'a Field, row: &CopyFields<'_>) -> Result<(), String> {
         let raw = row.field(field.column);
         let said = |error: ValueError| error.to_string();
         let out = &mut self.rendered.content;
@@ -274,54 +325,37 @@ impl<'a> Job<'a> {
                 column,
                 codec,
             } => {
-                let key = parse_integer(row.field(reach.column));
-                let found = key.map_or(&[][..], |key| self.resident.found(reach.hop, key));
-                if let [first, second, ..] = found
-                    && first.id == second.id
+                let mut found = self.reached(reach, row);
+                let hop = &self.renderer.plan.hops[reach.hop];
+                let table = &self.renderer.plan.tables[hop.table];
+                let bytes = |at: RowAt| self.resident.row(at).unwrap_or_default();
+                let Ok(()) = by_key(table, &mut found, false, |at| {
+                    Ok::<_, Infallible>(bytes(at))
+                });
+                if let [first, second, ..] = found.as_slice()
+                    && same_key(table, first, second, &bytes)
                 {
-                    let hop = &self.renderer.plan.hops[reach.hop];
-                    let table = &self.renderer.plan.tables[hop.table];
-                    let key = table.key_name();
-                    let name = &table.name;
+                    let (key, name) = (table.key_name(), &table.name);
                     return Err(format!("two rows of table {name} have the same {key}"));
                 }
+                let out = &mut self.rendered.content;
                 match found.first().and_then(|entry| self.resident.row(entry.at)) {
                     None => out.extend_from_slice(b"null"),
                     Some(other) => {
-                        let value = nth_field(other, *column);
+                        let value = WholeRow(other).field(*column);
                         values::write(codec, value, out).map_err(said)?;
                     }
                 }
+                Ok(())
+            }
+            Value::Constant(json) => {
+                out.extend_from_slice(json);
                 Ok(())
             }
             Value::Null => {
                 out.extend_from_slice(b"null");
                 Ok(())
             }
-        }
-    }
-}
-
-/// How rows compare: NULLs first or last, integers by value, everything else by bytes.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum OrderKey {
-    NullFirst,
-    Integer(i64),
-    Text(Vec<u8>),
-    NullLast,
-}
-
-/// A row of a layout, split.
-struct RowFields<'a> {
-    bytes: &'a [u8],
-    fields: &'a [Range<usize>],
-}
-
-impl RowFields<'_> {
-    fn field(&self, column: usize) -> &[u8] {
-        match self.fields.get(column) {
-            Some(range) => &self.bytes[range.clone()],
-            None => b"\\N",
         }
     }
 }

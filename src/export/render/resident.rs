@@ -4,16 +4,40 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::resolve::{Entry, HopId, RowAt, RowStore, parse_integer};
+use crate::resolve::{Entry, HopId, IndexKey, Key, KeyRead, RowAt, RowStore, WholeRow};
 
-use super::compile::{Nested, Node, Reach, Value};
-use super::{Renderer, nth_field};
+use super::Renderer;
+use super::compile::{From, Nested, Node, Reach, Value};
 
 /// A store, and rows of it that were moved out of memory, read back for one batch.
 pub struct Resident {
     store: Arc<RowStore>,
     rows: HashMap<RowAt, Range<usize>>,
     bytes: Vec<u8>,
+}
+
+/// What top-level rows are found by.
+#[derive(Clone, Copy)]
+pub(super) enum Top<'a> {
+    Entity { key: &'a Key, root: &'a Key },
+    Collected(&'a [Key]),
+}
+
+impl Top<'_> {
+    /// The keys by which a reach of the first step is taken.
+    fn keys(&self, reach: &Reach) -> Vec<IndexKey> {
+        let keys = match (self, &reach.from) {
+            (_, From::Everything) => return vec![IndexKey::Integer(0)],
+            (Top::Entity { key, .. }, From::EntityKey) => std::slice::from_ref(*key),
+            (Top::Entity { root, .. }, From::EntityRoot) => std::slice::from_ref(*root),
+            (Top::Collected(keys), From::Collected) => keys,
+            // There is no row above a top-level one, and a relation is of one kind.
+            (Top::Entity { .. }, From::Collected | From::Columns(_))
+            | (Top::Collected(_), From::EntityKey | From::EntityRoot | From::Columns(_)) => &[],
+        };
+        let keys = keys.iter();
+        keys.filter_map(|key| reach.shape.index(key)).collect()
+    }
 }
 
 impl Resident {
@@ -34,20 +58,56 @@ impl Resident {
     }
 
     /// The rows that a hop found by this key.
-    pub(super) fn found(&self, hop: HopId, key: i64) -> &[Entry] {
+    pub(super) fn found(&self, hop: HopId, key: IndexKey) -> impl Iterator<Item = Entry> + '_ {
         self.store.found(hop, key)
     }
 
-    /// The rows that a hop found by a column of these rows.
-    pub(super) fn reached(&self, reach: &Reach, rows: &[Entry]) -> Vec<Entry> {
-        let mut found = Vec::new();
-        for entry in rows {
-            let row = self.row(entry.at).unwrap_or_default();
-            if let Some(key) = parse_integer(nth_field(row, reach.column)) {
-                found.extend_from_slice(self.found(reach.hop, key));
+    /// The top-level rows at the end of these steps, in no order, and maybe several times.
+    ///
+    /// # Errors
+    /// Where rows of a table between were moved out of memory and cannot be read back.
+    pub(super) fn top(
+        &mut self,
+        steps: &[Vec<Reach>],
+        top: Top<'_>,
+    ) -> std::io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let Some((first, others)) = steps.split_first() else {
+            return Ok(entries);
+        };
+        for reach in first {
+            for key in top.keys(reach) {
+                entries.extend(self.found(reach.hop, key));
             }
         }
+        for step in others {
+            self.load(&entries)?;
+            entries = self.reached(step, &entries);
+        }
+        Ok(entries)
+    }
+
+    /// The rows that a step comes to from these rows.
+    pub(super) fn reached(&self, step: &[Reach], rows: &[Entry]) -> Vec<Entry> {
+        let mut found = Vec::new();
+        for reach in step {
+            self.reach(reach, rows, &mut found);
+        }
         found
+    }
+
+    fn reach(&self, reach: &Reach, rows: &[Entry], found: &mut Vec<Entry>) {
+        let From::Columns(columns) = &reach.from else {
+            return;
+        };
+        for entry in rows {
+            let row = WholeRow(self.row(entry.at).unwrap_or_default());
+            match reach.shape.read(&row, columns) {
+                KeyRead::Is(key) => found.extend(self.found(reach.hop, key)),
+                // What is no value of its type fails when it is rendered.
+                KeyRead::Null | KeyRead::Wrong(_) => {}
+            }
+        }
     }
 
     /// Reads back those of the rows that were moved out of memory, in the order of the temp file.
@@ -69,11 +129,32 @@ impl Resident {
         Ok(())
     }
 
+    /// The rows below these in a tree, at any depth, and these themselves, each once.
+    fn with_below(&mut self, node: &Node, mut entries: Vec<Entry>) -> std::io::Result<Vec<Entry>> {
+        once(&mut entries);
+        let Some((_, reach)) = &node.tree else {
+            return Ok(entries);
+        };
+        let mut seen: std::collections::HashSet<RowAt> =
+            entries.iter().map(|entry| entry.at).collect();
+        let mut level = entries.clone();
+        while !level.is_empty() {
+            self.load(&level)?;
+            let mut below = Vec::new();
+            self.reach(reach, &level, &mut below);
+            below.retain(|entry| seen.insert(entry.at));
+            entries.extend_from_slice(&below);
+            level = below;
+        }
+        Ok(entries)
+    }
+
     fn load_level(&mut self, node: &Node, entries: &[Entry]) -> std::io::Result<()> {
-        self.load(entries)?;
+        let entries = self.with_below(node, entries.to_vec())?;
+        self.load(&entries)?;
         for field in &node.fields {
             if let Value::Lookup { reach, .. } = &field.value {
-                let found = self.reached(reach, entries);
+                let found = self.reached(std::slice::from_ref(reach), &entries);
                 self.load(&found)?;
             }
         }
@@ -81,20 +162,22 @@ impl Resident {
             let Nested::Node { node: child, .. } = nested else {
                 continue;
             };
-            let mut found = Vec::new();
-            for reach in &child.reach {
-                found.extend(self.reached(reach, entries));
-            }
-            if let Some(through) = &child.through {
+            let mut found = entries.clone();
+            for step in &child.steps {
                 self.load(&found)?;
-                found = self.reached(through, &found);
+                found = self.reached(step, &found);
+                once(&mut found);
             }
-            found.sort_unstable();
-            found.dedup();
             self.load_level(child, &found)?;
         }
         Ok(())
     }
+}
+
+/// Each row once.
+fn once(entries: &mut Vec<Entry>) {
+    entries.sort_unstable();
+    entries.dedup();
 }
 
 impl Renderer {

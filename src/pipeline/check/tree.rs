@@ -1,122 +1,82 @@
 //! The relation tree against a catalog.
 
+use std::collections::BTreeSet;
+
+use super::links::Above;
 use super::{Checker, Need, Severity};
+use crate::key::KeyForm;
 use crate::pipeline::model::*;
 use crate::snapshot::Table;
 
 impl<'a> Checker<'a> {
-    pub(super) fn relation(&mut self, relation: &Relation) {
+    pub(super) fn relation(&mut self, relation: &'a Relation) {
         let place = format!("relations > {}", relation.name);
         match &relation.source {
-            Source::Rows(node) => self.node(&place, node, None),
-            Source::Collected(collected) => self.collected(&place, collected),
+            Source::Rows(node) => self.node(&place, node, Above::Entity),
+            Source::Collected(collected) => {
+                self.node(&place, &collected.node, Above::Collected(collected))
+            }
             Source::Maxima(maxima) => {
                 for maximum in maxima {
-                    let place = format!("{place} > {}", maximum.name);
-                    let Some(table) = self.table(&maximum.table) else {
-                        let message = format!(
-                            "the snapshot has no table {}: the key is left out",
-                            maximum.table
-                        );
-                        self.report(Severity::Note, &place, message);
-                        continue;
-                    };
-                    self.link(&place, &maximum.link, table, None);
-                    self.needed(
-                        &place,
-                        table,
-                        &maximum.column,
-                        Need::Integer,
-                        "the largest value",
-                    );
+                    self.maximum(&format!("{place} > {}", maximum.name), maximum);
                 }
             }
         }
     }
 
-    fn collected(&mut self, place: &str, collected: &Collected) {
-        self.node(place, &collected.node, None);
-        for name in self.pipeline.written_tables() {
-            if collected.except_tables.iter().any(|except| except == name) {
-                continue;
-            }
-            let Some(table) = self.table(name) else {
-                continue;
-            };
-            for column in &collected.columns {
-                if let Some((_, found)) = table.column(column)
-                    && !found.sql_type.is_integer()
-                {
-                    let message = format!(
-                        "column {column} of table {name} is no integer: its values are not collected"
-                    );
-                    self.report(Severity::Warning, place, message);
-                }
-            }
+    fn maximum(&mut self, place: &str, maximum: &Maximum) {
+        let Some(table) = self.table(&maximum.table) else {
+            let message = format!(
+                "the snapshot has no table {}: the key is left out",
+                maximum.table
+            );
+            return self.report(Severity::Note, place, message);
+        };
+        let links = std::slice::from_ref(&maximum.link);
+        self.chain(place, table, links, &maximum.via, Above::Entity);
+        let column = &maximum.column;
+        let found = self.there(place, table, column, "the largest value");
+        if let Some(sql_type) = found
+            && KeyForm::of(sql_type, self.catalog).is_none()
+        {
+            let message = format!(
+                "the largest value needs a type with an order, and column {column} of table {} is {sql_type}",
+                table.name
+            );
+            self.report(Severity::Error, place, message);
         }
-    }
-
-    /// A link's columns; without `above` the row above is the entity, whose columns are always there.
-    fn link(&mut self, place: &str, link: &Link, table: &Table, above: Option<&Table>) {
-        self.needed(place, table, &link.child, Need::Integer, "a link");
-        if let Some(above) = above {
-            self.needed(place, above, &link.parent, Need::Integer, "a link");
-        }
-        self.filter(place, table, &link.filter);
     }
 
     /// A node and what is under it. What hangs under a missing table is not looked at: nothing of it is written.
-    fn node(&mut self, place: &str, node: &Node, above: Option<&'a Table>) {
+    fn node(&mut self, place: &str, node: &Node, above: Above<'a>) {
         let Some(table) = self.table(&node.table) else {
-            let consequence = match (above, node.many) {
-                (None, _) => "the relation is left out",
-                (Some(_), true) => "the array is empty",
-                (Some(_), false) => "the key is left out",
+            let (severity, consequence) = match (above, node.many) {
+                (Above::Entity | Above::Collected(_), _) => {
+                    (Severity::Warning, "the relation is left out")
+                }
+                (Above::Table(_) | Above::Missing, true) => (Severity::Note, "the array is empty"),
+                (Above::Table(_) | Above::Missing, false) => {
+                    (Severity::Note, "the key is left out")
+                }
             };
             let message = format!("the snapshot has no table {}: {consequence}", node.table);
-            let severity = match above {
-                None => Severity::Warning,
-                Some(_) => Severity::Note,
-            };
             return self.report(severity, place, message);
         };
-        self.needed(
-            place,
-            table,
-            self.pipeline.key_of(&node.table),
-            Need::Integer,
-            "the key",
-        );
+        for column in self.key_of(table) {
+            self.there(place, table, &column, "the key");
+        }
         self.stated_key(place, table);
-        let mut linked = Some(table);
-        if let Some(through) = &node.through {
-            self.needed(place, table, &through.key, Need::Integer, "a link");
-            linked = self.table(&through.table);
-            match linked {
-                Some(join) => {
-                    self.needed(place, join, &through.to, Need::Integer, "a link");
-                    self.stated_key(place, join);
-                }
-                None => {
-                    let message = format!(
-                        "the snapshot has no table {}: no row is found through it",
-                        through.table
-                    );
-                    self.report(Severity::Note, place, message);
-                }
-            }
+        self.chain(place, table, &node.links, &node.via, above);
+        if let Some(tree) = &node.tree {
+            self.link(place, &tree.link, table, Above::Table(table));
         }
-        if let Some(linked) = linked {
-            for link in &node.links {
-                self.link(place, link, linked, above);
-            }
-        }
-        if let (Some(instead), Some(above)) = (&node.instead, above) {
+        if let (Some(instead), Above::Table(above)) = (&node.instead, above) {
             self.needed(place, above, &instead.column, Need::Integer, "`instead`");
         }
         for order in &node.order {
-            self.needed(place, table, &order.column, Need::Any, "the order");
+            self.there(place, table, &order.column, "the order");
         }
+        self.ordered_by_bytes(place, node, table);
         self.columns(place, node, table);
         for computed in &node.computed {
             self.computed(
@@ -127,7 +87,8 @@ impl<'a> Checker<'a> {
             );
         }
         for nested in &node.nested {
-            self.node(&format!("{place} > {}", nested.name), nested, Some(table));
+            let place = format!("{place} > {}", nested.name);
+            self.node(&place, nested, Above::Table(table));
         }
     }
 
@@ -139,9 +100,25 @@ impl<'a> Checker<'a> {
         for name in names {
             self.wanted(place, table, name, missing(node, name), consequence);
         }
+        for name in node.renamed.keys() {
+            self.wanted(place, table, name, missing(node, name), "it is not written");
+        }
+        let written = table.columns.iter().map(|column| &column.name);
+        let written: BTreeSet<&String> = written
+            .filter(|name| node.columns.contains(name) && !node.renamed.contains_key(*name))
+            .collect();
+        let renamed = node.renamed.iter();
+        let renamed = renamed.filter(|(column, _)| table.column(column).is_some());
         let computed = node.computed.iter().map(|computed| &computed.name);
-        for key in computed.chain(node.nested.iter().map(|nested| &nested.name)) {
-            if table.column(key).is_some() && node.columns.contains(key) {
+        let tree = node.tree.iter().map(|tree| &tree.name);
+        let nested = node.nested.iter().map(|nested| &nested.name);
+        for key in renamed
+            .map(|(_, key)| key)
+            .chain(computed)
+            .chain(tree)
+            .chain(nested)
+        {
+            if written.contains(key) {
                 let message = format!(
                     "key {key} would be written twice: table {} has a column of that name",
                     table.name
@@ -158,6 +135,7 @@ impl<'a> Checker<'a> {
             ComputedValue::Column(column) => {
                 self.wanted(place, table, column, missing(node, column), left_out);
             }
+            ComputedValue::Constant(_) => {}
             ComputedValue::Names { column, .. } => {
                 if self
                     .wanted(place, table, column, missing(node, column), left_out)
@@ -181,7 +159,7 @@ impl<'a> Checker<'a> {
                 without_table,
             } => match self.table(other) {
                 Some(other) => {
-                    self.link(place, link, other, Some(table));
+                    self.link(place, link, other, Above::Table(table));
                     self.stated_key(place, other);
                     self.wanted(place, other, column, missing(node, column), no_value);
                 }

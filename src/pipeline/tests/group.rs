@@ -1,18 +1,18 @@
 //! The built-in pipeline against the contract of a group export, written down once more by hand.
 
 use crate::pipeline::*;
+use crate::snapshot::TableName;
 
 /// A node on one line: links, order, columns, keys. Node `notes` of `epics`, say, is
 /// `notes[] <notes: noteable_id=id (noteable_type in Epic) | … ; except … ; computed … ; nested …`.
 fn line(node: &Node) -> String {
     let mut parts = Vec::new();
     let links: Vec<String> = node.links.iter().map(link).collect();
-    let through = node.through.as_ref().map_or(String::new(), |t| {
-        format!(" through {}.{}={}", t.table, t.to, t.key)
-    });
-    parts.push(format!("{}{through} by {}", node.table, links.join(" | ")));
+    let via: String = node.via.iter().map(via).collect();
+    parts.push(format!("{} by {}{via}", node.table, links.join(" | ")));
     if !node.order.is_empty() {
-        assert!(node.order.iter().all(|order| order.nulls_last));
+        let usual = |order: &OrderBy| order.nulls_last && !order.descending;
+        assert!(node.order.iter().all(usual));
         let columns: Vec<&str> = node
             .order
             .iter()
@@ -32,27 +32,41 @@ fn line(node: &Node) -> String {
     parts.join("; ")
 }
 
+/// ` via board_labels by board_id=id`
+fn via(via: &Via) -> String {
+    let links: Vec<String> = via.links.iter().map(link).collect();
+    format!(" via {} by {}", via.table, links.join(" | "))
+}
+
+/// `child=parent`; nothing on a side stands for the key of the table there.
 fn link(link: &Link) -> String {
     let conditions: Vec<String> = link
         .filter
         .iter()
         .map(|condition| {
             let test = match &condition.test {
-                Test::In(values) => format!("={}", values.join("/")),
-                Test::Null => " null".to_owned(),
-                Test::NotNull => " not null".to_owned(),
-                Test::Above(bound) => format!(">{bound}"),
-                Test::Below(bound) => format!("<{bound}"),
+                Test::In { values, null } if values.is_empty() && *null => " null".to_owned(),
+                Test::In {
+                    values,
+                    null: false,
+                } => format!("={}", values.join("/")),
+                Test::Between {
+                    above: Some(bound),
+                    below: None,
+                } => format!(">{bound}"),
+                other => panic!("{other:?}"),
             };
             format!(" {}{test}", condition.column)
         })
         .collect();
-    format!("{}={}{}", link.child, link.parent, conditions.concat())
+    let (child, parent) = (link.child.join(","), link.parent.join(","));
+    format!("{child}={parent}{}", conditions.concat())
 }
 
 fn computed(computed: &Computed) -> String {
     let value = match &computed.value {
         ComputedValue::Column(column) => column.clone(),
+        ComputedValue::Constant(json) => json.clone(),
         ComputedValue::Names { column, names } => format!("{column}:{}names", names.len()),
         ComputedValue::TextColor { column } => format!("text_color({column})"),
         ComputedValue::Lookup {
@@ -166,7 +180,7 @@ boards[]: boards by group_id=key
         push_event_payload: push_event_payloads by event_id=id
   board_assignee (ee): board_assignees by board_id=id
   milestone (ee): milestones by id=milestone_id
-  labels[] (ee): labels through board_labels.label_id=id by board_id=id; order title; except type; computed type=type
+  labels[] (ee): labels by =label_id via board_labels by board_id=id; order title; except type; computed type=type
 ",
     );
 }
@@ -228,13 +242,14 @@ fn user_contributions_are_collected() {
     let expected = "author_id assignee_id updated_by_id last_edited_by_id closed_by_id resolved_by_id created_by_id user_id \
                     owner_id merged_by_id merge_user_id latest_closed_by_id";
     assert_eq!(collected.columns.join(" "), expected);
-    assert_eq!(collected.except_tables, ["users", "namespaces"]);
-    assert_eq!(collected.node.links[0].child, "id");
-    let only = ["id", "public_email", "username", "name"].map(str::to_owned);
+    let except = ["users", "namespaces"].map(TableName::public);
+    assert_eq!(collected.except_tables, except);
     assert_eq!(
-        (collected.node.table.as_str(), collected.node.columns),
-        ("users", Columns::Only(only.to_vec()))
+        line(&collected.node).split(';').next(),
+        Some("users by =key")
     );
+    let only = ["id", "public_email", "username", "name"].map(str::to_owned);
+    assert_eq!(collected.node.columns, Columns::Only(only.to_vec()));
 }
 
 #[test]
@@ -316,7 +331,8 @@ fn the_group_itself() {
 #[test]
 fn values_that_are_not_what_the_column_holds() {
     let pipeline = Pipeline::builtin();
-    let value = |table: &str, column: &str| &pipeline.tables[table].values[column];
+    let value =
+        |table: &str, column: &str| &pipeline.tables[&TableName::public(table)].values[column];
     let names = |list: &[(i64, &str)]| {
         ValueRule::Names(
             list.iter()
@@ -392,19 +408,20 @@ fn values_that_are_not_what_the_column_holds() {
         ),
         (names_of(expected), 1)
     );
-    let keys: Vec<&str> = [
-        "push_event_payloads",
-        "namespace_settings",
-        "namespace_details",
-        "epics",
-        "members",
-    ]
-    .map(|table| pipeline.key_of(table))
-    .to_vec();
-    assert_eq!(
-        keys,
-        ["event_id", "namespace_id", "namespace_id", "id", "id"]
-    );
+    let key = |column: &str| TableKey::Columns(vec![column.to_owned()]);
+    for (table, expected) in [
+        ("push_event_payloads", key("event_id")),
+        ("namespace_settings", key("namespace_id")),
+        ("namespace_details", key("namespace_id")),
+        ("epics", TableKey::NotSaid),
+        ("members", TableKey::NotSaid),
+    ] {
+        assert_eq!(
+            *pipeline.key_of(&TableName::public(table)),
+            expected,
+            "{table}"
+        );
+    }
 }
 
 /// Names that count from 0.
@@ -446,12 +463,15 @@ fn groups_are_found_by_number_and_path() {
     let equals = |column: &str, value: &str| {
         vec![Condition {
             column: column.to_owned(),
-            test: Test::In(vec![value.to_owned()]),
+            test: Test::In {
+                values: vec![value.to_owned()],
+                null: false,
+            },
         }]
     };
     let some = |text: &str| Some(text.to_owned());
     let path = |table: &str, former| PathLookup {
-        table: table.to_owned(),
+        table: TableName::public(table),
         key: "source_id".to_owned(),
         path: "path".to_owned(),
         filter: equals("source_type", "Namespace"),
@@ -459,14 +479,16 @@ fn groups_are_found_by_number_and_path() {
     };
     let expected = Entity {
         kind: "Group".to_owned(),
-        table: "namespaces".to_owned(),
-        key: "id".to_owned(),
+        table: TableName::public("namespaces"),
+        key: some("id"),
+        schemas: None,
         filter: equals("type", "Group"),
         prefix: "group_{key}".to_owned(),
         name: some("name"),
         parent: some("parent_id"),
         ancestors: some("traversal_ids"),
         segment: some("path"),
+        path: Vec::new(),
         paths: vec![path("routes", false), path("redirect_routes", true)],
     };
     assert_eq!(

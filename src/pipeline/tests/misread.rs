@@ -116,41 +116,70 @@ fn a_value_of_another_kind_is_named_with_what_is_needed() {
             "`relations.o.batched` is an integer, where true or false is needed; write one of them, without quotes",
         ),
         (
-            "a text for a bound",
-            "  o: { table: o, link: { a: key }, where: { a: { above: §x } } }",
-            "`relations.o.where.a.above` is a text, where an integer is needed; write digits, without quotes",
+            "a list for a bound",
+            "  o: { table: o, link: { a: key }, where: { a: { §above: [1] } } }",
+            "`relations.o.where.a.above` is a list, where null, a boolean, a number or a text is needed; \
+             docs/pipeline.md has examples",
         ),
         (
-            "a number for null",
-            "  o: { table: o, link: { a: key }, where: { a: { not: §5 } } }",
-            "`relations.o.where.a.not` is an integer, where null is needed; write `null`",
+            "a test in not",
+            "  o: { table: o, link: { a: key }, where: { a: { not: §{ above: 5 } } } }",
+            "`relations.o.where.a.not` is wrong: a test cannot stand in `not`; write a value or a list of values",
         ),
         (
             "two tests in one",
-            "  o: { table: o, link: { a: key }, where: { a: §{ above: 1, below: 2 } } }",
-            "`relations.o.where.a` is wrong: a test is one of { not: null }, { above: N } and { below: N }",
+            "  o: { table: o, link: { a: key }, where: { a: §{ above: 1, not: 2 } } }",
+            "`relations.o.where.a` is wrong: a test is one of { not: … }, { like: … }, { above: … }, { below: … }, or \
+             both of the last two",
+        ),
+        (
+            "no test",
+            "  o: { table: o, link: { a: key }, where: { a: §{} } }",
+            "`relations.o.where.a` is wrong: a test is one of { not: … }, { like: … }, { above: … }, { below: … }, or \
+             both of the last two",
+        ),
+        (
+            "a number for the beginning of a text",
+            "  o: { table: o, link: { a: key }, where: { a: { like: §5 } } }",
+            "`relations.o.where.a.like` is an integer, where a text is needed; \
+             write one name or text; if this is one, put it in quotes",
+        ),
+        (
+            "a number for a tree",
+            "  o: { table: o, link: { a: key }, §tree: 5 }",
+            "`relations.o.tree` is an integer, where a column, or a map with a link, such as { link: { parent_id: id } } \
+             is needed; docs/pipeline.md has examples",
+        ),
+        (
+            "a tree without a link",
+            "  o: { table: o, link: { a: key }, tree: { §as: replies } }",
+            "`relations.o.tree` lacks `link`; add it",
+        ),
+        (
+            "a map for a chain of tables",
+            "  o: { table: o, link: { a: b }, via: §{ table: t, link: { b: key } } }",
+            "`relations.o.via` is a map, where a list is needed; write it as `via: [first, second]`",
+        ),
+        (
+            "an unknown choice",
+            "  o: { table: o, link: { a: key }, nested: { n: { one: t, link: { b: id }, pick: §newest } } }",
+            "`relations.o.nested.n.pick` cannot be `newest`; write `first` or `last`",
+        ),
+        (
+            "a number for columns",
+            "  o: { table: o, link: { a: key }, through: { table: t, §to: 5 } }",
+            "`relations.o.through.to` is an integer, where a text or a list of texts is needed; write one name, in quotes \
+             if it is a number, or a list: `to: [first, second]`",
         ),
         (
             "an unknown test",
             "  o: { table: o, link: { a: key }, where: { a: { §is: 2 } } }",
-            "there is no key `is` here; the keys are `not`, `above` and `below`",
-        ),
-        (
-            "a fraction",
-            "  o: { table: o, link: { a: key }, where: { §a: 1.5 } }",
-            "`relations.o.where.a` is a number with a fraction, where a value, a list of values, null, { not: null }, \
-             { above: N } or { below: N } is needed; docs/pipeline.md has examples",
-        ),
-        (
-            "a number beyond bigint",
-            "  o: { table: o, link: { a: key }, where: { §a: 99999999999999999999 } }",
-            "`relations.o.where.a` is a number beyond 64 bits, where a value, a list of values, null, { not: null }, \
-             { above: N } or { below: N } is needed; docs/pipeline.md has examples",
+            "there is no key `is` here; the keys are `not`, `above`, `below` and `like`",
         ),
         (
             "no number",
             "  o: { table: o, link: { a: key }, where: { a: §.nan } }",
-            "this is no number that a column can hold; write an integer, or a text in quotes",
+            "this is no number that a column can hold; write digits, or a text in quotes",
         ),
         (
             "a text for an integer key",
@@ -196,14 +225,15 @@ fn a_number_is_a_name_in_quotes_only() {
     };
     let cases = [(
         "a number for a key",
-        with_key("§5"),
-        "`entity.key` is an integer, where a text is needed; \
-         write one name or text; if this is one, put it in quotes",
+        with_key("5").replace("key: 5", "§key: 5"),
+        "`entity.key` is an integer, where a text or a list of texts is needed; write one name, in quotes if it is a \
+         number, or a list: `key: [first, second]`",
     )];
     check(&cases);
     for key in ["\"5\"", "'5'", "5a"] {
         let pipeline = Pipeline::parse(&with_key(key), "shop.yml").unwrap();
-        assert_eq!(pipeline.entity.key, key.trim_matches(['"', '\'']));
+        let key = key.trim_matches(['"', '\'']);
+        assert_eq!(pipeline.entity.key.as_deref(), Some(key));
     }
 }
 
@@ -217,9 +247,9 @@ fn keys_that_are_unknown_missing_empty_or_there_twice_are_named() {
         ),
         (
             "a key of another place",
-            "  o: { table: o, link: { a: key }, §order: [a] }",
-            "there is no key `order` here; the keys are `edition`, `form`, `batched`, `maxima`, `collected`, `table`, \
-             `link`, `where`, `through`, `only`, `except`, `computed` and `nested`",
+            "  o: { table: o, link: { a: key }, §pick: last }",
+            "there is no key `pick` here; the keys are `edition`, `form`, `batched`, `maxima`, `collected`, `table`, \
+             `link`, `where`, `through`, `via`, `tree`, `order`, `only`, `except`, `as`, `computed` and `nested`",
         ),
         (
             "a key that is needed",

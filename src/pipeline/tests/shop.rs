@@ -1,6 +1,7 @@
 //! A pipeline for a database that is not GitLab's, and the examples of the documentation.
 
 use crate::pipeline::*;
+use crate::snapshot::TableName;
 
 const SHOP: &str = include_str!("../../../docs/shop.yml");
 const DOCS: &str = include_str!("../../../docs/pipeline.md");
@@ -20,10 +21,15 @@ fn rows(name: &str) -> Node {
     }
 }
 
+/// The columns of a text, with blanks between them.
+fn columns(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
 fn link(child: &str, parent: &str) -> Link {
     Link {
-        child: child.to_owned(),
-        parent: parent.to_owned(),
+        child: columns(child),
+        parent: columns(parent),
         filter: Vec::new(),
     }
 }
@@ -33,18 +39,15 @@ fn the_shop_has_its_own_entity() {
     let shop = shop();
     let entity = &shop.entity;
     assert_eq!(
-        (
-            entity.kind.as_str(),
-            entity.table.as_str(),
-            entity.prefix.as_str()
-        ),
-        ("Customer", "customers", "customer_{key}")
+        (entity.kind.as_str(), entity.prefix.as_str()),
+        ("Customer", "customer_{key}")
     );
+    assert_eq!(entity.table, TableName::public("customers"));
     assert_eq!(
         entity.filter,
         [Condition {
             column: "closed_at".to_owned(),
-            test: Test::Null
+            test: Test::null()
         }]
     );
     assert_eq!(
@@ -76,20 +79,23 @@ fn the_shop_has_its_own_entity() {
 #[test]
 fn tables_of_the_shop_have_keys_and_rules() {
     let shop = shop();
+    let product_no = TableKey::Columns(columns("product_no"));
+    for (table, expected) in [
+        ("products", product_no),
+        ("orders", TableKey::NotSaid),
+        ("vouchers", TableKey::NotSaid),
+    ] {
+        assert_eq!(*shop.key_of(&TableName::public(table)), expected, "{table}");
+    }
     assert_eq!(
-        (
-            shop.key_of("products"),
-            shop.key_of("orders"),
-            shop.key_of("vouchers")
-        ),
-        ("product_no", "id", "id")
-    );
-    assert_eq!(
-        shop.tables["orders"].values["currency"],
+        shop.tables[&TableName::public("orders")].values["currency"],
         ValueRule::NullAs("\"EUR\"".to_owned())
     );
     assert_eq!(
-        shop.written_tables(),
+        shop.written_tables()
+            .into_iter()
+            .map(TableName::to_string)
+            .collect::<Vec<_>>(),
         [
             "customers",
             "employees",
@@ -110,34 +116,25 @@ fn a_join_table_refers_to_the_key_of_the_nodes_table() {
         .iter()
         .find(|node| node.name == "vouchers")
         .unwrap();
-    let through = |table: &str, to: &str, key: &str| {
-        Some(Through {
-            table: table.to_owned(),
-            to: to.to_owned(),
-            key: key.to_owned(),
-        })
+    let via = |table: &str, link: Link| {
+        [Via {
+            table: TableName::public(table),
+            links: vec![link],
+        }]
     };
-    assert_eq!(
-        vouchers.through,
-        through("order_vouchers", "voucher_id", "id")
-    );
-    assert_eq!(vouchers.links, [link("order_id", "id")]);
+    assert_eq!(vouchers.links, [link("", "voucher_id")]);
+    assert_eq!(vouchers.via, via("order_vouchers", link("order_id", "id")));
     let watched = rows("watched_products");
-    assert_eq!(
-        watched.through,
-        through("watch_list", "product_no", "product_no")
-    );
-    assert_eq!(watched.links, [link("customer_id", "key")]);
+    assert_eq!(watched.links, [link("", "product_no")]);
+    assert_eq!(watched.via, via("watch_list", link("customer_id", "key")));
 }
 
 #[test]
 fn a_node_takes_in_its_shape() {
     let orders = rows("orders");
     let product = &orders.nested[0].nested[0];
-    assert_eq!(
-        (product.name.as_str(), product.table.as_str(), product.many),
-        ("product", "products", false)
-    );
+    assert_eq!((product.name.as_str(), product.many), ("product", false));
+    assert_eq!(product.table, TableName::public("products"));
     assert_eq!(product.links, [link("product_no", "product_no")]);
     let except = ["purchase_price", "supplier_id"].map(str::to_owned);
     assert_eq!(product.columns, Columns::Except(except.to_vec()));
@@ -154,6 +151,7 @@ fn an_order_may_put_nulls_first() {
         .collect();
     let by = |column: &str, nulls_last| OrderBy {
         column: column.to_owned(),
+        descending: false,
         nulls_last,
     };
     assert_eq!(order, [by("position", false), by("code", true)]);
@@ -178,7 +176,10 @@ fn a_where_beside_the_link_holds_for_every_link() {
         .links;
     let hidden = Condition {
         column: "hidden".to_owned(),
-        test: Test::In(vec!["f".to_owned()]),
+        test: Test::In {
+            values: vec!["f".to_owned()],
+            null: false,
+        },
     };
     assert_eq!(
         links
@@ -196,24 +197,60 @@ fn collected_rows_are_looked_up_by_their_key() {
     let Source::Collected(employees) = &shop.relations[3].source else {
         panic!("employees are not collected")
     };
-    assert_eq!(employees.node.links, [link("id", "key")]);
+    assert_eq!(employees.node.links, [link("", "key")]);
     assert_eq!(employees.columns, ["employee_id", "packed_by_id"]);
     assert!(!shop.relations[3].batched);
 }
 
+/// The examples of the documentation.
+fn examples() -> Vec<&'static str> {
+    let examples = DOCS.split("```yaml\n").skip(1);
+    examples
+        .filter_map(|rest| rest.split("```").next())
+        .collect()
+}
+
 #[test]
 fn the_examples_of_the_documentation_are_yaml() {
-    let examples: Vec<&str> = DOCS
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .collect();
-    assert!(examples.len() > 10);
-    for example in examples {
+    assert!(examples().len() > 20);
+    for example in examples() {
         if let Err(error) = serde_saphyr::from_str::<serde_json::Value>(example) {
             panic!("{error}\n{example}");
         }
     }
+}
+
+#[test]
+fn nodes_and_relations_of_the_documentation_are_right() {
+    const TOP: &str =
+        "pipeline: docs\nentity: { kind: C, table: c, prefix: 'c_{key}' }\nrelations:\n";
+    const NODES: &str = "  o:\n    table: o\n    link: { a: key }\n    nested:\n";
+    let indented = |example: &str, by: usize| -> String {
+        let lines = example.lines();
+        lines
+            .map(|line| format!("{}{line}\n", " ".repeat(by)))
+            .collect()
+    };
+    let mut seen = 0;
+    for example in examples() {
+        let value: serde_json::Value = serde_saphyr::from_str(example).unwrap();
+        let first = value.as_object().and_then(|map| map.iter().next());
+        let Some((name, first)) = first else { continue };
+        let has = |keys: &[&str]| keys.iter().any(|key| first.get(*key).is_some());
+        let text = match name.as_str() {
+            "pipeline" if value.get("relations").is_some() => example.to_owned(),
+            "relations" => TOP.replace("relations:\n", example),
+            "tables" | "entity" | "shapes" => continue,
+            _ if has(&["many", "one"]) => format!("{TOP}{NODES}{}", indented(example, 6)),
+            _ if has(&["table", "maxima"]) => format!("{TOP}{}", indented(example, 2)),
+            _ => continue,
+        };
+        seen += 1;
+        if let Err(error) = Pipeline::parse(&text, "docs/pipeline.md") {
+            panic!("{error}\n{text}");
+        }
+    }
+    assert!(seen >= 12, "{seen}");
 }
 
 #[test]

@@ -7,8 +7,13 @@ use crate::pipeline::EntityId;
 use super::{Directory, Record};
 
 impl Directory {
-    /// The full path: what the first lookup that knows the entity says, else its ancestors' parts joined by `/`.
+    /// The full path: what the first column of its row says that has a value, else the first lookup that knows the entity,
+    /// else its ancestors' parts joined by `/`, else its key.
     pub(crate) fn full_path(&self, id: &EntityId) -> String {
+        let mut own = self.own_paths.iter();
+        if let Some(path) = own.find_map(|own| own.values.get(id)) {
+            return path.to_string();
+        }
         let current = self
             .entity
             .paths
@@ -25,7 +30,7 @@ impl Directory {
         parts.reverse();
         let path = parts.join("/");
         if path.is_empty() {
-            id.to_string()
+            self.written(id).to_string()
         } else {
             path
         }
@@ -75,8 +80,8 @@ impl Directory {
 
     /// The nearest ancestors that have not been seen, of entities whose path or root has to be found by walking up.
     pub(crate) fn missing_above(&self) -> BTreeSet<EntityId> {
-        let has_path = |id: &EntityId| self.paths.iter().any(|paths| paths.contains_key(id));
-        let walks = |id: &EntityId, record: &Record| record.ancestors.is_empty() || !has_path(id);
+        let walks =
+            |id: &EntityId, record: &Record| record.ancestors.is_empty() || !self.has_path(id);
         let mut missing = BTreeSet::new();
         for (id, _) in self.records.iter().filter(|(id, record)| walks(id, record)) {
             let mut top = None;

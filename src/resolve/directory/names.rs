@@ -1,10 +1,10 @@
 //! Finding an entity by its name: its key, or its full path.
 
 use crate::pipeline::EntityId;
-use crate::resolve::entities::EntityError;
+use crate::resolve::entities::{EntityError, entity_id};
 
 use super::Directory;
-use super::letter_case::{LetterCase, letter_cases};
+use super::letter_case::{LetterCase, letter_cases, same_ignoring_case};
 
 impl Directory {
     /// The key of the entity of this name.
@@ -21,6 +21,14 @@ impl Directory {
         }
         // What is no entity's key may be a path.
         let mut other = keys.iter().any(|key| self.others.contains(key));
+        for own in &self.own_paths {
+            for case in LetterCase::OWN {
+                let named = spellings(wanted).flat_map(|name| own.named(name, case));
+                if let Some(id) = self.only_entity(wanted, named.collect(), &mut other)? {
+                    return Ok(id);
+                }
+            }
+        }
         let wanted = wanted.trim_matches('/');
         for (position, lookup) in self.entity.paths.iter().enumerate() {
             for case in letter_cases(lookup) {
@@ -32,16 +40,11 @@ impl Directory {
                 let former = self.more_paths[position]
                     .iter()
                     .map(|(id, path)| (id, path));
-                let mut ids: Vec<&EntityId> = current
+                let ids = current
                     .chain(former)
                     .filter(|(_, path)| is_wanted(path))
-                    .map(|(id, _)| id)
-                    .collect();
-                ids.sort_unstable();
-                ids.dedup();
-                other |= ids.iter().any(|id| self.others.contains(*id));
-                ids.retain(|id| self.records.contains_key(*id));
-                if let Some(id) = self.only(wanted, &ids)? {
+                    .map(|(id, _)| id);
+                if let Some(id) = self.only_entity(wanted, ids.collect(), &mut other)? {
                     return Ok(id);
                 }
             }
@@ -62,13 +65,25 @@ impl Directory {
 
     /// The keys that a name may be, the likeliest first.
     pub(crate) fn keys_of(&self, name: &str) -> impl Iterator<Item = EntityId> {
-        let trimmed = name.trim_matches('/');
-        let names = [Some(name), Some(trimmed).filter(|trimmed| *trimmed != name)];
         let form = self.form;
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(move |name| form.of_user(name))
+        spellings(name).filter_map(move |name| entity_id(form, name))
+    }
+
+    /// The one entity among these rows, if there is one. `other` becomes true if there are rows that are no entities.
+    ///
+    /// # Errors
+    /// As [`Directory::only`].
+    fn only_entity<'a>(
+        &self,
+        wanted: &str,
+        mut ids: Vec<&'a EntityId>,
+        other: &mut bool,
+    ) -> Result<Option<&'a EntityId>, EntityError> {
+        ids.sort_unstable();
+        ids.dedup();
+        *other |= ids.iter().any(|id| self.others.contains(*id));
+        ids.retain(|id| self.records.contains_key(*id));
+        self.only(wanted, &ids)
     }
 
     /// The one of these entities, if there is one.
@@ -89,7 +104,7 @@ impl Directory {
                 count: several.len(),
                 ids: several
                     .iter()
-                    .map(|id| id.to_string())
+                    .map(|id| self.written(id).to_string())
                     .collect::<Vec<_>>()
                     .join(", "),
             }),
@@ -113,7 +128,7 @@ impl Directory {
         EntityError::NotAnEntity {
             kind: self.entity.kind.clone(),
             wanted: wanted.to_owned(),
-            table: self.entity.table.clone(),
+            table: self.entity.table.to_string(),
             condition: condition.unwrap_or_default(),
         }
     }
@@ -136,8 +151,11 @@ impl Directory {
     }
 }
 
-fn same_ignoring_case(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+/// A name as it is, and without the slashes around it.
+pub(in crate::resolve) fn spellings(name: &str) -> impl Iterator<Item = &str> {
+    let trimmed = name.trim_matches('/');
+    let trimmed = Some(trimmed).filter(|trimmed| *trimmed != name);
+    [name].into_iter().chain(trimmed)
 }
 
 /// Edit distance of two paths, of which at most the first 255 characters count: small where one was mistyped.

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use crate::pipeline::{Condition, EntityId, Test};
-use crate::resolve::entities::EntityError;
-use crate::resolve::keys::parse_integer;
+use crate::key::KeyForm;
+use crate::pipeline::EntityId;
+use crate::resolve::condition::ColumnTest;
+use crate::resolve::entities::{EntityError, entity_id};
+use crate::resolve::keys::{CopyFields, parse_integer};
 use crate::resolve::plan::PlanTable;
 use crate::resolve::scan::RowPosition;
 use crate::snapshot::codec::copy_text;
-
-use super::id_form::IdForm;
 
 /// A row of a table that the directory reads.
 pub(super) struct ObservedRow<'a> {
@@ -26,19 +26,14 @@ impl<'a> ObservedRow<'a> {
         Some(&self.rows[range.clone()]).filter(|field| *field != b"\\N")
     }
 
-    pub(crate) fn passes(&self, condition: &Condition) -> bool {
-        match (&condition.test, self.field(&condition.column)) {
-            (Test::Null, field) => field.is_none(),
-            (_, None) => false,
-            (Test::NotNull, Some(_)) => true,
-            (Test::In(texts), Some(field)) => texts.iter().any(|text| text.as_bytes() == field),
-            (Test::Above(bound), Some(field)) => {
-                parse_integer(field).is_some_and(|value| value > *bound)
-            }
-            (Test::Below(bound), Some(field)) => {
-                parse_integer(field).is_some_and(|value| value < *bound)
-            }
-        }
+    /// True if the row passes all of these tests.
+    pub(crate) fn passes(&self, tests: &[ColumnTest]) -> bool {
+        let fields = CopyFields {
+            bytes: self.rows,
+            fields: self.fields,
+        };
+        let mut tests = tests.iter();
+        tests.all(|test| test.test.passes(&fields, self.table.column(&test.column)))
     }
 
     fn bad(&self, column: &str, what: &str) -> EntityError {
@@ -55,19 +50,39 @@ impl<'a> ObservedRow<'a> {
         }
     }
 
-    /// The key of an entity.
-    pub(crate) fn key(&self, column: &str, form: IdForm) -> Result<Option<EntityId>, EntityError> {
+    /// The key of an entity, in the form that equal keys share.
+    pub(crate) fn key(&self, column: &str, form: KeyForm) -> Result<Option<EntityId>, EntityError> {
         match (form, self.field(column)) {
             (_, None) => Ok(None),
-            (IdForm::Integer, Some(field)) => {
+            (KeyForm::Integer, Some(field)) => {
                 let id = parse_integer(field).ok_or_else(|| self.bad(column, "no integer"))?;
                 Ok(Some(EntityId::Integer(id)))
             }
-            (IdForm::Text, Some(_)) => Ok(self.text(column)?.map(EntityId::text)),
+            (form, Some(_)) => {
+                let Some(text) = self.text(column)? else {
+                    return Ok(None);
+                };
+                let id = entity_id(form, &text);
+                id.map(Some)
+                    .ok_or_else(|| self.bad(column, "no value of the type of the key"))
+            }
         }
     }
 
-    pub(crate) fn required(&self, column: &str, form: IdForm) -> Result<EntityId, EntityError> {
+    /// The text of a key, if it is another than that of its form.
+    pub(crate) fn written(
+        &self,
+        column: &str,
+        id: &EntityId,
+    ) -> Result<Option<Box<str>>, EntityError> {
+        let Some(canonical) = id.as_text() else {
+            return Ok(None);
+        };
+        let text = self.text(column)?.filter(|text| text != canonical);
+        Ok(text.map(String::into_boxed_str))
+    }
+
+    pub(crate) fn required(&self, column: &str, form: KeyForm) -> Result<EntityId, EntityError> {
         self.key(column, form)?
             .ok_or_else(|| self.bad(column, "NULL"))
     }
@@ -84,18 +99,18 @@ impl<'a> ObservedRow<'a> {
     }
 
     /// An array of keys.
-    pub(crate) fn keys(&self, column: &str, form: IdForm) -> Result<Box<[EntityId]>, EntityError> {
+    pub(crate) fn keys(&self, column: &str, form: KeyForm) -> Result<Box<[EntityId]>, EntityError> {
         let Some(text) = self.text(column)? else {
             return Ok(Box::default());
         };
         let what = match form {
-            IdForm::Integer => "no array of integers",
-            IdForm::Text => "no array of keys",
+            KeyForm::Integer => "no array of integers",
+            _ => "no array of keys",
         };
         let items = array_items(&text).ok_or_else(|| self.bad(column, what))?;
         let keys = items.into_iter().map(|item| match form {
-            IdForm::Integer => parse_integer(item.as_bytes()).map(EntityId::Integer),
-            IdForm::Text => Some(EntityId::text(item)),
+            KeyForm::Integer => parse_integer(item.as_bytes()).map(EntityId::Integer),
+            form => entity_id(form, &item),
         });
         let keys: Option<Box<[EntityId]>> = keys.collect();
         keys.ok_or_else(|| self.bad(column, what))

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::{Failure, Policy};
 use crate::resolve::error::ResolveError;
-use crate::resolve::keys::KeySet;
+use crate::resolve::keys::{Key, KeySet};
 use crate::resolve::plan::{HopId, Plan, SlotSource, TableId};
-use crate::resolve::scan::{HeadError, HopToScan, Scanned, Scanner, layout_block};
+use crate::resolve::scan::{HeadError, HopToScan, ScanFor, Scanned, Scanner, layout_block};
 use crate::snapshot::{
     BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, SnapshotError,
 };
@@ -45,7 +45,7 @@ pub(super) enum Purpose {
     Directory,
 }
 
-/// Takes a row: its primary key, and its fields by the table's layout.
+/// Takes a row: its id, and its fields by the table's layout.
 pub(super) type TakeFound<'a, E> = &'a mut dyn FnMut(i64, &[u8]) -> Result<(), E>;
 
 /// Asks a source for rows of a plan's tables.
@@ -163,20 +163,21 @@ impl Asker<'_> {
         Ok(read?)
     }
 
-    /// Asks for the rows that a hop finds by these keys, and hands them out with their primary keys.
+    /// Asks for the rows that a hop finds by these keys, and hands them out with their ids.
     ///
     /// # Errors
     /// Purpose [`Asker::read`].
     pub(crate) fn hop(
         &self,
         id: HopId,
-        keys: &[i64],
+        keys: &[Key],
         interrupted: &AtomicBool,
         take: TakeFound<'_, AskFailure>,
     ) -> Result<(), AskFailure> {
         let hop = &self.plan.hops[id];
         for keys in keys.chunks(KEYS) {
-            let predicates = hop.predicates(keys);
+            let question = hop.question(&self.plan.tables[hop.table], keys);
+            let predicates = hop.predicates(&question);
             self.rows(
                 hop.table,
                 predicates,
@@ -204,32 +205,45 @@ impl Asker<'_> {
             .catalog
             .table(&planned.name)
             .ok_or(HeadError::NoDefinition)?;
+        let key = planned.askable_key();
         // Which rows have the keys and pass the filter the server has decided.
-        let (hop, child) = match purpose {
-            Purpose::Hop(hop) => (Some(*hop), self.plan.hops[*hop].child.as_str()),
-            Purpose::HopByPrimaryKey(hop) => (Some(*hop), planned.key_name()),
-            Purpose::Directory => (None, ""),
+        let found = match (purpose, key) {
+            (Purpose::Hop(hop), _) => {
+                let found = &self.plan.hops[*hop];
+                let child = found.child.iter().map(String::as_str).collect();
+                Some((*hop, child, found.shape.clone()))
+            }
+            (Purpose::HopByPrimaryKey(hop), Some((columns, shape))) => Some((*hop, columns, shape)),
+            (Purpose::HopByPrimaryKey(_), None) | (Purpose::Directory, _) => None,
         };
-        let hops = hop.map(|hop| HopToScan {
+        let hops = found.map(|(hop, child, shape)| HopToScan {
             hop,
             child,
-            filter: &[],
+            shape,
+            tests: &[],
             keys: Some(Arc::new(KeySet::Any)),
             // What records refer to is gathered when they are rendered.
             feeds: self
                 .plan
                 .feeds(hop)
                 .into_iter()
-                .filter(|(slot, _)| matches!(self.plan.slots[*slot], SlotSource::Rows { .. }))
+                .filter(|feed| {
+                    let source = &self.plan.slots[feed.slot].source;
+                    !matches!(source, SlotSource::Collected { .. })
+                })
                 .collect(),
+            own_slot: None,
         });
-        let observed = hop.is_none();
+        let purpose = ScanFor {
+            observed: hops.is_none(),
+            texts: true,
+        };
         Scanner::new(
             planned,
             definition,
             head,
             hops.into_iter().collect(),
-            observed,
+            purpose,
         )
     }
 }

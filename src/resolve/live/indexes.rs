@@ -27,14 +27,17 @@ pub fn missing_indexes(plan: &Plan, source: &dyn KeyedSource) -> Vec<(TableName,
         let known: Vec<&str> = hop
             .filter
             .iter()
-            .filter(|condition| matches!(condition.test, Test::In(_) | Test::Null))
+            .filter(|condition| matches!(condition.test, Test::In { .. }))
             .map(|condition| condition.column.as_str())
             .collect();
-        if !source.is_indexed(table, &hop.child, &known) {
-            let column = (table.clone(), hop.child.clone());
-            if !missing.contains(&column) {
-                missing.push(column);
-            }
+        // An index that begins with any of the columns will do.
+        let is_indexed = |column: &String| source.is_indexed(table, column, &known);
+        if hop.child.is_empty() || hop.child.iter().any(is_indexed) {
+            continue;
+        }
+        let column = (table.clone(), hop.child.join(", "));
+        if !missing.contains(&column) {
+            missing.push(column);
         }
     }
     missing

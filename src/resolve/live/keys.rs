@@ -3,27 +3,70 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use crate::resolve::keys::parse_integer;
-use crate::resolve::plan::{HopId, PlanNode};
+use crate::resolve::keys::{CopyFields, Key, KeyRead, KeyShape, RowOrder};
+use crate::resolve::order::row_order;
+use crate::resolve::plan::{HopId, PlanNode, PlanTable, Reach, ReachedFrom};
 use crate::snapshot::codec::copy_text;
 use crate::snapshot::{Event, Fields, Query};
 
 use super::ask::{AskFailure, Asker, KEYS};
 use super::requests::EntityRequest;
 
-/// What a hop found: the key it was found by, and a column of the row. Sorted, each pair once.
-struct KeyPairs(Vec<(i64, i64)>);
+/// A top-level row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TopRow {
+    /// Bytes that compare as the rows do by the relation's order.
+    by_order: Vec<u8>,
+    /// And by their primary key.
+    by_key: Vec<u8>,
+    pub key: Key,
+}
 
-impl KeyPairs {
-    fn of(&self, key: i64) -> impl Iterator<Item = i64> + '_ {
-        let from = self.0.partition_point(|pair| pair.0 < key);
-        let found = self.0[from..].iter().take_while(move |pair| pair.0 == key);
-        found.map(|pair| pair.1)
+/// What a row leads to, for each reach of the next step; `None` where that is NULL.
+type Onward = Vec<Option<Key>>;
+
+/// What a hop found: the key it was found by, and something of the row. Sorted, each pair once.
+struct KeyPairs<T>(Vec<(Key, T)>);
+
+impl<T: Ord> KeyPairs<T> {
+    fn new(mut pairs: Vec<(Key, T)>) -> Self {
+        pairs.sort_unstable();
+        pairs.dedup();
+        KeyPairs(pairs)
+    }
+
+    fn of<'k>(&self, key: &'k Key) -> impl Iterator<Item = &T> + use<'_, 'k, T> {
+        let from = self.0.partition_point(|pair| pair.0 < *key);
+        let found = self.0[from..].iter().take_while(move |pair| pair.0 == *key);
+        found.map(|pair| &pair.1)
+    }
+}
+
+/// Columns of a query, each asked for once.
+#[derive(Default)]
+struct Asked<'a> {
+    columns: Vec<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// The positions of these columns in the answer.
+    fn positions(&mut self, columns: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
+        let columns = columns.into_iter();
+        columns
+            .map(|column| {
+                let known = self.columns.iter().position(|other| *other == column);
+                known.unwrap_or_else(|| {
+                    self.columns.push(column);
+                    self.columns.len() - 1
+                })
+            })
+            .collect()
     }
 }
 
 impl Asker<'_> {
-    /// The primary keys of a node's top-level rows, sorted, for each of these.
+    /// The top-level rows of a node, for each of these entities: in the order of their primary keys, or, within `batch_size` of
+    /// them (of all if it is `None`), in the order of the relation.
     ///
     /// # Errors
     /// As [`Asker::read`].
@@ -31,68 +74,166 @@ impl Asker<'_> {
         &self,
         node: &PlanNode,
         entities: &[EntityRequest],
+        batch_size: Option<usize>,
         interrupted: &AtomicBool,
-    ) -> Result<Vec<Vec<i64>>, AskFailure> {
-        let mut found = Vec::new();
-        for reach in &node.reach {
-            let keys = entities
-                .iter()
-                .flat_map(|request| request.keys(&reach.from));
-            let table = &self.plan.tables[self.plan.hops[reach.hop].table];
-            // Rows of a join table are known by what they lead to.
-            let column = match &node.through {
-                Some(through) => through.to.as_str(),
-                None => table.key_name(),
-            };
-            found.push(self.pairs(reach.hop, keys.copied().collect(), column, interrupted)?);
-        }
-        let behind = match &node.through {
-            None => None,
-            Some(through) => {
-                let keys = found.iter().flat_map(|pairs| &pairs.0).map(|pair| pair.1);
-                let key = self.plan.tables[node.table].key_name();
-                Some(self.pairs(through.hop, keys.collect(), key, interrupted)?)
-            }
+    ) -> Result<Vec<Vec<Key>>, AskFailure> {
+        let Some((last, before)) = node.steps.split_last() else {
+            return Ok(vec![Vec::new(); entities.len()]);
         };
-        let ids = |request: &EntityRequest| {
-            let mut ids = Vec::new();
-            for (reach, pairs) in node.reach.iter().zip(&found) {
-                for key in request.keys(&reach.from) {
-                    match &behind {
-                        None => ids.extend(pairs.of(*key)),
-                        Some(behind) => ids.extend(pairs.of(*key).flat_map(|to| behind.of(to))),
+        // By step and reach.
+        let mut between: Vec<Vec<KeyPairs<Onward>>> = Vec::new();
+        for (position, step) in before.iter().enumerate() {
+            let next = before.get(position + 1).unwrap_or(last);
+            let mut found = Vec::new();
+            for (number, reach) in step.reach.iter().enumerate() {
+                let keys = keys_into(entities, &between, reach, number);
+                found.push(self.onward(reach.hop, keys, &next.reach, interrupted)?);
+            }
+            between.push(found);
+        }
+        let mut found = Vec::new();
+        for (number, reach) in last.reach.iter().enumerate() {
+            let keys = keys_into(entities, &between, reach, number);
+            found.push(self.rows_of_hop(reach.hop, keys, node, interrupted)?);
+        }
+        let rows = |request: &EntityRequest| {
+            let mut rows: Vec<TopRow> = Vec::new();
+            // The keys by which each reach of a step is taken.
+            let first = node.steps.first().map(|step| step.reach.as_slice());
+            let mut taken: Vec<Vec<Key>> = first
+                .unwrap_or_default()
+                .iter()
+                .map(|reach| request.keys(&reach.from))
+                .collect();
+            for (position, pairs) in between.iter().enumerate() {
+                let next = before.get(position + 1).unwrap_or(last);
+                let mut onward: Vec<Vec<Key>> = vec![Vec::new(); next.reach.len()];
+                for (pairs, keys) in pairs.iter().zip(&taken) {
+                    for to in keys.iter().flat_map(|key| pairs.of(key)) {
+                        for (list, key) in onward.iter_mut().zip(to) {
+                            list.extend(key.clone());
+                        }
                     }
                 }
+                for list in &mut onward {
+                    list.sort_unstable();
+                    list.dedup();
+                }
+                taken = onward;
             }
-            ids.sort_unstable();
-            ids.dedup();
-            ids
+            for (pairs, keys) in found.iter().zip(&taken) {
+                rows.extend(keys.iter().flat_map(|key| pairs.of(key)).cloned());
+            }
+            in_order(rows, batch_size)
         };
-        Ok(entities.iter().map(ids).collect())
+        Ok(entities.iter().map(rows).collect())
     }
 
-    /// The rows that a hop finds by these keys: pairs of the key and of a column. Rows in which the column
-    /// is NULL lead nowhere; a primary key that is NULL is an error.
-    fn pairs(
+    /// The rows that a hop finds by these keys, as the keys by which the next step's reaches are taken.
+    fn onward(
         &self,
         hop: HopId,
-        mut keys: Vec<i64>,
-        column: &str,
+        keys: Vec<Key>,
+        next: &[Reach],
         interrupted: &AtomicBool,
-    ) -> Result<KeyPairs, AskFailure> {
+    ) -> Result<KeyPairs<Onward>, AskFailure> {
+        let mut asked = Asked::default();
+        let planned = &self.plan.hops[hop];
+        let child = asked.positions(planned.child.iter().map(String::as_str));
+        let onward: Vec<(Vec<usize>, &KeyShape)> = next
+            .iter()
+            .map(|reach| {
+                let columns = match &reach.from {
+                    ReachedFrom::Columns(columns) => columns.as_slice(),
+                    ReachedFrom::EntityKey
+                    | ReachedFrom::EntityRoot
+                    | ReachedFrom::Everything
+                    | ReachedFrom::Collected => &[],
+                };
+                (
+                    asked.positions(columns.iter().map(String::as_str)),
+                    &reach.shape,
+                )
+            })
+            .collect();
+        let table = &self.plan.tables[planned.table];
+        let mut pairs = Vec::new();
+        self.fields(hop, keys, &asked.columns, interrupted, &mut |row| {
+            let key = found_by(&planned.shape, row, &child, table)?;
+            let mut to = Vec::with_capacity(onward.len());
+            for (columns, shape) in &onward {
+                to.push(match shape.read_key(row, columns) {
+                    KeyRead::Is(key) => Some(key),
+                    KeyRead::Null => None,
+                    KeyRead::Wrong(_) => return Err(wrong(table, "a key")),
+                });
+            }
+            pairs.push((key, to));
+            Ok(())
+        })?;
+        Ok(KeyPairs::new(pairs))
+    }
+
+    /// The node's own rows that a hop finds by these keys.
+    fn rows_of_hop(
+        &self,
+        hop: HopId,
+        keys: Vec<Key>,
+        node: &PlanNode,
+        interrupted: &AtomicBool,
+    ) -> Result<KeyPairs<TopRow>, AskFailure> {
+        let planned = &self.plan.hops[hop];
+        let table = &self.plan.tables[planned.table];
+        let Some((key_columns, key_shape)) = table.askable_key() else {
+            return Err(AskFailure::Relation(format!(
+                "table {}: its rows have no key that they can be asked for by",
+                table.name
+            )));
+        };
+        let mut asked = Asked::default();
+        let child = asked.positions(planned.child.iter().map(String::as_str));
+        let key = asked.positions(key_columns.iter().copied());
+        let order = asked.positions(node.order.iter().map(|by| by.column.as_str()));
+        let by_key = table.key_order.at(&key);
+        let by_order = row_order(table, &node.order).map_err(broken_plan)?;
+        let by_order: RowOrder = by_order.at(&order);
+        let mut pairs = Vec::new();
+        self.fields(hop, keys, &asked.columns, interrupted, &mut |row| {
+            let top = TopRow {
+                by_order: by_order.bytes(row),
+                by_key: by_key.bytes(row),
+                key: match key_shape.read_key(row, &key) {
+                    KeyRead::Is(key) => key,
+                    KeyRead::Null | KeyRead::Wrong(_) => {
+                        return Err(wrong(table, "the primary key"));
+                    }
+                },
+            };
+            pairs.push((found_by(&planned.shape, row, &child, table)?, top));
+            Ok(())
+        })?;
+        Ok(KeyPairs::new(pairs))
+    }
+
+    /// Asks for these columns of the rows that a hop finds by these keys.
+    fn fields(
+        &self,
+        hop: HopId,
+        mut keys: Vec<Key>,
+        columns: &[&str],
+        interrupted: &AtomicBool,
+        take: &mut dyn FnMut(&CopyFields<'_>) -> Result<(), AskFailure>,
+    ) -> Result<(), AskFailure> {
         keys.sort_unstable();
         keys.dedup();
         let hop = &self.plan.hops[hop];
         let table = &self.plan.tables[hop.table];
-        let may_be_null = column != table.key_name();
-        let mut columns = vec![hop.child.as_str(), column];
-        columns.dedup();
-        let mut pairs = Vec::new();
         for keys in keys.chunks(KEYS) {
+            let question = hop.question(table, keys);
             let query = Query {
                 table: &table.name,
-                fields: Fields::Columns(columns.clone()),
-                predicates: hop.predicates(keys),
+                fields: Fields::Columns(columns.to_vec()),
+                predicates: hop.predicates(&question),
             };
             self.read(&query, interrupted, &mut |event| {
                 let Event::Rows(block) = event else {
@@ -102,27 +243,99 @@ impl Asker<'_> {
                 let mut rows = copy_text::CopyRows::new(bytes);
                 let mut fields = Vec::new();
                 while rows.next_row(&mut fields).is_some() {
-                    let field = |position: usize| fields.get(position).map(|at| &bytes[at.clone()]);
-                    let value = field(columns.len() - 1);
-                    match (
-                        field(0).and_then(parse_integer),
-                        value.and_then(parse_integer),
-                    ) {
-                        (Some(key), Some(value)) => pairs.push((key, value)),
-                        _ if value == Some(b"\\N") && may_be_null => {}
-                        _ => {
-                            return Err(AskFailure::Relation(format!(
-                                "table {}: column {column} is no integer, but it is the primary key",
-                                table.name
-                            )));
-                        }
-                    }
+                    take(&CopyFields {
+                        bytes,
+                        fields: &fields,
+                    })?;
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
         }
-        pairs.sort_unstable();
-        pairs.dedup();
-        Ok(KeyPairs(pairs))
+        Ok(())
+    }
+}
+
+/// The keys of rows in order, each once.
+fn in_order(mut rows: Vec<TopRow>, batch_size: Option<usize>) -> Vec<Key> {
+    rows.sort_unstable_by(|one, other| (&one.by_key, &one.key).cmp(&(&other.by_key, &other.key)));
+    rows.dedup_by(|one, other| one.key == other.key);
+    let size = batch_size.unwrap_or(rows.len()).max(1);
+    for batch in rows.chunks_mut(size) {
+        // Stable, so that rows that are equal by the order stay in order of their primary keys.
+        batch.sort_by(|one, other| one.by_order.cmp(&other.by_order));
+    }
+    rows.into_iter().map(|row| row.key).collect()
+}
+
+/// The keys by which a reach is taken for all entities: of the first step their own, else what rows of the step before lead to.
+fn keys_into(
+    entities: &[EntityRequest],
+    between: &[Vec<KeyPairs<Onward>>],
+    reach: &Reach,
+    number: usize,
+) -> Vec<Key> {
+    match between.last() {
+        None => entities
+            .iter()
+            .flat_map(|request| request.keys(&reach.from))
+            .collect(),
+        Some(found) => found
+            .iter()
+            .flat_map(|pairs| &pairs.0)
+            .filter_map(|(_, onward)| onward.get(number)?.clone())
+            .collect(),
+    }
+}
+
+/// The key that a row was found by.
+fn found_by(
+    shape: &KeyShape,
+    row: &CopyFields<'_>,
+    child: &[usize],
+    table: &PlanTable,
+) -> Result<Key, AskFailure> {
+    if child.is_empty() {
+        return Ok(Key::Integer(0));
+    }
+    match shape.read_key(row, child) {
+        KeyRead::Is(key) => Ok(key),
+        KeyRead::Null | KeyRead::Wrong(_) => Err(wrong(table, "a key")),
+    }
+}
+
+fn wrong(table: &PlanTable, what: &str) -> AskFailure {
+    let kind = match table.integer_key() {
+        Some(_) => "no integer",
+        None => "no value of its type",
+    };
+    AskFailure::Relation(format!(
+        "table {}: column {} is {kind}, but it is {what}",
+        table.name,
+        table.key_name()
+    ))
+}
+
+fn broken_plan(error: crate::resolve::plan::PlanError) -> AskFailure {
+    AskFailure::Relation(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_order_within_their_batch_and_each_once() {
+        let row = |key: i64, order: u8| TopRow {
+            by_order: vec![order],
+            by_key: vec![key as u8],
+            key: Key::Integer(key),
+        };
+        let rows = vec![row(3, 1), row(1, 9), row(2, 5), row(4, 0), row(1, 9)];
+        let keys = |batch_size: Option<usize>| {
+            let keys = in_order(rows.clone(), batch_size).into_iter();
+            keys.map(|key| key.texts(1).concat()).collect::<String>()
+        };
+        assert_eq!(keys(None), "4321");
+        assert_eq!(keys(Some(2)), "2143");
     }
 }

@@ -1,20 +1,25 @@
 //! Loading a round: some top-level rows with everything below them, by one query per hop.
 
-use std::collections::HashMap;
-use std::ops::{ControlFlow, Range};
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
 
+use crate::key::KeyForm;
+use crate::resolve::keys::{IndexKey, Key, KeyShape};
 use crate::resolve::plan::{
-    HopId, PlanMaximum, PlanNested, PlanNode, PlanRelation, ReachedFrom, SlotId, TableId,
+    HopId, PlanMaximum, PlanNested, PlanNode, PlanRelation, ReachedFrom, SlotId, SlotSource, Step,
+    TableId,
 };
 use crate::resolve::scan::Scanned;
 use crate::resolve::store::{Entry, RowStore};
 use crate::snapshot::{Event, Fields, Predicate, Query};
 
 use super::ask::{AskFailure, Asker, KEYS, Purpose};
+use super::predicates::KeyQuestion;
 use super::requests::EntityRequest;
+use super::rows::Live;
 use super::shelf::Shelf;
 
 /// What a round's rows came to.
@@ -30,7 +35,7 @@ struct RoundLoad<'a> {
     interrupted: &'a AtomicBool,
     store: RowStore,
     /// Keys that the rows so far have fed.
-    slots: HashMap<SlotId, Vec<i64>, FixedState>,
+    slots: HashMap<SlotId, Vec<Key>, FixedState>,
     shelf: &'a Shelf,
     limit: usize,
     too_large: bool,
@@ -40,7 +45,13 @@ impl Asker<'_> {
     /// A store for a round.
     pub(crate) fn store(&self) -> RowStore {
         // Nothing is moved out: a round is cut so that it fits.
-        RowStore::new(self.plan.hops.len(), usize::MAX, std::path::Path::new(""))
+        self.store_of(usize::MAX, std::path::Path::new(""))
+    }
+
+    /// A store that moves rows out of memory beyond so many bytes.
+    fn store_of(&self, limit: usize, temp_dir: &std::path::Path) -> RowStore {
+        let by_integers = self.plan.hops.iter().map(|hop| hop.shape.is_integer());
+        RowStore::new(by_integers, limit, temp_dir)
     }
 
     /// Loads the top-level rows of these keys (sorted, each once), with all that nests below them.
@@ -51,7 +62,7 @@ impl Asker<'_> {
         &self,
         relation: &PlanRelation,
         node: &PlanNode,
-        ids: &[i64],
+        ids: &[Key],
         limit: usize,
         shelf: &Shelf,
         interrupted: &AtomicBool,
@@ -65,33 +76,38 @@ impl Asker<'_> {
             limit,
             too_large: false,
         };
-        let Some(top) = node.top_hop() else {
+        let table = &self.plan.tables[node.table];
+        let (Some(top), Some((columns, shape))) = (node.last_hops().next(), table.askable_key())
+        else {
             return Ok(Loaded::Rows(load.store));
         };
-        let table = &self.plan.tables[node.table];
-        let key = table.key_name();
+        let question = KeyQuestion::new(table, columns, &shape, ids);
         load.ask(
             node.table,
-            vec![Predicate::AnyOf(key, ids)],
+            question.predicate().into_iter().collect(),
             &Purpose::HopByPrimaryKey(top),
             None,
         )?;
-        let mut got: Vec<i64> = load.store.all(top).iter().map(|entry| entry.id).collect();
+        let mut got: Vec<IndexKey> = load.store.all(top).map(|(key, _)| key).collect();
         got.sort_unstable();
         if got.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(AskFailure::Relation(format!(
-                "table {}: two rows have the same {key}, by which rows are asked for; name a unique column as the table's key, \
+                "table {}: two rows have the same {}, by which rows are asked for; name a unique column as the table's key, \
                  or export from a snapshot of the server (`relexport snapshot take`)",
-                table.name
+                table.name,
+                table.key_name()
             )));
         }
-        if got != ids && !load.too_large {
+        let mut wanted: Vec<IndexKey> = ids.iter().filter_map(|id| shape.index(id)).collect();
+        wanted.sort_unstable();
+        if got != wanted && !load.too_large {
             return Err(AskFailure::Relation(format!(
                 "table {}: the server gave keys of rows, but not their rows",
                 table.name
             )));
         }
-        let is_top = |hop: &HopId| node.reach.iter().any(|reach| reach.hop == *hop) || *hop == top;
+        let steps = node.steps.iter().flat_map(|step| &step.reach);
+        let is_top = |hop: &HopId| steps.clone().any(|reach| reach.hop == *hop);
         for hop in relation.hops.iter().copied().filter(|hop| !is_top(hop)) {
             if load.too_large {
                 return Ok(Loaded::TooLarge);
@@ -101,9 +117,62 @@ impl Asker<'_> {
         if load.too_large {
             return Ok(Loaded::TooLarge);
         }
-        load.unite(node)?;
+        load.unite_below(node)?;
         load.store.sort(None);
         Ok(Loaded::Rows(load.store))
+    }
+
+    /// Loads all rows of a relation of an entity, by every hop of it: those of a table without a key cannot be asked for one
+    /// by one. Beyond the limit they go to a temp file.
+    ///
+    /// # Errors
+    /// Purpose [`Asker::read`].
+    pub(crate) fn whole(
+        &self,
+        relation: &PlanRelation,
+        node: &PlanNode,
+        entity: &EntityRequest,
+        live: &Live,
+        interrupted: &AtomicBool,
+    ) -> Result<RowStore, AskFailure> {
+        let mut load = RoundLoad {
+            asker: self,
+            interrupted,
+            store: self.store_of(live.limits.memory, &live.limits.temp_dir),
+            slots: self.first_keys(&relation.hops, std::slice::from_ref(entity)),
+            shelf: &live.shelf,
+            limit: usize::MAX,
+            too_large: false,
+        };
+        for hop in relation.hops.iter().copied() {
+            load.hop(hop)?;
+        }
+        load.unite_steps(&node.steps)?;
+        load.unite_below(node)?;
+        load.store.sort(None);
+        Ok(load.store)
+    }
+
+    /// The keys of entities, in the slots of these hops that are theirs.
+    fn first_keys(
+        &self,
+        hops: &[HopId],
+        entities: &[EntityRequest],
+    ) -> HashMap<SlotId, Vec<Key>, FixedState> {
+        let mut slots: HashMap<SlotId, Vec<Key>, FixedState> = HashMap::default();
+        for hop in hops {
+            let slot = self.plan.hops[*hop].slot;
+            let from = match &self.plan.slots[slot].source {
+                SlotSource::EntityKey => ReachedFrom::EntityKey,
+                SlotSource::EntityRoot => ReachedFrom::EntityRoot,
+                SlotSource::Everything => ReachedFrom::Everything,
+                SlotSource::Collected { .. } => ReachedFrom::Collected,
+                SlotSource::Rows { .. } | SlotSource::Tree { .. } => continue,
+            };
+            let keys = entities.iter().flat_map(|request| request.keys(&from));
+            slots.entry(slot).or_insert_with(|| keys.collect());
+        }
+        slots
     }
 
     /// Asks for the maxima of some entities, and makes of each answer a row in which nothing else stands.
@@ -114,29 +183,37 @@ impl Asker<'_> {
         &self,
         maxima: &[PlanMaximum],
         entities: &[EntityRequest],
+        live: &Live,
         interrupted: &AtomicBool,
     ) -> Result<RowStore, AskFailure> {
-        let mut store = self.store();
+        let mut store = self.store_of(live.limits.memory, &live.limits.temp_dir);
         for maximum in maxima {
-            let hop = &self.plan.hops[maximum.hop];
-            let table = &self.plan.tables[hop.table];
+            let Some((last, [])) = maximum.steps.split_last() else {
+                store = self.load_maxima(maximum, entities, store, live, interrupted)?;
+                continue;
+            };
+            let table = &self.plan.tables[last.table];
             let column = maximum.column.as_str();
             if self.catalog.is_generated(&table.name, column) {
                 continue;
             }
-            let from = match self.plan.is_of_root(maximum.hop) {
-                true => ReachedFrom::EntityRoot,
-                false => ReachedFrom::EntityKey,
+            let ([reach], true) = (last.reach.as_slice(), self.server_orders(maximum, last)) else {
+                store = self.load_maxima(maximum, entities, store, live, interrupted)?;
+                continue;
             };
-            let keys = entities.iter().flat_map(|request| request.keys(&from));
-            let mut keys: Vec<i64> = keys.copied().collect();
+            let hop = &self.plan.hops[reach.hop];
+            let keys = entities
+                .iter()
+                .flat_map(|request| request.keys(&reach.from));
+            let mut keys: Vec<Key> = keys.collect();
             keys.sort_unstable();
             keys.dedup();
             for key in keys {
+                let question = hop.question(table, std::slice::from_ref(&key));
                 let query = Query {
                     table: &table.name,
                     fields: Fields::Maxima(vec![column]),
-                    predicates: hop.predicates(std::slice::from_ref(&key)),
+                    predicates: hop.predicates(&question),
                 };
                 let mut largest = Vec::new();
                 self.read(&query, interrupted, &mut |event| {
@@ -155,47 +232,126 @@ impl Asker<'_> {
                     })
                     .collect();
                 let at = store.push(&fields.join(&b'\t')).map_err(failed)?;
-                store.enter(maximum.hop, Entry { key, id: 0, at });
+                if let Some(key) = reach.shape.index(&key) {
+                    store.enter(reach.hop, key, Entry { id: 0, at });
+                }
             }
         }
         store.sort(None);
         Ok(store)
     }
+
+    /// True if the server's `max()` is what is meant by the largest value of a column.
+    fn server_orders(&self, maximum: &PlanMaximum, last: &Step) -> bool {
+        let table = &self.plan.tables[last.table];
+        let mut layout = table.layout.iter();
+        let column = layout.find(|column| column.name == maximum.column);
+        let form = column.and_then(|column| column.form);
+        matches!(
+            form,
+            Some(
+                KeyForm::Integer
+                    | KeyForm::Numeric
+                    | KeyForm::Float
+                    | KeyForm::Real
+                    | KeyForm::Date
+                    | KeyForm::Timestamp
+                    | KeyForm::TimestampTz
+            )
+        )
+    }
+
+    /// Loads all rows among which the largest value is looked for.
+    fn load_maxima(
+        &self,
+        maximum: &PlanMaximum,
+        entities: &[EntityRequest],
+        store: RowStore,
+        live: &Live,
+        interrupted: &AtomicBool,
+    ) -> Result<RowStore, AskFailure> {
+        let reach = maximum.steps.iter().flat_map(|step| &step.reach);
+        let hops: Vec<HopId> = reach.map(|reach| reach.hop).collect();
+        let mut load = RoundLoad {
+            asker: self,
+            interrupted,
+            store,
+            slots: self.first_keys(&hops, entities),
+            shelf: &live.shelf,
+            limit: usize::MAX,
+            too_large: false,
+        };
+        for hop in hops {
+            load.hop(hop)?;
+        }
+        Ok(load.store)
+    }
 }
 
 impl RoundLoad<'_> {
-    /// Makes rows below a node that several links led to one row each.
-    fn unite(&mut self, node: &PlanNode) -> Result<(), AskFailure> {
+    /// Makes rows below a node that several hops found one row each.
+    fn unite_below(&mut self, node: &PlanNode) -> Result<(), AskFailure> {
         for nested in &node.nested {
             let PlanNested::Node(child) = nested else {
                 continue;
             };
-            let hops: Vec<HopId> = child.reach.iter().map(|reach| reach.hop).collect();
-            if child.through.is_none() && hops.len() > 1 && !self.store.unite(&hops) {
-                let table = &self.asker.plan.tables[child.table];
+            self.unite_steps(&child.steps)?;
+            self.unite_below(child)?;
+        }
+        Ok(())
+    }
+
+    /// Makes rows that several hops of a step found one row each. A row that comes behind several rows of a join table is one
+    /// already: a hop asks for it once.
+    fn unite_steps(&mut self, steps: &[Step]) -> Result<(), AskFailure> {
+        for step in steps {
+            let hops: Vec<HopId> = step.reach.iter().map(|reach| reach.hop).collect();
+            let table = &self.asker.plan.tables[step.table];
+            let by_key = table.integer_key().is_some();
+            if hops.len() > 1 && !self.store.unite(&hops, by_key) {
                 return Err(AskFailure::Relation(format!(
                     "table {}: two rows have the same {}, by which rows of several links are told apart",
                     table.name,
                     table.key_name()
                 )));
             }
-            self.unite(child)?;
         }
         Ok(())
     }
 
-    /// Asks for the rows that a hop finds by the keys that the hops before it have fed.
+    /// Asks for the rows that a hop finds by the keys that the hops before it have fed; those of a tree again and again.
     fn hop(&mut self, id: HopId) -> Result<(), AskFailure> {
+        let slot = self.asker.plan.hops[id].slot;
+        let is_tree = matches!(self.asker.plan.slots[slot].source, SlotSource::Tree { .. });
+        let mut asked: HashSet<Key, FixedState> = HashSet::default();
+        loop {
+            let Some(keys) = self.slots.get_mut(&slot) else {
+                return Ok(());
+            };
+            keys.sort_unstable();
+            keys.dedup();
+            let mut new = keys.clone();
+            new.retain(|key| !asked.contains(key));
+            if new.is_empty() && is_tree {
+                return Ok(());
+            }
+            if is_tree {
+                asked.extend(new.iter().cloned());
+            }
+            self.hop_by(id, new)?;
+            if !is_tree || self.too_large {
+                return Ok(());
+            }
+        }
+    }
+
+    fn hop_by(&mut self, id: HopId, mut keys: Vec<Key>) -> Result<(), AskFailure> {
         let hop = &self.asker.plan.hops[id];
-        let Some(keys) = self.slots.get_mut(&hop.slot) else {
-            return Ok(());
-        };
-        keys.sort_unstable();
-        keys.dedup();
-        let mut keys = keys.clone();
         let table = &self.asker.plan.tables[hop.table];
         // What others belong to, many belong to.
-        let is_shared = hop.child == table.key_name() && hop.filter.is_empty();
+        let key = table.askable_key();
+        let is_shared = hop.filter.is_empty()
+            && key.is_some_and(|(columns, shape)| hop.child == columns && hop.shape == shape);
         if is_shared {
             let known = self.shelf.take(hop.table, &mut keys);
             let scanned = self.asker.known(hop.table, &Purpose::Hop(id), known)?;
@@ -207,8 +363,10 @@ impl RoundLoad<'_> {
             if self.too_large {
                 return Ok(());
             }
-            let shared = is_shared.then_some(keys);
-            self.ask(hop.table, hop.predicates(keys), &Purpose::Hop(id), shared)?;
+            let shared = is_shared.then_some((keys, &hop.shape));
+            let question = hop.question(table, keys);
+            let predicates = hop.predicates(&question);
+            self.ask(hop.table, predicates, &Purpose::Hop(id), shared)?;
         }
         Ok(())
     }
@@ -218,27 +376,26 @@ impl RoundLoad<'_> {
         table: TableId,
         predicates: Vec<Predicate<'_>>,
         purpose: &Purpose,
-        shared: Option<&[i64]>,
+        shared: Option<(&[Key], &KeyShape)>,
     ) -> Result<(), AskFailure> {
         let (asker, interrupted, shelf) = (self.asker, self.interrupted, self.shelf);
-        let mut found: Vec<(i64, Vec<u8>)> = Vec::new();
+        let mut found: HashMap<IndexKey, Vec<Vec<u8>>, FixedState> = HashMap::default();
         asker.rows(table, predicates, purpose, interrupted, &mut |scanned| {
             if shared.is_some() {
-                let row = |range: &Range<usize>| scanned.kept[range.clone()].to_vec();
-                let rows = scanned
-                    .found
-                    .iter()
-                    .map(|it| (it.key, row(&scanned.ranges[it.row])));
-                found.extend(rows);
+                for it in &scanned.found {
+                    let row = scanned.kept[scanned.ranges[it.row].clone()].to_vec();
+                    found.entry(it.key).or_default().push(row);
+                }
             }
             self.take(&scanned)
         })?;
-        if let Some(keys) = shared.filter(|_| !self.too_large) {
-            shelf.put(
-                table,
-                keys,
-                found.iter().map(|(key, row)| (*key, row.as_slice())),
-            );
+        if let Some((keys, shape)) = shared.filter(|_| !self.too_large) {
+            let rows = keys.iter().flat_map(|key| {
+                let rows = shape.index(key).and_then(|index| found.get(&index));
+                let rows = rows.map(Vec::as_slice).unwrap_or_default();
+                rows.iter().map(|row| (key.clone(), row.as_slice()))
+            });
+            shelf.put(table, keys, rows);
         }
         Ok(())
     }
@@ -250,11 +407,11 @@ impl RoundLoad<'_> {
             places.push(at.map_err(failed)?);
         }
         for found in &scanned.found {
-            let (key, id, at) = (found.key, found.id, places[found.row]);
-            self.store.enter(found.hop, Entry { key, id, at });
+            let (id, at) = (found.id, places[found.row]);
+            self.store.enter(found.hop, found.key, Entry { id, at });
         }
-        for (slot, key) in &scanned.fed {
-            self.slots.entry(*slot).or_default().push(*key);
+        for (slot, key) in &scanned.fed_texts {
+            self.slots.entry(*slot).or_default().push(key.clone());
         }
         self.too_large = self.store.in_use() > self.limit;
         Ok(match self.too_large {

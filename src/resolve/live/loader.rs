@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::Sender;
 
 use crate::resolve::error::ResolveError;
+use crate::resolve::keys::Key;
 use crate::resolve::plan::{PlanNode, PlanRelation, PlanSource};
 use crate::timings;
 
@@ -21,6 +22,11 @@ pub(super) enum Job {
     Rows {
         relation: usize,
         parts: Vec<RoundPart>,
+    },
+    /// All rows of an entity, which have no keys to be asked for by.
+    Whole {
+        relation: usize,
+        entity: EntityRequest,
     },
     Maxima {
         relation: usize,
@@ -66,7 +72,13 @@ impl Loader {
         self.sizes[relation].round()
     }
 
-    /// The primary keys of a node's top-level rows, sorted, for each of these entities.
+    /// True if rows of a node's table can be asked for by their key.
+    pub(crate) fn has_askable_key(&self, node: &PlanNode) -> bool {
+        let table = &self.live.plan.tables[node.table];
+        table.askable_key().is_some()
+    }
+
+    /// The primary keys of a node's top-level rows, in order, for each of these entities.
     ///
     /// # Errors
     /// As [`Asker::read`](super::ask::Asker::read).
@@ -74,9 +86,10 @@ impl Loader {
         &self,
         node: &PlanNode,
         entities: &[EntityRequest],
-    ) -> Result<Vec<Vec<i64>>, AskFailure> {
+        batch_size: Option<usize>,
+    ) -> Result<Vec<Vec<Key>>, AskFailure> {
         let asker = self.live.asker();
-        asker.top_level(node, entities, &self.interrupted)
+        asker.top_level(node, entities, batch_size, &self.interrupted)
     }
 
     /// Does a job. If nobody waits for the replies any more, it ends early.
@@ -84,6 +97,7 @@ impl Loader {
         let loaded = match job {
             Job::Maxima { relation, entities } => self.maxima(relation, &entities, replies),
             Job::Rows { relation, parts } => self.rows(relation, parts, replies),
+            Job::Whole { relation, entity } => self.whole(relation, &entity, replies),
         };
         hand_over(replies, loaded.map(|()| None));
     }
@@ -98,7 +112,7 @@ impl Loader {
             return Ok(());
         };
         let asker = self.live.asker();
-        let rows = match asker.maxima(maxima, entities, &self.interrupted) {
+        let rows = match asker.maxima(maxima, entities, &self.live, &self.interrupted) {
             Ok(store) => Ok(Arc::new(store)),
             Err(AskFailure::Relation(error)) => Err(error),
             Err(AskFailure::Run(error)) => return Err(error),
@@ -108,10 +122,45 @@ impl Loader {
             total: 1,
             first: true,
             ids: Vec::new(),
+            whole: false,
         });
         let round = Round {
             relation,
             parts: parts.collect(),
+            rows,
+        };
+        hand_over(replies, Ok(Some(Fetched::Round(round))));
+        Ok(())
+    }
+
+    /// Loads all rows of an entity.
+    fn whole(
+        &self,
+        relation: usize,
+        entity: &EntityRequest,
+        replies: &Sender<Reply>,
+    ) -> Result<(), ResolveError> {
+        let planned = self.relation(relation);
+        let Ok(PlanSource::Rows(node) | PlanSource::Collected(node)) = &planned.source else {
+            return Ok(());
+        };
+        let asker = self.live.asker();
+        let rows = asker.whole(planned, node, entity, &self.live, &self.interrupted);
+        let rows = match rows {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(AskFailure::Relation(error)) => Err(error),
+            Err(AskFailure::Run(error)) => return Err(error),
+        };
+        let part = RoundPart {
+            entity: entity.entity,
+            total: 1,
+            first: true,
+            ids: Vec::new(),
+            whole: true,
+        };
+        let round = Round {
+            relation,
+            parts: vec![part],
             rows,
         };
         hand_over(replies, Ok(Some(Fetched::Round(round))));
@@ -172,7 +221,7 @@ impl Loader {
             return Err(AskFailure::Relation(error));
         }
         let asker = self.live.asker();
-        let mut ids: Vec<i64> = parts.iter().flat_map(|part| &part.ids).copied().collect();
+        let mut ids: Vec<Key> = parts.iter().flat_map(|part| &part.ids).cloned().collect();
         ids.sort_unstable();
         ids.dedup();
         let loaded = match ids.len() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::resolve::error::ResolveError;
+use crate::resolve::keys::Key;
 use crate::resolve::plan::{PlanNode, PlanSource};
 use crate::timings;
 
@@ -35,10 +36,19 @@ impl Planner {
     }
 
     fn relation(&self, request: RelationRequest) -> Result<(), Hangup> {
-        let RelationRequest { relation, entities } = request;
+        let RelationRequest {
+            relation,
+            entities,
+            batch_size,
+        } = request;
         match &self.loader.relation(relation).source {
             Ok(PlanSource::Rows(node) | PlanSource::Collected(node)) => {
-                self.rows(relation, node, &entities)
+                match self.loader.has_askable_key(node) {
+                    true => self.rows(relation, node, &entities, batch_size),
+                    false => entities
+                        .into_iter()
+                        .try_for_each(|entity| self.give(Job::Whole { relation, entity })),
+                }
             }
             Ok(PlanSource::Maxima(_)) => entities.chunks(ENTITIES).try_for_each(|entities| {
                 self.give(Job::Maxima {
@@ -56,8 +66,9 @@ impl Planner {
         relation: usize,
         node: &PlanNode,
         entities: &[EntityRequest],
+        batch_size: Option<usize>,
     ) -> Result<(), Hangup> {
-        match self.loader.top_level(node, entities) {
+        match self.loader.top_level(node, entities, batch_size) {
             Ok(ids) => {
                 let entities = entities.iter().map(|request| request.entity);
                 self.rounds(relation, entities.zip(ids))
@@ -65,7 +76,7 @@ impl Planner {
             // One of them may be too much for the server where the others are not.
             Err(AskFailure::Relation(_)) if entities.len() > 1 => entities
                 .chunks(1)
-                .try_for_each(|one| self.rows(relation, node, one)),
+                .try_for_each(|one| self.rows(relation, node, one, batch_size)),
             Err(AskFailure::Relation(error)) => entities.iter().try_for_each(|request| {
                 self.say(Ok(Fetched::Refused {
                     relation,
@@ -85,7 +96,7 @@ impl Planner {
     fn rounds(
         &self,
         relation: usize,
-        rows: impl Iterator<Item = (usize, Vec<i64>)>,
+        rows: impl Iterator<Item = (usize, Vec<Key>)>,
     ) -> Result<(), Hangup> {
         let mut parts: Vec<RoundPart> = Vec::new();
         let mut filled = 0;
@@ -106,6 +117,7 @@ impl Planner {
                     total,
                     first,
                     ids: ids.to_vec(),
+                    whole: false,
                 });
                 filled += ids.len();
                 rest = behind;

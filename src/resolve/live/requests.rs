@@ -1,5 +1,7 @@
 //! What is to be fetched: relations, of whom, and by which keys.
 
+use crate::pipeline::EntityId;
+use crate::resolve::keys::Key;
 use crate::resolve::plan::ReachedFrom;
 
 /// A relation of some entities, to be fetched.
@@ -7,6 +9,8 @@ pub struct RelationRequest {
     /// Position in [`Plan::relations`](crate::resolve::Plan::relations).
     pub relation: usize,
     pub entities: Vec<EntityRequest>,
+    /// Top-level rows of a file; `None` where there is one file. Within it they are in the relation's order.
+    pub batch_size: Option<usize>,
 }
 
 /// One of the entities whose top-level rows are to be fetched.
@@ -21,20 +25,23 @@ pub struct EntityRequest {
 #[derive(Debug, Clone)]
 pub enum TopKeys {
     /// The entity's key, or the key of its root ancestor.
-    Entity { key: i64, root: i64 },
+    Entity { key: EntityId, root: EntityId },
     /// What the entity's records refer to.
-    Collected(Vec<i64>),
+    Collected(Vec<Key>),
 }
 
 impl EntityRequest {
     /// The keys for a top-level [`Reach`](crate::resolve::Reach).
-    pub(super) fn keys(&self, from: &ReachedFrom) -> &[i64] {
+    pub(super) fn keys(&self, from: &ReachedFrom) -> Vec<Key> {
         match (&self.keys, from) {
-            (TopKeys::Collected(keys), _) => keys,
-            (TopKeys::Entity { key, .. }, ReachedFrom::EntityKey) => std::slice::from_ref(key),
-            (TopKeys::Entity { root, .. }, ReachedFrom::EntityRoot) => std::slice::from_ref(root),
+            (_, ReachedFrom::Everything) => vec![Key::Integer(0)],
+            (TopKeys::Collected(keys), _) => keys.clone(),
+            (TopKeys::Entity { key, .. }, ReachedFrom::EntityKey) => vec![Key::from(key)],
+            (TopKeys::Entity { root, .. }, ReachedFrom::EntityRoot) => vec![Key::from(root)],
             // There is no row above a top-level one.
-            (TopKeys::Entity { .. }, ReachedFrom::Column(_)) => &[],
+            (TopKeys::Entity { .. }, ReachedFrom::Columns(_) | ReachedFrom::Collected) => {
+                Vec::new()
+            }
         }
     }
 }

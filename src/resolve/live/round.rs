@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::resolve::keys::{Key, KeyShape};
 use crate::resolve::plan::PlanNode;
 use crate::resolve::store::{Entry, RowStore};
 
@@ -44,19 +45,19 @@ pub struct RoundPart {
     /// True for the first part of the entity's relation.
     pub first: bool,
     /// The primary keys of these, in order.
-    pub ids: Vec<i64>,
+    pub ids: Vec<Key>,
+    /// These are all rows of the entity, without keys and in no order; how many there are is not known before.
+    pub whole: bool,
 }
 
 impl RoundPart {
-    /// The rows of the part, in order.
-    pub fn entries(&self, node: &PlanNode, store: &RowStore) -> Vec<Entry> {
-        let found = |id: &i64| node.top_hop().map(|hop| store.found(hop, *id));
-        self.ids
-            .iter()
-            .filter_map(found)
-            .flatten()
-            .copied()
-            .collect()
+    /// The rows of the part, in order; `shape` is that of the table's key.
+    pub fn entries(&self, node: &PlanNode, shape: &KeyShape, store: &RowStore) -> Vec<Entry> {
+        let Some(hop) = node.last_hops().next() else {
+            return Vec::new();
+        };
+        let keys = self.ids.iter().filter_map(|id| shape.index(id));
+        keys.flat_map(|key| store.found(hop, key)).collect()
     }
 }
 
@@ -122,10 +123,18 @@ mod tests {
             entity,
             total: 9,
             first,
-            ids: ids.to_vec(),
+            ids: ids.iter().copied().map(Key::Integer).collect(),
+            whole: false,
         };
         let shown = |parts: &[RoundPart]| -> Vec<(usize, bool, Vec<i64>)> {
-            let shown = |part: &RoundPart| (part.entity, part.first, part.ids.clone());
+            let ids = |part: &RoundPart| {
+                let ids = part.ids.iter().map(|id| match id {
+                    Key::Integer(id) => *id,
+                    Key::Text(_) => panic!("{id:?}"),
+                });
+                ids.collect()
+            };
+            let shown = |part: &RoundPart| (part.entity, part.first, ids(part));
             parts.iter().map(shown).collect()
         };
         let parts = vec![

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::resolve::error::ResolveError;
+use crate::resolve::keys::Key;
 use crate::resolve::plan::{HopId, Plan};
+use crate::resolve::request::Limits;
 use crate::snapshot::{Catalog, KeyedSource};
 
 use super::ask::{AskFailure, Asker, TakeFound};
@@ -17,6 +19,8 @@ pub struct Live {
     pub(super) catalog: Arc<Catalog>,
     pub(super) source: Arc<dyn KeyedSource>,
     pub(super) shelf: Arc<Shelf>,
+    /// For what has to be fetched whole.
+    pub(super) limits: Limits,
 }
 
 impl Live {
@@ -28,14 +32,14 @@ impl Live {
         }
     }
 
-    /// Asks for the rows that a hop finds by these keys, and hands them out with their primary keys.
+    /// Asks for the rows that a hop finds by these keys, and hands them out with their ids.
     ///
     /// # Errors
     /// `take`'s, and the server's: rows that it refuses are an error, whatever they are for.
     pub(in crate::resolve) fn rows_of(
         &self,
         hop: HopId,
-        keys: &[i64],
+        keys: &[Key],
         interrupted: &AtomicBool,
         take: TakeFound<'_, ResolveError>,
     ) -> Result<(), ResolveError> {

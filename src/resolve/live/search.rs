@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use crate::pipeline::{Condition, Entity, EntityId, PathLookup};
-use crate::resolve::directory::{Directory, LetterCase, letter_cases};
+use crate::pipeline::{Entity, EntityId, PathLookup};
+use crate::resolve::directory::{Directory, LetterCase, letter_cases, spellings};
 use crate::resolve::entities::{Choice, EntityError, EntityInfo};
 use crate::resolve::error::ResolveError;
 use crate::resolve::plan::{Relations, Selection, TableId, plan};
 use crate::resolve::request::{Observer, Request};
-use crate::snapshot::{Catalog, KeyedSource, Predicate, TableName};
+use crate::snapshot::{Catalog, ComparedAs, KeyColumn, KeyedSource, Predicate, TableName};
 
 use super::ask::{AskFailure, Asker, KEYS, Purpose};
 use super::predicates::predicates;
@@ -74,9 +74,9 @@ struct Search<'a> {
     asked_paths: BTreeSet<EntityId>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     fn all(&mut self) -> Result<(), ResolveError> {
-        let filter: Vec<_> = predicates(&self.entity.filter).collect();
+        let filter: Vec<_> = self.of_entities().collect();
         self.ask(&self.entity.table, filter, usize::MAX)?;
         self.paths()
     }
@@ -85,8 +85,18 @@ impl Search<'_> {
         let keys = names.iter().flat_map(|name| self.directory.keys_of(name));
         self.rows(keys.collect())?;
         self.complete()?;
-        let names: Vec<&str> = names.iter().map(|name| name.trim_matches('/')).collect();
         let entity = self.entity;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for column in &entity.path {
+            for case in LetterCase::OWN {
+                let open = self.open(&names);
+                if open.is_empty() {
+                    break;
+                }
+                self.own_path(column, &open, case)?;
+            }
+        }
+        let names: Vec<&str> = names.iter().map(|name| name.trim_matches('/')).collect();
         for lookup in &entity.paths {
             for case in letter_cases(lookup) {
                 let open = self.open(&names);
@@ -101,8 +111,12 @@ impl Search<'_> {
         let segment = self.column(&entity.table, &entity.segment);
         if let (Some(segment), false) = (segment, open.is_empty()) {
             let ends: BTreeSet<&str> = open.iter().flat_map(|name| ends(name)).collect();
-            let ends = Predicate::In(segment, ends.into_iter().collect());
-            let filter = [ends].into_iter().chain(predicates(&entity.filter));
+            let ends = Predicate::In {
+                column: segment,
+                values: ends.into_iter().collect(),
+                null: false,
+            };
+            let filter = [ends].into_iter().chain(self.of_entities());
             self.ask(&entity.table, filter.collect(), usize::MAX)?;
             self.complete()?;
         }
@@ -122,17 +136,58 @@ impl Search<'_> {
         names.iter().copied().filter(is_open).collect()
     }
 
+    /// Asks for rows of the entities' table that a column of its own names, entities or not.
+    fn own_path(
+        &mut self,
+        column: &'a str,
+        names: &[&str],
+        case: LetterCase,
+    ) -> Result<(), ResolveError> {
+        let table = &self.entity.table;
+        let names: BTreeSet<&str> = names.iter().flat_map(|name| spellings(name)).collect();
+        let predicate = match case {
+            LetterCase::Counts => Predicate::In {
+                column,
+                values: self.held(table, column, names),
+                null: false,
+            },
+            LetterCase::Ignored => Predicate::InIgnoringCase(column, names.into_iter().collect()),
+        };
+        self.ask(table, vec![predicate], usize::MAX)?;
+        self.complete()
+    }
+
+    /// Of some texts those that a column can hold at all. A server would refuse the others, since it reads them as values of
+    /// the column's type.
+    fn held<'n>(
+        &self,
+        table: &TableName,
+        column: &str,
+        texts: impl IntoIterator<Item = &'n str>,
+    ) -> Vec<&'n str> {
+        let table = self
+            .table(table)
+            .map(|table| &self.asker.plan.tables[table]);
+        let form = table.and_then(|table| table.layout[table.column(column)?].form);
+        let is_held = |text: &&str| form.is_none_or(|form| form.of_user(text).is_some());
+        texts.into_iter().filter(is_held).collect()
+    }
+
     fn lookup(
         &mut self,
-        lookup: &PathLookup,
+        lookup: &'a PathLookup,
         paths: Vec<&str>,
         case: LetterCase,
     ) -> Result<(), ResolveError> {
         let paths = match case {
-            LetterCase::Counts => Predicate::In(&lookup.path, paths),
+            LetterCase::Counts => Predicate::In {
+                column: &lookup.path,
+                values: paths,
+                null: false,
+            },
             LetterCase::Ignored => Predicate::InIgnoringCase(&lookup.path, paths),
         };
-        let filter = [paths].into_iter().chain(predicates(&lookup.filter));
+        let filter = [paths].into_iter().chain(self.of_paths(lookup));
         self.ask(&lookup.table, filter.collect(), usize::MAX)?;
         self.rows(self.directory.strangers())?;
         self.complete()
@@ -150,13 +205,13 @@ impl Search<'_> {
                 Some(keys) => {
                     for keys in keys.chunks(KEYS) {
                         let holds = Predicate::Holds(ancestors, keys);
-                        let filter = [holds].into_iter().chain(predicates(&entity.filter));
+                        let filter = [holds].into_iter().chain(self.of_entities());
                         self.ask(&entity.table, filter.collect(), usize::MAX)?;
                     }
                 }
                 // Arrays of other keys are not asked for by what they hold.
                 None => {
-                    let filter = predicates(&entity.filter).collect();
+                    let filter = self.of_entities().collect();
                     self.ask(&entity.table, filter, usize::MAX)?;
                 }
             }
@@ -167,7 +222,13 @@ impl Search<'_> {
         let mut seen = of.clone();
         let mut level = of;
         while !level.is_empty() {
-            self.ask_keys(&entity.table, parent, &level, &entity.filter, usize::MAX)?;
+            self.ask_keys(
+                &entity.table,
+                parent,
+                &level,
+                self.of_entities().collect(),
+                usize::MAX,
+            )?;
             level = self.directory.below(&level);
             level.retain(|key| seen.insert(key.clone()));
         }
@@ -192,9 +253,15 @@ impl Search<'_> {
             .find_map(|start| self.directory.find(start).ok().cloned());
         if let (Some(above), Some(parent)) = (above, self.column(&entity.table, &entity.parent)) {
             let above = BTreeSet::from([above]);
-            self.ask_keys(&entity.table, parent, &above, &entity.filter, NEAR)?;
+            self.ask_keys(
+                &entity.table,
+                parent,
+                &above,
+                self.of_entities().collect(),
+                NEAR,
+            )?;
         }
-        let filter = predicates(&entity.filter).collect();
+        let filter = self.of_entities().collect();
         self.ask(&entity.table, filter, NEAR)?;
         self.complete()
     }
@@ -216,7 +283,12 @@ impl Search<'_> {
     fn rows(&mut self, mut keys: BTreeSet<EntityId>) -> Result<(), ResolveError> {
         keys.retain(|key| self.asked_rows.insert(key.clone()));
         let entity = self.entity;
-        self.ask_keys(&entity.table, &entity.key, &keys, &[], usize::MAX)
+        let plan = self.asker.plan;
+        match &plan.entity_key {
+            Some(key) => self.ask_keys(&entity.table, &key.column, &keys, Vec::new(), usize::MAX),
+            // Schemas have no rows.
+            None => Ok(()),
+        }
     }
 
     /// Asks for the current paths of the entities that have none yet.
@@ -226,36 +298,49 @@ impl Search<'_> {
         let entity = self.entity;
         for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
             if self.is_most(&lookup.table, keys.len()) {
-                self.ask(
-                    &lookup.table,
-                    predicates(&lookup.filter).collect(),
-                    usize::MAX,
-                )?;
+                self.ask(&lookup.table, self.of_paths(lookup).collect(), usize::MAX)?;
                 continue;
             }
             self.ask_keys(
                 &lookup.table,
                 &lookup.key,
                 &keys,
-                &lookup.filter,
+                self.of_paths(lookup).collect(),
                 usize::MAX,
             )?;
         }
         Ok(())
     }
 
+    /// What is asked of rows of the entities' table, so that they are entities.
+    fn of_entities(&self) -> impl Iterator<Item = Predicate<'a>> + use<'a> {
+        let key = self.asker.plan.entity_key.as_ref();
+        let tests = key.map(|key| key.tests.as_slice()).unwrap_or_default();
+        predicates(&self.entity.filter, tests)
+    }
+
+    /// What is asked of rows of a table of paths.
+    fn of_paths(&self, lookup: &'a PathLookup) -> impl Iterator<Item = Predicate<'a>> + use<'a> {
+        let mut lookups = self.entity.paths.iter();
+        let position = lookups.position(|other| std::ptr::eq(other, lookup));
+        let key = self.asker.plan.entity_key.as_ref();
+        let tests = key.zip(position);
+        let tests = tests.and_then(|(key, position)| key.path_tests.get(position));
+        predicates(&lookup.filter, tests.map(Vec::as_slice).unwrap_or_default())
+    }
+
     /// Whether so many rows are so much of a table that it is better read whole.
-    fn is_most(&self, table: &str, rows: usize) -> bool {
-        let size = self.asker.source.estimate(&TableName::public(table));
+    fn is_most(&self, table: &TableName, rows: usize) -> bool {
+        let size = self.asker.source.estimate(table);
         rows > KEYS && size.is_some_and(|size| size.rows <= 4 * rows as u64)
     }
 
-    fn table(&self, name: &str) -> Option<TableId> {
-        self.asker.plan.table(&TableName::public(name))
+    fn table(&self, name: &TableName) -> Option<TableId> {
+        self.asker.plan.table(name)
     }
 
     /// A column that the pipeline names, where the snapshot has it.
-    fn column<'c>(&self, table: &str, column: &'c Option<String>) -> Option<&'c str> {
+    fn column<'c>(&self, table: &TableName, column: &'c Option<String>) -> Option<&'c str> {
         let table = &self.asker.plan.tables[self.table(table)?];
         let column = column.as_deref()?;
         table.column(column).map(|_| column)
@@ -264,20 +349,34 @@ impl Search<'_> {
     /// Asks for rows of a table by keys of entities, up to a number for each query.
     fn ask_keys(
         &mut self,
-        table: &str,
+        table: &TableName,
         column: &str,
         keys: &BTreeSet<EntityId>,
-        filter: &[Condition],
+        filter: Vec<Predicate<'a>>,
         limit: usize,
     ) -> Result<(), ResolveError> {
         let integers: Vec<i64> = keys.iter().filter_map(EntityId::integer).collect();
-        let texts: Vec<&str> = keys.iter().filter_map(EntityId::as_text).collect();
+        let texts = keys.iter().filter_map(EntityId::as_text);
+        let texts = self.held(table, column, texts);
         let integers = integers.chunks(KEYS);
-        let integers = integers.map(|keys| Predicate::AnyOf(column, keys));
+        let integers = integers.map(|keys| {
+            let compared = ComparedAs::Own;
+            Predicate::AnyInteger(
+                KeyColumn {
+                    name: column,
+                    compared,
+                },
+                keys,
+            )
+        });
         let texts = texts.chunks(KEYS);
-        let texts = texts.map(|keys| Predicate::In(column, keys.to_vec()));
+        let texts = texts.map(|keys| Predicate::In {
+            column,
+            values: keys.to_vec(),
+            null: false,
+        });
         for own in integers.chain(texts) {
-            let predicates = [own].into_iter().chain(predicates(filter));
+            let predicates = [own].into_iter().chain(filter.iter().cloned());
             self.ask(table, predicates.collect(), limit)?;
         }
         Ok(())
@@ -287,7 +386,7 @@ impl Search<'_> {
     /// have holds none.
     fn ask(
         &mut self,
-        table: &str,
+        table: &TableName,
         predicates: Vec<Predicate<'_>>,
         limit: usize,
     ) -> Result<(), ResolveError> {

@@ -37,6 +37,7 @@ pub(in crate::resolve) fn resolve_live(
         catalog: Arc::clone(&catalog),
         source,
         shelf: Arc::default(),
+        limits: request.limits.clone(),
     };
     Ok(Outcome {
         resolved: Resolved {

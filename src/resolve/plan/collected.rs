@@ -1,7 +1,7 @@
 //! Which relations others are collected from.
 
 use crate::pipeline::{Collected, Node, Pipeline, Relation, Source};
-use crate::snapshot::{Catalog, TableName};
+use crate::snapshot::Catalog;
 
 /// True where the records of a relation may refer to rows of a collected one, by the columns in the catalog, if there
 /// is one.
@@ -12,7 +12,7 @@ pub(super) fn is_collected_from(
 ) -> bool {
     fn refers(node: &Node, it: &Collected, catalog: Option<&Catalog>) -> bool {
         let has_column = |catalog: &Catalog| {
-            let table = catalog.table(&TableName::public(&node.table));
+            let table = catalog.table(&node.table);
             let mut columns = it.columns.iter();
             table.is_some_and(|table| columns.any(|column| table.column(column).is_some()))
         };

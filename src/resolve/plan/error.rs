@@ -9,27 +9,60 @@ pub enum PlanError {
     #[error(
         "the snapshot has no table {table}, so there is no {kind} to be found in it\n  if it is of another database, name a pipeline of that one with --pipeline; `relexport inspect` lists its tables"
     )]
-    NoEntityTable { table: String, kind: String },
+    NoEntityTable { table: TableName, kind: String },
     #[error("the snapshot has no table {0}")]
-    NoTable(String),
+    NoTable(TableName),
     #[error("table {table} has no column {column}")]
     NoColumn { table: TableName, column: String },
     #[error("table {table} has no column {column}, which is needed to find its rows")]
     NoKeyColumn { table: TableName, column: String },
-    /// Keys are integers: sets of them decide which rows are kept.
-    #[error("column {column} of table {table} is no integer, so it cannot link rows")]
-    NoInteger { table: TableName, column: String },
+    /// The values of these columns never equal each other, or it is not known when they do.
+    #[error("column {column} of table {table} cannot be linked to {to}: {reason}")]
+    Incomparable {
+        table: TableName,
+        column: String,
+        to: String,
+        reason: String,
+    },
+    #[error("column {column} of table {table} has no type by which rows can be linked: {reason}")]
+    NoKeyType {
+        table: TableName,
+        column: String,
+        reason: String,
+    },
+    /// Links of several columns have as many at both ends.
+    #[error(
+        "a link has {child} columns of table {table} and {parent} of the row above; give as many of both"
+    )]
+    LinkColumns {
+        table: TableName,
+        child: usize,
+        parent: usize,
+    },
+    /// Nothing says the key of a table that something refers to.
+    #[error(
+        "the key of table {0} is not known: the pipeline does not say it, there is no column id, and no primary key is stated before the rows\n  name the columns in the link, or the table's key under `tables`"
+    )]
+    NoKey(TableName),
+    #[error("column {column} of table {table}: {reason}")]
+    Condition {
+        table: TableName,
+        column: String,
+        reason: String,
+    },
     /// What names that are no text become while they are read. Two such names might be one then.
     #[error(
         "table {table} has a column whose name ({column}) is not valid in the snapshot's encoding; leave it out by `only`, or rename it and dump again"
     )]
     ColumnName { table: TableName, column: String },
     /// A plan that contradicts itself.
+    #[error("nothing leads to the rows of {0}")]
+    NoSteps(String),
     #[error("table {table} does not keep column {column}")]
     NotKept { table: TableName, column: String },
     /// A table's data is there without its definition.
     #[error(
         "the snapshot holds data of table {0}, but not its definition (CREATE TABLE): copy or dump it again, whole"
     )]
-    Undefined(String),
+    Undefined(TableName),
 }

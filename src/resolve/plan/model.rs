@@ -4,8 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pipeline::{Columns, Computed, Condition, Form, Instead, OrderBy, ValueForm, ValueRule};
-use crate::snapshot::{BlockHead, RowForm, SqlType, TableName};
+use crate::key::KeyForm;
+use crate::pipeline::{
+    Columns, Computed, Condition, EntityId, Form, Instead, OrderBy, Pick, ValueForm, ValueRule,
+};
+use crate::resolve::condition::ColumnTest;
+use crate::resolve::entities::entity_id;
+use crate::resolve::keys::{KeyShape, RowOrder};
+use crate::snapshot::{BlockHead, Catalog, RowForm, SqlType, TableName};
 
 use super::error::PlanError;
 use super::ids::{HopId, IdVec, SlotId, TableId};
@@ -15,7 +21,9 @@ use super::ids::{HopId, IdVec, SlotId, TableId};
 pub struct Plan {
     pub tables: IdVec<TableId, PlanTable>,
     pub hops: IdVec<HopId, Hop>,
-    pub slots: IdVec<SlotId, SlotSource>,
+    pub slots: IdVec<SlotId, Slot>,
+    /// The key column of the entities' table, and how its values compare; `None` if the entities are schemas.
+    pub entity_key: Option<EntityKey>,
     /// In the pipeline's order, without those whose table the snapshot does not have.
     pub relations: Vec<PlanRelation>,
     /// How the types of columns are written.
@@ -23,7 +31,7 @@ pub struct Plan {
     /// What of the pipeline the snapshot cannot give, for the log and the manifest.
     pub warnings: Vec<String>,
     /// Relations that are left out because the snapshot does not have their table, with that table.
-    pub left_out: Vec<(String, String)>,
+    pub left_out: Vec<(String, TableName)>,
 }
 
 impl Plan {
@@ -44,25 +52,38 @@ impl Plan {
         self.tables[table].observed || self.hops_onto(table).next().is_some()
     }
 
-    /// The slots that rows of a hop feed, with the columns that they take.
-    pub(in crate::resolve) fn feeds(&self, hop: HopId) -> Vec<(SlotId, &str)> {
+    /// The slots that rows of a hop feed.
+    pub(in crate::resolve) fn feeds(&self, hop: HopId) -> Vec<Feed<'_>> {
         let mut feeds = Vec::new();
-        for (slot, source) in self.slots.enumerate() {
+        for (slot, Slot { source, shape }) in self.slots.enumerate() {
             match source {
-                SlotSource::Rows { hops, column } if hops.contains(&hop) => {
-                    feeds.push((slot, column.as_str()))
-                }
-                SlotSource::Collected { hops, columns } if hops.contains(&hop) => {
-                    let table = &self.tables[self.hops[hop].table];
-                    let there = columns
-                        .iter()
-                        .filter(|column| table.column(column).is_some());
-                    feeds.extend(there.map(|column| (slot, column.as_str())));
+                SlotSource::Rows { hops, columns } if hops.contains(&hop) => feeds.push(Feed {
+                    slot,
+                    columns: columns.iter().map(String::as_str).collect(),
+                    shape: shape.clone(),
+                }),
+                SlotSource::Tree {
+                    base,
+                    below,
+                    columns,
+                } if base.contains(&hop) || *below == hop => feeds.push(Feed {
+                    slot,
+                    columns: columns.iter().map(String::as_str).collect(),
+                    shape: shape.clone(),
+                }),
+                SlotSource::Collected { columns } => {
+                    let columns = columns.iter().filter(|column| column.hop == hop);
+                    feeds.extend(columns.map(|column| Feed {
+                        slot,
+                        columns: vec![column.column.as_str()],
+                        shape: KeyShape::new([column.form]),
+                    }));
                 }
                 SlotSource::EntityKey
                 | SlotSource::EntityRoot
+                | SlotSource::Everything
                 | SlotSource::Rows { .. }
-                | SlotSource::Collected { .. } => {}
+                | SlotSource::Tree { .. } => {}
             }
         }
         feeds
@@ -70,7 +91,55 @@ impl Plan {
 
     /// True if a hop's keys are those of the root ancestors.
     pub fn is_of_root(&self, hop: HopId) -> bool {
-        self.slots[self.hops[hop].slot] == SlotSource::EntityRoot
+        self.slots[self.hops[hop].slot].source == SlotSource::EntityRoot
+    }
+
+    /// The keys of tables that the snapshot stated behind their rows.
+    pub(in crate::resolve) fn take_late_keys(&mut self, catalog: &Catalog) {
+        for table in self.tables.as_mut_slice() {
+            if !table.key_is_late {
+                continue;
+            }
+            let stated = catalog.keys().of(&table.name).iter();
+            let Some(key) = stated.into_iter().find(|key| key.primary) else {
+                continue;
+            };
+            let columns: Option<Vec<usize>> =
+                key.columns.iter().map(|name| table.column(name)).collect();
+            // Every column is kept of a table whose key is not known.
+            if let Some(columns) = columns {
+                table.set_key(columns);
+            }
+        }
+    }
+}
+
+/// A slot that rows of a hop feed.
+#[derive(Debug, Clone)]
+pub struct Feed<'p> {
+    pub slot: SlotId,
+    /// The columns that it takes.
+    pub columns: Vec<&'p str>,
+    /// How their values become one of the slot's keys.
+    pub shape: KeyShape,
+}
+
+/// The key column of the entities' table.
+#[derive(Debug, Clone)]
+pub struct EntityKey {
+    pub column: String,
+    pub sql_type: SqlType,
+    pub form: KeyForm,
+    /// Which rows of the table are entities at all.
+    pub tests: Vec<ColumnTest>,
+    /// Which rows of each table of paths are those of entities.
+    pub path_tests: Vec<Vec<ColumnTest>>,
+}
+
+impl EntityKey {
+    /// The key that a user may mean by a name.
+    pub fn of_user(&self, name: &str) -> Option<EntityId> {
+        entity_id(self.form, name)
     }
 }
 
@@ -80,16 +149,20 @@ pub struct PlanTable {
     pub name: TableName,
     /// The columns that are kept of every row, in the snapshot's order.
     pub layout: Vec<LayoutColumn>,
-    /// Position of the primary key in the layout.
-    pub key: usize,
+    /// Positions of the key's columns in the layout; none for a table without a key.
+    pub key: Vec<usize>,
+    /// The order of its rows by their key.
+    pub key_order: RowOrder,
+    /// The key is what the snapshot states, which it may do behind the rows.
+    pub key_is_late: bool,
     /// True if rows go to the entity directory, too.
     pub observed: bool,
     /// Rows may stand in several tables: partitions, or tables that inherit.
     pub in_parts: bool,
     /// Value rules of the kept columns, by name.
     pub values: BTreeMap<String, ValueRule>,
-    /// Layout positions of the columns whose values are collected from written rows.
-    pub collected: Vec<usize>,
+    /// The columns whose values are collected from written rows.
+    pub collected: Vec<CollectedColumn>,
 }
 
 impl PlanTable {
@@ -109,9 +182,27 @@ impl PlanTable {
         })
     }
 
-    /// The name of the primary key.
-    pub fn key_name(&self) -> &str {
-        &self.layout[self.key].name
+    /// The names of the key's columns, for people.
+    pub fn key_name(&self) -> String {
+        let names = self.key.iter();
+        let names: Vec<&str> = names.map(|at| self.layout[*at].name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// The position of the key if it is a lone integer: then it is kept as that.
+    pub fn integer_key(&self) -> Option<usize> {
+        match self.key.as_slice() {
+            [key] if self.layout[*key].sql_type.is_integer() => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// Says which columns are the key.
+    pub(super) fn set_key(&mut self, columns: Vec<usize>) {
+        let forms = columns.iter().map(|column| self.layout[*column].form);
+        let forms: Vec<Option<KeyForm>> = forms.collect();
+        self.key_order = RowOrder::of_key(&columns, &forms);
+        self.key = columns;
     }
 
     /// The head of rows that were cut down to the layout.
@@ -130,15 +221,31 @@ impl PlanTable {
 pub struct LayoutColumn {
     pub name: String,
     pub sql_type: SqlType,
+    /// How its values compare; `None` if that is not known of its type.
+    pub form: Option<KeyForm>,
+}
+
+/// A column whose values are collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectedColumn {
+    /// Position of the relation that is made of what they refer to, in [`Plan::relations`].
+    pub relation: usize,
+    /// Layout position.
+    pub column: usize,
+    pub shape: KeyShape,
 }
 
 /// One way from keys to rows.
 #[derive(Debug)]
 pub struct Hop {
     pub table: TableId,
-    /// Column of the table that holds the key.
-    pub child: String,
+    /// Columns of the table that hold the key; of none, every row is found.
+    pub child: Vec<String>,
+    /// How their values become a key.
+    pub shape: KeyShape,
     pub filter: Vec<Condition>,
+    /// The filter, ready for the types of its columns.
+    pub tests: Vec<ColumnTest>,
     pub slot: SlotId,
 }
 
@@ -149,8 +256,16 @@ impl Hop {
             .filter
             .iter()
             .map(|condition| condition.column.as_str());
-        tested.chain([self.child.as_str()])
+        tested.chain(self.child.iter().map(String::as_str))
     }
+}
+
+/// Where the keys of hops come from, and how they compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slot {
+    pub source: SlotSource,
+    /// How the values become keys at the end that feeds the slot.
+    pub shape: KeyShape,
 }
 
 /// Where the keys of a hop come from.
@@ -160,21 +275,49 @@ pub enum SlotSource {
     EntityKey,
     /// The keys of their root ancestors.
     EntityRoot,
-    /// A column of the rows that these hops found.
-    Rows { hops: Vec<HopId>, column: String },
-    /// Columns of these names of the rows that these hops found.
-    Collected {
+    /// No key is needed: every row of the table belongs to the entity.
+    Everything,
+    /// Columns of the rows that these hops found.
+    Rows {
         hops: Vec<HopId>,
         columns: Vec<String>,
     },
+    /// Columns of the rows of a tree: those that the base finds, and those that the hop below finds by these very keys.
+    Tree {
+        base: Vec<HopId>,
+        below: HopId,
+        columns: Vec<String>,
+    },
+    /// Columns of rows that hops found, each by itself.
+    Collected { columns: Vec<FeedColumn> },
+}
+
+/// A column of the rows of a hop that feeds a slot of what is collected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedColumn {
+    pub hop: HopId,
+    pub column: String,
+    pub form: KeyForm,
 }
 
 impl SlotSource {
     /// The hops whose rows feed the slot; none for a slot of the entities.
-    pub fn hops(&self) -> &[HopId] {
+    pub fn hops(&self) -> Vec<HopId> {
         match self {
-            SlotSource::EntityKey | SlotSource::EntityRoot => &[],
-            SlotSource::Rows { hops, .. } | SlotSource::Collected { hops, .. } => hops,
+            SlotSource::EntityKey | SlotSource::EntityRoot | SlotSource::Everything => Vec::new(),
+            SlotSource::Rows { hops, .. } => hops.clone(),
+            SlotSource::Tree { base, .. } => base.clone(),
+            SlotSource::Collected { columns } => columns.iter().map(|column| column.hop).collect(),
+        }
+    }
+
+    /// True for a slot that the chosen entities fill.
+    pub fn is_of_entities(&self) -> bool {
+        match self {
+            SlotSource::EntityKey | SlotSource::EntityRoot | SlotSource::Everything => true,
+            SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {
+                false
+            }
         }
     }
 }
@@ -217,7 +360,8 @@ impl PlanSource {
 #[derive(Debug)]
 pub struct PlanMaximum {
     pub name: String,
-    pub hop: HopId,
+    /// The ways from the entity to the rows.
+    pub steps: Vec<Step>,
     pub column: String,
 }
 
@@ -227,10 +371,12 @@ pub struct PlanNode {
     pub name: String,
     pub table: TableId,
     pub many: bool,
-    /// Alternatives: the ways from the row above to the node's rows, or to those of its join table.
-    pub reach: Vec<Reach>,
-    pub through: Option<Through>,
+    /// The way from the row above to the node's rows: one step for each table between, and one to its own. Never empty.
+    pub steps: Vec<Step>,
+    pub tree: Option<PlanTree>,
     pub order: Vec<OrderBy>,
+    pub pick: Pick,
+    pub renamed: BTreeMap<String, String>,
     pub columns: Columns,
     pub computed: Vec<PlanComputed>,
     pub instead: Option<Instead>,
@@ -238,19 +384,38 @@ pub struct PlanNode {
 }
 
 impl PlanNode {
-    /// The hop that ends at the node's own rows.
-    pub fn top_hop(&self) -> Option<HopId> {
-        match &self.through {
-            Some(through) => Some(through.hop),
-            None => self.reach.first().map(|reach| reach.hop),
-        }
+    /// The hops that end at the node's own rows, but for those of a tree below others.
+    pub fn last_hops(&self) -> impl Iterator<Item = HopId> + '_ {
+        let last = self.steps.last();
+        last.into_iter()
+            .flat_map(|step| step.reach.iter().map(|reach| reach.hop))
+    }
+
+    /// True if a row may be found in several ways.
+    pub fn may_repeat(&self) -> bool {
+        may_repeat(&self.steps)
     }
 }
 
-/// A hop from the row above, by one of its columns.
+/// True if these steps may come to a row in several ways.
+pub fn may_repeat(steps: &[Step]) -> bool {
+    steps.len() > 1 || steps.iter().any(|step| step.reach.len() > 1)
+}
+
+/// From rows of one table to those of another.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub table: TableId,
+    /// Alternatives.
+    pub reach: Vec<Reach>,
+}
+
+/// A hop from a row, by its columns.
 #[derive(Debug, Clone)]
 pub struct Reach {
     pub from: ReachedFrom,
+    /// How the values that it is taken by become a key.
+    pub shape: KeyShape,
     pub hop: HopId,
 }
 
@@ -261,29 +426,23 @@ pub enum ReachedFrom {
     EntityKey,
     /// At the top level: the key of the entity's root ancestor.
     EntityRoot,
-    /// A column of the row above.
-    Column(String),
+    /// At the top level: nothing, because all rows of the table are the entity's.
+    Everything,
+    /// At the top level of what is collected: a value that was.
+    Collected,
+    /// Columns of the row.
+    Columns(Vec<String>),
 }
 
-impl ReachedFrom {
-    /// The key by which a top-level hop is taken for an entity with this id and root; none below the top level.
-    pub fn entity_key(&self, id: i64, root: i64) -> Option<i64> {
-        match self {
-            ReachedFrom::EntityKey => Some(id),
-            ReachedFrom::EntityRoot => Some(root),
-            ReachedFrom::Column(_) => None,
-        }
-    }
-}
-
-/// The way behind a join table.
+/// Rows below a row of a node's table.
 #[derive(Debug, Clone)]
-pub struct Through {
-    pub join: TableId,
-    /// Column of the join table.
-    pub to: String,
-    /// The hop from there to the node's rows.
+pub struct PlanTree {
+    /// The JSON key that they stand under.
+    pub name: String,
+    /// The hop from a row, by these columns of it.
     pub hop: HopId,
+    pub columns: Vec<String>,
+    pub shape: KeyShape,
 }
 
 /// A key that is not a column of its own, with its hop if it needs one.
@@ -294,12 +453,13 @@ pub enum PlanComputed {
     /// A column of the row of another table.
     Lookup {
         name: String,
-        /// Column of the row.
-        parent: String,
-        hop: HopId,
+        /// The hop from the row.
+        reach: Reach,
         /// Column of the other table.
         column: String,
     },
+    /// This JSON text.
+    Constant { name: String, json: String },
     /// Always null: the table that would say is there, the row's column is not.
     Null { name: String },
 }
@@ -313,6 +473,6 @@ pub enum PlanNested {
 }
 
 /// Says that a relation is left out.
-pub fn no_table(relation: &str, table: &str) -> String {
+pub fn no_table(relation: &str, table: &TableName) -> String {
     format!("the snapshot has no table {table}: relation {relation} is left out")
 }

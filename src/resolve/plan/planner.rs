@@ -7,16 +7,21 @@ mod nodes;
 
 use std::collections::BTreeSet;
 
-use crate::pipeline::{Collected, Link, Maximum, Pipeline, Relation, Source};
-use crate::snapshot::{Catalog, Table, TableName};
+use crate::key::{self, KeyForm};
+use crate::pipeline::{Condition, Maximum, Pipeline, Relation, Source};
+use crate::resolve::condition::ColumnTest;
+use crate::resolve::keys::{KeyShape, RowOrder};
+use crate::snapshot::{Catalog, Column, SqlType, Table, TableName};
 
 use super::collected::is_collected_from;
 use super::error::PlanError;
 use super::ids::{HopId, IdVec, SlotId, TableId};
 use super::model::{
-    Hop, LayoutColumn, Plan, PlanMaximum, PlanRelation, PlanSource, PlanTable, SlotSource,
+    CollectedColumn, EntityKey, Hop, LayoutColumn, Plan, PlanMaximum, PlanRelation, PlanSource,
+    PlanTable, Slot, SlotSource,
 };
 use super::selection::Selection;
+use nodes::Above;
 
 /// Lays a pipeline over a catalog.
 ///
@@ -34,8 +39,10 @@ pub fn plan(
         tables: IdVec::new(),
         hops: IdVec::new(),
         slots: IdVec::new(),
+        entity_key: None,
         warnings: Vec::new(),
         writers: Vec::new(),
+        collected: Vec::new(),
     };
     planner.entities()?;
     let mut left_out = Vec::new();
@@ -58,13 +65,14 @@ pub fn plan(
         wanted.partition(|(_, relation)| is_collected(relation));
     let mut planned: Vec<(usize, PlanRelation)> = Vec::new();
     for (position, relation) in others.into_iter().chain(collected) {
-        planned.push((position, planner.relation(relation)));
+        planned.push((position, planner.relation(position, relation)));
     }
     planned.sort_by_key(|(position, _)| *position);
     Ok(Plan {
         tables: planner.fix_layouts()?,
         hops: planner.hops,
         slots: planner.slots,
+        entity_key: planner.entity_key,
         relations: planned.into_iter().map(|(_, relation)| relation).collect(),
         values: pipeline.values,
         warnings: planner.warnings,
@@ -75,7 +83,9 @@ pub fn plan(
 /// A table while the columns that it needs are being gathered.
 struct TableNeeds<'c> {
     table: &'c Table,
-    key: String,
+    /// Its key, none if it has none, or none is known so far.
+    key: Vec<String>,
+    key_is_late: bool,
     columns: BTreeSet<String>,
     observed: bool,
 }
@@ -86,15 +96,18 @@ struct Planner<'p> {
     catalog: &'p Catalog,
     tables: IdVec<TableId, TableNeeds<'p>>,
     hops: IdVec<HopId, Hop>,
-    slots: IdVec<SlotId, SlotSource>,
+    slots: IdVec<SlotId, Slot>,
+    entity_key: Option<EntityKey>,
     warnings: Vec<String>,
     /// Hops whose rows are written as records (not join rows, look-ups or maxima).
     writers: Vec<HopId>,
+    /// Columns that are collected, by table.
+    collected: Vec<(TableId, usize, String, KeyShape)>,
 }
 
 impl<'p> Planner<'p> {
-    fn find(&self, table: &str) -> Option<&'p Table> {
-        self.catalog.table(&TableName::public(table))
+    fn find(&self, table: &TableName) -> Option<&'p Table> {
+        self.catalog.table(table)
     }
 
     /// The id of a table of the catalog.
@@ -102,20 +115,30 @@ impl<'p> Planner<'p> {
         if let Some(id) = self.tables.find(|needs| needs.table.name == table.name) {
             return Ok(id);
         }
-        let key = self.pipeline.key_of(&table.name.name).to_owned();
-        key_column(table, &key)?;
+        let said = self.pipeline.key_of(&table.name);
+        let key = said.columns(table, self.catalog.keys());
+        for column in &key {
+            find_column(table, column)?;
+        }
+        // Rows without a key are told apart, and ordered, by all that they hold. One that is stated later may be any column.
+        let all = || table.columns.iter().map(|column| column.name.clone());
+        let columns = match key.is_empty() {
+            true => all().collect(),
+            false => key.iter().cloned().collect(),
+        };
         Ok(self.tables.push(TableNeeds {
             table,
-            columns: BTreeSet::from([key.clone()]),
+            key_is_late: key.is_empty() && said.is_left_to_snapshot(table),
+            columns,
             key,
             observed: false,
         }))
     }
 
     /// The id of the table of this name.
-    fn table_named(&mut self, name: &str) -> Result<TableId, PlanError> {
+    fn table_named(&mut self, name: &TableName) -> Result<TableId, PlanError> {
         let table = self.find(name);
-        self.table(table.ok_or_else(|| PlanError::NoTable(name.to_owned()))?)
+        self.table(table.ok_or_else(|| PlanError::NoTable(name.clone()))?)
     }
 
     fn need(&mut self, table: TableId, column: &str) -> Result<(), PlanError> {
@@ -135,14 +158,35 @@ impl<'p> Planner<'p> {
         self.need(table, column).is_ok()
     }
 
-    /// A column whose values are keys.
-    fn need_key(&mut self, table: TableId, column: &str) -> Result<(), PlanError> {
-        key_column(self.tables[table].table, column)?;
-        self.need(table, column)
+    /// Columns by which rows are found, with their types.
+    fn need_keys(&mut self, table: TableId, columns: &[String]) -> Result<Vec<SqlType>, PlanError> {
+        let mut types = Vec::new();
+        for column in columns {
+            let found = find_column(self.tables[table].table, column)?;
+            types.push(found.sql_type.clone());
+            self.need(table, column)?;
+        }
+        Ok(types)
+    }
+
+    /// The columns of a link, or, where it names none, the table's key.
+    ///
+    /// # Errors
+    /// If the key is not known.
+    fn or_key(&self, table: TableId, columns: &[String]) -> Result<Vec<String>, PlanError> {
+        let needs = &self.tables[table];
+        match (columns, needs.key.as_slice()) {
+            ([], []) => Err(PlanError::NoKey(needs.table.name.clone())),
+            ([], key) => Ok(key.to_vec()),
+            (columns, _) => Ok(columns.to_vec()),
+        }
     }
 
     fn entities(&mut self) -> Result<(), PlanError> {
         let entity = &self.pipeline.entity;
+        if entity.schemas.is_some() {
+            return Ok(());
+        }
         let table = self
             .find(&entity.table)
             .ok_or_else(|| PlanError::NoEntityTable {
@@ -151,10 +195,23 @@ impl<'p> Planner<'p> {
             })?;
         let id = self.table(table)?;
         self.tables[id].observed = true;
-        self.need_key(id, &entity.key)?;
+        let key: Vec<String> = entity.key.iter().cloned().collect();
+        let [key] = self
+            .or_key(id, &key)?
+            .try_into()
+            .map_err(|columns: Vec<String>| PlanError::NoKeyType {
+                table: table.name.clone(),
+                column: columns.join(", "),
+                reason: "an entity is named by one column; say which as the entity's `key`"
+                    .to_owned(),
+            })?;
+        let sql_type = find_column(table, &key)?.sql_type.clone();
+        let form = self.form(&table.name, &key, &sql_type)?;
+        self.need(id, &key)?;
         for condition in &entity.filter {
             self.need(id, &condition.column)?;
         }
+        let tests = self.tests(id, &entity.filter)?;
         for column in [
             &entity.name,
             &entity.parent,
@@ -166,9 +223,14 @@ impl<'p> Planner<'p> {
         {
             self.need_if_there(id, column);
         }
+        for column in &entity.path {
+            self.need(id, column)?;
+        }
+        let mut path_tests = Vec::new();
         for lookup in &entity.paths {
             // A snapshot may lack a table of paths; `pipeline check` says so.
             let Some(table) = self.find(&lookup.table) else {
+                path_tests.push(Vec::new());
                 continue;
             };
             let id = self.table(table)?;
@@ -178,57 +240,121 @@ impl<'p> Planner<'p> {
             for condition in &lookup.filter {
                 self.need(id, &condition.column)?;
             }
+            path_tests.push(self.tests(id, &lookup.filter)?);
         }
+        self.entity_key = Some(EntityKey {
+            column: key,
+            sql_type,
+            form,
+            tests,
+            path_tests,
+        });
         Ok(())
     }
 
-    fn slot(&mut self, source: SlotSource) -> SlotId {
-        match self.slots.find(|slot| *slot == source) {
+    /// How the values of a column compare with each other.
+    fn form(
+        &self,
+        table: &TableName,
+        column: &str,
+        sql_type: &SqlType,
+    ) -> Result<KeyForm, PlanError> {
+        KeyForm::of(sql_type, self.catalog).ok_or_else(|| PlanError::NoKeyType {
+            table: table.clone(),
+            column: column.to_owned(),
+            reason: "its texts do not show which of its values are equal".to_owned(),
+        })
+    }
+
+    /// Conditions, ready for the columns of a table.
+    fn tests(&self, table: TableId, filter: &[Condition]) -> Result<Vec<ColumnTest>, PlanError> {
+        let table = self.tables[table].table;
+        ColumnTest::all(filter, table, self.catalog).map_err(|(condition, reason)| {
+            PlanError::Condition {
+                table: table.name.clone(),
+                column: condition.column.clone(),
+                reason,
+            }
+        })
+    }
+
+    fn slot(&mut self, source: SlotSource, shape: KeyShape) -> SlotId {
+        let slot = Slot { source, shape };
+        match self.slots.find(|other| *other == slot) {
             Some(id) => id,
-            None => self.slots.push(source),
+            None => self.slots.push(slot),
         }
     }
 
-    /// The slot of a column of the rows that these hops found.
-    fn slot_of_rows(&mut self, hops: &[HopId], column: &str) -> SlotId {
-        self.slot(SlotSource::Rows {
-            hops: hops.to_vec(),
-            column: column.to_owned(),
-        })
-    }
-
-    fn entity_slot(&mut self, link: &Link) -> SlotId {
-        self.slot(match link.is_to_root() {
-            true => SlotSource::EntityRoot,
-            false => SlotSource::EntityKey,
-        })
-    }
-
-    fn hop(&mut self, table: TableId, link: &Link, slot: SlotId) -> Result<HopId, PlanError> {
-        self.need_key(table, &link.child)?;
-        for condition in &link.filter {
+    fn hop(
+        &mut self,
+        table: TableId,
+        child: Vec<String>,
+        shape: KeyShape,
+        filter: &[Condition],
+        slot: SlotId,
+    ) -> Result<HopId, PlanError> {
+        for column in &child {
+            self.need(table, column)?;
+        }
+        for condition in filter {
             self.need(table, &condition.column)?;
         }
         Ok(self.hops.push(Hop {
             table,
-            child: link.child.clone(),
-            filter: link.filter.clone(),
+            child,
+            shape,
+            filter: filter.to_vec(),
+            tests: self.tests(table, filter)?,
             slot,
         }))
     }
 
+    /// How the two ends of a link compare, column by column: the row's own, and that of what it is linked to.
+    fn compare(
+        &self,
+        table: TableId,
+        child: &[String],
+        above: &[(String, SqlType)],
+    ) -> Result<(KeyShape, KeyShape), PlanError> {
+        let table = self.tables[table].table;
+        if child.len() != above.len() {
+            return Err(PlanError::LinkColumns {
+                table: table.name.clone(),
+                child: child.len(),
+                parent: above.len(),
+            });
+        }
+        let (mut own, mut other) = (Vec::new(), Vec::new());
+        for (column, (to, to_type)) in child.iter().zip(above) {
+            let found = find_column(table, column)?;
+            let forms = key::comparison(&found.sql_type, to_type, self.catalog);
+            let (child, parent) = forms.map_err(|reason| PlanError::Incomparable {
+                table: table.name.clone(),
+                column: column.clone(),
+                to: to.clone(),
+                reason: reason.to_string(),
+            })?;
+            own.push(child);
+            other.push(parent);
+        }
+        Ok((KeyShape::new(own), KeyShape::new(other)))
+    }
+
     /// A relation. If it cannot be planned, its hops go again.
-    fn relation(&mut self, relation: &'p Relation) -> PlanRelation {
+    fn relation(&mut self, position: usize, relation: &'p Relation) -> PlanRelation {
         let (first_hop, first_slot) = (self.hops.next_id(), self.slots.next_id());
         let source = match &relation.source {
             Source::Rows(node) => self.top_level(node).map(PlanSource::Rows),
             Source::Maxima(maxima) => self.maxima(maxima).map(PlanSource::Maxima),
-            Source::Collected(it) => self.collected(it).map(PlanSource::Collected),
+            Source::Collected(it) => self.collected(position, it).map(PlanSource::Collected),
         };
         if source.is_err() {
             self.hops.truncate(first_hop);
             self.slots.truncate(first_slot);
             self.writers.retain(|writer| *writer < first_hop);
+            self.collected
+                .retain(|(_, relation, ..)| *relation != position);
         }
         let hops: Vec<HopId> = self.hops.ids_from(first_hop).collect();
         PlanRelation {
@@ -255,12 +381,14 @@ impl<'p> Planner<'p> {
                 ));
                 continue;
             };
-            let table = self.table(table)?;
-            self.need_key(table, &maximum.column)?;
-            let slot = self.entity_slot(&maximum.link);
+            let id = self.table(table)?;
+            self.need(id, &maximum.column)?;
+            let column = find_column(table, &maximum.column)?;
+            self.form(&table.name, &maximum.column, &column.sql_type)?;
+            let links = std::slice::from_ref(&maximum.link);
             found.push(PlanMaximum {
                 name: maximum.name.clone(),
-                hop: self.hop(table, &maximum.link, slot)?,
+                steps: self.steps(&maximum.table, links, &maximum.via, &Above::Entity)?,
                 column: maximum.column.clone(),
             });
         }
@@ -275,23 +403,13 @@ impl<'p> Planner<'p> {
 
     /// Fixes which columns of each table are kept.
     fn fix_layouts(&self) -> Result<IdVec<TableId, PlanTable>, PlanError> {
-        // The relation that is collected, as far as it could be planned at all.
-        let mut relations = self.selection.relations(self.pipeline).into_iter();
-        let collected = relations.find_map(|relation| match &relation.source {
-            Source::Collected(it) => self.find(&it.node.table).map(|_| it),
-            Source::Rows(_) | Source::Maxima(_) => None,
-        });
-        let tables = self.tables.iter();
+        let tables = self.tables.enumerate();
         tables
-            .map(|needs| self.fix_layout(needs, collected))
+            .map(|(id, needs)| self.fix_layout(id, needs))
             .collect()
     }
 
-    fn fix_layout(
-        &self,
-        needs: &TableNeeds<'_>,
-        collected: Option<&Collected>,
-    ) -> Result<PlanTable, PlanError> {
+    fn fix_layout(&self, id: TableId, needs: &TableNeeds<'_>) -> Result<PlanTable, PlanError> {
         let name = &needs.table.name;
         let columns = needs.table.columns.iter();
         let layout: Vec<LayoutColumn> = columns
@@ -299,42 +417,48 @@ impl<'p> Planner<'p> {
             .map(|column| LayoutColumn {
                 name: column.name.clone(),
                 sql_type: column.sql_type.clone(),
+                form: KeyForm::of(&column.sql_type, self.catalog),
             })
             .collect();
         let rules = layout.iter().filter_map(|column| {
-            let rule = self.pipeline.value_rule(&name.name, &column.name)?;
+            let rule = self.pipeline.value_rule(name, &column.name)?;
             Some((column.name.clone(), rule.clone()))
         });
         let mut table = PlanTable {
             name: name.clone(),
             values: rules.collect(),
             layout,
-            key: 0,
+            key: Vec::new(),
+            key_order: RowOrder::default(),
+            key_is_late: needs.key_is_late,
             observed: needs.observed,
             in_parts: needs.table.partitioned || self.catalog.has_children(name),
             collected: Vec::new(),
         };
-        table.key = table.kept_column(&needs.key)?;
-        if let Some(it) = collected.filter(|it| !it.except_tables.contains(&name.name)) {
-            let columns = it.columns.iter();
-            table.collected = columns.filter_map(|column| table.column(column)).collect();
+        let key: Vec<usize> = needs
+            .key
+            .iter()
+            .map(|column| table.kept_column(column))
+            .collect::<Result<_, _>>()?;
+        table.set_key(key);
+        for (_, relation, column, shape) in self.collected.iter().filter(|it| it.0 == id) {
+            table.collected.push(CollectedColumn {
+                relation: *relation,
+                column: table.kept_column(column)?,
+                shape: shape.clone(),
+            });
         }
         Ok(table)
     }
 }
 
-/// Keys are integers: sets of them decide which rows are kept.
-fn key_column(table: &Table, column: &str) -> Result<(), PlanError> {
-    let (table_name, column_name) = (table.name.clone(), column.to_owned());
+/// A column by which rows are found.
+fn find_column<'t>(table: &'t Table, column: &str) -> Result<&'t Column, PlanError> {
     match table.column(column) {
+        Some((_, found)) => Ok(found),
         None => Err(PlanError::NoKeyColumn {
-            table: table_name,
-            column: column_name,
+            table: table.name.clone(),
+            column: column.to_owned(),
         }),
-        Some((_, found)) if !found.sql_type.is_integer() => Err(PlanError::NoInteger {
-            table: table_name,
-            column: column_name,
-        }),
-        Some(_) => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::pipeline::{ComputedValue, Edition, Entity, Node, Pipeline, Relation, Source};
+use crate::snapshot::TableName;
 
 /// Which relations of a pipeline are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,8 +41,8 @@ impl Selection {
             .collect()
     }
 
-    /// The names of all tables, in schema `public`, that the wanted relations and the search for entities read.
-    pub fn tables(&self, pipeline: &Pipeline) -> BTreeSet<String> {
+    /// The names of all tables that the wanted relations and the search for entities read.
+    pub fn tables(&self, pipeline: &Pipeline) -> BTreeSet<TableName> {
         let mut names = entity_tables(&pipeline.entity);
         for relation in self.relations(pipeline) {
             names.append(&mut self.relation_tables(relation));
@@ -50,21 +51,24 @@ impl Selection {
     }
 
     /// The names of all tables that a relation reads.
-    pub(super) fn relation_tables(&self, relation: &Relation) -> BTreeSet<String> {
+    pub(super) fn relation_tables(&self, relation: &Relation) -> BTreeSet<TableName> {
         let mut names = BTreeSet::new();
         match &relation.source {
             Source::Rows(node) => self.node_tables(node, &mut names),
             Source::Maxima(maxima) => {
-                names.extend(maxima.iter().map(|maximum| maximum.table.clone()))
+                for maximum in maxima {
+                    names.insert(maximum.table.clone());
+                    names.extend(maximum.via.iter().map(|via| via.table.clone()));
+                }
             }
             Source::Collected(collected) => self.node_tables(&collected.node, &mut names),
         }
         names
     }
 
-    fn node_tables(&self, node: &Node, names: &mut BTreeSet<String>) {
+    fn node_tables(&self, node: &Node, names: &mut BTreeSet<TableName>) {
         names.insert(node.table.clone());
-        names.extend(node.through.iter().map(|through| through.table.clone()));
+        names.extend(node.via.iter().map(|via| via.table.clone()));
         for computed in &node.computed {
             if let ComputedValue::Lookup { table, .. } = &computed.value {
                 names.insert(table.clone());
@@ -80,8 +84,11 @@ impl Selection {
     }
 }
 
-/// The tables that are read to find entities and their full paths.
-pub fn entity_tables(entity: &Entity) -> BTreeSet<String> {
+/// The tables that are read to find entities and their full paths; none if the entities are schemas.
+pub fn entity_tables(entity: &Entity) -> BTreeSet<TableName> {
+    if entity.schemas.is_some() {
+        return BTreeSet::new();
+    }
     entity
         .paths
         .iter()

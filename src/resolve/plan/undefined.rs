@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::pipeline::Pipeline;
+use crate::snapshot::TableName;
 
 use super::collected::is_collected_from;
 use super::error::PlanError;
@@ -16,7 +17,7 @@ impl Plan {
         &mut self,
         pipeline: &Pipeline,
         selection: &Selection,
-        names: &BTreeSet<String>,
+        names: &BTreeSet<TableName>,
     ) {
         let mut relations = std::mem::take(&mut self.relations).into_iter().peekable();
         for relation in selection.relations(pipeline) {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::pipeline::EntityId;
 use crate::resolve::entities::{EntityError, EntityInfo};
 use crate::resolve::error::ResolveError;
 use crate::resolve::plan::{PlanTable, TableId};
@@ -89,13 +88,13 @@ impl Resolver {
             return Err(error.into());
         }
         let entities = self.directory.choose(&self.choice)?;
-        if let Some(keys) = self.choice.keys() {
-            let ids: Vec<EntityId> = entities.iter().map(|entity| entity.id.clone()).collect();
-            let is_named = |id: &EntityId| id.integer().is_some_and(|id| keys.contains(&id));
-            if !ids.iter().all(is_named) {
-                // Rows have been kept by what was taken for a key.
-                return Err(ResolveError::FoundByPath { ids });
-            }
+        let key = self.plan.entity_key.as_ref();
+        if let Some(keys) = key.and_then(|key| self.choice.keys(key))
+            && entities.iter().any(|entity| !keys.contains(&entity.key))
+        {
+            // Rows have been kept by what was taken for a key.
+            let ids = entities.into_iter().map(|entity| entity.id).collect();
+            return Err(ResolveError::FoundByPath { ids });
         }
         Ok(self.entities.insert(entities).clone())
     }

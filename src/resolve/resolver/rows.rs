@@ -108,8 +108,8 @@ impl Resolver {
         for found in &scanned.found {
             self.store.enter(
                 found.hop,
+                found.key,
                 Entry {
-                    key: found.key,
                     id: found.id,
                     at: places[found.row],
                 },
@@ -119,6 +119,9 @@ impl Resolver {
             if let SlotState::Open(keys) = &mut self.slots[*slot] {
                 keys.insert(*key);
             }
+        }
+        for (slot, above, own) in scanned.below {
+            self.below.entry(slot).or_default().push((above, own));
         }
         if !packed.is_empty() {
             let number = state.staging.push(&packed, &self.limits.temp_dir)?;

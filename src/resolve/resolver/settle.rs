@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::keys::KeySet;
-use crate::resolve::plan::{HopId, SlotId, SlotSource, TableId};
+use crate::resolve::keys::{IndexKey, KeySet, OpenKeys, entity_index};
+use crate::resolve::plan::{HopId, Slot, SlotId, SlotSource, TableId};
 use crate::resolve::scan::layout_block;
 use crate::resolve::stage::{self, Stage};
 
@@ -43,17 +43,23 @@ impl Resolver {
 
     /// Seals a slot that rows feed, when every hop that feeds it is done. True if that is so from now on.
     fn seal(&mut self, slot: SlotId) -> bool {
-        let hops = match &self.plan.slots[slot] {
-            SlotSource::EntityKey | SlotSource::EntityRoot => return false,
-            SlotSource::Rows { hops, .. } | SlotSource::Collected { hops, .. } => hops,
-        };
-        if !hops.iter().all(|hop| self.hop_done[*hop]) {
+        let Slot { source, shape } = &self.plan.slots[slot];
+        if source.is_of_entities() || !source.hops().iter().all(|hop| self.hop_done[*hop]) {
+            return false;
+        }
+        if let SlotSource::Tree { below, .. } = source
+            && !self.tables[self.plan.hops[*below].table].is_gone()
+        {
             return false;
         }
         match &mut self.slots[slot] {
             SlotState::Sealed(_) => false,
             SlotState::Open(keys) => {
-                let keys = KeySet::Only(std::mem::take(keys));
+                let mut keys = std::mem::take(keys);
+                if let Some(below) = self.below.remove(&slot) {
+                    add_below(&mut keys, below);
+                }
+                let keys = KeySet::of(keys, shape.is_integer());
                 self.slots[slot] = SlotState::Sealed(Arc::new(keys));
                 true
             }
@@ -70,10 +76,10 @@ impl Resolver {
             self.entities()?;
         }
         let slots = self.plan.slots.enumerate();
-        let is_of_entities =
-            |source: &SlotSource| matches!(source, SlotSource::EntityKey | SlotSource::EntityRoot);
         let open: Vec<SlotId> = slots
-            .filter(|(slot, source)| is_of_entities(source) && self.slots[*slot].sealed().is_none())
+            .filter(|(slot, planned)| {
+                planned.source.is_of_entities() && self.slots[*slot].sealed().is_none()
+            })
             .map(|(slot, _)| slot)
             .collect();
         if open.is_empty() {
@@ -81,13 +87,14 @@ impl Resolver {
         }
         let entities = self.entities()?;
         for slot in open {
-            let is_root = self.plan.slots[slot] == SlotSource::EntityRoot;
-            let keys = entities.iter().map(|entity| {
-                let (id, root) = entity.integers()?;
-                Ok(if is_root { root } else { id })
+            let Slot { source, shape } = &self.plan.slots[slot];
+            let ids = entities.iter().map(|entity| match source {
+                SlotSource::EntityRoot => &entity.root,
+                _ => &entity.key,
             });
-            let keys = keys.collect::<Result<_, ResolveError>>()?;
-            self.slots[slot] = SlotState::Sealed(Arc::new(KeySet::Only(keys)));
+            let keys = ids.filter_map(|id| entity_index(shape, id));
+            let keys = KeySet::of(keys.collect(), shape.is_integer());
+            self.slots[slot] = SlotState::Sealed(Arc::new(keys));
         }
         Ok(true)
     }
@@ -118,7 +125,7 @@ impl Resolver {
         let waiting = state.staging.waiting().iter().copied();
         let (ready, later): (Vec<HopId>, Vec<HopId>) =
             waiting.partition(|hop| self.keys_of(*hop).is_some());
-        let sources = |hop: &HopId| self.plan.slots[self.plan.hops[*hop].slot].hops();
+        let sources = |hop: &HopId| self.plan.slots[self.plan.hops[*hop].slot].source.hops();
         let waits_for_ready = |hop: &HopId| sources(hop).iter().any(|it| ready.contains(it));
         let is_due = later.is_empty() || self.at_end || later.iter().any(waits_for_ready);
         (!ready.is_empty() && is_due).then_some(later)
@@ -155,5 +162,38 @@ impl Resolver {
             self.take_oldest(oldest)?;
         }
         self.drain()
+    }
+}
+
+/// Adds to the keys of a tree's rows those of all rows below them, at any depth. `below` has the key of the row above and
+/// a row's own for every row that may be one of them.
+fn add_below(keys: &mut OpenKeys, mut below: Vec<(IndexKey, IndexKey)>) {
+    below.sort_unstable();
+    let mut waiting: Vec<IndexKey> = keys.iter().collect();
+    while let Some(key) = waiting.pop() {
+        let from = below.partition_point(|(above, _)| *above < key);
+        let rows = below[from..].iter().take_while(|(above, _)| *above == key);
+        for (_, own) in rows {
+            // A row that was come by before goes round in a circle, which the renderer tells.
+            if keys.insert(*own) {
+                waiting.push(*own);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_rows_below_are_added_and_circles_end() {
+        let key = IndexKey::Integer;
+        let below = [(1, 2), (2, 3), (3, 4), (9, 10), (4, 1), (2, 5)];
+        let below = below.map(|(above, own)| (key(above), key(own)));
+        let mut keys: OpenKeys = [key(1)].into_iter().collect();
+        add_below(&mut keys, below.to_vec());
+        let expected: OpenKeys = [1, 2, 3, 4, 5].map(key).into_iter().collect();
+        assert_eq!(keys, expected);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::resolve::keys::{IndexKey, Key};
 use crate::resolve::plan::{HopId, SlotId};
 use crate::snapshot::Block;
 
@@ -36,7 +37,11 @@ pub struct Scanned {
     /// Ranges of `kept`, one per kept row.
     pub ranges: Vec<Range<usize>>,
     pub found: Vec<FoundRow>,
-    pub fed: Vec<(SlotId, i64)>,
+    pub fed: Vec<(SlotId, IndexKey)>,
+    /// The same as texts, where these are wanted.
+    pub fed_texts: Vec<(SlotId, Key)>,
+    /// Of rows below others in a tree: the slot, the key of the row above, and the row's own.
+    pub below: Vec<(SlotId, IndexKey, IndexKey)>,
     /// Rows that must wait, each ended by LF.
     pub staged: Vec<u8>,
     /// Of rows that were kept and wait, too: the position in `ranges`, and where the row begins in `staged`.
@@ -55,7 +60,8 @@ pub struct Scanned {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundRow {
     pub hop: HopId,
-    pub key: i64,
+    pub key: IndexKey,
+    /// The row's own key if that is a lone integer; else a number that rows are ordered by as far as it goes.
     pub id: i64,
     /// Position in [`Scanned::ranges`].
     pub row: usize,
@@ -72,6 +78,13 @@ impl Scanned {
                 reason,
             });
         }
+    }
+
+    /// Takes back what was found and fed by a row that turns out to be of no use.
+    pub(super) fn take_back(&mut self, found: usize, fed: (usize, usize)) {
+        self.found.truncate(found);
+        self.fed.truncate(fed.0);
+        self.fed_texts.truncate(fed.1);
     }
 
     /// The position of the row that is being scanned.

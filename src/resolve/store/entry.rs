@@ -20,10 +20,17 @@ impl RowAt {
     }
 }
 
-/// A row that a hop found: by which key, and the row's own primary key.
+/// A row that a hop found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    pub key: i64,
+    /// The row's own key if that is a lone integer; else a number that rows are ordered by as far as it goes.
     pub id: i64,
     pub at: RowAt,
+}
+
+/// An entry behind the key that its row was found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Keyed<K> {
+    pub key: K,
+    pub entry: Entry,
 }

@@ -2,29 +2,49 @@
 
 use std::ops::Range;
 
-use super::entry::Entry;
+use super::entry::Keyed;
 
 /// Entries that a range of keys has on average.
 const IN_RANGE: usize = 8;
 
+/// A key whose distance from another one can be told.
+pub(super) trait Ranged: Copy + Ord + Default {
+    /// The distance from a key to one that is not before it, cut to 64 bits.
+    fn distance(from: Self, to: Self) -> u64;
+}
+
+impl Ranged for i64 {
+    fn distance(from: i64, to: i64) -> u64 {
+        // Right for every pair, because it is computed in 64 bits that wrap around.
+        to.wrapping_sub(from) as u64
+    }
+}
+
+impl Ranged for u128 {
+    fn distance(from: u128, to: u128) -> u64 {
+        // The upper half: such keys are spread over all of their bits.
+        (to.wrapping_sub(from) >> 64) as u64
+    }
+}
+
 /// Sorted entries cut into ranges of keys of equal width, so that looking a key up is a division and not a search
 /// through all entries. Where keys are unevenly spread a range has many entries, or none.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeyRanges {
-    first: i64,
+pub(super) struct KeyRanges<K> {
+    first: K,
     /// A key's range is its distance from the first key, shifted right by this.
     shift: u32,
     /// Where each range begins; at the end the number of entries.
     starts: Vec<usize>,
 }
 
-impl KeyRanges {
+impl<K: Ranged> KeyRanges<K> {
     /// Cuts sorted entries.
-    pub(crate) fn new(entries: &[Entry]) -> KeyRanges {
+    pub(crate) fn new(entries: &[Keyed<K>]) -> KeyRanges<K> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return KeyRanges::default();
         };
-        let width = distance(first.key, last.key);
+        let width = K::distance(first.key, last.key);
         let most = (entries.len() / IN_RANGE).max(1) as u64;
         let mut shift = 0;
         // A shift by all 64 bits does not exist; with 63 there are two ranges at the most.
@@ -33,7 +53,7 @@ impl KeyRanges {
         }
         let mut starts = Vec::with_capacity((width >> shift) as usize + 2);
         for (position, entry) in entries.iter().enumerate() {
-            let range = (distance(first.key, entry.key) >> shift) as usize;
+            let range = (K::distance(first.key, entry.key) >> shift) as usize;
             while starts.len() <= range {
                 starts.push(position);
             }
@@ -47,20 +67,14 @@ impl KeyRanges {
     }
 
     /// The positions between which entries of a key are.
-    pub(crate) fn of_key(&self, key: i64) -> Range<usize> {
+    pub(crate) fn of_key(&self, key: K) -> Range<usize> {
         if key < self.first {
             return 0..0;
         }
-        let range = usize::try_from(distance(self.first, key) >> self.shift);
+        let range = usize::try_from(K::distance(self.first, key) >> self.shift);
         let starts = range
             .ok()
             .and_then(|range| self.starts.get(range..range.checked_add(2)?));
         starts.map_or(0..0, |starts| starts[0]..starts[1])
     }
-}
-
-/// From a key to one that is not before it.
-fn distance(from: i64, to: i64) -> u64 {
-    // Right for every pair, because it is computed in 64 bits that wrap around.
-    to.wrapping_sub(from) as u64
 }

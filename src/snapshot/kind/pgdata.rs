@@ -47,8 +47,8 @@ pub struct PgdataOptions {
     pub bindir: Option<PathBuf>,
     /// The database to read.
     pub database: Option<String>,
-    /// Where no database is named, the one to read is that which holds this table in schema `public`.
-    pub table: Option<String>,
+    /// Where no database is named, the one to read is that which holds this table.
+    pub table: Option<TableName>,
     /// The folder is a copy that was made in one instant, even if it looks as if a server had run on it.
     pub is_atomic: bool,
     /// The longest time until the server is ready; `None` is for ever.

@@ -101,7 +101,8 @@ fn a_primary_key_that_is_another_than_the_declared_one_is_found() {
     let ran = relexport(&check).run();
     assert_eq!(ran.code, Some(1));
     let expected = "error: relations > tasks: table tasks: the pipeline tells its rows apart by id, but its primary key \
-        is (shop_id, id), so rows may share a value of id; declare a column that is unique as the table's key\n";
+        is (shop_id, id), so rows may share a value of id; declare the primary key, or other columns that are \
+        unique, as the table's key\n";
     assert_eq!(ran.stdout, expected);
     // What stands behind the rows of a dump that is cut off is not known.
     fs::write(&dump, &text[..text.find("\\.").unwrap()]).unwrap();
@@ -149,4 +150,61 @@ fn a_first_pipeline_is_made_from_a_snapshot() {
     dir.write("dump.sql", &text[..text.find("\\.").unwrap()]);
     let error = dir.relexport(init).err(3);
     assert!(error.contains("the dump ends early"), "{error}");
+}
+
+#[test]
+fn keys_that_stand_behind_the_rows_of_a_dump_are_those_that_links_refer_to() {
+    let temp = tempfile::tempdir().unwrap();
+    let (pipeline, dump) = (temp.path().join("mine.yml"), temp.path().join("dump.sql"));
+    let tags = "pipeline: shop\nentity: { kind: Shop, table: shops, prefix: 'shop_{key}' }\nrelations:\n  \
+        tags: { table: tags, through: { table: shop_tags, to: tag }, link: { shop_id: key } }\n";
+    fs::write(&pipeline, tags).unwrap();
+    let text = "CREATE TABLE public.shops (id uuid);\nCREATE TABLE public.tags (slug text);\n\
+        CREATE TABLE public.shop_tags (id bigint, shop_id uuid, tag character varying(9));\n\
+        COPY public.tags (slug) FROM stdin;\nred\n\\.\n\
+        ALTER TABLE ONLY public.tags ADD CONSTRAINT tags_pkey PRIMARY KEY (slug);\n";
+    fs::write(&dump, text).unwrap();
+    let check = format!(
+        "pipeline check {} --snapshot {}",
+        pipeline.display(),
+        dump.display()
+    );
+    let note = "note: relations > tags: a link is to the key of table tags, (slug), which the snapshot states and the \
+        pipeline does not; a plain dump states it too late, behind its rows\n";
+    assert_eq!(
+        relexport(&check).prints(),
+        format!("{note}{}: nothing is wrong\n", pipeline.display())
+    );
+    fs::write(&dump, text.replace("shop_id uuid", "shop_id text")).unwrap();
+    let ran = relexport(&check).run();
+    assert_eq!(ran.code, Some(1));
+    let error = "error: relations > tags: column shop_id of table shop_tags (text) cannot be linked to the key of the \
+        Shop (uuid): PostgreSQL has no operator text = uuid\n";
+    assert_eq!(ran.stdout, format!("{note}{error}"));
+}
+
+#[test]
+fn a_pipeline_of_schemas_is_held_against_each_of_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let (pipeline, dump) = (temp.path().join("mine.yml"), temp.path().join("dump.sql"));
+    let crm = "pipeline: crm\nentity: { kind: Tenant, schema: 'tenant_*', table: settings, prefix: '{key}' }\n\
+        relations: { contacts: { table: contacts, where: { kind: [null, person] } } }\n";
+    fs::write(&pipeline, crm).unwrap();
+    let text = "CREATE TABLE tenant_1.settings (id bigint);\nCREATE TABLE tenant_2.settings (id bigint);\n\
+        CREATE TABLE tenant_1.contacts (id bigint, kind text);\nCREATE TABLE tenant_2.contacts (id bigint);\n";
+    fs::write(&dump, text).unwrap();
+    let check = format!(
+        "pipeline check {} --snapshot {}",
+        pipeline.display(),
+        dump.display()
+    );
+    let ran = relexport(&check).run();
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(
+        ran.stdout,
+        "note: entity: 2 schemas are entities; what is found in several is told of the first one, as of tenant_1\n\
+         error: relations > contacts: a condition needs column kind, which table tenant_2.contacts does not have\n"
+    );
+    fs::write(&dump, text.replace("tenant_2", "staff")).unwrap();
+    assert!(relexport(&check).prints().ends_with("nothing is wrong\n"));
 }

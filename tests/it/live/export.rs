@@ -331,17 +331,15 @@ fn a_primary_key_that_occurs_twice_fails_its_relation() {
 }
 
 #[test]
-fn numbers_in_columns_of_text_are_compared_as_from_a_dump() {
+fn numbers_in_columns_of_text_are_compared_nowhere() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     database.run("ALTER TABLE members ALTER COLUMN access_level TYPE text");
     let dump = dir.write("dump.sql", database.dump(&[]));
-    let live = export(&dir, &database, "out").args(["--all-groups"]).ok();
-    let from_dump = dir
-        .export_to(dump, dir.join("from-dump"))
-        .args(["--all-groups"])
-        .ok();
-    assert_same_files("text", &live.contents(), &from_dump.contents());
-    assert!(!live.records(4351, "members").is_empty());
+    let reason = "column access_level of table members: it is neither a number nor a date or time";
+    let live = export(&dir, &database, "out").args(["--all-groups"]);
+    live.fails(1, &[reason]);
+    let from_dump = dir.export_to(dump, dir.join("from-dump"));
+    from_dump.args(["--all-groups"]).fails(1, &[reason]);
 }
 
 #[test]

@@ -109,7 +109,9 @@ fn integer(text: &str) -> Option<i64> {
 /// The keys that a predicate names.
 fn keys(predicate: &Predicate<'_>) -> HashSet<i64> {
     match predicate {
-        Predicate::AnyOf(_, keys) | Predicate::Holds(_, keys) => keys.iter().copied().collect(),
+        Predicate::AnyInteger(_, keys) | Predicate::Holds(_, keys) => {
+            keys.iter().copied().collect()
+        }
         _ => HashSet::new(),
     }
 }
@@ -117,11 +119,40 @@ fn keys(predicate: &Predicate<'_>) -> HashSet<i64> {
 fn holds(predicate: &Predicate<'_>, keys: &HashSet<i64>, field: impl Fn(&str) -> String) -> bool {
     let value = |column: &str| Some(field(column)).filter(|value| value != "\\N");
     match predicate {
-        Predicate::AnyOf(column, _) => value(column)
+        Predicate::AnyInteger(column, _) => value(column.name)
             .and_then(|value| integer(&value))
             .is_some_and(|value| keys.contains(&value)),
-        Predicate::In(column, texts) => {
-            value(column).is_some_and(|value| texts.contains(&value.as_str()))
+        Predicate::AnyOf(columns, lists) => {
+            let row: Option<Vec<String>> =
+                columns.iter().map(|column| value(column.name)).collect();
+            let rows = lists.first().map_or(0, Vec::len);
+            row.is_some_and(|row| {
+                (0..rows).any(|at| {
+                    lists
+                        .iter()
+                        .zip(&row)
+                        .all(|(list, value)| list[at] == *value)
+                })
+            })
+        }
+        Predicate::In {
+            column,
+            values,
+            null,
+        } => match value(column) {
+            Some(value) => values.contains(&value.as_str()),
+            None => *null,
+        },
+        Predicate::NotIn {
+            column,
+            values,
+            null,
+        } => match value(column) {
+            Some(value) => !values.contains(&value.as_str()),
+            None => !*null,
+        },
+        Predicate::Prefix(column, start) => {
+            value(column).is_some_and(|value| value.starts_with(start))
         }
         Predicate::InIgnoringCase(column, texts) => value(column).is_some_and(|value| {
             texts
@@ -132,14 +163,12 @@ fn holds(predicate: &Predicate<'_>, keys: &HashSet<i64>, field: impl Fn(&str) ->
             let mut items = value.trim_matches(['{', '}']).split(',');
             items.any(|item| integer(item).is_some_and(|item| keys.contains(&item)))
         }),
-        Predicate::Null(column) => value(column).is_none(),
-        Predicate::NotNull(column) => value(column).is_some(),
         Predicate::Above(column, bound) => value(column)
-            .and_then(|value| integer(&value))
-            .is_some_and(|value| value > *bound),
+            .and_then(|value| Some(integer(&value)? > integer(bound)?))
+            .unwrap_or_default(),
         Predicate::Below(column, bound) => value(column)
-            .and_then(|value| integer(&value))
-            .is_some_and(|value| value < *bound),
+            .and_then(|value| Some(integer(&value)? < integer(bound)?))
+            .unwrap_or_default(),
     }
 }
 

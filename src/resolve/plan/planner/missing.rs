@@ -20,6 +20,7 @@ impl Planner<'_> {
         for item in &node.computed {
             let outcome = |what: &str| format!("key {} of {} {what}", item.name, node.name);
             match &item.value {
+                ComputedValue::Constant(_) => {}
                 ComputedValue::Column(column)
                 | ComputedValue::Names { column, .. }
                 | ComputedValue::TextColor { column } => {

@@ -1,73 +1,208 @@
 //! The nodes of a relation's tree, each with the hops that find its rows.
 
-use crate::pipeline::{Collected, Computed, ComputedValue, Link, Node, TemplatePart, ValueRule};
-use crate::resolve::plan::error::PlanError;
-use crate::resolve::plan::ids::{HopId, TableId};
-use crate::resolve::plan::model::{
-    PlanComputed, PlanNested, PlanNode, Reach, ReachedFrom, SlotSource, Through,
+use crate::key;
+use crate::pipeline::{
+    Collected, Computed, ComputedValue, Link, Node, TemplatePart, ValueRule, Via,
 };
+use crate::resolve::keys::KeyShape;
+use crate::resolve::plan::error::PlanError;
+use crate::resolve::plan::ids::{HopId, SlotId, TableId};
+use crate::resolve::plan::model::{
+    FeedColumn, PlanComputed, PlanNested, PlanNode, PlanTree, Reach, ReachedFrom, SlotSource, Step,
+};
+use crate::snapshot::{SqlType, TableName};
 
 use super::Planner;
+
+/// What links are to.
+pub(super) enum Above {
+    /// The entity.
+    Entity,
+    /// A value that was collected, of the type of the column that it is looked up in.
+    Collected(SlotId, KeyShape),
+    /// Rows of a table that these hops found.
+    Rows(TableId, Vec<HopId>),
+}
 
 impl<'p> Planner<'p> {
     /// The node of a relation whose rows are linked to the entity.
     pub(super) fn top_level(&mut self, node: &'p Node) -> Result<PlanNode, PlanError> {
-        let table = self.table_named(&node.table)?;
-        let linked = self.linked_table(node, table)?;
-        let mut reach = Vec::new();
-        for link in &node.links {
-            let slot = self.entity_slot(link);
-            reach.push(Reach {
-                from: entity_column(link),
-                hop: self.hop(linked, link, slot)?,
-            });
-        }
-        let through = self.through(node, table, linked, &reach)?;
-        self.node(node, table, reach, through)
+        let steps = self.steps(&node.table, &node.links, &node.via, &Above::Entity)?;
+        self.node(node, steps)
     }
 
-    /// The node of a relation whose rows are those that others refer to.
-    pub(super) fn collected(&mut self, it: &'p Collected) -> Result<PlanNode, PlanError> {
-        let hops: Vec<HopId> = self
-            .writers
+    /// The way to the rows of a table from what stands above them.
+    pub(super) fn steps(
+        &mut self,
+        table: &TableName,
+        links: &[Link],
+        via: &[Via],
+        above: &Above,
+    ) -> Result<Vec<Step>, PlanError> {
+        let mut steps: Vec<Step> = Vec::new();
+        let chain = via
             .iter()
-            .copied()
-            .filter(|hop| {
-                let table = &self.tables[self.hops[*hop].table].table.name.name;
-                !it.except_tables.contains(table)
-            })
-            .collect();
-        for hop in &hops {
+            .rev()
+            .map(|via| (&via.table, via.links.as_slice()));
+        for (table, links) in chain.chain([(table, links)]) {
+            let before = steps.last().map(|step| {
+                let hops = step.reach.iter().map(|reach| reach.hop).collect();
+                Above::Rows(step.table, hops)
+            });
+            let table = self.table_named(table)?;
+            let mut reach = Vec::new();
+            let above = before.as_ref().unwrap_or(above);
+            for link in links {
+                reach.push(self.reach(table, link, above)?);
+            }
+            steps.push(Step { table, reach });
+        }
+        Ok(steps)
+    }
+
+    /// A link, as a hop from what it is to.
+    fn reach(&mut self, table: TableId, link: &Link, above: &Above) -> Result<Reach, PlanError> {
+        if link.is_to_schema() {
+            let shape = KeyShape::new([]);
+            let slot = self.slot(SlotSource::Everything, shape.clone());
+            return Ok(Reach {
+                from: ReachedFrom::Everything,
+                hop: self.hop(table, Vec::new(), shape.clone(), &link.filter, slot)?,
+                shape,
+            });
+        }
+        let child = self.or_key(table, &link.child)?;
+        let (from, slot, own, shape) = match above {
+            Above::Entity => {
+                let entity_key = self.entity_key.as_ref();
+                let key = entity_key.map(|key| {
+                    let name = format!("the key of the {}", self.pipeline.entity.kind);
+                    (name, key.sql_type.clone())
+                });
+                // The entities that are schemas have names and no rows.
+                let key = key.unwrap_or_else(|| ("the schema".to_owned(), SqlType::Text));
+                let (own, shape) = self.compare(table, &child, &[key])?;
+                let (from, source) = match link.is_to_root() {
+                    true => (ReachedFrom::EntityRoot, SlotSource::EntityRoot),
+                    false => (ReachedFrom::EntityKey, SlotSource::EntityKey),
+                };
+                let slot = self.slot(source, shape.clone());
+                (from, slot, own, shape)
+            }
+            Above::Collected(slot, shape) => {
+                (ReachedFrom::Collected, *slot, shape.clone(), shape.clone())
+            }
+            Above::Rows(above, hops) => {
+                let columns = self.or_key(*above, &link.parent)?;
+                let types = self.need_keys(*above, &columns)?;
+                let ends: Vec<(String, SqlType)> = columns
+                    .iter()
+                    .map(|column| {
+                        let name = &self.tables[*above].table.name;
+                        format!("column {column} of table {name}")
+                    })
+                    .zip(types)
+                    .collect();
+                let (own, shape) = self.compare(table, &child, &ends)?;
+                let source = SlotSource::Rows {
+                    hops: hops.clone(),
+                    columns: columns.clone(),
+                };
+                let slot = self.slot(source, shape.clone());
+                (ReachedFrom::Columns(columns), slot, own, shape)
+            }
+        };
+        let hop = self.hop(table, child, own, &link.filter, slot)?;
+        Ok(Reach { from, shape, hop })
+    }
+
+    /// The node of a relation whose rows are those that others refer to. `relation` is its position.
+    pub(super) fn collected(
+        &mut self,
+        relation: usize,
+        it: &'p Collected,
+    ) -> Result<PlanNode, PlanError> {
+        // The table that the collected values are looked up in.
+        let (first, links) = match it.node.via.last() {
+            Some(via) => (&via.table, &via.links),
+            None => (&it.node.table, &it.node.links),
+        };
+        let table = self.table_named(first)?;
+        let child = match links.first() {
+            Some(link) => self.or_key(table, &link.child)?,
+            None => self.or_key(table, &[])?,
+        };
+        let [column] = child.as_slice() else {
+            return Err(PlanError::NoKeyType {
+                table: first.clone(),
+                column: child.join(", "),
+                reason: "what is collected is looked up by one column; say which as `key`"
+                    .to_owned(),
+            });
+        };
+        let types = self.need_keys(table, std::slice::from_ref(column))?;
+        let Some(sql_type) = types.first() else {
+            return Err(PlanError::NoKey(first.clone()));
+        };
+        let form = self.form(first, column, sql_type)?;
+        let mut columns = Vec::new();
+        for hop in self.writers.clone() {
+            let writer = self.hops[hop].table;
+            let name = self.tables[writer].table.name.clone();
+            if it.except_tables.contains(&name) {
+                continue;
+            }
             for column in &it.columns {
-                self.need_if_there(self.hops[*hop].table, column);
+                if !self.need_if_there(writer, column) {
+                    continue;
+                }
+                let Some((_, found)) = self.tables[writer].table.column(column) else {
+                    continue;
+                };
+                let forms = key::comparison(sql_type, &found.sql_type, self.catalog);
+                let own = match forms {
+                    Ok((target, own)) if target == form => own,
+                    Ok(_) | Err(_) => {
+                        let reason = match forms {
+                            Err(reason) => format!(": {reason}"),
+                            Ok(_) => String::new(),
+                        };
+                        self.warn(format!(
+                            "column {column} of table {name} cannot refer to {first}: its values are not collected{reason}"
+                        ));
+                        continue;
+                    }
+                };
+                let shape = KeyShape::new([own]);
+                let entry = (writer, relation, column.clone(), shape);
+                if !self.collected.contains(&entry) {
+                    self.collected.push(entry);
+                }
+                columns.push(FeedColumn {
+                    hop,
+                    column: column.clone(),
+                    form: own,
+                });
             }
         }
-        let slot = self.slot(SlotSource::Collected {
-            hops,
-            columns: it.columns.clone(),
-        });
-        let table = self.table_named(&it.node.table)?;
-        let mut reach = Vec::new();
-        for link in &it.node.links {
-            reach.push(Reach {
-                from: entity_column(link),
-                hop: self.hop(table, link, slot)?,
-            });
-        }
-        self.node(&it.node, table, reach, None)
+        let shape = KeyShape::new([form]);
+        let slot = self.slot(SlotSource::Collected { columns }, shape.clone());
+        let above = Above::Collected(slot, shape);
+        let steps = self.steps(&it.node.table, &it.node.links, &it.node.via, &above)?;
+        self.node(&it.node, steps)
     }
 
-    fn node(
-        &mut self,
-        node: &'p Node,
-        table: TableId,
-        reach: Vec<Reach>,
-        through: Option<Through>,
-    ) -> Result<PlanNode, PlanError> {
-        let hops: Vec<HopId> = match &through {
-            Some(through) => vec![through.hop],
-            None => reach.iter().map(|reach| reach.hop).collect(),
+    fn node(&mut self, node: &'p Node, steps: Vec<Step>) -> Result<PlanNode, PlanError> {
+        let Some(last) = steps.last() else {
+            return Err(PlanError::NoTable(node.table.clone()));
         };
+        let table = last.table;
+        let mut hops: Vec<HopId> = last.reach.iter().map(|reach| reach.hop).collect();
+        let tree = match &node.tree {
+            Some(tree) => Some(self.tree(node, tree, table, &hops)?),
+            None => None,
+        };
+        hops.extend(tree.as_ref().map(|tree| tree.hop));
         self.writers.extend(&hops);
         let definition = self.tables[table].table;
         for column in definition.columns.iter().map(|column| &column.name) {
@@ -101,13 +236,46 @@ impl<'p> Planner<'p> {
             name: node.name.clone(),
             table,
             many: node.many,
-            reach,
-            through,
+            steps,
+            tree,
             order: node.order.clone(),
+            pick: node.pick,
+            renamed: node.renamed.clone(),
             columns: node.columns.clone(),
             computed,
             instead: node.instead.clone(),
             nested,
+        })
+    }
+
+    /// The hop to the rows below the rows of a node, which are rows of the same table.
+    fn tree(
+        &mut self,
+        node: &Node,
+        tree: &crate::pipeline::Tree,
+        table: TableId,
+        base: &[HopId],
+    ) -> Result<PlanTree, PlanError> {
+        let child = self.or_key(table, &tree.link.child)?;
+        let columns = self.or_key(table, &tree.link.parent)?;
+        let types = self.need_keys(table, &columns)?;
+        let ends: Vec<(String, SqlType)> = columns
+            .iter()
+            .map(|column| format!("column {column} of table {}", node.table))
+            .zip(types)
+            .collect();
+        let (own, shape) = self.compare(table, &child, &ends)?;
+        let source = SlotSource::Tree {
+            base: base.to_vec(),
+            below: self.hops.next_id(),
+            columns: columns.clone(),
+        };
+        let slot = self.slot(source, shape.clone());
+        Ok(PlanTree {
+            name: tree.name.clone(),
+            hop: self.hop(table, child, own, &tree.link.filter, slot)?,
+            columns,
+            shape,
         })
     }
 
@@ -119,8 +287,8 @@ impl<'p> Planner<'p> {
         parent_table: TableId,
         parent_hops: &[HopId],
     ) -> Result<Option<PlanNested>, PlanError> {
-        let join = child.through.as_ref().map(|through| &through.table);
-        for table in [Some(&child.table), join].into_iter().flatten() {
+        let between = child.via.iter().map(|via| &via.table);
+        for table in [&child.table].into_iter().chain(between) {
             if self.find(table).is_none() {
                 let outcome = if child.many {
                     "is always []"
@@ -135,56 +303,12 @@ impl<'p> Planner<'p> {
             }
         }
         if let Some(instead) = &child.instead {
-            self.need_key(parent_table, &instead.column)?;
+            self.need(parent_table, &instead.column)?;
         }
-        let table = self.table_named(&child.table)?;
-        let linked = self.linked_table(child, table)?;
-        let mut reach = Vec::new();
-        for link in &child.links {
-            self.need_key(parent_table, &link.parent)?;
-            let slot = self.slot_of_rows(parent_hops, &link.parent);
-            reach.push(Reach {
-                from: ReachedFrom::Column(link.parent.clone()),
-                hop: self.hop(linked, link, slot)?,
-            });
-        }
-        let through = self.through(child, table, linked, &reach)?;
-        let node = self.node(child, table, reach, through)?;
+        let above = Above::Rows(parent_table, parent_hops.to_vec());
+        let steps = self.steps(&child.table, &child.links, &child.via, &above)?;
+        let node = self.node(child, steps)?;
         Ok(Some(PlanNested::Node(Box::new(node))))
-    }
-
-    /// The table that a node's links are about: its join table, or else its own.
-    fn linked_table(&mut self, node: &Node, own: TableId) -> Result<TableId, PlanError> {
-        match &node.through {
-            Some(through) => self.table_named(&through.table),
-            None => Ok(own),
-        }
-    }
-
-    /// The way from the rows of a node's join table, which `reach` finds, to its own.
-    fn through(
-        &mut self,
-        node: &Node,
-        own: TableId,
-        join: TableId,
-        reach: &[Reach],
-    ) -> Result<Option<Through>, PlanError> {
-        let Some(through) = &node.through else {
-            return Ok(None);
-        };
-        self.need_key(join, &through.to)?;
-        let hops: Vec<HopId> = reach.iter().map(|reach| reach.hop).collect();
-        let slot = self.slot_of_rows(&hops, &through.to);
-        let link = Link {
-            child: through.key.clone(),
-            parent: through.to.clone(),
-            filter: Vec::new(),
-        };
-        Ok(Some(Through {
-            join,
-            to: through.to.clone(),
-            hop: self.hop(own, &link, slot)?,
-        }))
     }
 
     /// A computed key; `None` if the row's table lacks the column that it is made of.
@@ -199,6 +323,10 @@ impl<'p> Planner<'p> {
             name: item.name.clone(),
         };
         match &item.value {
+            ComputedValue::Constant(json) => Ok(Some(PlanComputed::Constant {
+                name: item.name.clone(),
+                json: json.clone(),
+            })),
             ComputedValue::Column(column) => {
                 self.need_rule(table, column);
                 Ok(self.need_if_there(table, column).then(|| own(item)))
@@ -225,12 +353,10 @@ impl<'p> Planner<'p> {
                 if !self.need_if_there(other, column) {
                     return Ok(Some(null()));
                 }
-                self.need_key(table, &link.parent)?;
-                let slot = self.slot_of_rows(hops, &link.parent);
+                let above = Above::Rows(table, hops.to_vec());
                 Ok(Some(PlanComputed::Lookup {
                     name: item.name.clone(),
-                    parent: link.parent.clone(),
-                    hop: self.hop(other, link, slot)?,
+                    reach: self.reach(other, link, &above)?,
                     column: column.clone(),
                 }))
             }
@@ -239,7 +365,7 @@ impl<'p> Planner<'p> {
 
     /// Columns that a column's value rule looks at.
     fn need_rule(&mut self, table: TableId, column: &str) {
-        let name = &self.tables[table].table.name.name;
+        let name = &self.tables[table].table.name;
         match self.pipeline.value_rule(name, column) {
             Some(ValueRule::NullAsColumn(other)) => {
                 self.need_if_there(table, other);
@@ -253,13 +379,5 @@ impl<'p> Planner<'p> {
             }
             Some(ValueRule::Names(_) | ValueRule::NullAs(_)) | None => {}
         }
-    }
-}
-
-/// The column of the entity that a top-level link is to.
-fn entity_column(link: &Link) -> ReachedFrom {
-    match link.is_to_root() {
-        true => ReachedFrom::EntityRoot,
-        false => ReachedFrom::EntityKey,
     }
 }

@@ -4,16 +4,22 @@ use std::collections::HashSet;
 
 use super::literal::{identifier, integer_array, string, string_array, table};
 use crate::snapshot::catalog::Catalog;
-use crate::snapshot::keyed::{Fields, Predicate, Query};
+use crate::snapshot::keyed::{ComparedAs, Fields, KeyColumn, Predicate, Query};
 use crate::snapshot::sql_type::SqlType;
 use crate::snapshot::table_name::TableName;
 
-/// Columns of text whose `=` takes different texts for equal (citext, blank-padded character, a collation that is
-/// not deterministic).
-pub(super) type LooseTexts = HashSet<(TableName, String)>;
+/// What a catalog does not say of texts.
+#[derive(Debug, Default)]
+pub(super) struct TextKinds {
+    /// Columns whose `=` may take different texts for equal (citext, blank-padded character, a collation that is not
+    /// deterministic).
+    pub(super) loose: HashSet<(TableName, String)>,
+    /// The schema of the type citext, in which its operators stand, too.
+    pub(super) citext_schema: Option<String>,
+}
 
 /// The statement for a query.
-pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, loose: &LooseTexts) -> String {
+pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, texts: &TextKinds) -> String {
     let fields: Vec<String> = match &query.fields {
         Fields::Columns(columns) => columns.iter().map(|name| identifier(name)).collect(),
         Fields::Maxima(columns) => columns
@@ -31,7 +37,7 @@ pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, loose: &Loose
             0 => " WHERE ",
             _ => " AND ",
         });
-        sql.push_str(&condition(predicate, query.table, catalog, loose));
+        sql.push_str(&condition(predicate, query.table, catalog, texts));
     }
     sql.push_str(") TO STDOUT");
     sql
@@ -56,27 +62,46 @@ fn condition(
     predicate: &Predicate<'_>,
     table: &TableName,
     catalog: &Catalog,
-    loose: &LooseTexts,
+    texts: &TextKinds,
 ) -> String {
     let equality = |name: &str| {
-        let is_loose = loose.contains(&(table.clone(), name.to_owned()));
+        let is_loose = texts.loose.contains(&(table.clone(), name.to_owned()));
         match sql_type(catalog, table, name) {
-            Some(sql_type) => Equality::of(sql_type, is_loose),
+            Some(sql_type) => Equality::of(sql_type, is_loose, texts.citext_schema.as_deref()),
             None => Equality::ByText,
         }
     };
     match predicate {
-        Predicate::AnyOf(name, keys) => any_key(name, equality(name), keys),
-        Predicate::In(name, values) => any_value(name, equality(name), values),
+        Predicate::AnyInteger(column, keys) => any_integer(column, equality(column.name), keys),
+        Predicate::AnyOf(columns, lists) => match (columns.as_slice(), lists.as_slice()) {
+            ([column], [values]) => {
+                let element = element_type(column, table, catalog);
+                any_key(column, equality(column.name), element, values)
+            }
+            (columns, lists) => any_row(columns, lists, table, catalog, &equality),
+        },
+        Predicate::In {
+            column,
+            values,
+            null,
+        } => one_of(column, equality(column), values, *null),
+        Predicate::NotIn {
+            column,
+            values,
+            null,
+        } => none_of(column, equality(column), values, *null),
         Predicate::InIgnoringCase(name, values) => any_ignoring_case(name, values),
         Predicate::Holds(name, keys) => match sql_type(catalog, table, name) {
             Some(SqlType::Array(element)) => holds(name, IntegerType::of(element), keys),
             _ => holds(name, None, keys),
         },
-        Predicate::Null(name) => format!("{} IS NULL", identifier(name)),
-        Predicate::NotNull(name) => format!("{} IS NOT NULL", identifier(name)),
-        Predicate::Above(name, bound) => compared(name, equality(name), ">", *bound),
-        Predicate::Below(name, bound) => compared(name, equality(name), "<", *bound),
+        Predicate::Above(name, bound) => compared(name, equality(name), ">", bound),
+        Predicate::Below(name, bound) => compared(name, equality(name), "<", bound),
+        Predicate::Prefix(name, start) => format!(
+            "pg_catalog.starts_with({}::pg_catalog.text, {})",
+            identifier(name),
+            string(start)
+        ),
     }
 }
 
@@ -85,24 +110,40 @@ fn sql_type<'a>(catalog: &'a Catalog, table: &TableName, column: &str) -> Option
     Some(&column.sql_type)
 }
 
-/// How a column's values are compared with given ones, so that the very values are found whose text is given.
-#[derive(Clone, Copy)]
+/// How a column's values are compared with given ones.
+#[derive(Clone)]
 enum Equality {
     /// As integers. Any index can be used.
     Integer(IntegerType),
     Boolean,
-    /// As texts of which no two different ones are equal.
-    Text,
-    /// By their text, if comparing in the column's type could take different texts for equal, or fail.
+    /// As values of the column's type. Any index can be used.
+    Typed,
+    /// As citext, whose operators stand in this schema.
+    Folded(String),
+    /// By their text: the type has no equality, or one that takes different texts for equal where this program does not (a
+    /// collation that is not deterministic).
     ByText,
 }
 
 impl Equality {
-    fn of(sql_type: &SqlType, is_loose: bool) -> Self {
+    fn of(sql_type: &SqlType, is_loose: bool, citext: Option<&str>) -> Self {
         match (sql_type, IntegerType::of(sql_type)) {
             (_, Some(integer)) => Equality::Integer(integer),
             (SqlType::Boolean, None) => Equality::Boolean,
-            (SqlType::Text | SqlType::Varchar, None) if !is_loose => Equality::Text,
+            (SqlType::Citext, None) => Equality::Folded(citext.unwrap_or("public").to_owned()),
+            (SqlType::Character, None) => Equality::Typed,
+            (SqlType::Text | SqlType::Varchar, None) if !is_loose => Equality::Typed,
+            (
+                SqlType::Numeric
+                | SqlType::Real
+                | SqlType::Double
+                | SqlType::Date
+                | SqlType::Timestamp
+                | SqlType::TimestampTz
+                | SqlType::Bytea,
+                None,
+            ) => Equality::Typed,
+            (SqlType::Other(name), None) if name == "uuid" => Equality::Typed,
             _ => Equality::ByText,
         }
     }
@@ -146,37 +187,170 @@ impl IntegerType {
     }
 }
 
-/// The column is one of the keys.
-fn any_key(name: &str, equality: Equality, keys: &[i64]) -> String {
-    let column = identifier(name);
-    let Equality::Integer(integer) = equality else {
-        let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
-        return any_text(&column, keys.iter().map(String::as_str));
-    };
-    let array = integer_array(integer.holdable(keys));
-    match keys.len() > MANY {
-        true => any_of(&column, out_of_sight(&array, integer)),
-        false => any_of(&column, array),
+/// The column holds one of the values, which are of the type `element` in SQL if that can be named.
+fn any_key(
+    column: &KeyColumn<'_>,
+    equality: Equality,
+    element: Option<String>,
+    values: &[String],
+) -> String {
+    let left = compared_column(column);
+    let array = string_array(values.iter().map(String::as_str));
+    let own = (column.compared == ComparedAs::Own).then_some(equality);
+    match (own, element) {
+        (Some(Equality::Folded(schema)), _) => any_of_in(&schema, &left, array),
+        (Some(Equality::ByText), _) => any_text(&left, values.iter().map(String::as_str)),
+        (_, Some(element)) if values.len() > MANY => any_of(&left, out_of_sight(&array, &element)),
+        _ => any_of(&left, array),
     }
 }
 
-/// The column's text is one of the values.
+/// A column, read as what it is compared as.
+fn compared_column(column: &KeyColumn<'_>) -> String {
+    let name = identifier(column.name);
+    match cast(column.compared) {
+        Some(cast) => format!("({name}::{cast})"),
+        None => name,
+    }
+}
+
+/// The type that values are read as; `None` for the column's own.
+fn cast(compared: ComparedAs) -> Option<&'static str> {
+    match compared {
+        ComparedAs::Own => None,
+        ComparedAs::Text => Some("pg_catalog.text"),
+        ComparedAs::Character => Some("pg_catalog.bpchar"),
+        ComparedAs::Numeric => Some("pg_catalog.\"numeric\""),
+        ComparedAs::Double => Some("pg_catalog.float8"),
+        ComparedAs::Timestamp => Some("pg_catalog.\"timestamp\""),
+    }
+}
+
+/// The type of a key's values in SQL, where it can be named.
+fn element_type(column: &KeyColumn<'_>, table: &TableName, catalog: &Catalog) -> Option<String> {
+    if let Some(cast) = cast(column.compared) {
+        return Some(cast.to_owned());
+    }
+    match sql_type(catalog, table, column.name)? {
+        SqlType::Other(name) if name == "uuid" => Some("pg_catalog.uuid".to_owned()),
+        SqlType::Other(_) | SqlType::Citext => None,
+        SqlType::Text | SqlType::Varchar => Some("pg_catalog.text".to_owned()),
+        SqlType::Character => Some("pg_catalog.bpchar".to_owned()),
+        other => Some(other.sql()),
+    }
+}
+
+/// Several columns hold the values of one row of the lists.
+fn any_row(
+    columns: &[KeyColumn<'_>],
+    lists: &[Vec<String>],
+    table: &TableName,
+    catalog: &Catalog,
+    equality: &dyn Fn(&str) -> Equality,
+) -> String {
+    let (mut arrays, mut names, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, (column, values)) in columns.iter().zip(lists).enumerate() {
+        let key = format!("key{position}");
+        let mut left = compared_column(column);
+        let array = string_array(values.iter().map(String::as_str));
+        let own = (column.compared == ComparedAs::Own).then(|| equality(column.name));
+        let (element, operator) = match (own, element_type(column, table, catalog)) {
+            // A value beyond the column's type equals none of its values, and must not be refused.
+            (Some(Equality::Integer(_)), _) => (
+                "pg_catalog.int8".to_owned(),
+                "OPERATOR(pg_catalog.=)".to_owned(),
+            ),
+            (Some(Equality::Folded(schema)), _) => {
+                let schema = identifier(&schema);
+                (format!("{schema}.citext"), format!("OPERATOR({schema}.=)"))
+            }
+            (Some(Equality::ByText), _) | (_, None) => {
+                left = format!("{} COLLATE \"C\"", text_form(&left));
+                (
+                    "pg_catalog.text".to_owned(),
+                    "OPERATOR(pg_catalog.=)".to_owned(),
+                )
+            }
+            (_, Some(element)) => (element, "OPERATOR(pg_catalog.=)".to_owned()),
+        };
+        arrays.push(format!("{array}::{element}[]"));
+        pairs.push(format!("{left} {operator} keys.{key}"));
+        names.push(key);
+    }
+    // NULL in any of them equals nothing.
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.unnest({}) AS keys ({}) WHERE {})",
+        arrays.join(", "),
+        names.join(", "),
+        pairs.join(" AND ")
+    )
+}
+
+/// An integer column holds one of the keys.
+fn any_integer(column: &KeyColumn<'_>, equality: Equality, keys: &[i64]) -> String {
+    let left = compared_column(column);
+    match (column.compared, equality) {
+        (ComparedAs::Own, Equality::Integer(integer)) => {
+            let array = integer_array(integer.holdable(keys));
+            match keys.len() > MANY {
+                true => any_of(&left, out_of_sight(&array, integer.name())),
+                false => any_of(&left, array),
+            }
+        }
+        (ComparedAs::Own, _) => {
+            let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
+            any_text(&left, keys.iter().map(String::as_str))
+        }
+        _ => any_of(&left, integer_array(keys.iter().copied())),
+    }
+}
+
+/// The column equals one of the values, or is NULL.
+fn one_of(name: &str, equality: Equality, values: &[&str], null: bool) -> String {
+    let column = identifier(name);
+    match (values.is_empty(), null) {
+        (true, true) => format!("{column} IS NULL"),
+        (_, false) => any_value(name, equality, values),
+        (false, true) => format!(
+            "({column} IS NULL OR {})",
+            any_value(name, equality, values)
+        ),
+    }
+}
+
+/// The column equals none of the values, and is not NULL if that is said.
+fn none_of(name: &str, equality: Equality, values: &[&str], null: bool) -> String {
+    let column = identifier(name);
+    match (values.is_empty(), null) {
+        (true, true) => format!("{column} IS NOT NULL"),
+        (_, true) => format!(
+            "({column} IS NOT NULL AND NOT ({}))",
+            any_value(name, equality, values)
+        ),
+        (_, false) => format!(
+            "({column} IS NULL OR NOT ({}))",
+            any_value(name, equality, values)
+        ),
+    }
+}
+
+/// The column equals one of the values.
 fn any_value(name: &str, equality: Equality, values: &[&str]) -> String {
     let column = identifier(name);
+    let array = || string_array(values.iter().copied());
     match equality {
         Equality::Boolean => {
             // Any other text is the form of no boolean.
             let values = values.iter().filter(|value| ["t", "f"].contains(value));
             any_of(&column, string_array(values.copied()))
         }
-        Equality::Text => any_of(&column, string_array(values.iter().copied())),
+        Equality::Typed => any_of(&column, array()),
+        Equality::Folded(schema) => any_of_in(&schema, &column, array()),
         Equality::Integer(integer) => {
-            // `07` and `+7` are the form of no integer.
-            let keys = values.iter().filter_map(|value| {
-                let key: i64 = value.parse().ok()?;
-                (key.to_string() == **value).then_some(key)
-            });
-            let keys: Vec<i64> = keys.collect();
+            let keys: Vec<i64> = values
+                .iter()
+                .filter_map(|value| value.parse().ok())
+                .collect();
             any_of(&column, integer_array(integer.holdable(&keys)))
         }
         Equality::ByText => any_text(&column, values.iter().copied()),
@@ -210,9 +384,13 @@ fn holds(name: &str, element: Option<IntegerType>, keys: &[i64]) -> String {
 const MANY: usize = 100;
 
 /// An array that the planner sees only once it is too late to think about it.
-fn out_of_sight(array: &str, integer: IntegerType) -> String {
-    let integer = integer.name();
-    format!("(SELECT {array}::{integer}[])::{integer}[]")
+fn out_of_sight(array: &str, element: &str) -> String {
+    format!("(SELECT {array}::{element}[])::{element}[]")
+}
+
+/// As [`any_of`], with the operator of a schema.
+fn any_of_in(schema: &str, column: &str, array: String) -> String {
+    format!("{column} OPERATOR({}.=) ANY ({array})", identifier(schema))
 }
 
 fn any_of(column: &str, array: String) -> String {
@@ -228,22 +406,20 @@ fn any_text<'a>(column: &str, values: impl IntoIterator<Item = &'a str>) -> Stri
     )
 }
 
-/// The column is an integer above or below the bound.
-fn compared(name: &str, equality: Equality, operator: &str, bound: i64) -> String {
+/// The column is above or below the bound.
+fn compared(name: &str, equality: Equality, operator: &str, bound: &str) -> String {
     let column = identifier(name);
-    let bound = string(&bound.to_string());
+    let literal = string(bound);
     match equality {
+        // A bound may be beyond the column's type, or a fraction.
         Equality::Integer(_) => {
-            format!("{column} OPERATOR(pg_catalog.{operator}) {bound}::pg_catalog.int8")
+            let bound_type = match bound.parse::<i64>() {
+                Ok(_) => "pg_catalog.int8",
+                Err(_) => "pg_catalog.\"numeric\"",
+            };
+            format!("{column} OPERATOR(pg_catalog.{operator}) {literal}::{bound_type}")
         }
-        // Of any other type only the text of an integer is above or below anything.
-        _ => {
-            let text = text_form(&column);
-            format!(
-                "CASE WHEN {text} OPERATOR(pg_catalog.~) '^-?[0-9]{{1,18}}$' \
-                 THEN {text}::pg_catalog.int8 OPERATOR(pg_catalog.{operator}) {bound}::pg_catalog.int8 ELSE false END"
-            )
-        }
+        _ => format!("{column} OPERATOR(pg_catalog.{operator}) {literal}"),
     }
 }
 
@@ -255,22 +431,75 @@ mod tests {
     #[test]
     fn conditions_compare_values_as_the_columns_type_allows() {
         let catalog = read_schema(
-            b"CREATE TABLE public.t (s smallint, i integer, b bigint, ok boolean, v text, loose text, n numeric, ids smallint[]);",
+            b"CREATE TABLE public.t (s smallint, i integer, b bigint, ok boolean, v text, loose text, n numeric, ids smallint[], u uuid, c ext.citext);",
         )
         .unwrap();
         let table = TableName::public("t");
-        let loose = HashSet::from([(table.clone(), "loose".to_owned())]);
-        let in_values = |name: &'static str| Predicate::In(name, vec!["7", "07", "t"]);
+        let texts_known = TextKinds {
+            loose: HashSet::from([(table.clone(), "loose".to_owned())]),
+            citext_schema: Some("ext".to_owned()),
+        };
+        let own = |name: &'static str| KeyColumn {
+            name,
+            compared: ComparedAs::Own,
+        };
+        let as_text = |name: &'static str| KeyColumn {
+            name,
+            compared: ComparedAs::Text,
+        };
+        let texts = |values: &[&str]| -> Vec<String> {
+            values.iter().map(|value| (*value).to_owned()).collect()
+        };
+        let in_values = |column: &'static str| Predicate::In {
+            column,
+            values: vec!["7", "07", "t"],
+            null: false,
+        };
+        let null = |column: &'static str, values: &[&'static str], not: bool| {
+            let (values, null) = (values.to_vec(), true);
+            match not {
+                false => Predicate::In {
+                    column,
+                    values,
+                    null,
+                },
+                true => Predicate::NotIn {
+                    column,
+                    values,
+                    null,
+                },
+            }
+        };
         let cases = [
             (
-                Predicate::AnyOf("s", &[1, 40000]),
+                Predicate::AnyInteger(own("s"), &[1, 40000]),
                 "\"s\" OPERATOR(pg_catalog.=) ANY ('{1}')",
             ),
             (
-                Predicate::AnyOf("n", &[1, 2]),
-                "(\"n\" IS NOT NULL AND pg_catalog.format('%s', \"n\") COLLATE \"C\" = ANY ('{\"1\",\"2\"}'))",
+                Predicate::AnyInteger(own("ok"), &[1, 2]),
+                "(\"ok\" IS NOT NULL AND pg_catalog.format('%s', \"ok\") COLLATE \"C\" = ANY ('{\"1\",\"2\"}'))",
             ),
-            (in_values("i"), "\"i\" OPERATOR(pg_catalog.=) ANY ('{7}')"),
+            (
+                Predicate::AnyOf(vec![own("u")], vec![texts(&["7f0e", "x"])]),
+                "\"u\" OPERATOR(pg_catalog.=) ANY ('{\"7f0e\",\"x\"}')",
+            ),
+            (
+                Predicate::AnyOf(vec![own("c")], vec![texts(&["a"])]),
+                "\"c\" OPERATOR(\"ext\".=) ANY ('{\"a\"}')",
+            ),
+            (
+                Predicate::AnyOf(vec![as_text("c")], vec![texts(&["a"])]),
+                "(\"c\"::pg_catalog.text) OPERATOR(pg_catalog.=) ANY ('{\"a\"}')",
+            ),
+            (
+                Predicate::AnyOf(
+                    vec![own("i"), own("u")],
+                    vec![texts(&["1", "2"]), texts(&["a", "b"])],
+                ),
+                "EXISTS (SELECT FROM pg_catalog.unnest('{\"1\",\"2\"}'::pg_catalog.int8[], '{\"a\",\"b\"}'::pg_catalog.uuid[]) \
+                 AS keys (key0, key1) WHERE \"i\" OPERATOR(pg_catalog.=) keys.key0 AND \"u\" OPERATOR(pg_catalog.=) keys.key1)",
+            ),
+            (in_values("i"), "\"i\" OPERATOR(pg_catalog.=) ANY ('{7,7}')"),
             (
                 in_values("ok"),
                 "\"ok\" OPERATOR(pg_catalog.=) ANY ('{\"t\"}')",
@@ -295,20 +524,35 @@ mod tests {
                 Predicate::Holds("ids", &[3, 40000]),
                 "\"ids\" OPERATOR(pg_catalog.&&) '{3}'",
             ),
-            (Predicate::Null("v"), "\"v\" IS NULL"),
-            (Predicate::NotNull("v"), "\"v\" IS NOT NULL"),
+            (null("v", &[], false), "\"v\" IS NULL"),
+            (null("v", &[], true), "\"v\" IS NOT NULL"),
             (
-                Predicate::Above("b", 5),
+                null("v", &["a"], false),
+                "(\"v\" IS NULL OR \"v\" OPERATOR(pg_catalog.=) ANY ('{\"a\"}'))",
+            ),
+            (
+                null("v", &["a"], true),
+                "(\"v\" IS NOT NULL AND NOT (\"v\" OPERATOR(pg_catalog.=) ANY ('{\"a\"}')))",
+            ),
+            (
+                Predicate::Prefix("v", "a'"),
+                "pg_catalog.starts_with(\"v\"::pg_catalog.text, 'a''')",
+            ),
+            (
+                Predicate::Above("b", "5"),
                 "\"b\" OPERATOR(pg_catalog.>) '5'::pg_catalog.int8",
             ),
             (
-                Predicate::Below("n", 5),
-                "CASE WHEN pg_catalog.format('%s', \"n\") OPERATOR(pg_catalog.~) '^-?[0-9]{1,18}$' \
-                 THEN pg_catalog.format('%s', \"n\")::pg_catalog.int8 OPERATOR(pg_catalog.<) '5'::pg_catalog.int8 ELSE false END",
+                Predicate::Below("b", "5.5"),
+                "\"b\" OPERATOR(pg_catalog.<) '5.5'::pg_catalog.\"numeric\"",
+            ),
+            (
+                Predicate::Below("n", "5"),
+                "\"n\" OPERATOR(pg_catalog.<) '5'",
             ),
         ];
         for (predicate, expected) in cases {
-            let sql = condition(&predicate, &table, &catalog, &loose);
+            let sql = condition(&predicate, &table, &catalog, &texts_known);
             assert_eq!(sql, expected, "{predicate:?}");
         }
     }
@@ -319,8 +563,12 @@ mod tests {
         let keys: Vec<i64> = (0..101).collect();
         let table = TableName::public("t");
         let with = |keys: &[i64]| {
-            let predicate = Predicate::AnyOf("i", keys);
-            condition(&predicate, &table, &catalog, &LooseTexts::new())
+            let column = KeyColumn {
+                name: "i",
+                compared: ComparedAs::Own,
+            };
+            let predicate = Predicate::AnyInteger(column, keys);
+            condition(&predicate, &table, &catalog, &TextKinds::default())
         };
         assert!(with(&keys[..100]).starts_with("\"i\" OPERATOR(pg_catalog.=) ANY ('{0,"));
         let hidden = with(&keys);

@@ -8,6 +8,7 @@ use super::login;
 use super::session::{Timeouts, one};
 use super::source::PostgresSource;
 use super::target::Target;
+use crate::snapshot::table_name::TableName;
 
 /// How such a server is connected to.
 pub(crate) struct Local<'a> {
@@ -42,12 +43,13 @@ impl Local<'_> {
     ///
     /// # Errors
     /// Why it cannot be looked into, in words.
-    pub(crate) fn has_table(&self, dbname: &str, table: &str) -> Result<bool, String> {
+    pub(crate) fn has_table(&self, dbname: &str, table: &TableName) -> Result<bool, String> {
         let sql = format!(
             "SELECT count(*) FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = 'public' AND c.relname = {} AND c.relkind IN ('r', 'p')",
-            string(table)
+             WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p')",
+            string(&table.schema),
+            string(&table.name)
         );
         let target = self.target(dbname);
         let count = retrying(|| login::connect_first(&target))

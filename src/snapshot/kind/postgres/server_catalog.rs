@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use super::connection::Connection;
-use super::copy_query::LooseTexts;
+use super::copy_query::TextKinds;
 use super::failure::Failure;
 use super::literal::{identifier, string, table as quoted};
 use super::session::one;
@@ -32,7 +32,7 @@ pub(super) struct ServerCatalog {
     pub(super) catalog: Catalog,
     /// Definitions of the tables, as SQL.
     pub(super) definitions: String,
-    pub(super) loose_texts: LooseTexts,
+    pub(super) texts: TextKinds,
     /// Tables with rows that are on other servers.
     pub(super) foreign: HashSet<TableName>,
     /// With what stands in partitions and in tables that inherit.
@@ -53,6 +53,7 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     foreign_keys(connection, version, &mut found)?;
     found.catalog = read_schema(found.definitions.as_bytes())
         .map_err(|_| Failure::Protocol("its tables' definitions cannot be understood"))?;
+    found.texts.citext_schema = citext_schema(&found.definitions);
     let foreign: Vec<TableName> = found.foreign.drain().collect();
     for table in foreign {
         found.foreign.extend(found.catalog.holders(&table));
@@ -60,6 +61,13 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     statistics(connection, version, &mut found)?;
     indexes(connection, &mut found)?;
     Ok(found)
+}
+
+/// The schema of the type citext, where some column or domain is of that type.
+fn citext_schema(definitions: &str) -> Option<String> {
+    let (before, _) = definitions.split_once(".citext")?;
+    let schema = before.rsplit(char::is_whitespace).next()?;
+    Some(schema.trim_matches('"').replace("\"\"", "\""))
 }
 
 fn enums(connection: &mut Connection, found: &mut ServerCatalog) -> Result<(), Failure> {
@@ -169,7 +177,7 @@ fn tables(
                 identifier(name)
             );
             if plain != "t" {
-                found.loose_texts.insert((table.clone(), name.clone()));
+                found.texts.loose.insert((table.clone(), name.clone()));
             }
         }
         let _ = writeln!(

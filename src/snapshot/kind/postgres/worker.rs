@@ -71,7 +71,7 @@ impl Worker {
             None => adopt(held)?,
         };
         session.check(held, query.table)?;
-        let statement = copy_statement(query, &held.catalog, &held.tables.loose_texts);
+        let statement = copy_statement(query, &held.catalog, &held.tables.texts);
         let mut attempt = delivery.attempt();
         let copied = session
             .connection

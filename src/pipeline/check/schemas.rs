@@ -1,0 +1,57 @@
+//! Pipelines whose entities are schemas, held against each of them.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{Finding, Severity, check_one};
+use crate::pipeline::model::Pipeline;
+use crate::pipeline::schemas::SchemaPattern;
+use crate::snapshot::{Catalog, TableName};
+
+/// Findings of every schema that is an entity. What is found in several is told of the first alone.
+pub(super) fn check_each(
+    pipeline: &Pipeline,
+    schemas: &SchemaPattern,
+    catalog: &Catalog,
+) -> Vec<Finding> {
+    let table = &pipeline.entity.table.name;
+    let names = catalog.tables().map(|table| &table.name);
+    let entities: BTreeSet<&str> = names
+        .filter(|name| name.name == *table && schemas.matches(&name.schema))
+        .map(|name| name.schema.as_str())
+        .collect();
+    let Some(first) = entities.first() else {
+        return vec![Finding {
+            severity: Severity::Error,
+            place: "entity".to_owned(),
+            message: format!(
+                "no schema of such a name has a table {table}: nothing can be exported"
+            ),
+        }];
+    };
+    let mut findings = Vec::new();
+    if entities.len() > 1 {
+        findings.push(Finding {
+            severity: Severity::Note,
+            place: "entity".to_owned(),
+            message: format!(
+                "{} schemas are entities; what is found in several is told of the first one, as of {first}",
+                entities.len()
+            ),
+        });
+    }
+    let mut told = HashSet::new();
+    for schema in &entities {
+        // Tables are told with their schemas.
+        let shown = TableName::new(*schema, "").to_string();
+        for finding in check_one(&pipeline.in_schema(schema), catalog) {
+            let everywhere = (
+                finding.place.replace(&shown, ""),
+                finding.message.replace(&shown, ""),
+            );
+            if told.insert(everywhere) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings
+}

@@ -1,0 +1,302 @@
+//! Conditions on rows: a pipeline's tests, made ready for the types of their columns.
+
+use std::borrow::Cow;
+
+use crate::key::KeyForm;
+use crate::pipeline::{Condition, Test};
+use crate::snapshot::{Catalog, Table};
+
+use super::keys::{Fields, parse_integer};
+
+/// A test of one column.
+#[derive(Debug, Clone)]
+pub struct ColumnTest {
+    pub column: String,
+    pub test: ValueTest,
+}
+
+/// What is asked of a value.
+#[derive(Debug, Clone)]
+pub enum ValueTest {
+    /// It is one of these, or NULL if `null` says so. Turned round by `not`.
+    OneOf {
+        /// In their canonical form.
+        values: Vec<Box<[u8]>>,
+        form: Option<KeyForm>,
+        null: bool,
+        not: bool,
+    },
+    /// It is an integer between these two, neither of them included.
+    Integer {
+        above: Option<i64>,
+        below: Option<i64>,
+    },
+    /// By the bytes that its type is ordered by, it is between these two.
+    Between {
+        form: KeyForm,
+        above: Option<Vec<u8>>,
+        below: Option<Vec<u8>>,
+    },
+    Prefix(Box<[u8]>),
+}
+
+impl ColumnTest {
+    /// Makes the conditions of a list ready for the columns of a table.
+    ///
+    /// # Errors
+    /// The condition that has no meaning for its column, and why.
+    pub fn all<'c>(
+        conditions: &'c [Condition],
+        table: &Table,
+        catalog: &Catalog,
+    ) -> Result<Vec<ColumnTest>, (&'c Condition, String)> {
+        let tests = conditions.iter().map(|condition| {
+            let column = table.column(&condition.column);
+            let form = column.and_then(|(_, column)| KeyForm::of(&column.sql_type, catalog));
+            let test = ValueTest::new(&condition.test, form);
+            Ok(ColumnTest {
+                column: condition.column.clone(),
+                test: test.map_err(|reason| (condition, reason))?,
+            })
+        });
+        tests.collect()
+    }
+}
+
+impl ValueTest {
+    /// Makes a test ready for a column whose values compare in this form.
+    ///
+    /// # Errors
+    /// What is wrong, if the test has no meaning for such a column.
+    pub fn new(test: &Test, form: Option<KeyForm>) -> Result<ValueTest, String> {
+        let one_of = |values: &[String], null: bool, not: bool| ValueTest::OneOf {
+            // What is no value of the type equals none.
+            values: values
+                .iter()
+                .filter_map(|value| canonical(form, value.as_bytes()))
+                .map(|value| value.into())
+                .collect(),
+            form: form.filter(|form| !is_as_written(*form)),
+            null,
+            not,
+        };
+        Ok(match test {
+            Test::In { values, null } => one_of(values, *null, false),
+            Test::NotIn { values, null } => one_of(values, *null, true),
+            Test::Prefix(text) => ValueTest::Prefix(text.as_bytes().into()),
+            Test::Between { above, below } => {
+                let form = form.filter(|form| has_bounds(*form));
+                let form = form.ok_or("it is neither a number nor a date or time")?;
+                // The inner one is `None` for a bound that is no integer.
+                let integer = |bound: &Option<String>| {
+                    bound.as_ref().map(|bound| parse_integer(bound.as_bytes()))
+                };
+                let (over, under) = (integer(above), integer(below));
+                match form {
+                    KeyForm::Integer if over != Some(None) && under != Some(None) => {
+                        ValueTest::Integer {
+                            above: over.flatten(),
+                            below: under.flatten(),
+                        }
+                    }
+                    form => {
+                        // Above a fraction there are integers, too.
+                        let form = match form {
+                            KeyForm::Integer => KeyForm::Numeric,
+                            form => form,
+                        };
+                        ValueTest::Between {
+                            form,
+                            above: bound(form, above)?,
+                            below: bound(form, below)?,
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Whether a row passes. `None` stands for a column that the row's data does not have: it is NULL there.
+    #[inline]
+    pub fn passes(&self, row: &impl Fields, field: Option<usize>) -> bool {
+        let field = field.filter(|field| !row.is_null(*field));
+        match self {
+            ValueTest::OneOf {
+                values,
+                form,
+                null,
+                not,
+            } => {
+                let is_one = match field {
+                    None => *null,
+                    Some(field) => is_one_of(values, *form, row, field),
+                };
+                is_one != *not
+            }
+            ValueTest::Integer { above, below } => {
+                let value = field.and_then(|field| parse_integer(row.plain(field)));
+                value.is_some_and(|value| {
+                    above.is_none_or(|above| value > above)
+                        && below.is_none_or(|below| value < below)
+                })
+            }
+            ValueTest::Between { form, above, below } => {
+                let Some(field) = field else {
+                    return false;
+                };
+                let mut value = Vec::new();
+                form.encode(&row.text(field), &mut value)
+                    && above.as_ref().is_none_or(|above| value > *above)
+                    && below.as_ref().is_none_or(|below| value < *below)
+            }
+            ValueTest::Prefix(start) => {
+                field.is_some_and(|field| row.text(field).starts_with(start))
+            }
+        }
+    }
+}
+
+/// True if a value's canonical form is the one in which PostgreSQL writes it.
+fn is_as_written(form: KeyForm) -> bool {
+    matches!(
+        form,
+        KeyForm::Integer | KeyForm::Text | KeyForm::Uuid | KeyForm::Verbatim
+    )
+}
+
+fn canonical(form: Option<KeyForm>, value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match form {
+        Some(form) => form.canonical(value),
+        None => Some(Cow::Borrowed(value)),
+    }
+}
+
+fn is_one_of(values: &[Box<[u8]>], form: Option<KeyForm>, row: &impl Fields, field: usize) -> bool {
+    let plain = row.plain(field);
+    match form {
+        None => {
+            values.iter().any(|value| **value == *plain)
+                // A value with escapes or quotes is written in another way than it reads.
+                || memchr::memchr2(b'\\', b'"', plain).is_some() && {
+                    let text = row.text(field);
+                    values.iter().any(|value| **value == *text)
+                }
+        }
+        Some(form) => {
+            let text = row.text(field);
+            form.canonical(&text)
+                .is_some_and(|text| values.iter().any(|value| **value == *text))
+        }
+    }
+}
+
+/// True for numbers, dates and times.
+fn has_bounds(form: KeyForm) -> bool {
+    match form {
+        KeyForm::Integer
+        | KeyForm::Numeric
+        | KeyForm::Float
+        | KeyForm::Real
+        | KeyForm::Date
+        | KeyForm::Timestamp
+        | KeyForm::TimestampTz => true,
+        KeyForm::Boolean
+        | KeyForm::Uuid
+        | KeyForm::Text
+        | KeyForm::Folded
+        | KeyForm::Padded
+        | KeyForm::Bytea
+        | KeyForm::Verbatim => false,
+    }
+}
+
+/// The bytes of a bound.
+fn bound(form: KeyForm, bound: &Option<String>) -> Result<Option<Vec<u8>>, String> {
+    let Some(bound) = bound else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    match form.encode(bound.as_bytes(), &mut bytes) {
+        true => Ok(Some(bytes)),
+        false => Err(format!("\"{bound}\" is no value of its type")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::keys::WholeRow;
+
+    fn passes(test: &Test, form: KeyForm, value: &str) -> bool {
+        let test = ValueTest::new(test, Some(form)).unwrap();
+        test.passes(&WholeRow(value.as_bytes()), Some(0))
+    }
+
+    fn texts(values: &[&str]) -> Vec<String> {
+        values.iter().map(|value| (*value).to_owned()).collect()
+    }
+
+    #[test]
+    fn values_equal_as_their_type_says() {
+        let one_of = |values: &[&str], null: bool| Test::In {
+            values: texts(values),
+            null,
+        };
+        let none_of = |values: &[&str], null: bool| Test::NotIn {
+            values: texts(values),
+            null,
+        };
+        let cases = [
+            (one_of(&["5"], false), KeyForm::Integer, "5", true),
+            (one_of(&["5"], false), KeyForm::Integer, "6", false),
+            (one_of(&["5"], false), KeyForm::Integer, "\\N", false),
+            (one_of(&["5"], true), KeyForm::Integer, "\\N", true),
+            (one_of(&["1.0"], false), KeyForm::Numeric, "1.00", true),
+            (one_of(&["a\tb"], false), KeyForm::Text, "a\\tb", true),
+            (one_of(&["a\\b"], false), KeyForm::Text, "a\\\\b", true),
+            (one_of(&["t"], false), KeyForm::Boolean, "t", true),
+            (one_of(&["t"], false), KeyForm::Boolean, "true", true),
+            (none_of(&["paid"], false), KeyForm::Text, "paid", false),
+            (none_of(&["paid"], false), KeyForm::Text, "open", true),
+            (none_of(&["paid"], false), KeyForm::Text, "\\N", true),
+            (none_of(&["paid"], true), KeyForm::Text, "\\N", false),
+            (none_of(&[], true), KeyForm::Text, "open", true),
+        ];
+        for (test, form, value, expected) in cases {
+            assert_eq!(passes(&test, form, value), expected, "{test:?} {value}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_read_as_the_column_is() {
+        let between = |above: Option<&str>, below: Option<&str>| Test::Between {
+            above: above.map(str::to_owned),
+            below: below.map(str::to_owned),
+        };
+        let cases = [
+            (between(Some("5"), None), KeyForm::Integer, "6", true),
+            (between(Some("5"), None), KeyForm::Integer, "5", false),
+            (between(Some("5"), Some("7")), KeyForm::Integer, "7", false),
+            (between(Some("5"), None), KeyForm::Integer, "\\N", false),
+            (between(Some("4.5"), None), KeyForm::Integer, "5", true),
+            (between(Some("9"), None), KeyForm::Numeric, "10.5", true),
+            (
+                between(None, Some("2024-01-01")),
+                KeyForm::Date,
+                "2023-12-31",
+                true,
+            ),
+            (
+                between(None, Some("2024-01-01")),
+                KeyForm::Date,
+                "2024-01-01",
+                false,
+            ),
+        ];
+        for (test, form, value, expected) in cases {
+            assert_eq!(passes(&test, form, value), expected, "{test:?} {value}");
+        }
+        let error = ValueTest::new(&between(Some("soon"), None), Some(KeyForm::Date));
+        assert!(error.is_err());
+    }
+}
