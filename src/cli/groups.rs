@@ -124,9 +124,11 @@ impl Observer for Tables<'_> {
 }
 
 fn list(groups: &[EntityInfo]) -> String {
+    let numbers = groups.iter().all(|group| group.id.integer().is_some());
+    let align = if numbers { Align::Right } else { Align::Left };
     let mut table = Table::new(&[
-        ("ID", Align::Right),
-        ("PARENT", Align::Right),
+        ("ID", align),
+        ("PARENT", align),
         ("FULL PATH", Align::Left),
         ("NAME", Align::Left),
     ]);

@@ -28,3 +28,4 @@ mod snapshot_take;
 mod sql_text;
 mod support;
 mod tables;
+mod tenants;
