@@ -43,3 +43,4 @@ pub mod snapshot;
 mod take;
 mod temp_folder;
 mod timings;
+mod visible;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::export::{DryRun, dry_run};
+use crate::visible::visible;
 
 use super::args::ExportArgs;
 use super::console::Console;
@@ -13,7 +14,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
 use super::stdout;
-use super::table::{Align, Table, visible};
+use super::table::{Align, Table};
 
 /// Runs the command.
 pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {

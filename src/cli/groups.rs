@@ -17,8 +17,9 @@ use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
 use super::stdout;
-use super::table::{Align, Table, visible};
+use super::table::{Align, Table};
 use crate::export::ExportObserver;
+use crate::visible::visible;
 
 /// Runs the command.
 pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {

@@ -9,6 +9,7 @@ use crate::export::{ExportObserver, version_by_tables};
 use crate::pipeline::Pipeline;
 use crate::resolve::{Selection, missing_indexes, plan};
 use crate::snapshot::{Access, Snapshot, Survey, open_with, survey};
+use crate::visible::visible;
 
 use super::args::InspectArgs;
 use super::console::Console;
@@ -16,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
 use super::stdout;
-use super::table::{Align, Table, visible};
+use super::table::{Align, Table};
 
 /// What is printed as JSON.
 #[derive(Serialize)]

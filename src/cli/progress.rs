@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::console::Console;
 use crate::export::{BatchObserver, Expected, ExportObserver};
+use crate::visible::visible;
 use line::{Phase, USUAL_WIDTH, relation_line};
 
 pub(super) use line::{Unit, span};
@@ -235,7 +236,7 @@ impl ExportObserver for Progress {
 
     fn table(&mut self, name: &str) {
         if let Some(phase) = &self.phase {
-            phase.set_name(super::table::visible(name));
+            phase.set_name(visible(name));
         }
         if self.is_time_for_a_line() {
             let read = self.read.load(Ordering::Relaxed);

@@ -7,11 +7,12 @@ use indicatif::HumanCount;
 use crate::output::{
     BatchStatus, Contents, EntityEntry, FolderStore, Manifest, RelationEntry, Status,
 };
+use crate::visible::visible;
 
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::stdout;
-use super::table::{Align, Table, visible};
+use super::table::{Align, Table};
 
 /// Runs the command.
 pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {

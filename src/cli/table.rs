@@ -1,5 +1,6 @@
 //! Tables of text: columns as wide as they need to be, two spaces between them.
 
+use crate::visible::visible;
 use std::fmt::Write;
 
 /// How a column's cells stand.
@@ -104,23 +105,6 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Text from a snapshot as it may be shown on a terminal: control characters are escaped, so that a name cannot
-/// move the cursor or end a line.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            // Marks that change the direction of what follows are no better than control characters.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(letter.escape_unicode());
-            }
-            letter if letter.is_control() => shown.extend(letter.escape_default()),
-            letter => shown.push(letter),
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,14 +135,6 @@ mod tests {
         assert_eq!(
             table.text_within(3, 1),
             "KEY  ONE\na      1\n\nKEY    TWO\na    22222\n\nKEY  THREE\na    3\n"
-        );
-    }
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(
-            visible("a\u{1b}[2Jb\n\u{202e}ü"),
-            "a\\u{1b}[2Jb\\n\\u{202e}ü"
         );
     }
 }

@@ -11,6 +11,7 @@ use crate::export::ExportObserver;
 use crate::output::verify::{Verified, verify};
 use crate::output::{Contents, FolderStore};
 use crate::pipeline::{Form, Pipeline};
+use crate::visible::visible;
 
 use super::args::VerifyArgs;
 use super::console::Console;
@@ -19,7 +20,6 @@ use super::progress::Progress;
 use super::setup;
 use super::status::left_out;
 use super::stdout;
-use super::table::visible;
 
 /// What is printed as JSON.
 #[derive(Serialize)]

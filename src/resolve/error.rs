@@ -6,6 +6,7 @@ use crate::failure::{Cause, Failure, Policy};
 use crate::pipeline::EntityId;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::drive::Stopped;
+use crate::visible::visible;
 
 use super::entities::EntityError;
 use super::plan::PlanError;
@@ -102,6 +103,6 @@ impl From<SnapshotError> for ResolveError {
 }
 
 fn list(ids: &[EntityId]) -> String {
-    let ids: Vec<String> = ids.iter().map(EntityId::to_string).collect();
+    let ids: Vec<String> = ids.iter().map(|id| visible(&id.to_string())).collect();
     ids.join(", ")
 }

@@ -1,6 +1,7 @@
 //! One run: a snapshot of whatever kind, driven past a resolver.
 
 use crate::snapshot::{Access, Snapshot};
+use crate::visible::visible;
 
 use super::entities::Choice;
 use super::error::ResolveError;
@@ -36,7 +37,7 @@ pub fn resolve(
     {
         return Err(ResolveError::Limited {
             kind: request.pipeline.entity.kind.clone(),
-            wanted: other.full_path.clone(),
+            wanted: visible(&other.full_path),
         });
     }
     Ok(outcome)

@@ -18,6 +18,7 @@ use crate::resolve::{
 use crate::snapshot;
 use crate::snapshot::codec::copy_text;
 use crate::snapshot::{Block, BlockHead, Snapshot, SnapshotFacts, TableName};
+use crate::visible::visible;
 
 use super::files::{Files, StopReason};
 use super::tables::TakenTables;
@@ -377,7 +378,7 @@ impl Parents {
                 if levels >= LEVELS {
                     return Err(TakeError::Plan(format!(
                         "{} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables",
-                        entity.full_path
+                        visible(&entity.full_path)
                     )));
                 }
             }

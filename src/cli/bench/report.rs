@@ -6,7 +6,8 @@ use indicatif::{HumanBytes, HumanCount};
 
 use crate::bench::compare::{Change, Comparison, Measure};
 use crate::bench::{BenchResult, PointResult};
-use crate::cli::table::{Align, Table, visible};
+use crate::cli::table::{Align, Table};
+use crate::visible::visible;
 
 /// Seconds that are shown as more than 0.
 const SHOWN: f64 = 0.0005;

@@ -2,6 +2,7 @@
 
 use crate::pipeline::EntityId;
 use crate::resolve::entities::{EntityError, entity_id};
+use crate::visible::visible;
 
 use super::Directory;
 use super::letter_case::{LetterCase, letter_cases, same_ignoring_case};
@@ -104,7 +105,7 @@ impl Directory {
                 count: several.len(),
                 ids: several
                     .iter()
-                    .map(|id| self.written(id).to_string())
+                    .map(|id| visible(&self.written(id).to_string()))
                     .collect::<Vec<_>>()
                     .join(", "),
             }),
@@ -146,7 +147,7 @@ impl Directory {
         if near.is_empty() {
             return "; it holds none at all".to_owned();
         }
-        let names: Vec<String> = near.into_iter().map(|(_, path)| path).collect();
+        let names: Vec<String> = near.iter().map(|(_, path)| visible(path)).collect();
         format!("\n  the nearest paths are: {}", names.join(", "))
     }
 }

@@ -256,3 +256,17 @@ fn what_cannot_be_a_key_and_rows_that_contradict_each_other_are_told() {
         "table tenants: two rows have the same id, with different slug\n  repair the table, and dump it again"
     );
 }
+
+#[test]
+fn names_in_a_message_cannot_move_the_cursor() {
+    let rows = ["a\u{1b}[2J", "b"].map(|id| [id, "\u{1b}c", "\\N", "\\N", "company"]);
+    let tenants = Tenants::new("text", &rows);
+    assert_eq!(
+        tenants.id("\u{1b}C"),
+        "\u{1b}C is the path of 2 Tenants\n  name one by its id: a\\u{1b}[2J, b"
+    );
+    assert_eq!(
+        tenants.id("c"),
+        "there is no Tenant c in the snapshot\n  the nearest paths are: \\u{1b}c, \\u{1b}c"
+    );
+}
