@@ -189,6 +189,14 @@ fn check(options: &ServeOptions) -> Result<PathBuf, ServeError> {
                 .to_owned(),
         ));
     };
+    let pipeline = &options.engine.pipeline;
+    if pipeline.entity.schemas.is_some() {
+        return Err(ServeError::Usage(format!(
+            "cannot serve pipeline {}: its entities are schemas, which have no integers as ids\n  \
+             export them by `relexport export --group SCHEMA`",
+            pipeline.name
+        )));
+    }
     if options.token_file.is_none() && !options.listen.ip().is_loopback() {
         return Err(ServeError::Usage(format!(
             "cannot listen on {} without tokens: everybody could export everything\n  \

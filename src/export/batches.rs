@@ -166,7 +166,12 @@ impl<'a> Batches<'a> {
 
     /// Says which files an earlier run finished.
     pub(crate) fn keeping(mut self, finished: HashSet<FileKey>) -> Self {
-        self.finished = finished;
+        let plan = &self.resolved.plan;
+        let finished = finished.into_iter().map(|(entity, relation, batch)| {
+            let first = plan.relations_of(entity).start;
+            (entity, first + relation, batch)
+        });
+        self.finished = finished.collect();
         self
     }
 
@@ -198,7 +203,7 @@ impl<'a> Batches<'a> {
     fn kept(&mut self, store: &Arc<RowStore>, collected: bool) -> Result<(), BatchError> {
         let resolved = self.resolved;
         for entity in 0..resolved.entities.len() {
-            for relation in self.relations(collected) {
+            for relation in self.relations(entity, collected) {
                 if !self.can_be_had(entity, relation)? {
                     continue;
                 }
@@ -248,9 +253,14 @@ impl<'a> Batches<'a> {
     fn live(&mut self, live: &Live, collected: bool) -> Result<(), BatchError> {
         let resolved = self.resolved;
         let mut requests = Vec::new();
-        for first in (0..resolved.entities.len()).step_by(ENTITIES) {
-            let entities = first..resolved.entities.len().min(first + ENTITIES);
-            for relation in self.relations(collected) {
+        // Entities that are schemas have no relation in common.
+        let together = match resolved.plan.of_schemas {
+            Some(_) => 1,
+            None => ENTITIES,
+        };
+        for first in (0..resolved.entities.len()).step_by(together) {
+            let entities = first..resolved.entities.len().min(first + together);
+            for relation in self.relations(first, collected) {
                 let mut asked = Vec::new();
                 for entity in entities.clone() {
                     if self.can_be_had(entity, relation)? {
@@ -338,15 +348,14 @@ impl<'a> Batches<'a> {
         self.all_rows(store, part.entity, relation, entries)
     }
 
-    /// Positions of the relations that are collected, or of those that are not.
-    fn relations(&self, collected: bool) -> Vec<usize> {
-        let relations = self.resolved.plan.relations.iter().enumerate();
-        relations
-            .filter(|(_, planned)| {
-                matches!(planned.source, Ok(PlanSource::Collected(_))) == collected
-            })
-            .map(|(position, _)| position)
-            .collect()
+    /// Positions of the relations of an entity that are collected, or of those that are not.
+    fn relations(&self, entity: usize, collected: bool) -> Vec<usize> {
+        let plan = &self.resolved.plan;
+        let is_meant = |relation: &usize| {
+            let source = &plan.relations[*relation].source;
+            matches!(source, Ok(PlanSource::Collected(_))) == collected
+        };
+        plan.relations_of(entity).filter(is_meant).collect()
     }
 
     /// Fails a relation that cannot be planned, or whose tables cannot be relied on.
@@ -383,8 +392,45 @@ impl<'a> Batches<'a> {
         batched.then(|| self.options.batch_size.get() as usize)
     }
 
+    /// Hands over a message. What takes it counts relations from the first one of their entity.
     fn send(&mut self, message: Message) -> Result<(), BatchError> {
+        let message = match message {
+            Message::Batches {
+                entity,
+                relation,
+                count,
+            } => Message::Batches {
+                entity,
+                relation: self.in_entity(entity, relation),
+                count,
+            },
+            Message::Piece(file, piece) => Message::Piece(self.file_in_entity(file), piece),
+            Message::Done(file, done) => Message::Done(self.file_in_entity(file), done),
+            Message::Failed(file, error) => Message::Failed(self.file_in_entity(file), error),
+            Message::RelationFailed {
+                entity,
+                relation,
+                error,
+            } => Message::RelationFailed {
+                entity,
+                relation: self.in_entity(entity, relation),
+                error,
+            },
+            message @ (Message::Read { .. } | Message::End) => message,
+        };
         self.sink.send(message).map_err(BatchError::Write)
+    }
+
+    /// The position of a relation among those of its entity.
+    fn in_entity(&self, entity: usize, relation: usize) -> usize {
+        relation - self.resolved.plan.relations_of(entity).start
+    }
+
+    fn file_in_entity(&self, file: FileId) -> FileId {
+        FileId {
+            relation: self.in_entity(file.entity, file.relation),
+            ..file
+        }
     }
 
     fn fail_relation(

@@ -194,44 +194,17 @@ impl Account {
     fn new(request: &ExportRequest, resolved: &Resolved) -> Result<Self, ExportError> {
         let renderer = Renderer::new(resolved, request.options.keep_going, true)
             .map_err(|error| ExportError::Plan(error.to_string()))?;
-        let relations: Vec<RelationCount> = (0..resolved.plan.relations.len())
-            .map(|position| {
-                let relation = &resolved.plan.relations[position];
-                RelationCount {
-                    relation: relation.name.clone(),
-                    table: renderer
-                        .places(position)
-                        .first()
-                        .map(|place| place.table.clone()),
-                    error: None,
-                    rows: 0,
-                    batched: request.options.batched && relation.batched,
-                    batches_count: 0,
-                    files: 0,
-                    bytes: 0,
-                    skipped_count: 0,
-                    // The first place is that of the records themselves.
-                    nested: renderer
-                        .places(position)
-                        .iter()
-                        .skip(1)
-                        .map(|place| NestedCount {
-                            path: place.path.clone(),
-                            table: place.table.clone(),
-                            rows: 0,
-                        })
-                        .collect(),
-                }
-            })
-            .collect();
-        let entities = resolved.entities.iter().map(|entity| {
-            let entry = entry(request, resolved, entity);
+        let entities = (0..resolved.entities.len()).map(|position| {
+            let entry = entry(request, resolved, position);
+            let relations = resolved.plan.relations_of(position);
             EntityCount {
                 id: entry.id,
                 kind: entry.kind,
                 full_path: entry.full_path,
                 prefix: entry.prefix,
-                relations: relations.clone(),
+                relations: relations
+                    .map(|relation| relation_count(request, resolved, &renderer, relation))
+                    .collect(),
             }
         });
         Ok(Account {
@@ -242,6 +215,38 @@ impl Account {
 
     fn relation(&mut self, entity: usize, relation: usize) -> &mut RelationCount {
         &mut self.entities[entity].relations[relation]
+    }
+}
+
+/// A relation of which nothing has been counted.
+fn relation_count(
+    request: &ExportRequest,
+    resolved: &Resolved,
+    renderer: &Renderer,
+    position: usize,
+) -> RelationCount {
+    let relation = &resolved.plan.relations[position];
+    let places = renderer.places(position);
+    RelationCount {
+        relation: relation.name.clone(),
+        table: places.first().map(|place| place.table.clone()),
+        error: None,
+        rows: 0,
+        batched: request.options.batched && relation.batched,
+        batches_count: 0,
+        files: 0,
+        bytes: 0,
+        skipped_count: 0,
+        // The first place is that of the records themselves.
+        nested: places
+            .iter()
+            .skip(1)
+            .map(|place| NestedCount {
+                path: place.path.clone(),
+                table: place.table.clone(),
+                rows: 0,
+            })
+            .collect(),
     }
 }
 

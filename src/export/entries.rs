@@ -5,7 +5,7 @@ use crate::output::{
     SnapshotEntry, Status, manifest, now,
 };
 use crate::pipeline::Edition;
-use crate::resolve::{Choice, EntityInfo, Outcome, Relations, Resolved, RowSource};
+use crate::resolve::{Choice, Outcome, Relations, Resolved, RowSource};
 use crate::snapshot::Snapshot;
 
 use super::metadata::{self, Instance};
@@ -93,7 +93,7 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
 /// What is known when the snapshot has been read.
 pub(super) fn read_facts(request: &ExportRequest, outcome: &Outcome) -> ReadFacts {
     let resolved = &outcome.resolved;
-    let entities = resolved.entities.iter();
+    let entities = 0..resolved.entities.len();
     // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
     let is_of_server = matches!(resolved.rows, RowSource::Live(_)) || outcome.facts.lsn.is_some();
     let instant = is_of_server.then_some(&outcome.facts);
@@ -143,13 +143,11 @@ pub(super) fn metadata(
     metadata::content(&instance, entities)
 }
 
-/// An entity's entry in the manifest, before anything of it is written.
-pub(super) fn entry(
-    request: &ExportRequest,
-    resolved: &Resolved,
-    entity: &EntityInfo,
-) -> EntityEntry {
+/// An entity's entry in the manifest, before anything of it is written. `entity` is its position.
+pub(super) fn entry(request: &ExportRequest, resolved: &Resolved, entity: usize) -> EntityEntry {
     let at = now();
+    let relations = &resolved.plan.relations[resolved.plan.relations_of(entity)];
+    let entity = &resolved.entities[entity];
     EntityEntry {
         id: entity.id.clone(),
         kind: request.pipeline.entity.kind.clone(),
@@ -159,9 +157,7 @@ pub(super) fn entry(
             .entity
             .prefix
             .replace("{key}", &entity.id.folder_part()),
-        relations: resolved
-            .plan
-            .relations
+        relations: relations
             .iter()
             .map(|relation| {
                 let batched = request.options.batched && relation.batched;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::failure::{Failure, Policy};
-use crate::resolve::{self, Outcome, Plan, Reading, Request, ResolveError, resolve};
+use crate::resolve::{self, Outcome, Plan, Reading, Request, ResolveError, WantedTables, resolve};
 use crate::snapshot;
 use crate::snapshot::{Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
 
@@ -58,7 +58,9 @@ fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
     let Access::Tables(source) = &snapshot.access else {
         return snapshot.size;
     };
-    let tables = request.selection.tables(&request.pipeline);
+    let (pipeline, selection) = (&request.pipeline, &request.selection);
+    let wanted = WantedTables::new(pipeline, selection, &request.choice);
+    let tables = wanted.in_catalog(&source.catalog());
     let parts = tables.iter().flat_map(|table| source.parts(table));
     Some(parts.map(|part| part.size).sum())
 }

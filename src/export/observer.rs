@@ -40,7 +40,10 @@ impl BatchObserver for Relay<'_> {
 
 /// What will be written of the rows that were found.
 pub(super) fn expected(resolved: &Resolved) -> Expected {
-    let relations = (resolved.plan.relations.len() * resolved.entities.len()) as u64;
+    let plan = &resolved.plan;
+    let entities = 0..resolved.entities.len();
+    let relations: usize = entities.map(|entity| plan.relations_of(entity).len()).sum();
+    let relations = relations as u64;
     let RowSource::Kept(store) = &resolved.rows else {
         return Expected {
             relations,
@@ -48,11 +51,11 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
         };
     };
     let mut rows = 0;
-    for relation in &resolved.plan.relations {
-        let Ok(PlanSource::Rows(node)) = &relation.source else {
-            continue;
-        };
-        for entity in &resolved.entities {
+    for (position, entity) in resolved.entities.iter().enumerate() {
+        for relation in &plan.relations[plan.relations_of(position)] {
+            let Ok(PlanSource::Rows(node)) = &relation.source else {
+                continue;
+            };
             // Of rows behind join tables those of the first one.
             let first = node.steps.first().map(|step| step.reach.as_slice());
             for reach in first.unwrap_or_default() {

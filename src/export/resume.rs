@@ -166,8 +166,9 @@ pub(super) fn unite(
     entities: &mut [EntityEntry],
     earlier: Vec<EntityEntry>,
 ) -> HashSet<FileKey> {
-    output::unite(entities, earlier, |relation| {
-        let source = &plan.relations[relation].source;
+    output::unite(entities, earlier, |entity, relation| {
+        let first = plan.relations_of(entity).start;
+        let source = &plan.relations[first + relation].source;
         matches!(source, Ok(PlanSource::Collected(_)))
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::pipeline::doubtful_keys;
-use crate::resolve::{self, Outcome, Plan, Resolved, TableId};
+use crate::resolve::{self, Outcome, Plan, Resolved, TableId, pipelines_of};
 use crate::snapshot::TableName;
 
 use super::request::ExportRequest;
@@ -43,8 +43,14 @@ pub(super) fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Ve
 /// What showed only when the snapshot had been read.
 pub(super) fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
     let mut warnings = taken_as_empty(request, &outcome.resolved);
-    let tables = request.selection.tables(&request.pipeline);
-    warnings.extend(doubtful_keys(&request.pipeline, &outcome.catalog, &tables));
+    for pipeline in pipelines_of(&request.pipeline, &outcome.resolved.entities) {
+        let tables = request.selection.tables(&pipeline);
+        let doubtful = doubtful_keys(&pipeline, &outcome.catalog, &tables);
+        // Entities that are schemas share tables.
+        let doubtful = doubtful.into_iter();
+        let new: Vec<String> = doubtful.filter(|it| !warnings.contains(it)).collect();
+        warnings.extend(new);
+    }
     warnings
 }
 
@@ -64,9 +70,11 @@ pub(super) fn whole_error(request: &ExportRequest, outcome: &Outcome) -> Option<
     }
     let entity = &request.pipeline.entity;
     outcome.resolved.entities.is_empty().then(|| {
-        format!(
-            "there is no {} to export: table {} of the snapshot has no row of one; `relexport inspect` tells what it holds",
-            entity.kind, entity.table
-        )
+        let lack = match entity.schemas {
+            Some(_) => format!("no schema of such a name has a table {}", entity.table.name),
+            None => format!("table {} of the snapshot has no row of one", entity.table),
+        };
+        let kind = &entity.kind;
+        format!("there is no {kind} to export: {lack}; `relexport inspect` tells what it holds")
     })
 }

@@ -54,9 +54,9 @@ impl fmt::Display for Finding {
 ///
 /// If the entities are schemas, the pipeline is held against each of them.
 pub fn check(pipeline: &Pipeline, catalog: &Catalog) -> Vec<Finding> {
-    match &pipeline.entity.schemas {
+    match pipeline.schemas_in(catalog) {
         None => check_one(pipeline, catalog),
-        Some(schemas) => schemas::check_each(pipeline, schemas, catalog),
+        Some(schemas) => schemas::check_each(pipeline, &schemas, catalog),
     }
 }
 

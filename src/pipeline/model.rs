@@ -197,6 +197,16 @@ pub struct Relation {
     pub source: Source,
 }
 
+impl Relation {
+    /// The table of its rows; `None` if it is not made of rows.
+    pub fn table(&self) -> Option<&TableName> {
+        match &self.source {
+            Source::Rows(node) | Source::Collected(Collected { node, .. }) => Some(&node.table),
+            Source::Maxima(_) => None,
+        }
+    }
+}
+
 /// What a relation's file looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

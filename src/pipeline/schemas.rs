@@ -1,6 +1,8 @@
 //! Databases with a schema for each tenant: which schemas are entities, and a pipeline as it is for one of them.
 
-use crate::snapshot::TableName;
+use std::collections::BTreeSet;
+
+use crate::snapshot::{Catalog, TableName};
 
 use super::model::{Collected, ComputedValue, Node, Pipeline, Source, Via};
 
@@ -42,6 +44,16 @@ impl SchemaPattern {
 }
 
 impl Pipeline {
+    /// The schemas of a catalog that are entities: those of such a name that have the entity's table. `None` if entities are
+    /// rows.
+    pub fn schemas_in<'c>(&self, catalog: &'c Catalog) -> Option<BTreeSet<&'c str>> {
+        let schemas = self.entity.schemas.as_ref()?;
+        let names = catalog.tables().map(|table| &table.name);
+        let of_entities = names
+            .filter(|name| name.name == self.entity.table.name && schemas.matches(&name.schema));
+        Some(of_entities.map(|name| name.schema.as_str()).collect())
+    }
+
     /// The pipeline for the tenant whose schema this is: tables that name no schema are looked for there.
     #[must_use]
     pub fn in_schema(&self, schema: &str) -> Pipeline {

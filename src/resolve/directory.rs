@@ -78,6 +78,36 @@ impl Directory {
         }
     }
 
+    /// That of entities that are schemas, of which no rows are needed.
+    pub(crate) fn of_schemas<'s>(
+        entity: &Entity,
+        schemas: impl IntoIterator<Item = &'s str>,
+    ) -> Self {
+        let record = |schema: &'s str| Record {
+            written: None,
+            parent: None,
+            ancestors: Box::default(),
+            name: schema.into(),
+            segment: schema.into(),
+        };
+        let schemas = schemas.into_iter();
+        Directory {
+            form: KeyForm::Text,
+            entity: entity.clone(),
+            key: String::new(),
+            tests: Vec::new(),
+            path_tests: Vec::new(),
+            records: schemas
+                .map(|schema| (EntityId::text(schema), record(schema)))
+                .collect(),
+            others: HashSet::default(),
+            own_paths: Vec::new(),
+            paths: Vec::new(),
+            more_paths: Vec::new(),
+            doubtful: BTreeMap::new(),
+        }
+    }
+
     /// Takes rows of one of the tables that the search for entities reads.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::plan::{PlanError, entity_tables};
 use super::request::Request;
 use super::resolved::Resolved;
 use super::resolver::Resolver;
+use super::schemas::{WantedTables, pipelines_of};
 
 /// Notes which tables of the plan the snapshot holds no data of.
 pub(super) fn note_without_data(resolver: &mut Resolver, catalog: &Catalog, holdings: &Holdings) {
@@ -32,21 +33,27 @@ pub(super) fn fail_undefined(
     request: &Request<'_>,
     holdings: &Holdings,
 ) -> Result<BTreeSet<TableName>, ResolveError> {
-    let needed = request.selection.tables(request.pipeline);
+    let (pipeline, selection) = (request.pipeline, request.selection);
+    let needed = WantedTables::new(pipeline, selection, request.choice);
     let found = holdings.undefined.iter();
     let names: BTreeSet<TableName> = found
         .filter(|name| needed.contains(name))
         .cloned()
         .collect();
-    let of_entities = entity_tables(&request.pipeline.entity);
-    if let Some(name) = of_entities.intersection(&names).next() {
+    let of_entities = entity_tables(&pipeline.entity);
+    let is_of_entities = |name: &&TableName| match pipeline.entity.schemas.is_some() {
+        true => name.name == pipeline.entity.table.name && needed.is_chosen(&name.schema),
+        false => of_entities.contains(name),
+    };
+    if let Some(name) = holdings.undefined.iter().find(is_of_entities) {
         return Err(PlanError::Undefined(name.clone()).into());
     }
     if !names.is_empty() {
         // Nothing else holds the plan any more: the rows have been found.
         let plan = Arc::get_mut(&mut resolved.plan)
             .ok_or(ResolveError::Broken("the plan is still being used"))?;
-        plan.fail_undefined(request.pipeline, request.selection, &names);
+        let pipelines: Vec<_> = pipelines_of(pipeline, &resolved.entities).collect();
+        plan.fail_undefined(pipelines.iter().map(AsRef::as_ref), selection, &names);
     }
     Ok(names)
 }

@@ -27,4 +27,5 @@ pub use model::{
     may_repeat, no_table,
 };
 pub use planner::plan;
+pub(in crate::resolve) use planner::plan_in_schemas;
 pub use selection::{Relations, Selection, entity_tables};

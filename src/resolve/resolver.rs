@@ -90,7 +90,7 @@ impl Resolver {
         let key = plan.entity_key.as_ref();
         let named = key.and_then(|key| choice.keys(key));
         let rows_in_memory = match choice {
-            Choice::Named { .. } if named.is_none() => limits.memory / 2,
+            Choice::Named { .. } if key.is_some() && named.is_none() => limits.memory / 2,
             Choice::Named { .. } | Choice::All => limits.memory,
         };
         Resolver {
@@ -120,6 +120,11 @@ impl Resolver {
     /// Takes tables without data as empty ones.
     pub(crate) fn allow_missing(&mut self) {
         self.allow_missing = true;
+    }
+
+    /// Says who the entities are, which rows do not.
+    pub(crate) fn choose(&mut self, entities: Vec<EntityInfo>) {
+        self.entities = Some(entities);
     }
 
     /// Takes a table as complete only at the snapshot's end: for a snapshot whose tables stand in several places.

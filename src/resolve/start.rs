@@ -6,9 +6,10 @@ use crate::pipeline::Pipeline;
 use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
 use super::error::ResolveError;
-use super::plan::{Plan, no_table, plan};
+use super::plan::{Plan, no_table};
 use super::request::{Observer, Request};
 use super::resolver::Resolver;
+use super::schemas::plan_chosen;
 
 /// Lays the plan and makes the resolver. `candidates` says that rows may go by before the entities are known.
 ///
@@ -21,10 +22,11 @@ pub(super) fn start(
     candidates: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
-    let plan = plan(request.pipeline, request.selection, catalog)?;
+    let (pipeline, choice) = (request.pipeline, request.choice);
+    let (plan, schemas) = plan_chosen(pipeline, request.selection, catalog, choice)?;
     check_strict(request, &plan)?;
     observer.planned(&plan, facts);
-    let (choice, limits) = (request.choice.clone(), request.limits.clone());
+    let (choice, limits) = (choice.clone(), request.limits.clone());
     let pool = Arc::clone(&request.pool);
     let mut resolver = Resolver::new(
         plan,
@@ -39,6 +41,9 @@ pub(super) fn start(
     }
     if request.allow_missing {
         resolver.allow_missing();
+    }
+    if let Some(schemas) = schemas {
+        resolver.choose(schemas);
     }
     resolver.begin(candidates);
     Ok(resolver)

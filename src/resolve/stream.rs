@@ -14,6 +14,7 @@ use super::holdings::{fail_undefined, note_without_data};
 use super::plan::TableId;
 use super::request::{Observer, Outcome, Request};
 use super::resolver::Resolver;
+use super::schemas::WantedTables;
 use super::start::start;
 
 /// A stream goes by once, in its own order: what cannot be decided yet waits.
@@ -22,8 +23,8 @@ pub(super) fn resolve_stream(
     request: &Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
-    let names = request.selection.tables(request.pipeline);
-    let wanted = move |table: &TableName| names.contains(table);
+    let tables = WantedTables::new(request.pipeline, request.selection, request.choice);
+    let wanted = move |table: &TableName| tables.contains(table);
     let mut stream: Option<StreamState> = None;
     let read = drive_stream(source, wanted, &request.interrupted, |event| {
         take(&mut stream, event, request, observer)
@@ -131,6 +132,8 @@ fn take(
     match (event, stream) {
         (Event::Catalog(catalog, facts), stream) => {
             let resolver = start(request, &catalog, &facts, true, observer)?;
+            // Schemas are told by the catalog alone.
+            let is_through = request.stop_early && resolver.is_through();
             *stream = Some(StreamState {
                 resolver,
                 facts,
@@ -140,6 +143,9 @@ fn take(
                 beginning: Vec::new(),
                 holdings: Holdings::default(),
             });
+            if is_through {
+                return Ok(ControlFlow::Break(()));
+            }
         }
         (Event::Begin(head), Some(stream)) => stream.beginning.push(head),
         (Event::Rows(block), Some(stream)) => {

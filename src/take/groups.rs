@@ -177,16 +177,19 @@ fn complete(outcome: &Outcome) -> Result<(), String> {
     if let Some(table) = resolved.incomplete.first() {
         return Err(format!("table {} is not complete", name(table)));
     }
-    let mut relations = resolved.plan.relations.iter();
-    match relations.find(|relation| relation.name == ENTITIES) {
-        Some(relation) => match &relation.source {
-            Ok(_) => Ok(()),
-            Err(reason) => Err(reason.to_string()),
-        },
-        // Schemas have none.
-        None if resolved.plan.entity_key.is_none() => Ok(()),
-        None => Err("the entities' own rows cannot be found".to_owned()),
+    let relations = resolved.plan.relations.iter();
+    let of_entities: Vec<_> = relations
+        .filter(|relation| relation.name == ENTITIES)
+        .collect();
+    if of_entities.is_empty() {
+        return Err("the entities' own rows cannot be found".to_owned());
     }
+    let mut failed = of_entities
+        .iter()
+        .filter_map(|relation| relation.source.as_ref().err());
+    failed
+        .next()
+        .map_or(Ok(()), |reason| Err(reason.to_string()))
 }
 
 /// The pipeline, and a relation of the entities' own rows, their ancestors' and their paths.
@@ -199,9 +202,6 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
             pipeline.name, entity.kind
         )));
     }
-    if entity.schemas.is_some() {
-        return Ok(pipeline.clone());
-    }
     let link = |parent: &str| Link {
         child: entity.key.iter().cloned().collect(),
         parent: vec![parent.to_owned()],
@@ -213,7 +213,11 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
         let links = vec![link(parent)];
         above = Some(entity_node(entity, "parent", links, above));
     }
-    let links = vec![link("key"), link("root")];
+    let links = match entity.schemas {
+        // Without its table a schema would be no entity.
+        Some(_) => vec![Link::to_schema(Vec::new())],
+        None => vec![link("key"), link("root")],
+    };
     let mut pipeline = pipeline.clone();
     pipeline.relations.push(Relation {
         name: ENTITIES.to_owned(),

@@ -1,5 +1,6 @@
 //! A whole run: from a source's name to a complete folder.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::TakeError;
@@ -8,7 +9,7 @@ use super::request::{TakeObserver, TakeRequest};
 use super::tables::{TakenTables, needed, with_files};
 use super::{groups, whole};
 use crate::output::{FolderClaim, FolderDraft, Holding, atomic, now};
-use crate::pipeline::{Pipeline, doubtful_keys};
+use crate::pipeline::{EntityId, Pipeline, doubtful_keys};
 use crate::resolve::Selection;
 use crate::snapshot;
 use crate::snapshot::{
@@ -88,8 +89,7 @@ fn take_into(
             request.pipeline.name
         )));
     }
-    let tables = Selection::default().tables(&request.pipeline);
-    for warning in doubtful_keys(&request.pipeline, &found.catalog, &tables) {
+    for warning in key_warnings(&request.pipeline, &found) {
         tracing::warn!("{warning}");
     }
     let files = with_files(&found.catalog, &found.tables)?;
@@ -114,6 +114,26 @@ fn take_into(
     folder.check_identity()?;
     manifest::write(folder.work(), &taken).map_err(TakeError::Write)?;
     Ok(taken)
+}
+
+/// Keys of the pipeline that the source does not state as such.
+fn key_warnings(pipeline: &Pipeline, found: &TakenTables) -> BTreeSet<String> {
+    let is_taken = |schema: &&str| {
+        let only = found.only.as_ref();
+        only.is_none_or(|only| only.contains(&EntityId::text(*schema)))
+    };
+    let pipelines = match pipeline.schemas_in(&found.catalog) {
+        None => vec![pipeline.clone()],
+        Some(schemas) => {
+            let taken = schemas.into_iter().filter(is_taken);
+            taken.map(|schema| pipeline.in_schema(schema)).collect()
+        }
+    };
+    let warnings = pipelines.iter().flat_map(|pipeline| {
+        let tables = Selection::default().tables(pipeline);
+        doubtful_keys(pipeline, &found.catalog, &tables)
+    });
+    warnings.collect()
 }
 
 /// Bytes on disk of what will be read, where that is known.

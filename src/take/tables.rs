@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{TakeError, TakeRequest};
 use crate::pipeline::{EntityId, Pipeline};
-use crate::resolve::{PlanError, Selection, without_data};
+use crate::resolve::{Choice, PlanError, Selection, WantedTables, without_data};
 use crate::snapshot::{Catalog, DescribedTable, Holdings, SnapshotFacts, TableName};
 
 /// What the tables of a source came to.
@@ -17,15 +17,19 @@ pub(super) struct TakenTables {
     pub only: Option<Vec<EntityId>>,
 }
 
-/// The tables that a pipeline needs, whether a catalog has them or not.
-pub(super) fn wanted(pipeline: &Pipeline) -> BTreeSet<TableName> {
-    Selection::default().tables(pipeline)
+/// The tables that a pipeline needs of a source, those of all its entities.
+pub(super) fn wanted(pipeline: &Pipeline) -> WantedTables {
+    let wanted = WantedTables::new(pipeline, &Selection::default(), &Choice::All);
+    match pipeline.entity.schemas {
+        // Without its table a schema would be no entity.
+        Some(_) => wanted.with_entities(pipeline),
+        None => wanted,
+    }
 }
 
 /// The tables that a pipeline needs and a catalog has.
 pub(super) fn needed(pipeline: &Pipeline, catalog: &Catalog) -> Vec<TableName> {
-    let names = wanted(pipeline).into_iter();
-    names.filter(|name| catalog.table(name).is_some()).collect()
+    wanted(pipeline).in_catalog(catalog)
 }
 
 /// Makes sure that each table has a file of its own: a dot may be a part of a name, or stand behind a schema.

@@ -65,7 +65,7 @@ impl Batches<'_> {
     ) -> Result<(), BatchError> {
         self.open_file.count(rendered);
         if !self.sink.wants_content() {
-            self.sink.counted(file, &rendered.rows);
+            self.sink.counted(self.file_in_entity(file), &rendered.rows);
         }
         self.append(file, &rendered.content)?;
         match ends_file {

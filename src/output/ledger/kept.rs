@@ -115,12 +115,12 @@ fn keep(prefix: &str, entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
     entry.total_objects_count = batches.map(|batch| batch.objects_count).sum();
 }
 
-/// Puts what an earlier run finished into the entries of this one, but for relations at positions that are made anew.
-/// Returns the files that are kept.
+/// Puts what an earlier run finished into the entries of this one, but for relations that are made anew, of which the
+/// positions of entity and relation are told. Returns the files that are kept.
 pub fn unite(
     entities: &mut [EntityEntry],
     earlier: Vec<EntityEntry>,
-    is_made_anew: impl Fn(usize) -> bool,
+    is_made_anew: impl Fn(usize, usize) -> bool,
 ) -> HashSet<FileKey> {
     let mut kept = HashSet::new();
     for before in earlier {
@@ -140,7 +140,7 @@ pub fn unite(
             else {
                 continue;
             };
-            if is_made_anew(relation) {
+            if is_made_anew(entity, relation) {
                 continue;
             }
             if old.file.is_some() {

@@ -375,7 +375,7 @@ fn what_is_kept_is_found_in_the_entries_of_the_next_run() {
     let earlier = gone_on(&finished(), |name| !name.contains("batch_2."));
     let earlier = earlier.into_manifest().entities;
     let mut entities = facts().entities;
-    let kept = unite(&mut entities, earlier.clone(), |_| false);
+    let kept = unite(&mut entities, earlier.clone(), |_, _| false);
     let expected = [
         (0, 0, BatchNumber::at(0)),
         (0, 0, BatchNumber::at(2)),
@@ -384,7 +384,7 @@ fn what_is_kept_is_found_in_the_entries_of_the_next_run() {
     assert_eq!(kept, HashSet::from(expected));
     assert_eq!(entities, earlier);
     let mut entities = facts().entities;
-    let kept = unite(&mut entities, earlier, |relation| relation == 0);
+    let kept = unite(&mut entities, earlier, |_, relation| relation == 0);
     assert_eq!(kept, HashSet::from([(0, 1, None)]));
     assert_eq!(entities[0].relations[0], relation("labels", true));
 }

@@ -4,21 +4,15 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{Finding, Severity, check_one};
 use crate::pipeline::model::Pipeline;
-use crate::pipeline::schemas::SchemaPattern;
 use crate::snapshot::{Catalog, TableName};
 
 /// Findings of every schema that is an entity. What is found in several is told of the first alone.
 pub(super) fn check_each(
     pipeline: &Pipeline,
-    schemas: &SchemaPattern,
+    entities: &BTreeSet<&str>,
     catalog: &Catalog,
 ) -> Vec<Finding> {
     let table = &pipeline.entity.table.name;
-    let names = catalog.tables().map(|table| &table.name);
-    let entities: BTreeSet<&str> = names
-        .filter(|name| name.name == *table && schemas.matches(&name.schema))
-        .map(|name| name.schema.as_str())
-        .collect();
     let Some(first) = entities.first() else {
         return vec![Finding {
             severity: Severity::Error,
@@ -40,7 +34,7 @@ pub(super) fn check_each(
         });
     }
     let mut told = HashSet::new();
-    for schema in &entities {
+    for schema in entities {
         // Tables are told with their schemas.
         let shown = TableName::new(*schema, "").to_string();
         for finding in check_one(&pipeline.in_schema(schema), catalog) {

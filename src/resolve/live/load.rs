@@ -42,10 +42,20 @@ struct RoundLoad<'a> {
 }
 
 impl Asker<'_> {
-    /// A store for a round.
+    /// A store for a round without rows.
     pub(crate) fn store(&self) -> RowStore {
-        // Nothing is moved out: a round is cut so that it fits.
         self.store_of(usize::MAX, std::path::Path::new(""))
+    }
+
+    /// A store for a round, whose top-level rows are found by their own key, by this hop.
+    fn store_of_round(&self, top: HopId, key: &KeyShape) -> RowStore {
+        let hops = self.plan.hops.enumerate();
+        let by_integers = hops.map(|(id, hop)| match id == top {
+            true => key.is_integer(),
+            false => hop.shape.is_integer(),
+        });
+        // Nothing is moved out: a round is cut so that it fits.
+        RowStore::new(by_integers, usize::MAX, std::path::Path::new(""))
     }
 
     /// A store that moves rows out of memory beyond so many bytes.
@@ -67,19 +77,23 @@ impl Asker<'_> {
         shelf: &Shelf,
         interrupted: &AtomicBool,
     ) -> Result<Loaded, AskFailure> {
+        let table = &self.plan.tables[node.table];
+        let (Some(top), Some((columns, shape))) = (node.last_hops().next(), table.askable_key())
+        else {
+            // Whoever asks has made sure of both.
+            return Err(AskFailure::Relation(format!(
+                "table {}: its rows have no key that they can be asked for by",
+                table.name
+            )));
+        };
         let mut load = RoundLoad {
             asker: self,
             interrupted,
-            store: self.store(),
+            store: self.store_of_round(top, &shape),
             slots: HashMap::default(),
             shelf,
             limit,
             too_large: false,
-        };
-        let table = &self.plan.tables[node.table];
-        let (Some(top), Some((columns, shape))) = (node.last_hops().next(), table.askable_key())
-        else {
-            return Ok(Loaded::Rows(load.store));
         };
         let question = KeyQuestion::new(table, columns, &shape, ids);
         load.ask(

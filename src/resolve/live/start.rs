@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::plan::{Plan, TableId, plan};
+use crate::resolve::plan::{Plan, TableId};
 use crate::resolve::request::{Observer, Outcome, Request};
 use crate::resolve::resolved::{Resolved, RowSource};
+use crate::resolve::schemas::plan_chosen;
 use crate::resolve::start::check_strict;
 use crate::snapshot::{Catalog, KeyedSource};
 
@@ -25,11 +26,15 @@ pub(in crate::resolve) fn resolve_live(
 ) -> Result<Outcome, ResolveError> {
     let source: Arc<dyn KeyedSource> = Arc::from(source);
     let (catalog, facts) = (source.catalog(), source.facts());
-    let mut plan = plan(request.pipeline, request.selection, &catalog)?;
+    let (pipeline, choice) = (request.pipeline, request.choice);
+    let (mut plan, schemas) = plan_chosen(pipeline, request.selection, &catalog, choice)?;
     check_strict(request, &plan)?;
     plan.warnings.extend(not_indexed(&plan, source.as_ref()));
     observer.planned(&plan, &facts);
-    let entities = entities(source.as_ref(), &catalog, request, observer)?;
+    let entities = match schemas {
+        Some(schemas) => schemas,
+        None => entities(source.as_ref(), &catalog, request, observer)?,
+    };
     let absent = absent(&plan, &catalog);
     let plan = Arc::new(plan);
     let live = Live {

@@ -3,6 +3,7 @@
 //! Columns are named here; the renderer's compiler turns names into positions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::key::KeyForm;
 use crate::pipeline::{
@@ -24,8 +25,11 @@ pub struct Plan {
     pub slots: IdVec<SlotId, Slot>,
     /// The key column of the entities' table, and how its values compare; `None` if the entities are schemas.
     pub entity_key: Option<EntityKey>,
-    /// In the pipeline's order, without those whose table the snapshot does not have.
+    /// In the pipeline's order, without those whose table the snapshot does not have. If the entities are schemas, those of
+    /// one behind those of the other.
     pub relations: Vec<PlanRelation>,
+    /// If the entities are schemas, the positions of the relations of each.
+    pub of_schemas: Option<Vec<Range<usize>>>,
     /// How the types of columns are written.
     pub values: ValueForm,
     /// What of the pipeline the snapshot cannot give, for the log and the manifest.
@@ -38,6 +42,14 @@ impl Plan {
     /// The table of this name, if the plan needs it.
     pub fn table(&self, name: &TableName) -> Option<TableId> {
         self.tables.find(|table| table.name == *name)
+    }
+
+    /// The positions of an entity's relations. In the manifest they are counted from the first of these.
+    pub fn relations_of(&self, entity: usize) -> Range<usize> {
+        match &self.of_schemas {
+            None => 0..self.relations.len(),
+            Some(of_schemas) => of_schemas.get(entity).cloned().unwrap_or_default(),
+        }
     }
 
     /// The hops that find rows of a table.

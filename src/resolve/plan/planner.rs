@@ -6,6 +6,7 @@ mod missing;
 mod nodes;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::key::{self, KeyForm};
 use crate::pipeline::{Condition, Maximum, Pipeline, Relation, Source};
@@ -23,7 +24,7 @@ use super::model::{
 use super::selection::Selection;
 use nodes::Above;
 
-/// Lays a pipeline over a catalog.
+/// Lays a pipeline over a catalog. If its entities are schemas, it is laid over all that are in the catalog.
 ///
 /// # Errors
 /// If the entity's own table is missing or lacks its key: then nothing can be exported.
@@ -32,57 +33,47 @@ pub fn plan(
     selection: &Selection,
     catalog: &Catalog,
 ) -> Result<Plan, PlanError> {
-    let mut planner = Planner {
-        pipeline,
-        selection,
-        catalog,
-        tables: IdVec::new(),
-        hops: IdVec::new(),
-        slots: IdVec::new(),
-        entity_key: None,
-        warnings: Vec::new(),
-        writers: Vec::new(),
-        collected: Vec::new(),
-    };
-    planner.entities()?;
-    let mut left_out = Vec::new();
-    let mut wanted = Vec::new();
-    for relation in selection.relations(pipeline) {
-        let table = match &relation.source {
-            Source::Rows(node) => Some(&node.table),
-            Source::Collected(it) => Some(&it.node.table),
-            Source::Maxima(_) => None,
-        };
-        match table.filter(|table| planner.find(table).is_none()) {
-            Some(table) => left_out.push((relation.name.clone(), table.clone())),
-            None => wanted.push(relation),
+    match pipeline.schemas_in(catalog) {
+        Some(schemas) => plan_in_schemas(pipeline, selection, catalog, schemas),
+        None => {
+            let mut planner = Planner::new(pipeline, selection, catalog);
+            planner.entities()?;
+            planner.relations();
+            planner.finish(None)
         }
     }
-    // What is collected is planned last: its keys are fed by every other relation's hops.
-    let is_collected = |relation: &&Relation| matches!(relation.source, Source::Collected(_));
-    let wanted = wanted.into_iter().enumerate();
-    let (collected, others): (Vec<_>, Vec<_>) =
-        wanted.partition(|(_, relation)| is_collected(relation));
-    let mut planned: Vec<(usize, PlanRelation)> = Vec::new();
-    for (position, relation) in others.into_iter().chain(collected) {
-        planned.push((position, planner.relation(position, relation)));
+}
+
+/// Lays a pipeline over some of the schemas that are its entities. What they share is read once.
+///
+/// # Errors
+/// If the plan contradicts itself.
+pub(in crate::resolve) fn plan_in_schemas<'s>(
+    pipeline: &Pipeline,
+    selection: &Selection,
+    catalog: &Catalog,
+    schemas: impl IntoIterator<Item = &'s str>,
+) -> Result<Plan, PlanError> {
+    let schemas = schemas.into_iter();
+    let pipelines: Vec<Pipeline> = schemas.map(|schema| pipeline.in_schema(schema)).collect();
+    let mut planner = Planner::new(pipeline, selection, catalog);
+    let mut of_schemas = Vec::new();
+    for pipeline in &pipelines {
+        planner.pipeline = pipeline;
+        // Its records refer to rows of its own relations alone.
+        planner.writers.clear();
+        let first = planner.relations.len();
+        planner.relations();
+        of_schemas.push(first..planner.relations.len());
     }
-    planned.sort_by_key(|(position, _)| *position);
-    Ok(Plan {
-        tables: planner.fix_layouts()?,
-        hops: planner.hops,
-        slots: planner.slots,
-        entity_key: planner.entity_key,
-        relations: planned.into_iter().map(|(_, relation)| relation).collect(),
-        values: pipeline.values,
-        warnings: planner.warnings,
-        left_out,
-    })
+    planner.finish(Some(of_schemas))
 }
 
 /// A table while the columns that it needs are being gathered.
 struct TableNeeds<'c> {
     table: &'c Table,
+    /// The pipeline with the rules for it.
+    pipeline: &'c Pipeline,
     /// Its key, none if it has none, or none is known so far.
     key: Vec<String>,
     key_is_late: bool,
@@ -98,6 +89,8 @@ struct Planner<'p> {
     hops: IdVec<HopId, Hop>,
     slots: IdVec<SlotId, Slot>,
     entity_key: Option<EntityKey>,
+    relations: Vec<PlanRelation>,
+    left_out: Vec<(String, TableName)>,
     warnings: Vec<String>,
     /// Hops whose rows are written as records (not join rows, look-ups or maxima).
     writers: Vec<HopId>,
@@ -106,6 +99,60 @@ struct Planner<'p> {
 }
 
 impl<'p> Planner<'p> {
+    fn new(pipeline: &'p Pipeline, selection: &'p Selection, catalog: &'p Catalog) -> Self {
+        Planner {
+            pipeline,
+            selection,
+            catalog,
+            tables: IdVec::new(),
+            hops: IdVec::new(),
+            slots: IdVec::new(),
+            entity_key: None,
+            relations: Vec::new(),
+            left_out: Vec::new(),
+            warnings: Vec::new(),
+            writers: Vec::new(),
+            collected: Vec::new(),
+        }
+    }
+
+    /// Plans the wanted relations of the pipeline.
+    fn relations(&mut self) {
+        let mut wanted = Vec::new();
+        for relation in self.selection.relations(self.pipeline) {
+            match relation.table().filter(|table| self.find(table).is_none()) {
+                Some(table) => self.left_out.push((relation.name.clone(), table.clone())),
+                None => wanted.push(relation),
+            }
+        }
+        // What is collected is planned last: its keys are fed by every other relation's hops.
+        let is_collected = |relation: &&Relation| matches!(relation.source, Source::Collected(_));
+        let wanted = (self.relations.len()..).zip(wanted);
+        let (collected, others): (Vec<_>, Vec<_>) =
+            wanted.partition(|(_, relation)| is_collected(relation));
+        let mut planned: Vec<(usize, PlanRelation)> = Vec::new();
+        for (position, relation) in others.into_iter().chain(collected) {
+            planned.push((position, self.relation(position, relation)));
+        }
+        planned.sort_by_key(|(position, _)| *position);
+        let planned = planned.into_iter().map(|(_, relation)| relation);
+        self.relations.extend(planned);
+    }
+
+    fn finish(self, of_schemas: Option<Vec<Range<usize>>>) -> Result<Plan, PlanError> {
+        Ok(Plan {
+            tables: self.fix_layouts()?,
+            hops: self.hops,
+            slots: self.slots,
+            entity_key: self.entity_key,
+            relations: self.relations,
+            of_schemas,
+            values: self.pipeline.values,
+            warnings: self.warnings,
+            left_out: self.left_out,
+        })
+    }
+
     fn find(&self, table: &TableName) -> Option<&'p Table> {
         self.catalog.table(table)
     }
@@ -128,6 +175,7 @@ impl<'p> Planner<'p> {
         };
         Ok(self.tables.push(TableNeeds {
             table,
+            pipeline: self.pipeline,
             key_is_late: key.is_empty() && said.is_left_to_snapshot(table),
             columns,
             key,
@@ -184,9 +232,6 @@ impl<'p> Planner<'p> {
 
     fn entities(&mut self) -> Result<(), PlanError> {
         let entity = &self.pipeline.entity;
-        if entity.schemas.is_some() {
-            return Ok(());
-        }
         let table = self
             .find(&entity.table)
             .ok_or_else(|| PlanError::NoEntityTable {
@@ -421,7 +466,7 @@ impl<'p> Planner<'p> {
             })
             .collect();
         let rules = layout.iter().filter_map(|column| {
-            let rule = self.pipeline.value_rule(name, &column.name)?;
+            let rule = needs.pipeline.value_rule(name, &column.name)?;
             Some((column.name.clone(), rule.clone()))
         });
         let mut table = PlanTable {

@@ -12,40 +12,71 @@ use super::selection::Selection;
 
 impl Plan {
     /// Fails the relations that need one of these tables, whose data is there without its definition: also those that
-    /// were left out because the catalog does not have it.
-    pub(in crate::resolve) fn fail_undefined(
+    /// were left out because the catalog does not have it. `pipelines` are those that the plan was made of.
+    pub(in crate::resolve) fn fail_undefined<'p>(
         &mut self,
-        pipeline: &Pipeline,
+        pipelines: impl Iterator<Item = &'p Pipeline>,
         selection: &Selection,
         names: &BTreeSet<TableName>,
     ) {
-        let mut relations = std::mem::take(&mut self.relations).into_iter().peekable();
-        for relation in selection.relations(pipeline) {
-            let tables = selection.relation_tables(relation);
-            let undefined_table = tables.iter().find(|table| names.contains(*table));
-            let planned = relations.next_if(|planned| planned.name == relation.name);
-            let reason = undefined_table.map(|table| PlanError::Undefined(table.clone()));
-            let relation = match (planned, reason) {
-                (Some(planned), None) => planned,
-                (Some(planned), Some(reason)) => PlanRelation {
-                    source: Err(reason),
-                    ..planned
-                },
-                (None, Some(reason)) => PlanRelation {
-                    name: relation.name.clone(),
-                    form: relation.form,
-                    batched: relation.batched,
-                    source: Err(reason),
-                    tables: BTreeSet::new(),
-                    hops: Vec::new(),
-                    collected_from: is_collected_from(pipeline, relation, None),
-                },
-                // It stays left out.
-                (None, None) => continue,
+        let old = std::mem::take(&mut self.relations);
+        let mut old = old.into_iter().enumerate().peekable();
+        // What the old positions have become.
+        let mut positions = Vec::new();
+        for (entity, pipeline) in pipelines.enumerate() {
+            let first = self.relations.len();
+            let planned = match &self.of_schemas {
+                Some(of_schemas) => of_schemas.get(entity).map_or(0, |range| range.end),
+                None => usize::MAX,
             };
-            self.left_out
-                .retain(|(left_out, _)| *left_out != relation.name);
-            self.relations.push(relation);
+            for relation in selection.relations(pipeline) {
+                let tables = selection.relation_tables(relation);
+                let undefined_table = tables.iter().find(|table| names.contains(*table));
+                let is_it = |(position, other): &(usize, PlanRelation)| {
+                    *position < planned && other.name == relation.name
+                };
+                let planned = old.next_if(is_it).map(|(_, planned)| planned);
+                let reason = undefined_table.map(|table| PlanError::Undefined(table.clone()));
+                if planned.is_some() {
+                    positions.push(self.relations.len());
+                }
+                let relation = match (planned, reason) {
+                    (Some(planned), None) => planned,
+                    (Some(planned), Some(reason)) => PlanRelation {
+                        source: Err(reason),
+                        ..planned
+                    },
+                    (None, Some(reason)) => {
+                        let table = relation.table();
+                        self.left_out.retain(|(name, left_out)| {
+                            *name != relation.name || Some(left_out) != table
+                        });
+                        PlanRelation {
+                            name: relation.name.clone(),
+                            form: relation.form,
+                            batched: relation.batched,
+                            source: Err(reason),
+                            tables: BTreeSet::new(),
+                            hops: Vec::new(),
+                            collected_from: is_collected_from(pipeline, relation, None),
+                        }
+                    }
+                    // It stays left out.
+                    (None, None) => continue,
+                };
+                self.relations.push(relation);
+            }
+            let of_schemas = self.of_schemas.as_mut();
+            if let Some(range) = of_schemas.and_then(|of_schemas| of_schemas.get_mut(entity)) {
+                *range = first..self.relations.len();
+            }
+        }
+        for table in self.tables.as_mut_slice() {
+            for column in &mut table.collected {
+                if let Some(position) = positions.get(column.relation) {
+                    column.relation = *position;
+                }
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ impl Local<'_> {
             .map_err(|failure| failure.to_string())
     }
 
-    /// True where a database holds a table of this name in schema `public`.
+    /// True where a database holds a table of this name; of one without a schema, in whichever.
     ///
     /// # Errors
     /// Why it cannot be looked into, in words.
@@ -47,7 +47,7 @@ impl Local<'_> {
         let sql = format!(
             "SELECT count(*) FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p')",
+             WHERE {} IN (n.nspname, '') AND c.relname = {} AND c.relkind IN ('r', 'p')",
             string(&table.schema),
             string(&table.name)
         );
