@@ -23,6 +23,8 @@ pub enum ValueTest {
         /// In their canonical form.
         values: Vec<Box<[u8]>>,
         form: Option<KeyForm>,
+        /// One of them may be written with escapes or quotes.
+        escaped: bool,
         null: bool,
         not: bool,
     },
@@ -69,7 +71,9 @@ impl ValueTest {
     /// # Errors
     /// What is wrong, if the test has no meaning for such a column.
     pub fn new(test: &Test, form: Option<KeyForm>) -> Result<ValueTest, String> {
+        let is_escaped = |byte: u8| byte < b' ' || matches!(byte, b'\\' | b'"');
         let one_of = |values: &[String], null: bool, not: bool| ValueTest::OneOf {
+            escaped: values.iter().any(|value| value.bytes().any(is_escaped)),
             // What is no value of the type equals none.
             values: values
                 .iter()
@@ -124,12 +128,13 @@ impl ValueTest {
             ValueTest::OneOf {
                 values,
                 form,
+                escaped,
                 null,
                 not,
             } => {
                 let is_one = match field {
                     None => *null,
-                    Some(field) => is_one_of(values, *form, row, field),
+                    Some(field) => is_one_of(values, *form, *escaped, row, field),
                 };
                 is_one != *not
             }
@@ -171,13 +176,19 @@ fn canonical(form: Option<KeyForm>, value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-fn is_one_of(values: &[Box<[u8]>], form: Option<KeyForm>, row: &impl Fields, field: usize) -> bool {
+fn is_one_of(
+    values: &[Box<[u8]>],
+    form: Option<KeyForm>,
+    escaped: bool,
+    row: &impl Fields,
+    field: usize,
+) -> bool {
     let plain = row.plain(field);
     match form {
         None => {
             values.iter().any(|value| **value == *plain)
                 // A value with escapes or quotes is written in another way than it reads.
-                || memchr::memchr2(b'\\', b'"', plain).is_some() && {
+                || escaped && memchr::memchr2(b'\\', b'"', plain).is_some() && {
                     let text = row.text(field);
                     values.iter().any(|value| **value == *text)
                 }

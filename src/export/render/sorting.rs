@@ -19,13 +19,13 @@ pub(super) fn by_key<R: AsRef<[u8]>, E>(
     if may_repeat {
         entries.dedup_by_key(|entry| entry.at);
     }
-    let is_integer = table.integer_key().is_some();
+    let ids_are_keys = table.ids_are_keys();
     for same in entries.chunk_by_mut(|one, other| one.id == other.id) {
         if same.len() == 1 {
             continue;
         }
         // An id that is no key only begins to say the order. The rows themselves are held only where keys are equal.
-        if !is_integer && !table.key.is_empty() {
+        if !ids_are_keys && !table.key.is_empty() {
             let mut keyed = Vec::with_capacity(same.len());
             for entry in same.iter() {
                 let key = table.key_order.bytes(&WholeRow(row(entry.at)?.as_ref()));
@@ -76,7 +76,7 @@ pub(super) fn same_key<R: AsRef<[u8]>>(
         return false;
     }
     let key = |entry: &Entry| table.key_order.bytes(&WholeRow(row(entry.at).as_ref()));
-    table.integer_key().is_some() || key(one) == key(other)
+    table.ids_are_keys() || key(one) == key(other)
 }
 
 /// The key of a row for a message: of integers and uuids. Any other key may be something that nobody else should read.

@@ -209,6 +209,11 @@ impl PlanTable {
         }
     }
 
+    /// True if the ids of kept rows are their keys: the key is a lone integer, and was known when they were kept.
+    pub fn ids_are_keys(&self) -> bool {
+        self.integer_key().is_some() && !self.key_is_late
+    }
+
     /// Says which columns are the key.
     pub(super) fn set_key(&mut self, columns: Vec<usize>) {
         let forms = columns.iter().map(|column| self.layout[*column].form);
