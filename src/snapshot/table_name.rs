@@ -30,7 +30,8 @@ impl TableName {
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.schema == "public" {
+        // Pipelines whose entities are schemas name tables without one.
+        if self.schema == "public" || self.schema.is_empty() {
             f.write_str(&self.name)
         } else {
             write!(f, "{}.{}", self.schema, self.name)

@@ -2,6 +2,7 @@
 //!
 //! A table's layout is fixed last, when every node has said what it needs.
 
+mod layouts;
 mod missing;
 mod nodes;
 
@@ -11,16 +12,13 @@ use std::ops::Range;
 use crate::key::{self, KeyForm};
 use crate::pipeline::{Condition, Maximum, Pipeline, Relation, Source};
 use crate::resolve::condition::ColumnTest;
-use crate::resolve::keys::{KeyShape, RowOrder};
+use crate::resolve::keys::KeyShape;
 use crate::snapshot::{Catalog, Column, SqlType, Table, TableName};
 
 use super::collected::is_collected_from;
 use super::error::PlanError;
 use super::ids::{HopId, IdVec, SlotId, TableId};
-use super::model::{
-    CollectedColumn, EntityKey, Hop, LayoutColumn, Plan, PlanMaximum, PlanRelation, PlanSource,
-    PlanTable, Slot, SlotSource,
-};
+use super::model::{EntityKey, Hop, Plan, PlanMaximum, PlanRelation, PlanSource, Slot, SlotSource};
 use super::selection::Selection;
 use nodes::Above;
 
@@ -444,56 +442,6 @@ impl<'p> Planner<'p> {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
-    }
-
-    /// Fixes which columns of each table are kept.
-    fn fix_layouts(&self) -> Result<IdVec<TableId, PlanTable>, PlanError> {
-        let tables = self.tables.enumerate();
-        tables
-            .map(|(id, needs)| self.fix_layout(id, needs))
-            .collect()
-    }
-
-    fn fix_layout(&self, id: TableId, needs: &TableNeeds<'_>) -> Result<PlanTable, PlanError> {
-        let name = &needs.table.name;
-        let columns = needs.table.columns.iter();
-        let layout: Vec<LayoutColumn> = columns
-            .filter(|column| needs.columns.contains(&column.name))
-            .map(|column| LayoutColumn {
-                name: column.name.clone(),
-                sql_type: column.sql_type.clone(),
-                form: KeyForm::of(&column.sql_type, self.catalog),
-            })
-            .collect();
-        let rules = layout.iter().filter_map(|column| {
-            let rule = needs.pipeline.value_rule(name, &column.name)?;
-            Some((column.name.clone(), rule.clone()))
-        });
-        let mut table = PlanTable {
-            name: name.clone(),
-            values: rules.collect(),
-            layout,
-            key: Vec::new(),
-            key_order: RowOrder::default(),
-            key_is_late: needs.key_is_late,
-            observed: needs.observed,
-            in_parts: needs.table.partitioned || self.catalog.has_children(name),
-            collected: Vec::new(),
-        };
-        let key: Vec<usize> = needs
-            .key
-            .iter()
-            .map(|column| table.kept_column(column))
-            .collect::<Result<_, _>>()?;
-        table.set_key(key);
-        for (_, relation, column, shape) in self.collected.iter().filter(|it| it.0 == id) {
-            table.collected.push(CollectedColumn {
-                relation: *relation,
-                column: table.kept_column(column)?,
-                shape: shape.clone(),
-            });
-        }
-        Ok(table)
     }
 }
 
