@@ -473,6 +473,26 @@ fn an_export_of_several_tenants_is_gone_on_with() {
     assert_eq!(times(&not_collected), before, "written again");
 }
 
+#[test]
+fn a_table_without_a_definition_fails_its_relation_of_its_tenant_alone() {
+    let dir = Dir::new();
+    let table = "CREATE TABLE tenant_a.deals";
+    let lines = CRM.split_inclusive('\n');
+    let dump: String = lines.filter(|line| !line.starts_with(table)).collect();
+    assert_ne!(dump, CRM);
+    // Deals refer to no country, so that those that others refer to are all there.
+    let (columns, but) = ("columns: [country_id]", "except_tables: [deals]");
+    let pipeline = PIPELINE.replace(columns, &format!("{columns}, {but}"));
+    let pipeline = dir.write("crm.yml", pipeline);
+    let program = dir.export(dir.write("crm.sql", dump));
+    let program = program.option("--pipeline", pipeline).arg("--all-groups");
+    let run = program.fails(1, &["tenant_a.deals", "not its definition"]);
+    let mut expected = expected(&["tenant_a", "tenant_b"]);
+    expected.remove("crm_tenant_5fa/open_deals.ndjson.gz");
+    assert_same_files("undefined", &run.contents(), &expected);
+    assert_eq!(run.relation("open_deals")["status"], -1);
+}
+
 /// The files of a folder, by name.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let names = files_below(folder).into_iter();
