@@ -313,6 +313,7 @@ fn keys_are_stated_if_a_pipeline_would_take_others() {
             Some("a: { key: 'no' }"),
         ),
         ("id int, no int UNIQUE", Some("a: { key: none }")),
+        ("id int, none int PRIMARY KEY", Some("a: { key: [none] }")),
     ] {
         let text = text(
             &format!("{tenant}CREATE TABLE a (t_id int REFERENCES t, {sql});"),

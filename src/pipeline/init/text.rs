@@ -107,7 +107,8 @@ pub(super) fn key_flows(links: &[Link<'_>]) -> Vec<String> {
 pub(super) fn list(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| scalar(name)).collect();
     match &names[..] {
-        [name] => name.clone(),
+        // `key: none` says that there is none.
+        [name] if name != "none" => name.clone(),
         _ => format!("[{}]", names.join(", ")),
     }
 }

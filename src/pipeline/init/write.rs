@@ -54,6 +54,14 @@ impl<'p> Writer<'p, '_, '_> {
         table == self.plan.graph.entity || !self.plan.ways[table].chains.is_empty()
     }
 
+    /// True for those, and for tables that their rows refer to: somebody may write these, too.
+    fn is_named(&self, table: TableIndex) -> bool {
+        let nodes = self.plan.graph.tables.iter().enumerate();
+        let mut written = nodes.filter(|(other, _)| self.is_written(*other));
+        let refers = |groups: &[Group<'_>]| groups.iter().any(|group| group.to == table);
+        self.is_written(table) || written.any(|(_, node)| refers(&node.groups))
+    }
+
     fn head(&mut self, options: &InitOptions<'_>) {
         let graph = self.plan.graph;
         let entity = self.table(graph.entity);
@@ -142,17 +150,17 @@ impl<'p> Writer<'p, '_, '_> {
                 .comment(2, "So that --group may name one by a unique text, too:");
             self.text.line(2, &format!("# path: {}", list(&texts)));
         }
-        for link in &graph.tables[graph.entity].own {
-            if let [(column, referenced)] = link.pairs[..]
-                && referenced == graph.key
-            {
-                self.text.comment(
-                    2,
-                    "If some stand below others, and --subgroups is to take them:",
-                );
-                let column = words::scalar(column);
-                self.text.line(2, &format!("# parent: {column}"));
+        let parents = graph.tables[graph.entity].own.iter();
+        let parents = parents.filter_map(|link| match link.pairs[..] {
+            [(column, referenced)] if referenced == graph.key => Some(words::scalar(column)),
+            _ => None,
+        });
+        for (place, column) in parents.enumerate() {
+            if place == 0 {
+                let text = "If some stand below others, and --subgroups is to take them:";
+                self.text.comment(2, text);
             }
+            self.text.line(2, &format!("# parent: {column}"));
         }
     }
 
@@ -161,7 +169,7 @@ impl<'p> Writer<'p, '_, '_> {
         let catalog = self.plan.graph.catalog;
         let mut lines = Vec::new();
         let mut without = Vec::new();
-        for table in (0..self.plan.graph.tables.len()).filter(|it| self.is_written(*it)) {
+        for table in (0..self.plan.graph.tables.len()).filter(|it| self.is_named(*it)) {
             let definition = self.table(table);
             let name = &definition.name;
             let primary = catalog.keys().primary(name);
@@ -182,7 +190,7 @@ impl<'p> Writer<'p, '_, '_> {
                     key.is_none()
                 }
             };
-            if is_none {
+            if is_none && self.is_written(table) {
                 without.push(self.plain(table));
             }
         }
