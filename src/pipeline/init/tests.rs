@@ -1,5 +1,8 @@
 use super::*;
+use crate::pipeline::{Pipeline, Severity, check};
 use crate::snapshot::read_schema;
+
+mod random;
 
 fn catalog(sql: &str) -> Catalog {
     read_schema(sql.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{sql}"))
@@ -101,9 +104,40 @@ relations:
   # products.
 ";
 
+/// Makes sure that `pipeline check` finds nothing wrong with a text, on the schema that it was made of: neither as it is nor
+/// with the nodes of rows that are referred to.
+fn assert_is_right(text: &str, sql: &str) {
+    for text in [text.to_owned(), with_lookups(text)] {
+        let pipeline = Pipeline::parse(&text, "made.yml");
+        let pipeline = pipeline.unwrap_or_else(|error| panic!("{error}\n{sql}\n{text}"));
+        let found = check(&pipeline, &catalog(sql));
+        let wrong: Vec<String> = found
+            .iter()
+            .filter(|finding| finding.severity != Severity::Note)
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(wrong, Vec::<String>::new(), "{sql}\n{text}");
+    }
+}
+
+/// The text without the `#` before the nodes of rows that are referred to.
+fn with_lookups(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let is_node =
+            line.contains("# nested:") || line.contains('#') && line.contains(": { one: ");
+        lines.push(match is_node {
+            true => line.replacen("# ", "", 1),
+            false => line.to_owned(),
+        });
+    }
+    lines.join("\n")
+}
+
 #[test]
 fn a_pipeline_is_made_of_foreign_keys() {
     assert_eq!(text(SHOP, "customers"), SHOP_PIPELINE);
+    assert_is_right(SHOP_PIPELINE, SHOP);
 }
 
 #[test]
@@ -241,6 +275,7 @@ fn tables_are_written_by_their_ways_to_the_entity() {
     for (name, sql, expected) in cases {
         let text = text(&format!("{tenant}{sql}"), "t");
         assert_eq!(relations(&text), expected, "{name}\n{text}");
+        assert_is_right(&text, &format!("{tenant}{sql}"));
     }
 }
 
@@ -251,6 +286,7 @@ fn every_way_is_followed_if_it_is_asked_for() {
     let text = made(sql, "t", true).unwrap();
     assert!(text.contains("\n  b_by_a:\n"), "{text}");
     assert!(text.contains("--every-way"), "{text}");
+    assert_is_right(&text, sql);
 }
 
 #[test]
