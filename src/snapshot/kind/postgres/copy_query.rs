@@ -273,13 +273,13 @@ fn any_row(
             }
             (_, Some(element)) => (element, "OPERATOR(pg_catalog.=)".to_owned()),
         };
-        arrays.push(format!("{array}::{element}[]"));
+        arrays.push(format!("pg_catalog.unnest({array}::{element}[])"));
         pairs.push(format!("{left} {operator} keys.{key}"));
         names.push(key);
     }
-    // NULL in any of them equals nothing.
+    // NULL in any of them equals nothing. `unnest` of several arrays is no function: with its schema there is none.
     format!(
-        "EXISTS (SELECT FROM pg_catalog.unnest({}) AS keys ({}) WHERE {})",
+        "EXISTS (SELECT FROM ROWS FROM ({}) AS keys ({}) WHERE {})",
         arrays.join(", "),
         names.join(", "),
         pairs.join(" AND ")
@@ -496,8 +496,8 @@ mod tests {
                     vec![own("i"), own("u")],
                     vec![texts(&["1", "2"]), texts(&["a", "b"])],
                 ),
-                "EXISTS (SELECT FROM pg_catalog.unnest('{\"1\",\"2\"}'::pg_catalog.int8[], '{\"a\",\"b\"}'::pg_catalog.uuid[]) \
-                 AS keys (key0, key1) WHERE \"i\" OPERATOR(pg_catalog.=) keys.key0 AND \"u\" OPERATOR(pg_catalog.=) keys.key1)",
+                "EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest('{\"1\",\"2\"}'::pg_catalog.int8[]), \
+                 pg_catalog.unnest('{\"a\",\"b\"}'::pg_catalog.uuid[])) AS keys (key0, key1) WHERE \"i\" OPERATOR(pg_catalog.=) keys.key0 AND \"u\" OPERATOR(pg_catalog.=) keys.key1)",
             ),
             (in_values("i"), "\"i\" OPERATOR(pg_catalog.=) ANY ('{7,7}')"),
             (
