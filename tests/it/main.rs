@@ -18,6 +18,7 @@ mod bench;
 mod cli;
 mod encodings;
 mod export;
+mod first_pipeline;
 mod foreign_keys;
 mod imports;
 mod keyed;
