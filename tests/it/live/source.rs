@@ -245,6 +245,56 @@ INSERT INTO types VALUES
   (4, 'epoch', 'epoch', 'epoch', '0', '\x', '-0', 5e-324, E'\x01\x7f\v\b\f\rü€😀', NULL, NULL, -0.000, '"\u00e9"', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 "#;
 
+#[test]
+fn rows_are_found_by_several_columns_whatever_their_names() {
+    let database = Server::shared().database();
+    // Names that the query itself uses must not hide those of the table.
+    database.run(
+        "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('sad', 'ok');
+         CREATE TABLE keys (id integer, key0 uuid, key1 integer, n numeric, c citext, m mood, b character(5), keys bigint);
+         INSERT INTO keys
+           SELECT x, ('00000000-0000-4000-8000-00000000000' || x)::uuid, y, y + 0.50, 'Ab' || y, 'ok', 'c' || y, y
+           FROM generate_series(1, 3) x, generate_series(1, 2) y;
+         INSERT INTO keys (id, key1, keys) VALUES (9, 1, 1);",
+    );
+    let live = source(&database);
+    let one = [
+        "00000000-0000-4000-8000-000000000001",
+        "00000000-0000-4000-8000-000000000003",
+    ];
+    for (columns, keys) in [
+        (["key0", "key1"], [&one[..], &["2", "1"]]),
+        (["key0", "keys"], [&one, &["2", "1"]]),
+        (["key0", "n"], [&one, &["2.5", "1.500"]]),
+        (["key0", "c"], [&one, &["aB2", "AB1"]]),
+        (["key0", "b"], [&one, &["c2", "c1   "]]),
+        (["id", "key1"], [&["1", "3"], &["2", "1"]]),
+    ] {
+        let named = |name| KeyColumn {
+            name,
+            compared: ComparedAs::Own,
+        };
+        let lists = keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());
+        let any = Predicate::AnyOf(columns.map(named).into(), lists.into());
+        let table = TableName::public("keys");
+        let fields = Fields::Columns(vec!["id", "key1"]);
+        let rows = read(live.as_ref(), &table, fields, vec![any]).unwrap();
+        let mut rows: Vec<&str> = rows.lines().collect();
+        rows.sort();
+        assert_eq!(rows, ["1\t2", "3\t1"], "{columns:?}");
+    }
+    let any = Predicate::AnyOf(
+        ["key0", "m"]
+            .map(|name| KeyColumn {
+                name,
+                compared: ComparedAs::Own,
+            })
+            .into(),
+        vec![vec![one[0].to_owned()], vec!["ok".to_owned()]],
+    );
+    assert_eq!(ids(live.as_ref(), "keys", vec![any]), [1, 1]);
+}
+
 const HOSTILE: [(&str, &str); 14] = [
     ("DateStyle", "German"),
     ("IntervalStyle", "iso_8601"),

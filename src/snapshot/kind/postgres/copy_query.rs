@@ -250,7 +250,11 @@ fn any_row(
 ) -> String {
     let (mut arrays, mut names, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
     for (position, (column, values)) in columns.iter().zip(lists).enumerate() {
-        let key = format!("key{position}");
+        // The name must not be that of a column of the table, which it would hide.
+        let mut key = format!("key{position}");
+        while columns.iter().any(|column| column.name == key) {
+            key.push('_');
+        }
         let mut left = compared_column(column);
         let array = string_array(values.iter().map(String::as_str));
         let own = (column.compared == ComparedAs::Own).then(|| equality(column.name));
