@@ -406,7 +406,7 @@ impl<'a> Runner<'a> {
                 false => Err(BenchError::OtherFiles { point }),
             };
         }
-        let content = content::read(store, manifest).map_err(|source| BenchError::Work {
+        let content = content::read(store, manifest, &self.request.export.pipeline).map_err(|source| BenchError::Work {
             path: store.shown(""),
             source,
         })?;
