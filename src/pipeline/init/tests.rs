@@ -229,6 +229,14 @@ fn tables_are_written_by_their_ways_to_the_entity() {
             ),
         ),
         (
+            "rows below rows by a key that a plain dump states behind them",
+            "CREATE TABLE b (b_no int PRIMARY KEY, a_id int REFERENCES a, up int REFERENCES b);",
+            format!(
+                "{a}\n    nested:\n      b:\n        many: b\n        link: {{ a_id: id }}\n        \
+                 tree: {{ link: {{ up: b_no }} }}"
+            ),
+        ),
+        (
             "rows below rows by another column than the key, in a table with a column of its own name",
             "CREATE TABLE b (id int PRIMARY KEY, b text UNIQUE, t_id int REFERENCES t, up text REFERENCES b (b));",
             format!(

@@ -302,11 +302,9 @@ impl<'p> Writer<'p, '_, '_> {
         let definition = self.table(table);
         // Rows below stand under the node's name, unless there is such a column.
         let clashes = definition.column(name).is_some();
-        let primary = graph.catalog.keys().primary(&definition.name);
         let text = match link.pairs[..] {
-            [(column, referenced)] if !clashes && primary == Some(&[referenced.to_owned()]) => {
-                words::scalar(column)
-            }
+            // Any other key a plain dump would state too late.
+            [(column, "id")] if !clashes => words::scalar(column),
             _ => {
                 let link = flow(link.pairs.iter().copied());
                 let mut below = format!("{name}_below");
