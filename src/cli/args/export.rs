@@ -30,7 +30,8 @@ pub struct ExportArgs {
         short,
         value_name = "ID|PATH",
         required_unless_present = "all_groups",
-        value_parser = group_name
+        value_parser = group_name,
+        allow_negative_numbers = true
     )]
     pub group: Vec<String>,
     /// Export the descendants of each group, too

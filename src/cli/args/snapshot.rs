@@ -40,7 +40,7 @@ pub struct SnapshotTakeArgs {
     /// Only the rows that an export of this group needs
     ///
     /// The group by id, full path or GitLab's address of it. May be given several times.
-    #[arg(long, short, value_name = "ID|PATH", value_parser = group_name)]
+    #[arg(long, short, value_name = "ID|PATH", value_parser = group_name, allow_negative_numbers = true)]
     pub group: Vec<String>,
     /// The descendants of each group, too
     #[arg(long, requires = "group")]
