@@ -7,6 +7,7 @@ mod manifest;
 mod options;
 mod places;
 mod resume;
+mod saas;
 mod schemas;
 mod shop;
 mod snapshots;
