@@ -103,7 +103,10 @@ impl Asker<'_> {
             let mut taken: Vec<Vec<Key>> = first
                 .unwrap_or_default()
                 .iter()
-                .map(|reach| request.keys(&reach.from))
+                .map(|reach| {
+                    let keys = request.keys(&reach.from);
+                    as_found(&self.plan.hops[reach.hop].shape, keys)
+                })
                 .collect();
             for (position, pairs) in between.iter().enumerate() {
                 let next = before.get(position + 1).unwrap_or(last);
@@ -283,6 +286,19 @@ fn keys_into(
             .iter()
             .flat_map(|pairs| &pairs.0)
             .filter_map(|(_, onward)| onward.get(number)?.clone())
+            .collect(),
+    }
+}
+
+/// Keys of an entity in the form that [`found_by`] gives: an entity's integer may stand in a numeric column.
+fn as_found(shape: &KeyShape, keys: Vec<Key>) -> Vec<Key> {
+    match shape.forms().len() {
+        // Every row is found by the same key.
+        0 => keys,
+        // A key of another form is that of no row.
+        columns => keys
+            .iter()
+            .filter_map(|key| shape.key(&key.texts(columns)))
             .collect(),
     }
 }

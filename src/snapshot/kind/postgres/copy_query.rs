@@ -72,7 +72,14 @@ fn condition(
         }
     };
     match predicate {
-        Predicate::AnyInteger(column, keys) => any_integer(column, equality(column.name), keys),
+        Predicate::AnyInteger(column, keys) => match sql_type(catalog, table, column.name) {
+            // As numbers: 7.00 is a 7, too.
+            Some(SqlType::Numeric | SqlType::Real | SqlType::Double) => any_of(
+                &compared_column(column),
+                integer_array(keys.iter().copied()),
+            ),
+            _ => any_integer(column, equality(column.name), keys),
+        },
         Predicate::AnyOf(columns, lists) => match (columns.as_slice(), lists.as_slice()) {
             ([column], [values]) => {
                 let element = element_type(column, table, catalog);
@@ -478,6 +485,10 @@ mod tests {
             (
                 Predicate::AnyInteger(own("s"), &[1, 40000]),
                 "\"s\" OPERATOR(pg_catalog.=) ANY ('{1}')",
+            ),
+            (
+                Predicate::AnyInteger(own("n"), &[7, -2]),
+                "\"n\" OPERATOR(pg_catalog.=) ANY ('{7,-2}')",
             ),
             (
                 Predicate::AnyInteger(own("ok"), &[1, 2]),
