@@ -25,6 +25,8 @@ mod keyed;
 mod live;
 mod pgdata;
 mod postgres;
+mod public_schemas;
+mod random_schemas;
 mod snapshot_take;
 mod sql_text;
 mod support;
