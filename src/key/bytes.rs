@@ -37,19 +37,35 @@ pub(super) fn usual_uuid(text: &[u8]) -> Option<u128> {
     if HYPHENS.iter().any(|at| text[*at] != b'-') {
         return None;
     }
-    let mut value = 0;
-    // Digits that are none have bits above the lowest four.
-    let mut seen = 0;
-    for part in [0..8, 9..13, 14..18, 19..23, 24..36] {
-        let mut number = 0;
-        for digit in &text[part.clone()] {
-            let digit = DIGITS[usize::from(*digit)];
-            seen |= digit;
-            number = number << 4 | u64::from(digit & 0xf);
-        }
-        value = value << (4 * part.len()) | u128::from(number);
+    let eight = |from: usize, other: usize| {
+        let mut digits = [0; 8];
+        digits[..4].copy_from_slice(&text[from..from + 4]);
+        digits[4..].copy_from_slice(&text[other..other + 4]);
+        eight_digits(digits)
+    };
+    let parts = [eight(0, 4), eight(9, 14), eight(19, 24), eight(28, 32)];
+    parts
+        .into_iter()
+        .try_fold(0, |value, part| Some(value << 32 | u128::from(part?)))
+}
+
+/// The number that eight hexadecimal digits are, all of them looked at together.
+fn eight_digits(digits: [u8; 8]) -> Option<u32> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let given = u64::from_be_bytes(digits);
+    let small = given | (0x20 * EACH);
+    // Of a letter bit 6 is set, and its lower half is 1 for an a.
+    let values = (small & (0x0f * EACH)) + 9 * ((small >> 6) & EACH);
+    let letters = ((values + 6 * EACH) >> 4) & EACH;
+    // What is written by such values: where it is not what was given, but for the case of letters, that is no digit. Nor
+    // is a letter behind f.
+    let written = values + 0x30 * EACH + 39 * letters;
+    if (given ^ written) & !(0x20 * letters) != 0 || values & (0x10 * EACH) != 0 {
+        return None;
     }
-    (seen <= 0xf).then_some(value)
+    let pairs = (values | (values >> 4)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    u32::try_from((fours | (fours >> 16)) & 0xffff_ffff).ok()
 }
 
 /// A uuid as PostgreSQL writes it.
@@ -150,6 +166,20 @@ fn hex_value(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eight_digits_are_read_and_nothing_else_is_one() {
+        for at in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut digits = *b"0Fa9cE31";
+                digits[at] = byte;
+                let text = std::str::from_utf8(&digits);
+                let expected = text.ok().filter(|text| !text.contains('+'));
+                let expected = expected.and_then(|text| u32::from_str_radix(text, 16).ok());
+                assert_eq!(eight_digits(digits), expected, "{byte} at {at}");
+            }
+        }
+    }
 
     #[test]
     fn a_uuid_is_read_in_every_spelling() {

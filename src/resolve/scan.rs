@@ -16,7 +16,7 @@ use crate::snapshot::codec::{copy_text, csv_text};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
 use super::condition::{ColumnTest, ValueTest};
-use super::keys::{CopyFields, KeyRead, KeySet, KeyShape, RowOrder};
+use super::keys::{CopyFields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
 use row::{CsvRow, Row};
 
@@ -250,6 +250,8 @@ impl Scanner {
         }
         scanned.fed.sort_unstable();
         scanned.fed.dedup();
+        scanned.fed_wide.sort_unstable();
+        scanned.fed_wide.dedup();
         scanned.fed_texts.sort_unstable();
         scanned.fed_texts.dedup();
         scanned
@@ -307,7 +309,7 @@ impl Scanner {
             scanned.bad(block, at_row, reason);
             return;
         }
-        let fed_before = (scanned.fed.len(), scanned.fed_texts.len());
+        let fed_before = scanned.fed_so_far();
         let mut kept = None;
         for hop in &self.ready {
             if !hop.conditions.iter().all(|condition| condition.passes(row)) {
@@ -423,7 +425,8 @@ impl Scanner {
             return Ok(());
         }
         match feed.shape.read(row, &feed.fields) {
-            KeyRead::Is(key) => scanned.fed.push((feed.slot, key)),
+            KeyRead::Is(IndexKey::Integer(key)) => scanned.fed.push((feed.slot, key)),
+            KeyRead::Is(IndexKey::Wide(key)) => scanned.fed_wide.push((feed.slot, key)),
             KeyRead::Null => {}
             KeyRead::Wrong(at) => return Err(at),
         }

@@ -117,7 +117,12 @@ impl Resolver {
         }
         for (slot, key) in &scanned.fed {
             if let SlotState::Open(keys) = &mut self.slots[*slot] {
-                keys.insert(*key);
+                keys.integers.insert(*key);
+            }
+        }
+        for (slot, key) in &scanned.fed_wide {
+            if let SlotState::Open(keys) = &mut self.slots[*slot] {
+                keys.wide.insert(*key);
             }
         }
         for (slot, above, own) in scanned.below {

@@ -37,7 +37,9 @@ pub struct Scanned {
     /// Ranges of `kept`, one per kept row.
     pub ranges: Vec<Range<usize>>,
     pub found: Vec<FoundRow>,
-    pub fed: Vec<(SlotId, IndexKey)>,
+    pub fed: Vec<(SlotId, i64)>,
+    /// The same, of keys that are no integers.
+    pub fed_wide: Vec<(SlotId, u128)>,
     /// The same as texts, where these are wanted.
     pub fed_texts: Vec<(SlotId, Key)>,
     /// Of rows below others in a tree: the slot, the key of the row above, and the row's own.
@@ -67,6 +69,14 @@ pub struct FoundRow {
     pub row: usize,
 }
 
+/// How much has been fed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fed {
+    integers: usize,
+    wide: usize,
+    texts: usize,
+}
+
 impl Scanned {
     pub(super) fn bad(&mut self, block: &Block, at: usize, reason: String) {
         self.bad_rows += 1;
@@ -81,10 +91,20 @@ impl Scanned {
     }
 
     /// Takes back what was found and fed by a row that turns out to be of no use.
-    pub(super) fn take_back(&mut self, found: usize, fed: (usize, usize)) {
+    pub(super) fn take_back(&mut self, found: usize, fed: Fed) {
         self.found.truncate(found);
-        self.fed.truncate(fed.0);
-        self.fed_texts.truncate(fed.1);
+        self.fed.truncate(fed.integers);
+        self.fed_wide.truncate(fed.wide);
+        self.fed_texts.truncate(fed.texts);
+    }
+
+    /// How much has been fed so far.
+    pub(super) fn fed_so_far(&self) -> Fed {
+        Fed {
+            integers: self.fed.len(),
+            wide: self.fed_wide.len(),
+            texts: self.fed_texts.len(),
+        }
     }
 
     /// The position of the row that is being scanned.
