@@ -29,7 +29,7 @@ pub use metadata::{is_enterprise, version_by_tables};
 pub use observer::{Expected, ExportObserver};
 pub use prepared::{Prepared, prepare};
 pub use records::Records;
-pub use render::{BadValue, Rendered, Renderer, Resident};
+pub use render::{BadValue, Rendered, Renderer, Resident, WORKER_STACK};
 pub use report::ExportReport;
 pub use request::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest};
 pub use resume::resumable_files;

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::export::{
-    BatchObserver, Expected, ExportError, ExportObserver, ExportRequest, Prepared, prepare,
+    BatchObserver, Expected, ExportError, ExportObserver, ExportRequest, Prepared, WORKER_STACK,
+    prepare,
 };
 use crate::failure::{Cause, Failure, Policy};
 use crate::memory;
@@ -368,6 +369,7 @@ impl<'a> Runner<'a> {
         }
         let pool = ThreadPoolBuilder::new()
             .num_threads(usize::from(threads))
+            .stack_size(WORKER_STACK)
             .thread_name(|index| format!("worker-{index}"))
             .build()
             .map_err(|error| BenchError::System(io::Error::other(error)))?;
@@ -406,10 +408,13 @@ impl<'a> Runner<'a> {
                 false => Err(BenchError::OtherFiles { point }),
             };
         }
-        let content = content::read(store, manifest, &self.request.export.pipeline).map_err(|source| BenchError::Work {
-            path: store.shown(""),
-            source,
-        })?;
+        let content =
+            content::read(store, manifest, &self.request.export.pipeline).map_err(|source| {
+                BenchError::Work {
+                    path: store.shown(""),
+                    source,
+                }
+            })?;
         let written = Written {
             records: content.iter().map(|relation| relation.records).sum(),
             ndjson_bytes: content.iter().map(|relation| relation.bytes).sum(),

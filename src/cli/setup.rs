@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use crate::export::{Destination, ExportOptions, ExportRequest};
+use crate::export::{Destination, ExportOptions, ExportRequest, WORKER_STACK};
 use crate::output::{Begin, FolderStore, GzipLevel};
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
@@ -220,6 +220,7 @@ pub(crate) fn pool(args: &LimitArgs) -> Result<Arc<rayon::ThreadPool>, Failure> 
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
+        .stack_size(WORKER_STACK)
         .thread_name(|index| format!("worker-{index}"));
     pool.build().map(Arc::new).map_err(no_threads)
 }
@@ -246,6 +247,7 @@ pub(crate) fn default_limits(args: &ServerArgs) -> Limits {
 /// A pool with a thread per core.
 pub(crate) fn default_pool() -> Result<Arc<rayon::ThreadPool>, Failure> {
     rayon::ThreadPoolBuilder::new()
+        .stack_size(WORKER_STACK)
         .build()
         .map(Arc::new)
         .map_err(no_threads)

@@ -70,6 +70,10 @@ fn of<T: std::fmt::Display>(what: &str, value: &Option<T>) -> String {
         .unwrap_or_default()
 }
 
+/// Bytes of stack that a thread of the pool needs: rows of a tree are rendered in one another. The memory is taken only where
+/// it is used.
+pub const WORKER_STACK: usize = 64 << 20;
+
 /// A row that cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -261,6 +265,7 @@ impl Renderer {
             rendered: &mut rendered,
             scratch: Vec::new(),
             above: Vec::new(),
+            levels: 0,
         };
         for entry in entries {
             if job.row(node, *entry)? {

@@ -12,3 +12,4 @@ mod schemas;
 mod shop;
 mod snapshots;
 mod timings;
+mod trees;

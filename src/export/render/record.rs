@@ -22,9 +22,12 @@ pub(super) struct Job<'a> {
     pub(super) scratch: Vec<Vec<Range<usize>>>,
     /// The rows of a tree that stand above the current one.
     pub(super) above: Vec<RowAt>,
+    /// Rows of trees, of all nodes, that the current one stands in.
+    pub(super) levels: usize,
 }
 
-/// Rows of a tree that may stand in one another. Nothing that reads JSON goes deeper.
+/// Rows of trees that may stand in one another: what a worker's stack holds in any case. Little that reads JSON goes
+/// deeper.
 const MOST_LEVELS: usize = 1000;
 
 impl<'a> Job<'a> {
@@ -106,15 +109,21 @@ impl<'a> Job<'a> {
                 self.rendered.content.push(b',');
             }
             self.rendered.content.extend_from_slice(prefix);
-            if self.above.contains(&entry.at) || self.above.len() >= MOST_LEVELS {
+            if self.above.contains(&entry.at) || self.levels >= MOST_LEVELS {
                 let reason = match self.above.contains(&entry.at) {
                     true => "rows refer to one another in a circle".to_owned(),
                     false => format!("rows stand in one another more than {MOST_LEVELS} deep"),
                 };
-                return Err(bad(&table.key_name(), reason));
+                let column = Some(table.key_name()).filter(|key| !key.is_empty());
+                return Err(BadValue {
+                    column,
+                    ..bad("", reason)
+                });
             }
             self.above.push(entry.at);
+            self.levels += 1;
             let written = self.below(node, reach, &row);
+            self.levels -= 1;
             self.above.pop();
             written?;
         }
