@@ -87,7 +87,12 @@ impl ValueTest {
         Ok(match test {
             Test::In { values, null } => one_of(values, *null, false),
             Test::NotIn { values, null } => one_of(values, *null, true),
-            Test::Prefix(text) => ValueTest::Prefix(text.as_bytes().into()),
+            Test::Prefix(text) => match form {
+                Some(KeyForm::Text | KeyForm::Folded | KeyForm::Padded) => {
+                    ValueTest::Prefix(text.as_bytes().into())
+                }
+                Some(_) | None => return Err("`like` needs a text".to_owned()),
+            },
             Test::Between { above, below } => {
                 let form = form.filter(|form| has_bounds(*form));
                 let form = form.ok_or("it is neither a number nor a date or time")?;
@@ -309,5 +314,8 @@ mod tests {
         }
         let error = ValueTest::new(&between(Some("soon"), None), Some(KeyForm::Date));
         assert!(error.is_err());
+        let like = Test::Prefix("1".to_owned());
+        assert!(ValueTest::new(&like, Some(KeyForm::Text)).is_ok());
+        assert!(ValueTest::new(&like, Some(KeyForm::Integer)).is_err());
     }
 }

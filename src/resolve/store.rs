@@ -94,8 +94,11 @@ impl RowStore {
     }
 
     /// Notes that a hop found a row by this key.
-    pub fn enter(&mut self, hop: HopId, key: IndexKey, entry: Entry) {
-        self.hops[hop].push(key, entry);
+    ///
+    /// # Errors
+    /// If the hop finds rows by keys of another kind.
+    pub fn enter(&mut self, hop: HopId, key: IndexKey, entry: Entry) -> io::Result<()> {
+        self.hops[hop].push(key, entry)
     }
 
     fn index_size(&self) -> usize {
@@ -268,7 +271,7 @@ mod tests {
                 let at = store.push(row.as_bytes()).unwrap();
                 let key = IndexKey::Integer((i % 7) as i64);
                 let id = -(i as i64);
-                store.enter(hop(0), key, Entry { id, at });
+                store.enter(hop(0), key, Entry { id, at }).unwrap();
                 at
             })
             .collect();
@@ -324,7 +327,9 @@ mod tests {
                 for (id, row) in rows {
                     let at = store.push(row.as_bytes()).unwrap();
                     let entry = Entry { id: *id, at };
-                    store.enter(HopId::at(position), IndexKey::Integer(1), entry);
+                    store
+                        .enter(HopId::at(position), IndexKey::Integer(1), entry)
+                        .unwrap();
                 }
             }
             let is_united = store.unite(&[hop(0), hop(1)], have_keys);
@@ -347,6 +352,15 @@ mod tests {
             united(false, [&[(0, "a"), (0, "a")], &[(0, "a"), (0, "b")]]),
             (true, 3)
         );
+    }
+
+    #[test]
+    fn a_key_of_the_other_kind_is_refused() {
+        let mut store = RowStore::new([true, false], 1 << 20, &std::env::temp_dir());
+        let at = store.push(b"row").unwrap();
+        let entry = Entry { id: 1, at };
+        assert!(store.enter(hop(0), IndexKey::Wide(1), entry).is_err());
+        assert!(store.enter(hop(1), IndexKey::Integer(1), entry).is_err());
     }
 
     /// A key of 128 bits for an integer, no two the same.
@@ -388,8 +402,12 @@ mod tests {
             for (id, key) in keys.iter().enumerate().rev() {
                 let at = store.push(b"row").unwrap();
                 let id = id as i64;
-                store.enter(hop(0), IndexKey::Integer(*key), Entry { id, at });
-                store.enter(hop(1), IndexKey::Wide(wide(*key)), Entry { id, at });
+                store
+                    .enter(hop(0), IndexKey::Integer(*key), Entry { id, at })
+                    .unwrap();
+                store
+                    .enter(hop(1), IndexKey::Wide(wide(*key)), Entry { id, at })
+                    .unwrap();
             }
             store.sort(None);
             let near = keys

@@ -247,7 +247,8 @@ impl Asker<'_> {
                     .collect();
                 let at = store.push(&fields.join(&b'\t')).map_err(failed)?;
                 if let Some(key) = reach.shape.index(&key) {
-                    store.enter(reach.hop, key, Entry { id: 0, at });
+                    let entered = store.enter(reach.hop, key, Entry { id: 0, at });
+                    entered.map_err(failed)?;
                 }
             }
         }
@@ -422,7 +423,8 @@ impl RoundLoad<'_> {
         }
         for found in &scanned.found {
             let (id, at) = (found.id, places[found.row]);
-            self.store.enter(found.hop, found.key, Entry { id, at });
+            let entered = self.store.enter(found.hop, found.key, Entry { id, at });
+            entered.map_err(failed)?;
         }
         for (slot, key) in &scanned.fed_texts {
             self.slots.entry(*slot).or_default().push(key.clone());

@@ -113,7 +113,7 @@ impl Resolver {
                     id: found.id,
                     at: places[found.row],
                 },
-            );
+            )?;
         }
         for (slot, key) in &scanned.fed {
             if let SlotState::Open(keys) = &mut self.slots[*slot] {

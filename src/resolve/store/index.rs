@@ -1,5 +1,7 @@
 //! The index of a hop: which rows it found, by key.
 
+use std::io;
+
 use crate::resolve::keys::IndexKey;
 
 use super::entry::{Entry, Keyed};
@@ -35,15 +37,21 @@ impl Index {
         }
     }
 
-    pub(crate) fn push(&mut self, key: IndexKey, entry: Entry) {
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// If the key is of the other kind: the row would never be found.
+    pub(crate) fn push(&mut self, key: IndexKey, entry: Entry) -> io::Result<()> {
         match (self, key) {
             (Index::Integers(rows), IndexKey::Integer(key)) => rows.push(Keyed { key, entry }),
             (Index::Wide(rows), IndexKey::Wide(key)) => rows.push(Keyed { key, entry }),
-            // A hop's keys are made by its one shape, by which this index was made, too.
             (Index::Integers(_), IndexKey::Wide(_)) | (Index::Wide(_), IndexKey::Integer(_)) => {
-                debug_assert!(false, "a key of another kind than the hop's");
+                return Err(io::Error::other(
+                    "a row was found by a key of another kind than its hop's",
+                ));
             }
         }
+        Ok(())
     }
 
     /// Puts the rows in order: by key, then by id. No row is found before that.
