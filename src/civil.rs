@@ -14,6 +14,19 @@ const EPOCH: i64 = 719_468;
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 const MILLIS_PER_DAY: i64 = 1000 * SECONDS_PER_DAY;
 
+/// Cuts the mark of a year before 1 off a date or time, and says whether it was there.
+pub(super) fn split_bc(text: &[u8]) -> (&[u8], bool) {
+    match text.strip_suffix(b" BC") {
+        Some(text) => (text, true),
+        None => (text, false),
+    }
+}
+
+/// A number of two digits.
+pub(super) fn read_two_digits(tens: u8, ones: u8) -> Option<u8> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
+}
+
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CivilDate {
@@ -44,6 +57,30 @@ impl CivilDate {
         let (year, month, day) = (number(4)?, number(2)?, number(2)?);
         let date = Self::new(i64::from(year), month as u8, day as u8)?;
         parts.next().is_none().then_some(date)
+    }
+
+    /// Reads a date as PostgreSQL writes it, and gives back what follows it. `is_bc` says that its year is counted backwards,
+    /// from 1 BC, which is the year before 1.
+    pub(crate) fn read(text: &[u8], is_bc: bool) -> Option<(CivilDate, &[u8])> {
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // PostgreSQL's last date is in the year 5874897.
+        if !(4..=7).contains(&digits) {
+            return None;
+        }
+        let (year, rest) = text.split_at(digits);
+        let year = year
+            .iter()
+            .fold(0, |sum, digit| 10 * sum + i64::from(digit - b'0'));
+        let [b'-', m1, m2, b'-', d1, d2, rest @ ..] = rest else {
+            return None;
+        };
+        let year = match (year, is_bc) {
+            (0, _) => return None,
+            (year, true) => 1 - year,
+            (year, false) => year,
+        };
+        let date = CivilDate::new(year, read_two_digits(*m1, *m2)?, read_two_digits(*d1, *d2)?)?;
+        Some((date, rest))
     }
 
     /// The day that it is now, UTC.

@@ -5,7 +5,7 @@
 //! end of the fraction, and `Z` for UTC. What needs the settings of a session (other date styles, names of zones, a
 //! timestamptz without an offset) is no value here.
 
-use crate::civil::{CivilDate, SECONDS_PER_DAY, write_time_of_day};
+use crate::civil::{self, CivilDate, SECONDS_PER_DAY, split_bc, write_time_of_day};
 
 /// Microseconds of a second, and of a day.
 const MICROS: i64 = 1_000_000;
@@ -35,7 +35,7 @@ pub(super) fn date(text: &[u8]) -> Option<Day> {
     if let Some(day) = infinity(text) {
         return Some(day);
     }
-    let (text, is_bc) = without_bc(text);
+    let (text, is_bc) = split_bc(text);
     let (day, rest) = day(text, is_bc)?;
     rest.is_empty().then_some(day)
 }
@@ -130,35 +130,9 @@ fn push_date(day: Day, out: &mut Vec<u8>) -> bool {
     is_bc
 }
 
-fn without_bc(text: &[u8]) -> (&[u8], bool) {
-    match text.strip_suffix(b" BC") {
-        Some(text) => (text, true),
-        None => (text, false),
-    }
-}
-
 /// Reads a date and gives back what follows it.
 fn day(text: &[u8], is_bc: bool) -> Option<(Day, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    // PostgreSQL's last date is in the year 5874897.
-    if !(4..=7).contains(&digits) {
-        return None;
-    }
-    let (year, rest) = text.split_at(digits);
-    let year = year
-        .iter()
-        .fold(0, |sum, digit| 10 * sum + i64::from(digit - b'0'));
-    let [b'-', m1, m2, b'-', d1, d2, rest @ ..] = rest else {
-        return None;
-    };
-    // There is no year 0: 1 BC is the year before 1.
-    let year = match (year, is_bc) {
-        (0, _) => return None,
-        (year, true) => 1 - year,
-        (year, false) => year,
-    };
-    let (month, day) = (two_digits(*m1, *m2)?, two_digits(*d1, *d2)?);
-    let date = CivilDate::new(year, month as u8, day as u8)?;
+    let (date, rest) = CivilDate::read(text, is_bc)?;
     let days = i32::try_from(date.to_days()).ok()?;
     Some((Day(days), rest))
 }
@@ -168,7 +142,7 @@ fn moment(text: &[u8]) -> Option<(Moment, &[u8])> {
     if let Some(day) = infinity(text) {
         return Some((Moment { day, micros: 0 }, b""));
     }
-    let (text, is_bc) = without_bc(text);
+    let (text, is_bc) = split_bc(text);
     let (day, rest) = day(text, is_bc)?;
     let [b' ' | b'T', time @ ..] = rest else {
         return Some((Moment { day, micros: 0 }, rest));
@@ -232,6 +206,5 @@ fn offset(text: &[u8]) -> Option<i64> {
 }
 
 fn two_digits(tens: u8, ones: u8) -> Option<i64> {
-    let is_number = tens.is_ascii_digit() && ones.is_ascii_digit();
-    is_number.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    civil::read_two_digits(tens, ones).map(i64::from)
 }

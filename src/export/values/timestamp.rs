@@ -12,7 +12,7 @@
 //! same in UTC and take no part in the arithmetic, on either side of 1970.
 
 use super::ValueError;
-use crate::civil::{CivilDate, SECONDS_PER_DAY, write_time_of_day};
+use crate::civil::{CivilDate, SECONDS_PER_DAY, read_two_digits, split_bc, write_time_of_day};
 
 /// Digits of a fraction in PostgreSQL.
 const FRACTION: usize = 6;
@@ -88,7 +88,7 @@ pub(super) fn write_date(text: &[u8], form: TimeForm, out: &mut Vec<u8>) -> Resu
         return Ok(());
     }
     let (text, bc) = split_bc(text);
-    match parse_date(text, bc) {
+    match CivilDate::read(text, bc) {
         Some((date, [])) => {
             out.push(b'"');
             date.write(out);
@@ -139,14 +139,14 @@ impl Moment {
     /// Reads a moment; gives back what is left between the fraction and ` BC`.
     fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
         let (text, bc) = split_bc(text);
-        let (date, rest) = parse_date(text, bc)?;
+        let (date, rest) = CivilDate::read(text, bc)?;
         let [b' ', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = rest else {
             return None;
         };
         let (hour, minute, second) = (
-            two_digits(*h1, *h2)?,
-            two_digits(*m1, *m2)?,
-            two_digits(*s1, *s2)?,
+            read_two_digits(*h1, *h2)?,
+            read_two_digits(*m1, *m2)?,
+            read_two_digits(*s1, *s2)?,
         );
         if hour > 23 || minute > 59 || second > 59 {
             return None;
@@ -199,35 +199,6 @@ impl Moment {
     }
 }
 
-fn split_bc(text: &[u8]) -> (&[u8], bool) {
-    match text.strip_suffix(b" BC") {
-        Some(text) => (text, true),
-        None => (text, false),
-    }
-}
-
-/// Reads a date and gives back what follows it.
-fn parse_date(text: &[u8], bc: bool) -> Option<(CivilDate, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    // PostgreSQL's last date is in the year 5874897.
-    if !(4..=7).contains(&digits) {
-        return None;
-    }
-    let (year, rest) = text.split_at(digits);
-    let year = year
-        .iter()
-        .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    let [b'-', m1, m2, b'-', d1, d2, rest @ ..] = rest else {
-        return None;
-    };
-    if year == 0 {
-        return None;
-    }
-    let year = if bc { 1 - year } else { year };
-    let date = CivilDate::new(year, two_digits(*m1, *m2)?, two_digits(*d1, *d2)?)?;
-    Some((date, rest))
-}
-
 /// Seconds east of UTC, from `+hh`, `+hh:mm` or `+hh:mm:ss`.
 fn parse_offset(text: &[u8]) -> Option<i64> {
     let (sign, text) = match text {
@@ -236,21 +207,17 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     let (hour, minute, second) = match *text {
-        [h1, h2] => (two_digits(h1, h2)?, 0, 0),
-        [h1, h2, b':', m1, m2] => (two_digits(h1, h2)?, two_digits(m1, m2)?, 0),
+        [h1, h2] => (read_two_digits(h1, h2)?, 0, 0),
+        [h1, h2, b':', m1, m2] => (read_two_digits(h1, h2)?, read_two_digits(m1, m2)?, 0),
         [h1, h2, b':', m1, m2, b':', s1, s2] => (
-            two_digits(h1, h2)?,
-            two_digits(m1, m2)?,
-            two_digits(s1, s2)?,
+            read_two_digits(h1, h2)?,
+            read_two_digits(m1, m2)?,
+            read_two_digits(s1, s2)?,
         ),
         _ => return None,
     };
     let exists = hour <= LARGEST_OFFSET_HOUR && minute <= 59 && second <= 59;
     exists.then(|| sign * (i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)))
-}
-
-fn two_digits(tens: u8, ones: u8) -> Option<u8> {
-    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
 }
 
 #[cfg(test)]
