@@ -167,6 +167,27 @@ impl KeyForm {
         }
     }
 
+    /// The form in which the values are held against bounds; `None` for what is neither a number nor a date or time.
+    pub(crate) fn of_bounds(self) -> Option<KeyForm> {
+        match self {
+            // Above a fraction there are integers, too.
+            KeyForm::Integer => Some(KeyForm::Numeric),
+            KeyForm::Numeric
+            | KeyForm::Float
+            | KeyForm::Real
+            | KeyForm::Date
+            | KeyForm::Timestamp
+            | KeyForm::TimestampTz => Some(self),
+            KeyForm::Boolean
+            | KeyForm::Uuid
+            | KeyForm::Text
+            | KeyForm::Folded
+            | KeyForm::Padded
+            | KeyForm::Bytea
+            | KeyForm::Verbatim => None,
+        }
+    }
+
     /// The number that a uuid of 36 letters is, quickly; `None` for any other text.
     pub(crate) fn uuid(value: &[u8]) -> Option<u128> {
         bytes::usual_uuid(value)

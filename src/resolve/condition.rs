@@ -94,32 +94,24 @@ impl ValueTest {
                 Some(_) | None => return Err("`like` needs a text".to_owned()),
             },
             Test::Between { above, below } => {
-                let form = form.filter(|form| has_bounds(*form));
-                let form = form.ok_or("it is neither a number nor a date or time")?;
+                let of_bounds = form.and_then(KeyForm::of_bounds);
+                let of_bounds = of_bounds.ok_or("it is neither a number nor a date or time")?;
                 // The inner one is `None` for a bound that is no integer.
                 let integer = |bound: &Option<String>| {
                     bound.as_ref().map(|bound| parse_integer(bound.as_bytes()))
                 };
                 let (over, under) = (integer(above), integer(below));
-                match form {
-                    KeyForm::Integer if over != Some(None) && under != Some(None) => {
-                        ValueTest::Integer {
-                            above: over.flatten(),
-                            below: under.flatten(),
-                        }
-                    }
-                    form => {
-                        // Above a fraction there are integers, too.
-                        let form = match form {
-                            KeyForm::Integer => KeyForm::Numeric,
-                            form => form,
-                        };
-                        ValueTest::Between {
-                            form,
-                            above: bound(form, above)?,
-                            below: bound(form, below)?,
-                        }
-                    }
+                let are_integers = over != Some(None) && under != Some(None);
+                match form == Some(KeyForm::Integer) && are_integers {
+                    true => ValueTest::Integer {
+                        above: over.flatten(),
+                        below: under.flatten(),
+                    },
+                    false => ValueTest::Between {
+                        form: of_bounds,
+                        above: bound(of_bounds, above)?,
+                        below: bound(of_bounds, below)?,
+                    },
                 }
             }
         })
@@ -203,26 +195,6 @@ fn is_one_of(
             form.canonical(&text)
                 .is_some_and(|text| values.iter().any(|value| **value == *text))
         }
-    }
-}
-
-/// True for numbers, dates and times.
-fn has_bounds(form: KeyForm) -> bool {
-    match form {
-        KeyForm::Integer
-        | KeyForm::Numeric
-        | KeyForm::Float
-        | KeyForm::Real
-        | KeyForm::Date
-        | KeyForm::Timestamp
-        | KeyForm::TimestampTz => true,
-        KeyForm::Boolean
-        | KeyForm::Uuid
-        | KeyForm::Text
-        | KeyForm::Folded
-        | KeyForm::Padded
-        | KeyForm::Bytea
-        | KeyForm::Verbatim => false,
     }
 }
 

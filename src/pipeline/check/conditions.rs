@@ -68,7 +68,7 @@ impl<'a> Checker<'a> {
         sql_type: &SqlType,
         bounds: impl Iterator<Item = &'b String>,
     ) {
-        let form = KeyForm::of(sql_type, self.catalog).and_then(bound_form);
+        let form = KeyForm::of(sql_type, self.catalog).and_then(KeyForm::of_bounds);
         let Some(form) = form else {
             let message = format!(
                 "`above` and `below` need a number, a date or a time, and column {column} of table {} is {sql_type}",
@@ -91,27 +91,6 @@ impl<'a> Checker<'a> {
                 self.report(Severity::Error, place, message);
             }
         }
-    }
-}
-
-/// How bounds of a column are read; `None` for types that have none.
-fn bound_form(form: KeyForm) -> Option<KeyForm> {
-    match form {
-        // Above a fraction there are integers, too.
-        KeyForm::Integer => Some(KeyForm::Numeric),
-        KeyForm::Numeric
-        | KeyForm::Float
-        | KeyForm::Real
-        | KeyForm::Date
-        | KeyForm::Timestamp
-        | KeyForm::TimestampTz => Some(form),
-        KeyForm::Boolean
-        | KeyForm::Uuid
-        | KeyForm::Text
-        | KeyForm::Folded
-        | KeyForm::Padded
-        | KeyForm::Bytea
-        | KeyForm::Verbatim => None,
     }
 }
 

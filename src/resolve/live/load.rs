@@ -262,18 +262,7 @@ impl Asker<'_> {
         let mut layout = table.layout.iter();
         let column = layout.find(|column| column.name == maximum.column);
         let form = column.and_then(|column| column.form);
-        matches!(
-            form,
-            Some(
-                KeyForm::Integer
-                    | KeyForm::Numeric
-                    | KeyForm::Float
-                    | KeyForm::Real
-                    | KeyForm::Date
-                    | KeyForm::Timestamp
-                    | KeyForm::TimestampTz
-            )
-        )
+        form.and_then(KeyForm::of_bounds).is_some()
     }
 
     /// Loads all rows among which the largest value is looked for.
