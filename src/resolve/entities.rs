@@ -84,6 +84,10 @@ pub enum EntityError {
         count: usize,
         ids: String,
     },
+    #[error(
+        "pipeline {pipeline} does not say who is below a {kind}: its entity has no `parent`\n  leave --subgroups out"
+    )]
+    NoFamily { kind: String, pipeline: String },
     #[error("{reason}")]
     BadRow { reason: String },
 }

@@ -3,7 +3,7 @@
 use crate::snapshot::{Access, Snapshot};
 use crate::visible::visible;
 
-use super::entities::Choice;
+use super::entities::{Choice, EntityError};
 use super::error::ResolveError;
 use super::live::resolve_live;
 use super::request::{Observer, Outcome, Request};
@@ -20,6 +20,18 @@ pub fn resolve(
     request: &Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
+    let entity = &request.pipeline.entity;
+    let by_family = matches!(
+        request.choice,
+        Choice::Named {
+            descendants: true,
+            ..
+        }
+    );
+    if by_family && entity.parent.is_none() && entity.ancestors.is_none() {
+        let (kind, pipeline) = (entity.kind.clone(), request.pipeline.name.clone());
+        return Err(EntityError::NoFamily { kind, pipeline }.into());
+    }
     let outcome = match snapshot.access {
         Access::Stream(source) => resolve_stream(source, request, observer),
         Access::Tables(source) => resolve_tables(&source.into(), request, observer),

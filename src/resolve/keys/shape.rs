@@ -88,8 +88,7 @@ impl KeyShape {
             },
             (Kind::Empty, _) => KeyRead::Is(IndexKey::Integer(0)),
             (Kind::Uuid, [field]) => {
-                match KeyForm::uuid(row.plain(*field)).or_else(|| KeyForm::uuid(&row.text(*field)))
-                {
+                match KeyForm::uuid(row.plain(*field)).or_else(|| uuid(&row.text(*field))) {
                     Some(value) => KeyRead::Is(IndexKey::Wide(value)),
                     None if row.is_null(*field) => KeyRead::Null,
                     None => KeyRead::Wrong(0),
@@ -173,7 +172,7 @@ impl KeyShape {
                 }
                 match self.kind {
                     Kind::Integer => parse_integer(texts[0].as_bytes()).map(IndexKey::Integer),
-                    Kind::Uuid => KeyForm::uuid(texts[0].as_bytes()).map(IndexKey::Wide),
+                    Kind::Uuid => uuid(texts[0].as_bytes()).map(IndexKey::Wide),
                     Kind::TwoIntegers => {
                         let one = parse_integer(texts[0].as_bytes())?;
                         let other = parse_integer(texts[1].as_bytes())?;
@@ -190,6 +189,11 @@ impl KeyShape {
             }
         }
     }
+}
+
+/// A uuid in whatever spelling PostgreSQL reads: files that others wrote may have any.
+fn uuid(text: &[u8]) -> Option<u128> {
+    KeyForm::uuid(&KeyForm::Uuid.canonical(text)?)
 }
 
 fn both(one: i64, other: i64) -> u128 {
@@ -234,6 +238,11 @@ mod tests {
             (
                 vec![Uuid],
                 "7F0E0000-0000-4000-8000-000000000001",
+                "7f0e0000-0000-4000-8000-000000000001",
+            ),
+            (
+                vec![Uuid],
+                "{7F0E0000-00004000-8000000000000001}",
                 "7f0e0000-0000-4000-8000-000000000001",
             ),
             (vec![Integer, Numeric], "5\t1.50", "5\t1.5"),

@@ -226,4 +226,16 @@ fn only_customers_who_did_not_leave_are_entities() {
         .fails(3, &["7 is not a Customer", "customers"])
         .left_nothing();
     shop(&dir, "none").group(8).fails(3, &["no Customer 8"]);
+    // Nobody is above or below a customer: silence would look as if there were none.
+    shop(&dir, "below")
+        .group(5)
+        .args(["--subgroups"])
+        .fails(
+            3,
+            &[
+                "pipeline shop does not say who is below a Customer",
+                "leave --subgroups out",
+            ],
+        )
+        .left_nothing();
 }
