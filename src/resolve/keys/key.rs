@@ -1,5 +1,7 @@
 //! A key by itself: as texts, and as it is looked up.
 
+use std::borrow::Cow;
+
 /// What stands between the texts of a key's columns. No value of PostgreSQL's has this byte.
 const BETWEEN: u8 = 0;
 
@@ -26,12 +28,12 @@ impl Key {
     }
 
     /// The texts of its columns, of which there are so many.
-    pub fn texts(&self, columns: usize) -> Vec<String> {
+    pub fn texts(&self, columns: usize) -> Vec<Cow<'_, [u8]>> {
         match self {
-            Key::Integer(value) => vec![value.to_string()],
+            Key::Integer(value) => vec![Cow::Owned(value.to_string().into_bytes())],
             Key::Text(text) => text
                 .splitn(columns.max(1), |byte| *byte == BETWEEN)
-                .map(|text| String::from_utf8_lossy(text).into_owned())
+                .map(Cow::Borrowed)
                 .collect(),
         }
     }

@@ -171,17 +171,17 @@ impl KeyShape {
                     return None;
                 }
                 match self.kind {
-                    Kind::Integer => parse_integer(texts[0].as_bytes()).map(IndexKey::Integer),
-                    Kind::Uuid => uuid(texts[0].as_bytes()).map(IndexKey::Wide),
+                    Kind::Integer => parse_integer(&texts[0]).map(IndexKey::Integer),
+                    Kind::Uuid => uuid(&texts[0]).map(IndexKey::Wide),
                     Kind::TwoIntegers => {
-                        let one = parse_integer(texts[0].as_bytes())?;
-                        let other = parse_integer(texts[1].as_bytes())?;
+                        let one = parse_integer(&texts[0])?;
+                        let other = parse_integer(&texts[1])?;
                         Some(IndexKey::Wide(both(one, other)))
                     }
                     Kind::Hashed | Kind::Empty => {
                         let mut hash = Hash::new();
                         for (form, text) in self.forms.iter().zip(&texts) {
-                            hash.add(&form.canonical(text.as_bytes())?);
+                            hash.add(&form.canonical(text)?);
                         }
                         Some(IndexKey::Wide(hash.finish()))
                     }
@@ -273,6 +273,18 @@ mod tests {
         assert_eq!(read(&[Integer, Integer], "5\tx"), KeyRead::Wrong(1));
         assert_eq!(read(&[Text, Integer], "\\N\tx"), KeyRead::Null);
         assert_eq!(read(&[Text, Integer], "a\tx"), KeyRead::Wrong(1));
+    }
+
+    #[test]
+    fn texts_that_are_not_utf_8_are_keys_like_any_other() {
+        let shape = KeyShape::new([KeyForm::Text, KeyForm::Text]);
+        let rows: [&[u8]; 2] = [b"a\xff\tb", b"a\xfe\tb"];
+        let [one, other] = rows.map(|row| shape.read(&WholeRow(row), &[0, 1]));
+        assert_ne!(one, other);
+        let KeyRead::Is(key) = shape.read_key(&WholeRow(rows[0]), &[0, 1]) else {
+            panic!("{rows:?}");
+        };
+        assert_eq!(shape.index(&key).map(KeyRead::Is), Some(one));
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl Asker<'_> {
     ) -> Result<(), AskFailure> {
         let hop = &self.plan.hops[id];
         for keys in keys.chunks(KEYS) {
-            let question = hop.question(&self.plan.tables[hop.table], keys);
+            let question = hop.question(&self.plan.tables[hop.table], keys)?;
             let predicates = hop.predicates(&question);
             self.rows(
                 hop.table,

@@ -232,7 +232,7 @@ impl Asker<'_> {
         let hop = &self.plan.hops[hop];
         let table = &self.plan.tables[hop.table];
         for keys in keys.chunks(KEYS) {
-            let question = hop.question(table, keys);
+            let question = hop.question(table, keys)?;
             let query = Query {
                 table: &table.name,
                 fields: Fields::Columns(columns.to_vec()),
@@ -349,7 +349,8 @@ mod tests {
         let rows = vec![row(3, 1), row(1, 9), row(2, 5), row(4, 0), row(1, 9)];
         let keys = |batch_size: Option<usize>| {
             let keys = in_order(rows.clone(), batch_size).into_iter();
-            keys.map(|key| key.texts(1).concat()).collect::<String>()
+            let keys = keys.map(|key| key.texts(1).concat());
+            String::from_utf8(keys.collect::<Vec<_>>().concat()).unwrap()
         };
         assert_eq!(keys(None), "4321");
         assert_eq!(keys(Some(2)), "2143");

@@ -95,7 +95,7 @@ impl Asker<'_> {
             limit,
             too_large: false,
         };
-        let question = KeyQuestion::new(table, columns, &shape, ids);
+        let question = KeyQuestion::new(table, columns, &shape, ids)?;
         load.ask(
             node.table,
             question.predicate().into_iter().collect(),
@@ -223,7 +223,7 @@ impl Asker<'_> {
             keys.sort_unstable();
             keys.dedup();
             for key in keys {
-                let question = hop.question(table, std::slice::from_ref(&key));
+                let question = hop.question(table, std::slice::from_ref(&key))?;
                 let query = Query {
                     table: &table.name,
                     fields: Fields::Maxima(vec![column]),
@@ -368,7 +368,7 @@ impl RoundLoad<'_> {
                 return Ok(());
             }
             let shared = is_shared.then_some((keys, &hop.shape));
-            let question = hop.question(table, keys);
+            let question = hop.question(table, keys)?;
             let predicates = hop.predicates(&question);
             self.ask(hop.table, predicates, &Purpose::Hop(id), shared)?;
         }

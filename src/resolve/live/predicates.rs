@@ -7,6 +7,8 @@ use crate::resolve::keys::{Key, KeyShape};
 use crate::resolve::plan::{Hop, PlanTable};
 use crate::snapshot::{ComparedAs, KeyColumn, Predicate};
 
+use super::ask::AskFailure;
+
 /// The conditions of a hop or of the entities, as a server is asked them. `tests` are the same, ready for their columns:
 /// values that are none of a column's type, which a server would refuse, are left out there.
 pub(super) fn predicates<'a>(
@@ -84,12 +86,15 @@ pub(super) struct KeyQuestion<'a> {
 
 impl<'a> KeyQuestion<'a> {
     /// Columns of a table that make keys of this shape.
+    ///
+    /// # Errors
+    /// If a key cannot stand in a statement.
     pub(crate) fn new(
         table: &PlanTable,
         columns: impl IntoIterator<Item = &'a str>,
         shape: &KeyShape,
         keys: &[Key],
-    ) -> KeyQuestion<'a> {
+    ) -> Result<KeyQuestion<'a>, AskFailure> {
         let columns: Vec<KeyColumn<'a>> = columns
             .into_iter()
             .zip(shape.forms())
@@ -110,15 +115,22 @@ impl<'a> KeyQuestion<'a> {
             texts = vec![Vec::with_capacity(keys.len()); columns.len()];
             for key in keys {
                 for (list, text) in texts.iter_mut().zip(key.texts(columns.len())) {
+                    // A database without an encoding may hold any bytes; a statement may not.
+                    let text = String::from_utf8(text.into_owned()).map_err(|_| {
+                        AskFailure::Relation(format!(
+                            "table {}: a key that rows are asked for by is not valid UTF-8; export from a dump of the server",
+                            table.name
+                        ))
+                    })?;
                     list.push(text);
                 }
             }
         }
-        KeyQuestion {
+        Ok(KeyQuestion {
             columns,
             integers: integers.unwrap_or_default(),
             texts,
-        }
+        })
     }
 
     /// As a condition; `None` if there are no columns, and every row is meant.
@@ -133,7 +145,14 @@ impl<'a> KeyQuestion<'a> {
 
 impl Hop {
     /// What asks for the rows of these keys, without the hop's conditions.
-    pub(super) fn question<'a>(&'a self, table: &PlanTable, keys: &[Key]) -> KeyQuestion<'a> {
+    ///
+    /// # Errors
+    /// If a key cannot stand in a statement.
+    pub(super) fn question<'a>(
+        &'a self,
+        table: &PlanTable,
+        keys: &[Key],
+    ) -> Result<KeyQuestion<'a>, AskFailure> {
         let columns = self.child.iter().map(String::as_str);
         KeyQuestion::new(table, columns, &self.shape, keys)
     }
