@@ -5,12 +5,13 @@
 # make picture  makes README's picture again from what make bench measured
 # make bench-live  makes the generated instance (once) and measures exports of a live server against SQL that builds JSON
 #             there, and against an ORM
+# make bench-keys  compares keys of uuids with keys of integers on the same data
 # make fuzz   runs each fuzz target for a minute
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
 # make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies
 
-.PHONY: demo test bench picture fuzz load fixtures tools check
+.PHONY: demo test bench bench-keys picture fuzz load fixtures tools check
 
 BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -21,6 +22,10 @@ demo:
 	target/quick/relexport export --snapshot $(BACKUP) --group acme/platform --out demo --force
 	target/quick/relexport status demo
 	gzip -dc demo/group_4351/labels.ndjson.gz | head -n 3
+
+bench-keys:
+	cargo build --release
+	benches/keys/run --relexport target/release/relexport
 
 tools:
 	fixtures/install-tools

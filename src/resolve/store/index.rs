@@ -138,3 +138,15 @@ impl<K: Ranged> Rows<K> {
         &rows[..count]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The README says what an index takes: these, and about a byte for where ranges of keys begin.
+    #[test]
+    fn an_index_takes_as_much_as_is_said() {
+        assert_eq!(size_of::<Keyed<i64>>(), 24);
+        assert_eq!(size_of::<Keyed<u128>>(), 32);
+    }
+}
