@@ -65,6 +65,7 @@ load:
 
 fixtures: tools
 	fixtures/make
+	fixtures/projects/make
 
 # The fuzz targets are only compiled here, which the stable compiler can do; their target folder is the project's, so
 # that the crates which both need are compiled once. What looks at the dependencies is not installed by this.
