@@ -7,6 +7,7 @@
 mod check;
 mod columns;
 mod conditions;
+mod decoding;
 mod dotted_name;
 mod entity;
 mod error;
@@ -35,6 +36,7 @@ mod tests;
 pub use crate::entity_id::EntityId;
 pub use check::keys::doubtful_keys;
 pub use check::{Finding, Severity, check};
+pub use decoding::{FixedKeys, KeysByValue, TaggedValues, TextRule, YamlRoot, YamlRule};
 pub use error::{Mistake, PipelineError};
 pub(crate) use init::{InitOptions, init};
 pub use model::*;

@@ -18,6 +18,7 @@ mod array;
 mod bytea;
 mod color;
 mod copy;
+pub mod decode;
 mod error;
 mod exact;
 mod float;
