@@ -22,7 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(block.bytes().last(), Some(&b'\n'));
                 *rows += block.bytes().iter().filter(|byte| **byte == b'\n').count() as u64;
             }
-            Event::Catalog(..) | Event::Keys(_) | Event::Damage(_) | Event::Holdings(_) => {}
+            Event::Catalog(..)
+            | Event::Keys(_)
+            | Event::Damage(_)
+            | Event::DatabaseEnd(_)
+            | Event::Holdings(_) => {}
             Event::End(end) => assert_eq!(Some(&end.rows), rows.get(&end.table)),
         }
         ControlFlow::Continue(())

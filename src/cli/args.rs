@@ -24,7 +24,7 @@ pub(crate) use export::ExportArgs;
 pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
 pub(crate) use serve::{ServeArgs, TokenCommand};
 pub(crate) use snapshot::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
-pub(crate) use source::{LimitArgs, ServerArgs, SnapshotArgs};
+pub(crate) use source::{DatabaseArgs, LimitArgs, ServerArgs, SnapshotArgs};
 
 /// Takes one group out of a GitLab database snapshot, in GitLab's own export format.
 ///

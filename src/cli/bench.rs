@@ -249,7 +249,10 @@ fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<RunScope
         ));
     }
     let is_address = matches!(snapshot, Spec::Server(_) | Spec::OtherAddress(_));
-    if !is_address && !snapshot.can_be_read_again() {
+    let mut others = args.server.databases.given();
+    let is_pipe = !is_address && !snapshot.can_be_read_again()
+        || others.any(|(_, _, other)| *other == Spec::StandardInput);
+    if is_pipe {
         // A pipe goes by once. What is not there at all is told when it is opened.
         return match args.from {
             Some(FromArg::Snapshot) => Err(Failure::usage(
@@ -262,7 +265,7 @@ fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<RunScope
         return Ok(RunScope::Snapshot);
     }
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
-    let options = setup::open_options(&args.server, None, &pipeline, console);
+    let options = setup::open_options(&args.server, None, &pipeline, console)?;
     let opened = snapshot::open_with(snapshot, &options)?;
     match (&opened.access, args.from) {
         (Access::Keyed(_), Some(FromArg::Resolved)) => Err(Failure::usage(
@@ -353,6 +356,9 @@ fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
         ("--idle-timeout", server.idle_timeout),
     ] {
         option(name, Some(format!("{}ms", time.as_millis()).into()));
+    }
+    for (name, _, snapshot) in server.databases.given() {
+        option(name, Some(snapshot.argument().into()));
     }
     option("--memory-limit", Some(args.memory_limit.to_string().into()));
     if let Some(folder) = &server.temp_dir {

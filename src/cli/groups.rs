@@ -24,7 +24,7 @@ use crate::visible::visible;
 /// Runs the command.
 pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
-    let options = setup::open_options(&args.snapshot.server, None, &pipeline, console);
+    let options = setup::open_options(&args.snapshot.server, None, &pipeline, console)?;
     let limits = setup::default_limits(&args.snapshot.server);
     let groups = read(
         &args.snapshot.snapshot,
@@ -53,15 +53,17 @@ pub(super) fn read(
     allow_missing: bool,
     console: &Console,
 ) -> Result<Vec<EntityInfo>, Failure> {
-    let snapshot = snapshot::open_with(spec, options)?;
+    let selection = Selection {
+        relations: Relations::Only(Vec::new()),
+        edition: Edition::Ee,
+    };
+    let options = options.needing(selection.known_tables(pipeline));
+    let snapshot = snapshot::open_with(spec, &options)?;
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
     let request = Request {
         pipeline,
-        selection: &Selection {
-            relations: Relations::Only(Vec::new()),
-            edition: Edition::Ee,
-        },
+        selection: &selection,
         choice: &Choice::All,
         limits,
         pool: setup::default_pool()?,

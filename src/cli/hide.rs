@@ -27,6 +27,10 @@ pub(crate) fn hide_password() {
 /// Arguments without the password of an address, and the password. Addresses with several passwords stay.
 fn hidden(arguments: Vec<OsString>) -> (Vec<OsString>, Option<String>) {
     let mut passwords: Vec<String> = Vec::new();
+    let addresses = arguments.iter().filter_map(|argument| argument.to_str());
+    let addresses = addresses
+        .filter(|argument| Spec::is_address(argument))
+        .count();
     let without = arguments
         .iter()
         .map(|argument| {
@@ -37,9 +41,11 @@ fn hidden(arguments: Vec<OsString>) -> (Vec<OsString>, Option<String>) {
             without.into()
         })
         .collect();
+    // An address without one would get that of another.
+    let all = passwords.len() == addresses;
     passwords.dedup();
     match passwords.len() {
-        1 => (without, passwords.pop()),
+        1 if all => (without, passwords.pop()),
         _ => (arguments, None),
     }
 }

@@ -79,7 +79,7 @@ fn missing(pipeline: &Pipeline, snapshot: &Snapshot) -> Option<Vec<IndexEntry>> 
 /// Runs the command. What could be read is printed, even where the rest is damaged.
 pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
-    let options = setup::open_options(&args.server, Some(1), &pipeline, console);
+    let options = setup::open_options(&args.server, Some(1), &pipeline, console)?;
     let snapshot = open_with(&args.snapshot, &options)?;
     let missing_indexes = missing(&pipeline, &snapshot);
     let estimated = matches!(snapshot.access, Access::Keyed(_));
@@ -97,6 +97,7 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
         tables,
         damage,
         error,
+        ..
     } = found;
     // Rows are counted, not read: damage in one is told, and keeps nothing from being said.
     for damage in &damage {

@@ -35,6 +35,12 @@ pub(crate) fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> 
 }
 
 fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
+    if let Some((option, ..)) = args.snapshot.server.databases.given().next() {
+        return Err(Failure::usage(format!(
+            "cannot serve with {option}: a server reads one snapshot\n  \
+             name a backup, whose databases are found in it, or take a snapshot of all: relexport snapshot take"
+        )));
+    }
     Ok(ServeOptions {
         engine: Engine {
             snapshot: args.snapshot.snapshot.clone(),

@@ -11,9 +11,11 @@ use crate::export::{Destination, ExportOptions, ExportRequest, WORKER_STACK};
 use crate::output::{Begin, FolderStore, GzipLevel};
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Choice, Limits, Relations, Selection};
-use crate::snapshot::{Listener, OpenOptions, Opening, OpeningStep, PgdataOptions, Timeouts};
+use crate::snapshot::{
+    Databases, Listener, OpenOptions, Opening, OpeningStep, OtherDatabase, PgdataOptions, Timeouts,
+};
 
-use super::args::{EditionArg, ExportArgs, LimitArgs, ServerArgs};
+use super::args::{DatabaseArgs, EditionArg, ExportArgs, LimitArgs, ServerArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::interrupt;
@@ -46,7 +48,7 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
     check_edition(args, edition, &pipeline)?;
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
-    let mut open = open_options(server, args.limits.threads, &pipeline, console);
+    let mut open = open_options(server, args.limits.threads, &pipeline, console)?;
     open.opening.interrupted = Arc::clone(&interrupted);
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
@@ -149,17 +151,20 @@ pub(crate) fn read_pipeline(path: &Path) -> Result<String, Failure> {
 }
 
 /// How a snapshot is opened, by the arguments. `threads` says how many connections there are where the user does
-/// not; the pipeline, which database of a data folder is meant.
+/// not; the pipeline, which database of a data folder is meant, and which tables belong to others.
+///
+/// # Errors
+/// Databases are named of which the pipeline says nothing.
 pub(crate) fn open_options(
     args: &ServerArgs,
     threads: Option<u16>,
     pipeline: &Pipeline,
     console: &Console,
-) -> OpenOptions {
+) -> Result<OpenOptions, Failure> {
     let defaults = OpenOptions::default();
     let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
     let console = console.clone();
-    OpenOptions {
+    Ok(OpenOptions {
         connections: args
             .connections
             .or(threads)
@@ -182,7 +187,43 @@ pub(crate) fn open_options(
             listener: Listener::new(move |step| tell_step(step, &console)),
             ..defaults.opening
         },
+        databases: databases(&args.databases, &[pipeline])?,
+        temp_dir: temp_dir(args),
+    })
+}
+
+/// The databases that are read: what the pipelines of a run say of them, and those that the arguments name.
+///
+/// # Errors
+/// The pipelines contradict each other, or say nothing of a database that is named.
+fn databases(args: &DatabaseArgs, pipelines: &[&Pipeline]) -> Result<Databases, Failure> {
+    let mut databases = Databases::default();
+    for pipeline in pipelines {
+        let merged = databases.routing.merge(&pipeline.databases);
+        merged.map_err(|error| {
+            Failure::usage(format!(
+                "cannot use these pipelines together: {error}\n  let their `databases` agree"
+            ))
+        })?;
     }
+    let routing = &databases.routing;
+    for (option, name, snapshot) in args.given() {
+        if !routing.knows(name) {
+            return Err(Failure::usage(format!(
+                "cannot use {option}: the pipeline does not say which tables belong to database {name}\n  \
+                 name them in it, under `databases`"
+            )));
+        }
+        if routing.tables_of(name).next().is_none() {
+            tracing::warn!("{option} is not read: the pipeline names no table of database {name}");
+            continue;
+        }
+        databases.others.push(OtherDatabase {
+            name: name.to_owned(),
+            snapshot: snapshot.clone(),
+        });
+    }
+    Ok(databases)
 }
 
 /// Says how far it is with what takes long before a data folder can be read.

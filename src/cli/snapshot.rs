@@ -42,7 +42,7 @@ fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure>
     let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
     let request = TakeRequest {
         from: args.from.clone(),
-        open: setup::open_options(&args.server, args.limits.threads, &pipeline, console),
+        open: setup::open_options(&args.server, args.limits.threads, &pipeline, console)?,
         out: args.out.clone(),
         force: args.force,
         pipeline,

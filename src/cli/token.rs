@@ -20,10 +20,11 @@ pub(crate) fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Fai
             memory: LIST_MEMORY,
             temp_dir: std::env::temp_dir(),
         };
+        let pipeline = Pipeline::builtin();
         let known = groups::read(
             snapshot,
-            &Pipeline::builtin(),
-            &OpenOptions::default(),
+            &pipeline,
+            &OpenOptions::of_databases(&pipeline.databases),
             &limits,
             // Whether tables may be missing is for the server to say.
             true,

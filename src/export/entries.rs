@@ -24,7 +24,7 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
 
 /// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
 pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
-    let Ok(Some(fingerprint)) = request.snapshot.fingerprint() else {
+    let Ok(Some(fingerprint)) = request.open.databases.fingerprint(&request.snapshot) else {
         return None;
     };
     let (named, descendants) = match &request.choice {

@@ -14,9 +14,12 @@ use super::request::ExportRequest;
 use super::warnings::plan_warnings;
 
 pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
-    snapshot::open_with(&request.snapshot, &request.open).map_err(|error| match error {
-        SnapshotError::Interrupted => ExportError::Interrupted,
-        error => ExportError::Open(Box::new(error)),
+    let tables = request.selection.known_tables(&request.pipeline);
+    snapshot::open_with(&request.snapshot, &request.open.needing(tables)).map_err(|error| {
+        match error {
+            SnapshotError::Interrupted => ExportError::Interrupted,
+            error => ExportError::Open(Box::new(error)),
+        }
     })
 }
 
@@ -33,7 +36,8 @@ pub(super) fn find_rows(
         let outcome = read_once(request, snapshot, observer, &reading, is_again);
         let error = match outcome {
             Err(error)
-                if error.policy() == Policy::ReadAgain && request.snapshot.can_be_read_again() =>
+                if error.policy() == Policy::ReadAgain
+                    && request.open.databases.can_be_read_again(&request.snapshot) =>
             {
                 error
             }

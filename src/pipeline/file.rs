@@ -21,6 +21,10 @@ pub(crate) struct PipelineFile {
     pub schema: Option<Located<String>>,
     /// The tenant that is taken out.
     pub entity: EntityFile,
+    /// Other databases than the main one, and the tables that belong to each; partitions follow the table above them.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z_][a-z0-9_]{0,62}$" }))]
+    pub databases: Entries<Vec<Located<String>>>,
     /// How the types of columns are written; `gitlab` where it is not given.
     pub values: Option<ValueFormFile>,
     /// Sets of names for integers, referred to by `names`.

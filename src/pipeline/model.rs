@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::snapshot::TableName;
+use crate::snapshot::{Routing, TableName};
 
 use super::schemas::SchemaPattern;
 use super::table_key::TableKey;
@@ -15,6 +15,8 @@ pub struct Pipeline {
     /// SHA-256 of the file's bytes, lower-case hex.
     pub sha256: String,
     pub entity: Entity,
+    /// Which tables belong to another database than the main one.
+    pub databases: Routing,
     /// How the types of columns are written.
     pub values: ValueForm,
     /// Rules that hold wherever a row of a table is written, by table.

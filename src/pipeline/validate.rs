@@ -12,7 +12,7 @@ use super::model::*;
 use super::notation::{NameMap, NamesFile};
 use super::table_key::TableKey;
 use super::yaml::{Entries, Located, Position, Texts};
-use crate::snapshot::TableName;
+use crate::snapshot::{MAIN_DATABASE, Routing, TableName};
 
 /// How many bytes of text a pipeline may have once its shapes are put in where they are used.
 const MAX_EXPANDED: usize = 16 << 20;
@@ -209,6 +209,7 @@ impl<'a> Validator<'a> {
             name: name.value.clone(),
             sha256,
             entity: self.entity(&file.entity),
+            databases: self.databases(),
             values: match file.values {
                 None | Some(ValueFormFile::Gitlab) => ValueForm::Gitlab,
                 Some(ValueFormFile::Exact) => ValueForm::Exact,
@@ -223,6 +224,34 @@ impl<'a> Validator<'a> {
         };
         self.lone_entity_key(&pipeline);
         pipeline
+    }
+
+    /// Which tables belong to another database than the main one.
+    fn databases(&mut self) -> Routing {
+        let mut routing = Routing::default();
+        for (database, tables) in self.file.databases.iter() {
+            let name = &database.value;
+            if !is_identifier(name) || name == MAIN_DATABASE {
+                let message = format!(
+                    "a database's name has 1 to 63 of a-z, 0-9 and _, begins with no digit, and is not \
+                     {MAIN_DATABASE}, which has all tables that are not named here; name another"
+                );
+                self.mistake(database.position, message);
+            }
+            routing.know(name);
+            for text in tables {
+                let table = self.table_name(text);
+                if table.schema.is_empty() && !table.name.is_empty() {
+                    let message = "the tables of tenants that are schemas lie in the main database; name a table of \
+                                   all tenants with its schema, or none";
+                    self.mistake(text.position, message);
+                }
+                if let Err(error) = routing.add(table, name) {
+                    self.mistake(text.position, format!("{error}; leave one out"));
+                }
+            }
+        }
+        routing
     }
 
     /// Rules of tables. A table may be named in several ways.
@@ -376,6 +405,14 @@ pub(super) fn is_ee(edition: Option<EditionFile>) -> bool {
 pub(super) fn is_file_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=100).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// True for what names a database here, and may stand in the names of files and options.
+fn is_identifier(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=63).contains(&name.len())
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(plain)
 }
 
 /// Cuts a template into text and columns; none if its braces do not pair.

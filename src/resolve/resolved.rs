@@ -31,14 +31,6 @@ pub struct Resolved {
     pub temp_bytes: u64,
 }
 
-impl Resolved {
-    /// True if a table that says who the entities are was cut off.
-    pub fn entities_incomplete(&self) -> bool {
-        let mut incomplete = self.incomplete.iter();
-        incomplete.any(|table| self.plan.tables[*table].observed)
-    }
-}
-
 /// Where the rows of a plan's relations are.
 pub enum RowSource {
     /// All of them were kept.

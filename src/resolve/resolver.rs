@@ -13,7 +13,7 @@ mod settle;
 mod staging;
 mod table_state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -69,6 +69,8 @@ pub(super) struct Resolver {
     entities: Option<Vec<EntityInfo>>,
     /// A table without data is taken as an empty one.
     allow_missing: bool,
+    /// Tables of which more might have come if the snapshot had not been cut off.
+    cut_off: BTreeSet<TableId>,
     /// Whether a table that went by may be taken as complete before the snapshot's end.
     seal_early: bool,
     at_end: bool,
@@ -107,6 +109,7 @@ impl Resolver {
             fan_out: FanOut::new(pool, window, Phase::Scan),
             entities: None,
             allow_missing: false,
+            cut_off: BTreeSet::new(),
             seal_early: true,
             at_end: false,
             staged_bytes: 0,
@@ -333,9 +336,36 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::table_left`].
     pub(crate) fn table_gone(&mut self, table: TableId) -> Result<(), ResolveError> {
+        self.tables_gone(&[table])
+    }
+
+    /// As [`Resolver::table_gone`], of several tables.
+    ///
+    /// # Errors
+    /// As [`Resolver::table_left`].
+    pub(crate) fn tables_gone(&mut self, tables: &[TableId]) -> Result<(), ResolveError> {
         self.drain()?;
-        self.tables[table].close();
+        for table in tables {
+            self.tables[*table].close();
+        }
         self.settle()
+    }
+
+    /// Of those of these tables that have not gone by, no more comes: the snapshot is cut off.
+    pub(crate) fn cut_off(&mut self, tables: impl IntoIterator<Item = TableId>) {
+        let tables = tables.into_iter();
+        let open = tables.filter(|table| !self.tables[*table].is_gone());
+        self.cut_off.extend(open);
+    }
+
+    /// True if a table that says who the entities are was cut off.
+    pub(crate) fn entities_cut_off(&self) -> bool {
+        self.cut_off.iter().any(|table| self.says_entities(*table))
+    }
+
+    /// True for a table that says who the entities are.
+    pub(crate) fn says_entities(&self, table: TableId) -> bool {
+        self.plan.tables[table].observed
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::snapshot::drive::drive_stream;
 use crate::snapshot::{
-    BlockHead, Catalog, Event, Holdings, SnapshotError, SnapshotFacts, StreamSource, TableName,
+    BlockHead, Catalog, DatabaseEnd, DatabaseOutcome, Event, Holdings, SnapshotError,
+    SnapshotFacts, StreamSource, TableName,
 };
 
 use super::error::ResolveError;
@@ -37,12 +38,19 @@ pub(super) fn resolve_stream(
     let cut_off = match read {
         Ok(()) => None,
         Err(error @ SnapshotError::CutOff { .. }) => Some(error),
+        // The tables of that database have been told.
+        Err(error) if stream.failed == Some(Failed::Relations) => Some(error),
         Err(error) => return Err(error.into()),
     };
     if cut_off.is_none() || stream.ended {
         stream.leave()?;
     }
-    let mut finished = stream.resolver.finish(cut_off.is_some());
+    if cut_off.is_some() && stream.failed.is_none() {
+        let tables = stream.resolver.plan.tables.ids();
+        stream.resolver.cut_off(tables);
+    }
+    let entities_cut_off = cut_off.is_some() && stream.resolver.entities_cut_off();
+    let mut finished = stream.resolver.finish();
     let mut undefined = BTreeSet::new();
     if let Ok(resolved) = &mut finished {
         undefined = fail_undefined(resolved, request, &stream.holdings)?;
@@ -52,9 +60,8 @@ pub(super) fn resolve_stream(
         plan.take_late_keys(&stream.catalog);
     }
     let (resolved, cut_off) = match (finished, cut_off) {
-        (Err(ResolveError::Entity(_)), Some(cut_off)) => return Err(cut_off.into()),
         // Who the entities are, and below whom, is not known for sure.
-        (Ok(resolved), Some(cut_off)) if resolved.entities_incomplete() => {
+        (Ok(_) | Err(ResolveError::Entity(_)), Some(cut_off)) if entities_cut_off => {
             return Err(cut_off.into());
         }
         (finished, cut_off) => (finished?, cut_off),
@@ -80,6 +87,17 @@ struct StreamState {
     beginning: Vec<Arc<BlockHead>>,
     /// Known when the stream has ended.
     holdings: Holdings,
+    /// One of several databases could not be read to its end.
+    failed: Option<Failed>,
+}
+
+/// What fails where one of several databases cannot be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// The relations that need its tables.
+    Relations,
+    /// The run: its tables say who the entities are.
+    Run,
 }
 
 impl StreamState {
@@ -120,6 +138,50 @@ impl StreamState {
         self.ended = false;
         Ok(())
     }
+
+    /// One of several databases has gone by.
+    fn database_ended(
+        &mut self,
+        end: DatabaseEnd,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ResolveError> {
+        self.begin(observer)?;
+        if self.ended && matches!(end.outcome, DatabaseOutcome::CutOff) {
+            self.leave()?;
+        }
+        // Whether all of the current tables has gone by, the outcome says.
+        self.current = Vec::new();
+        self.ended = true;
+        let tables: Vec<TableId> = end
+            .tables
+            .iter()
+            .filter_map(|name| self.resolver.table(name))
+            .collect();
+        match end.outcome {
+            DatabaseOutcome::Whole(holdings) => {
+                note_without_data(&mut self.resolver, &self.catalog, &holdings);
+                self.resolver.tables_gone(&tables)
+            }
+            DatabaseOutcome::CutOff => {
+                self.resolver.cut_off(tables);
+                self.failed.get_or_insert(Failed::Relations);
+                Ok(())
+            }
+            DatabaseOutcome::Doubtful(reason) => {
+                for table in &tables {
+                    self.resolver.table_broken(*table, reason.clone());
+                }
+                let of_entities = tables
+                    .iter()
+                    .any(|table| self.resolver.says_entities(*table));
+                match of_entities {
+                    true => self.failed = Some(Failed::Run),
+                    false => _ = self.failed.get_or_insert(Failed::Relations),
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Takes what comes next of a stream; `Break` when nothing more of it is needed.
@@ -142,6 +204,7 @@ fn take(
                 ended: true,
                 beginning: Vec::new(),
                 holdings: Holdings::default(),
+                failed: None,
             });
             if is_through {
                 return Ok(ControlFlow::Break(()));
@@ -174,13 +237,19 @@ fn take(
             tracing::warn!("{damage}; no row of that table is needed here");
         }
         (Event::Damage(damage), _) => return Err(damage.into()),
+        (Event::DatabaseEnd(end), Some(stream)) => stream.database_ended(end, observer)?,
         (Event::Holdings(holdings), Some(stream)) => {
             note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
             stream.facts.warnings.extend_from_slice(&holdings.warnings);
             stream.holdings = holdings;
         }
         (
-            Event::Begin(_) | Event::Rows(_) | Event::End(_) | Event::Keys(_) | Event::Holdings(_),
+            Event::Begin(_)
+            | Event::Rows(_)
+            | Event::End(_)
+            | Event::Keys(_)
+            | Event::DatabaseEnd(_)
+            | Event::Holdings(_),
             None,
         ) => {
             return Err(ResolveError::Broken("rows came before the catalog"));

@@ -111,7 +111,11 @@ impl OpenedTables<'_> {
             // Of a table that is opened these are known before.
             PartReport::Event(
                 _,
-                Event::Catalog(..) | Event::Keys(_) | Event::End(_) | Event::Holdings(_),
+                Event::Catalog(..)
+                | Event::Keys(_)
+                | Event::End(_)
+                | Event::DatabaseEnd(_)
+                | Event::Holdings(_),
             ) => Ok(()),
             PartReport::End(table, result) => {
                 if let Err(error) = result {
@@ -139,6 +143,6 @@ impl OpenedTables<'_> {
     fn finish(self) -> Result<Resolved, ResolveError> {
         let OpenedTables { plan, resolver, .. } = self;
         drop(plan);
-        resolver.finish(false)
+        resolver.finish()
     }
 }

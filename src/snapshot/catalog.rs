@@ -361,6 +361,39 @@ impl Catalog {
         catalog
     }
 
+    /// Takes over the tables of another catalog for which `is_own` is true, with all that it knows of them, and its enums.
+    /// Of the tables above and below them only those come, too.
+    pub(super) fn take_from(&mut self, other: &Catalog, is_own: &dyn Fn(&TableName) -> bool) {
+        let mut names: Vec<&TableName> = other.tables.keys().filter(|name| is_own(name)).collect();
+        // Children are told in this order, too.
+        names.sort();
+        for name in names {
+            if let Some(table) = other.tables.get(name) {
+                self.add(table.clone());
+            }
+            for (columns, theirs) in self.column_sets().into_iter().zip(other.all_column_sets()) {
+                columns.take_from(theirs, name);
+            }
+            if let Some(types) = other.written_types.get(name) {
+                self.written_types.insert(name.clone(), types.clone());
+            }
+            for (parent, belonging) in other.parents_of(name) {
+                if is_own(parent) {
+                    self.attach(name.clone(), parent.clone(), *belonging);
+                }
+            }
+        }
+        for (name, labels) in &other.enums {
+            let labels = labels.clone();
+            self.enums.entry(name.clone()).or_insert(labels);
+        }
+        self.keys.take_from(&other.keys, is_own);
+    }
+
+    fn all_column_sets(&self) -> [&ColumnSet; 3] {
+        [&self.generated, &self.defaults, &self.not_null]
+    }
+
     fn parents_of(&self, name: &TableName) -> &[(TableName, Belonging)] {
         self.parents.get(name).map_or(&[], Vec::as_slice)
     }

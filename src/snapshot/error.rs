@@ -87,6 +87,9 @@ pub enum SnapshotError {
         "cannot start a thread: {0}\n  raise the limit of processes (ulimit -u), or lower --threads or --connections"
     )]
     Threads(io::Error),
+    /// What comes too early cannot be kept for later.
+    #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
+    Temp(io::Error),
     /// It was asked for that the opening ends early.
     #[error("interrupted")]
     Interrupted,
@@ -122,7 +125,7 @@ impl Failure for SnapshotError {
             | SnapshotError::Unreachable { .. }
             | SnapshotError::Lost(_) => Policy::EndRun(Cause::Snapshot),
             SnapshotError::Fault(_) => Policy::EndRun(Cause::Program),
-            SnapshotError::Threads(_) => Policy::EndRun(Cause::Machine),
+            SnapshotError::Threads(_) | SnapshotError::Temp(_) => Policy::EndRun(Cause::Machine),
             SnapshotError::Interrupted => Policy::EndRun(Cause::Interruption),
         }
     }

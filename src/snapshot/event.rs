@@ -1,5 +1,6 @@
 //! Events: what a reader of a snapshot tells while it reads.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub enum Event {
     End(TableEnd),
     /// Damage in the data of a table that is not wanted. Whoever does not need that table may go on.
     Damage(SnapshotError),
+    /// All that comes of one of several databases has come. Only streams of several databases tell this, of each that is read.
+    DatabaseEnd(DatabaseEnd),
     /// A stream was read to its end: what it turned out to hold. The last event, of streams only.
     Holdings(Holdings),
 }
@@ -40,6 +43,26 @@ pub struct TableEnd {
     pub rows: u64,
     /// Bytes of row text, before compression.
     pub bytes: u64,
+}
+
+/// What became of one of the several databases of a stream. An error of one does not keep the others from being read; the
+/// stream ends with the first.
+#[derive(Debug, Clone)]
+pub struct DatabaseEnd {
+    /// The tables that are taken from it.
+    pub tables: Arc<BTreeSet<TableName>>,
+    pub outcome: DatabaseOutcome,
+}
+
+/// How the reading of a database ended.
+#[derive(Debug, Clone)]
+pub enum DatabaseOutcome {
+    /// At its end: what it turned out to hold of its tables.
+    Whole(Holdings),
+    /// Early: tables whose data had not come by then are not all there.
+    CutOff,
+    /// Nothing of it is to be relied on, for this reason.
+    Doubtful(String),
 }
 
 /// Takes a reader's events; `Break` makes the reader stop early and return `Ok`.

@@ -1,14 +1,16 @@
 //! Opening a snapshot: what it is, is told by its content and never by its name.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::snapshot::codec::compression::{Compression, MAGIC_LENGTH, decoder};
 use crate::snapshot::codec::read_errors::{io_error, read_error};
 use crate::snapshot::codec::tar_members::Members;
+use crate::snapshot::databases::Databases;
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::facts::Kind;
 use crate::snapshot::keyed::KeyedSource;
@@ -16,22 +18,24 @@ use crate::snapshot::kind::archive::{Again, is_of_archive, is_toc_of_archive};
 use crate::snapshot::kind::archive::{
     CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream,
 };
-use crate::snapshot::kind::backup::Backup;
 use crate::snapshot::kind::backup::is_of_backup;
+use crate::snapshot::kind::backup::{Backup, BackupOptions};
 use crate::snapshot::kind::csv::CsvFolder;
 use crate::snapshot::kind::pgdata::PgdataOptions;
 use crate::snapshot::kind::pgdata::PgdataSource;
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::postgres::{PostgresSource, Timeouts, is_nearly_address};
 use crate::snapshot::opening::Opening;
+use crate::snapshot::routing::Routing;
 use crate::snapshot::source::{Access, Snapshot, TableSource};
 use crate::snapshot::spec::Spec;
 use crate::snapshot::sql::start::begins_like_sql;
+use crate::snapshot::table_name::TableName;
 
 /// Decompressed bytes that a kind is told by.
 const START: u64 = 4096;
 
-/// How a snapshot is opened. Only live servers and data folders look at it.
+/// How a snapshot is opened. Most of it is for live servers and data folders only.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
     /// Queries that are answered at the same time, each on a connection of its own.
@@ -41,6 +45,10 @@ pub struct OpenOptions {
     pub timeouts: Timeouts,
     pub pgdata: PgdataOptions,
     pub opening: Opening,
+    /// The databases that the snapshot is made of.
+    pub databases: Databases,
+    /// Where parts of a snapshot are kept that come out of a pipe too early.
+    pub temp_dir: PathBuf,
 }
 
 impl Default for OpenOptions {
@@ -52,7 +60,30 @@ impl Default for OpenOptions {
             timeouts: Timeouts::default(),
             pgdata: PgdataOptions::default(),
             opening: Opening::default(),
+            databases: Databases::default(),
+            temp_dir: std::env::temp_dir(),
         }
+    }
+}
+
+impl OpenOptions {
+    /// The default ones, with what is said of databases.
+    pub fn of_databases(routing: &Routing) -> Self {
+        OpenOptions {
+            databases: Databases {
+                routing: routing.clone(),
+                ..Databases::default()
+            },
+            ..OpenOptions::default()
+        }
+    }
+
+    /// These, for a run that needs these tables only; `None` means all.
+    #[must_use]
+    pub fn needing(&self, tables: Option<BTreeSet<TableName>>) -> Self {
+        let mut options = self.clone();
+        options.databases.needed = tables;
+        options
     }
 }
 
@@ -74,13 +105,65 @@ pub fn open(spec: &Spec) -> Result<Snapshot, SnapshotError> {
 /// # Errors
 /// There is nothing under that name, it cannot be read, or it is no snapshot that this program reads.
 pub fn open_with(spec: &Spec, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
-    open_kind(spec, options).map_err(|error| match spec.name() {
+    match options.databases.others.is_empty() {
+        true => open_one(spec, options, Arc::default()).map(Opened::snapshot),
+        false => several::open(spec, options),
+    }
+}
+
+/// Opens one snapshot. `progress` counts what is read of it.
+fn open_one(
+    spec: &Spec,
+    options: &OpenOptions,
+    progress: Arc<AtomicU64>,
+) -> Result<Opened, SnapshotError> {
+    open_kind(spec, options, progress).map_err(|error| match spec.name() {
         Some(name) => error.of(&name),
         None => error,
     })
 }
 
-fn open_kind(spec: &Spec, options: &OpenOptions) -> Result<Snapshot, SnapshotError> {
+/// A snapshot of one kind, as far as kinds matter to what several databases become.
+enum Opened {
+    /// A plain dump.
+    Plain(PlainDump, Named),
+    Other(Snapshot),
+}
+
+/// What is known of a stream beside its bytes.
+struct Named {
+    source: String,
+    size: Option<u64>,
+    progress: Arc<AtomicU64>,
+}
+
+impl Opened {
+    fn snapshot(self) -> Snapshot {
+        match self {
+            Opened::Plain(dump, named) => Snapshot {
+                kind: Kind::Plain,
+                source: named.source,
+                size: named.size,
+                progress: named.progress,
+                access: Access::Stream(Box::new(dump)),
+            },
+            Opened::Other(snapshot) => snapshot,
+        }
+    }
+
+    fn with_size(self, size: Option<u64>) -> Opened {
+        match self {
+            Opened::Plain(dump, named) => Opened::Plain(dump, Named { size, ..named }),
+            Opened::Other(snapshot) => Opened::Other(Snapshot { size, ..snapshot }),
+        }
+    }
+}
+
+fn open_kind(
+    spec: &Spec,
+    options: &OpenOptions,
+    progress: Arc<AtomicU64>,
+) -> Result<Opened, SnapshotError> {
     if options.pg_snapshot.is_some() && !matches!(spec, Spec::Server(_) | Spec::StandardInput) {
         return Err(unsupported(
             "a snapshot id",
@@ -88,15 +171,16 @@ fn open_kind(spec: &Spec, options: &OpenOptions) -> Result<Snapshot, SnapshotErr
         ));
     }
     match spec {
-        Spec::StandardInput => open_stream(Box::new(io::stdin()), "-", None),
+        Spec::StandardInput => open_stream(Box::new(io::stdin()), "-", None, options, progress),
         Spec::Server(address) => {
-            let server = PostgresSource::open(
+            let mut server = PostgresSource::open(
                 address,
                 options.connections,
                 options.pg_snapshot.as_deref(),
                 options.timeouts,
             )?;
-            let (source, progress) = (server.shown(), server.progress());
+            server.count_in(Arc::clone(&progress));
+            let source = server.shown();
             Ok(keyed(Kind::Postgres, source, progress, server))
         }
         Spec::DataFolder(path) => {
@@ -107,12 +191,13 @@ fn open_kind(spec: &Spec, options: &OpenOptions) -> Result<Snapshot, SnapshotErr
                 options.timeouts,
                 &options.opening,
             )?;
+            // Nothing else is read with a data folder, so its own count will do.
             let progress = server.progress();
             Ok(keyed(Kind::Pgdata, source_name(path), progress, server))
         }
-        Spec::Path(path) => open_path(path),
+        Spec::Path(path) => open_path(path, options, progress),
         Spec::OtherAddress(text) => {
-            let opened = open_path(Path::new(text));
+            let opened = open_path(Path::new(text), options, progress);
             opened.map_err(|error| match error {
                 SnapshotError::Io { source, .. }
                     if source.kind() == io::ErrorKind::NotFound && is_nearly_address(text) =>
@@ -134,17 +219,21 @@ fn keyed(
     source: String,
     progress: Arc<AtomicU64>,
     server: impl KeyedSource + 'static,
-) -> Snapshot {
-    Snapshot {
+) -> Opened {
+    Opened::Other(Snapshot {
         kind,
         source,
         size: None,
         progress,
         access: Access::Keyed(Box::new(server)),
-    }
+    })
 }
 
-fn open_path(path: &Path) -> Result<Snapshot, SnapshotError> {
+fn open_path(
+    path: &Path,
+    options: &OpenOptions,
+    progress: Arc<AtomicU64>,
+) -> Result<Opened, SnapshotError> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => io_error(
             path,
@@ -158,14 +247,20 @@ fn open_path(path: &Path) -> Result<Snapshot, SnapshotError> {
     })?;
     let source = source_name(path);
     if metadata.is_dir() {
-        return open_folder(path, &source);
+        return open_folder(path, &source, options, progress);
     }
     let file = File::open(path).map_err(|error| io_error(path, error))?;
     if metadata.is_file() {
-        open_file(path, file, metadata.len(), &source)
+        let size = metadata.len();
+        open_file(path, file, &source, options, progress).map(|opened| match opened {
+            // All of it is read.
+            Opened::Plain(..) => opened.with_size(Some(size)),
+            Opened::Other(ref snapshot) if snapshot.size.is_none() => opened.with_size(Some(size)),
+            Opened::Other(_) => opened,
+        })
     } else {
         // A named pipe, or a shell's `<(zcat dump.sql.gz)`.
-        open_stream(Box::new(file), &source, None)
+        open_stream(Box::new(file), &source, None, options, progress)
     }
 }
 
@@ -185,7 +280,12 @@ fn source_name(path: &Path) -> String {
     )
 }
 
-fn open_folder(path: &Path, source: &str) -> Result<Snapshot, SnapshotError> {
+fn open_folder(
+    path: &Path,
+    source: &str,
+    options: &OpenOptions,
+    progress: Arc<AtomicU64>,
+) -> Result<Opened, SnapshotError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| io_error(path, error))? {
         let entry = entry.map_err(|error| io_error(path, error))?;
@@ -193,7 +293,6 @@ fn open_folder(path: &Path, source: &str) -> Result<Snapshot, SnapshotError> {
         names.extend(entry.file_name().into_string());
     }
     let has = |name: &str| names.iter().any(|other| other == name);
-    let progress = Arc::default();
     if DirectoryArchive::is_one(&names) {
         let archive = DirectoryArchive::open(path, source, &names, Arc::clone(&progress))?;
         let size = archive.size();
@@ -204,14 +303,10 @@ fn open_folder(path: &Path, source: &str) -> Result<Snapshot, SnapshotError> {
         return Ok(tables(Kind::Csv, source, folder.size(), progress, folder));
     }
     if Backup::is_one(path) {
-        let backup = Backup::from_folder(path, source, Arc::clone(&progress))?;
-        return Ok(Snapshot {
-            kind: Kind::GitlabBackup,
-            source: source.to_owned(),
-            size: Some(backup.size()),
-            progress,
-            access: Access::Stream(Box::new(backup)),
-        });
+        let taken = Arc::clone(&progress);
+        let backup = Backup::from_folder(path, source, taken, &of_backup(options))?;
+        let size = Some(backup.size());
+        return Ok(opened_backup(source, size, progress, backup));
     }
     if has("PG_VERSION") && path.join("global/pg_control").exists() {
         return Err(unsupported(
@@ -231,12 +326,38 @@ fn open_folder(path: &Path, source: &str) -> Result<Snapshot, SnapshotError> {
     })
 }
 
+/// Which databases of a backup are read.
+fn of_backup(options: &OpenOptions) -> BackupOptions<'_> {
+    BackupOptions {
+        routing: &options.databases.routing,
+        needed: options.databases.needed.as_ref(),
+        temp_dir: &options.temp_dir,
+    }
+}
+
+fn opened_backup(
+    source: &str,
+    size: Option<u64>,
+    progress: Arc<AtomicU64>,
+    backup: Backup,
+) -> Opened {
+    Opened::Other(Snapshot {
+        kind: Kind::GitlabBackup,
+        source: source.to_owned(),
+        size,
+        progress,
+        access: Access::Stream(Box::new(backup)),
+    })
+}
+
+/// The size is that of what will be read of the file; `None` means all of it.
 fn open_file(
     path: &Path,
     mut file: File,
-    size: u64,
     source: &str,
-) -> Result<Snapshot, SnapshotError> {
+    options: &OpenOptions,
+    progress: Arc<AtomicU64>,
+) -> Result<Opened, SnapshotError> {
     let mut start = Vec::new();
     file.by_ref()
         .take(START)
@@ -248,21 +369,16 @@ fn open_file(
         // What is compressed as a whole can only be read in order.
         _ => Content::Unknown,
     };
-    let progress = Arc::default();
     let content = match content {
         Content::Tar if holds_archive(path)? => Content::TarArchive,
         content => content,
     };
     match content {
         Content::Tar => {
-            let backup = Backup::from_tar_file(path, source, Arc::clone(&progress))?;
-            return Ok(Snapshot {
-                kind: Kind::GitlabBackup,
-                source: source.to_owned(),
-                size: Some(backup.size()),
-                progress,
-                access: Access::Stream(Box::new(backup)),
-            });
+            let taken = Arc::clone(&progress);
+            let backup = Backup::from_tar_file(path, source, taken, &of_backup(options))?;
+            let size = Some(backup.size());
+            return Ok(opened_backup(source, size, progress, backup));
         }
         Content::CustomArchive => {
             let archive = CustomArchive::open(path, source, Arc::clone(&progress))?;
@@ -281,11 +397,7 @@ fn open_file(
         Content::Sql | Content::Unknown => {}
     }
     file.rewind().map_err(|error| io_error(path, error))?;
-    let snapshot = open_stream(Box::new(file), source, Some(path))?;
-    Ok(Snapshot {
-        size: Some(size),
-        ..snapshot
-    })
+    open_stream(Box::new(file), source, Some(path), options, progress)
 }
 
 /// A snapshot whose tables can be opened one by one.
@@ -295,14 +407,14 @@ fn tables(
     size: u64,
     progress: Arc<AtomicU64>,
     tables: impl TableSource + 'static,
-) -> Snapshot {
-    Snapshot {
+) -> Opened {
+    Opened::Other(Snapshot {
         kind,
         source: source.to_owned(),
         size: Some(size),
         progress,
         access: Access::Tables(Box::new(tables)),
-    }
+    })
 }
 
 /// True where an uncompressed tar is that of a folder which pg_dump -Fd wrote. What says so first decides: the table
@@ -342,7 +454,9 @@ fn open_stream(
     stream: Box<dyn Read + Send>,
     source: &str,
     again: Option<&Path>,
-) -> Result<Snapshot, SnapshotError> {
+    options: &OpenOptions,
+    progress: Arc<AtomicU64>,
+) -> Result<Opened, SnapshotError> {
     let failed = |error| {
         read_error(
             Position {
@@ -352,7 +466,6 @@ fn open_stream(
             error,
         )
     };
-    let progress = Arc::default();
     let mut reader = decoder(stream, Arc::clone(&progress)).map_err(failed)?;
     let mut start = Vec::new();
     reader
@@ -367,16 +480,20 @@ fn open_stream(
     });
     let (kind, access): (_, Access) = match Content::tell(&start) {
         Content::Sql => {
-            let dump = PlainDump::new(whole, source, None);
-            (Kind::Plain, Access::Stream(Box::new(dump)))
+            let named = Named {
+                source: source.to_owned(),
+                size: None,
+                progress,
+            };
+            return Ok(Opened::Plain(PlainDump::new(whole, source, None), named));
         }
         Content::Tar if begins_archive(&start) => {
             let archive = TarStream::new(whole, source, again);
             (Kind::Directory, Access::Stream(Box::new(archive)))
         }
         Content::Tar => {
-            let backup = Backup::from_tar_stream(whole, source)?;
-            (Kind::GitlabBackup, Access::Stream(Box::new(backup)))
+            let backup = Backup::from_tar_stream(whole, source, &of_backup(options))?;
+            return Ok(opened_backup(source, None, progress, backup));
         }
         Content::CustomArchive => {
             let archive = CustomStream::new(whole, source);
@@ -388,13 +505,13 @@ fn open_stream(
         }
         Content::Unknown => return Err(not_a_snapshot(source, &start)),
     };
-    Ok(Snapshot {
+    Ok(Opened::Other(Snapshot {
         kind,
         source: source.to_owned(),
         size: None,
         progress,
         access,
-    })
+    }))
 }
 
 /// What a file's first bytes, decompressed, show it to be.
@@ -459,6 +576,8 @@ fn unsupported(what: &str, reason: &str) -> SnapshotError {
         reason: reason.to_owned(),
     }
 }
+
+mod several;
 
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,11 @@ impl Spec {
         }
     }
 
+    /// True for an argument that is an address, or ends with one.
+    pub(crate) fn is_address(argument: &str) -> bool {
+        postgres::address_start(argument).is_some()
+    }
+
     /// Takes the password out of an argument that is an address, or ends with one: the argument without it, and the
     /// password. `None` if there is none, or if nobody can tell which part of the text it is.
     pub fn take_password(argument: &str) -> Option<(String, String)> {

@@ -87,6 +87,17 @@ impl StatedKeys {
         keys.push(key);
     }
 
+    /// Takes over what others state of the tables for which `is_own` is true.
+    pub(super) fn take_from(&mut self, other: &StatedKeys, is_own: &dyn Fn(&TableName) -> bool) {
+        let own = other.unique.iter().filter(|(table, _)| is_own(table));
+        self.unique
+            .extend(own.map(|(table, keys)| (table.clone(), keys.clone())));
+        let own = other.foreign().filter(|(table, _)| is_own(table));
+        for (table, key) in own {
+            self.add_foreign(table.clone(), key.clone());
+        }
+    }
+
     pub(super) fn add_foreign(&mut self, table: TableName, key: ForeignKey) {
         self.foreign.add(table, key);
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::drive::{PartReaders, PartReport, Stopped, drive_stream, part_readers};
 use crate::snapshot::error::SnapshotError;
-use crate::snapshot::event::Event;
+use crate::snapshot::event::{DatabaseOutcome, Event};
 use crate::snapshot::facts::{SnapshotFacts, TableSize};
 use crate::snapshot::source::{Access, Snapshot, StreamSource, TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
@@ -26,6 +26,8 @@ pub struct Survey {
     pub damage: Vec<SnapshotError>,
     /// Why the rest could not be read.
     pub error: Option<SnapshotError>,
+    /// Tables of databases that could not be read to their end.
+    unread: BTreeSet<TableName>,
 }
 
 impl Survey {
@@ -52,6 +54,7 @@ impl Survey {
                     .without_data
                     .iter()
                     .flat_map(|name| catalog.holders(name))
+                    .chain(std::mem::take(&mut self.unread))
                     .collect();
                 // A table that left no trace in the dump is an empty one.
                 for (table, size) in &mut self.tables {
@@ -60,6 +63,12 @@ impl Survey {
                     }
                 }
             }
+            Event::DatabaseEnd(end) => match end.outcome {
+                DatabaseOutcome::Whole(_) => {}
+                DatabaseOutcome::CutOff | DatabaseOutcome::Doubtful(_) => {
+                    self.unread.extend(end.tables.iter().cloned());
+                }
+            },
             Event::Begin(_) | Event::Rows(_) => {}
         }
     }
@@ -213,7 +222,15 @@ fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, S
             (Event::Damage(damage), _) => tracing::warn!("{damage}"),
             // No rows are wanted.
             (Event::Keys(_), None)
-            | (Event::Begin(_) | Event::Rows(_) | Event::End(_) | Event::Holdings(_), _) => {}
+            | (
+                // How a database ended is told again at the stream's end.
+                Event::Begin(_)
+                | Event::Rows(_)
+                | Event::End(_)
+                | Event::DatabaseEnd(_)
+                | Event::Holdings(_),
+                _,
+            ) => {}
         }
     });
     match (known, read) {

@@ -53,19 +53,21 @@ pub(super) fn rows(
             source: Box::new(source),
         },
     };
-    let again = || {
-        snapshot::open_with(&request.from, &request.open)
-            .map_err(|error| TakeError::Open(Box::new(error)))
-    };
     let mut reading = Reading::first(choice.clone());
     let mut outcome = find(request, &pipeline, &reading, source, observer);
     while let Err(error) = &outcome
         && error.policy() == Policy::ReadAgain
-        && request.from.can_be_read_again()
+        && request.open.databases.can_be_read_again(&request.from)
         && let Some(other) = reading.again(error)
     {
         reading = other;
-        outcome = find(request, &pipeline, &reading, again()?, observer);
+        outcome = find(
+            request,
+            &pipeline,
+            &reading,
+            request.open_source()?,
+            observer,
+        );
     }
     let outcome = outcome.map_err(failed)?;
     if let Some(cut_off) = outcome.cut_off {

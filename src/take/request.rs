@@ -8,8 +8,9 @@ use rayon::ThreadPool;
 
 use super::TakeError;
 use crate::pipeline::Pipeline;
-use crate::resolve::{Choice, Limits};
-use crate::snapshot::{OpenOptions, Spec, TableName};
+use crate::resolve::{Choice, Limits, Selection};
+use crate::snapshot;
+use crate::snapshot::{OpenOptions, Snapshot, Spec, TableName};
 
 /// What is to be taken, from where, to where.
 pub(crate) struct TakeRequest {
@@ -28,6 +29,13 @@ pub(crate) struct TakeRequest {
 }
 
 impl TakeRequest {
+    /// Opens the source, of which only what the pipeline needs will be read.
+    pub(super) fn open_source(&self) -> Result<Snapshot, TakeError> {
+        let tables = Selection::default().known_tables(&self.pipeline);
+        snapshot::open_with(&self.from, &self.open.needing(tables))
+            .map_err(|error| TakeError::Open(Box::new(error)))
+    }
+
     /// An error if the run is to end early.
     pub(super) fn check_interrupted(&self) -> Result<(), TakeError> {
         match self.interrupted.load(Ordering::Relaxed) {

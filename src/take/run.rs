@@ -11,7 +11,6 @@ use super::{groups, whole};
 use crate::output::{FolderClaim, FolderDraft, Holding, atomic, now};
 use crate::pipeline::{EntityId, Pipeline, doubtful_keys};
 use crate::resolve::Selection;
-use crate::snapshot;
 use crate::snapshot::{
     Access, Described, DescribedPipeline, DescribedSchema, Snapshot, TableName, schema_sql,
 };
@@ -37,8 +36,7 @@ pub(crate) fn take(
     // A place that can never be right, or is another run's, is told before anything is read.
     let claim = FolderClaim::take(&request.out)?;
     claim.check_beside(request.force, SNAPSHOT)?;
-    let source = snapshot::open_with(&request.from, &request.open)
-        .map_err(|error| TakeError::Open(Box::new(error)))?;
+    let source = request.open_source()?;
     let folder = FolderDraft::beside(claim, request.force, SNAPSHOT)?;
     let taken = take_into(request, source, &folder, observer)
         .and_then(|taken| Ok(folder.put().map(|_| taken)?));

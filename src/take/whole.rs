@@ -137,7 +137,12 @@ fn put(files: &mut Files, event: Event) -> Result<(), StopReason> {
         Event::Begin(head) => files.begin(&head),
         Event::Rows(block) => files.rows(block),
         Event::Damage(damage) => Err(damage.into()),
-        Event::Catalog(..) | Event::Keys(_) | Event::End(_) | Event::Holdings(_) => Ok(()),
+        // If a database cannot be read to its end, the stream ends with an error.
+        Event::Catalog(..)
+        | Event::Keys(_)
+        | Event::End(_)
+        | Event::DatabaseEnd(_)
+        | Event::Holdings(_) => Ok(()),
     }
 }
 

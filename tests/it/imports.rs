@@ -46,14 +46,16 @@ const ROOMS: [&[&str]; 8] = [
         "described",
         "facts",
         "foreign_keys",
+        "ownership",
+        "routing",
         "sql_type",
         "stated_keys",
     ],
     &["sql"],
     &["event", "keyed", "owners", "source"],
-    &["kind"],
+    &["kind", "several"],
     &["fingerprint", "spec"],
-    &["drive", "open", "survey"],
+    &["databases", "drive", "open", "survey"],
 ];
 
 /// The kinds of snapshot that are made of another kind.

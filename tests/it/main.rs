@@ -16,6 +16,7 @@ mod api;
 mod archives;
 mod bench;
 mod cli;
+mod databases;
 mod encodings;
 mod export;
 mod first_pipeline;

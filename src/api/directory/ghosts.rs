@@ -8,13 +8,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::read::{SilentObserver, Source};
+use super::read::{SilentObserver, Source, open};
 use super::{DirectoryError, User};
 use crate::export::Records;
 use crate::output::atomic::replace;
 use crate::pipeline::Pipeline;
 use crate::resolve::{Choice, Relations, Request, Selection, resolve};
-use crate::snapshot;
 
 /// The pipeline that says who is one.
 const PIPELINE: &str = include_str!("../../../pipelines/ghosts.yml");
@@ -53,11 +52,7 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, Direct
         strict: false,
         stop_early: true,
     };
-    let outcome = resolve(
-        snapshot::open(source.snapshot)?,
-        &request,
-        &mut SilentObserver,
-    )?;
+    let outcome = resolve(open(source)?, &request, &mut SilentObserver)?;
     if let Some(cut_off) = outcome.cut_off {
         return Err(DirectoryError::Incomplete(cut_off.to_string()));
     }

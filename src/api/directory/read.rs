@@ -1,5 +1,6 @@
 //! Reading the directory from a snapshot, or from the file of an earlier run.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::resolve::{
     resolve, without_data,
 };
 use crate::snapshot;
-use crate::snapshot::{SnapshotError, SnapshotFacts, Spec, TableName};
+use crate::snapshot::{OpenOptions, Snapshot, SnapshotError, SnapshotFacts, Spec, TableName};
 
 /// The pipeline that says what is known of every group.
 const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");
@@ -120,10 +121,16 @@ struct SnapshotName {
     source: String,
 }
 
+/// Opens the snapshot, of which no other database is needed.
+pub(super) fn open(source: &Source<'_>) -> Result<Snapshot, SnapshotError> {
+    let options = OpenOptions::of_databases(&source.pipeline.databases);
+    snapshot::open_with(source.snapshot, &options.needing(Some(BTreeSet::new())))
+}
+
 fn find(source: &Source<'_>) -> Result<(SnapshotName, Outcome), DirectoryError> {
     let mut pipeline = Pipeline::parse(PIPELINE, "pipelines/directory.yml")?;
     pipeline.entity = source.pipeline.entity.clone();
-    let snapshot = snapshot::open(source.snapshot)?;
+    let snapshot = open(source)?;
     let named = SnapshotName {
         kind: snapshot.kind.name(),
         source: snapshot.source.clone(),

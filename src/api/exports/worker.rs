@@ -170,7 +170,7 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
     };
     let request = ExportRequest {
         snapshot: engine.snapshot.clone(),
-        open: OpenOptions::default(),
+        open: OpenOptions::of_databases(&engine.pipeline.databases),
         pipeline: engine.pipeline.clone(),
         selection: Selection {
             relations: Relations::All,

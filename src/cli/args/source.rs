@@ -11,6 +11,9 @@ use crate::snapshot::Spec;
 /// The heading of options that bound a run.
 pub(super) const LIMITS: &str = "Limits";
 
+/// The heading of options that name other databases.
+const DATABASES: &str = "Several databases";
+
 /// The heading of options that are for live servers only.
 const SERVER: &str = "Live servers";
 
@@ -38,9 +41,38 @@ pub struct SnapshotArgs {
     pub server: ServerArgs,
 }
 
-/// How a live server or a data folder is read. Dumps and other files do not care.
+/// Snapshots of an application's other databases.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DatabaseArgs {
+    /// GitLab's CI database, if it is a snapshot of its own
+    ///
+    /// Read in the same way as the main one: another server, dump, archive or folder of CSV files. The databases that lie
+    /// in a backup are found in it.
+    #[arg(long, value_name = "PATH|URL", help_heading = DATABASES)]
+    pub ci_snapshot: Option<Spec>,
+    /// GitLab's sec database, if it is a snapshot of its own
+    #[arg(long, value_name = "PATH|URL", help_heading = DATABASES)]
+    pub sec_snapshot: Option<Spec>,
+}
+
+impl DatabaseArgs {
+    /// Those that are given: the option, the database's name, and what is to be read.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &'static str, &Spec)> {
+        let options = [
+            ("--ci-snapshot", "ci", &self.ci_snapshot),
+            ("--sec-snapshot", "sec", &self.sec_snapshot),
+        ];
+        options
+            .into_iter()
+            .filter_map(|(option, name, snapshot)| Some((option, name, snapshot.as_ref()?)))
+    }
+}
+
+/// How a live server or a data folder is read, and what beside it. Dumps and other files care for little of it.
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
     /// Connections that read [default: as many as threads]
     ///
     /// One more holds the instant that all of them read at.

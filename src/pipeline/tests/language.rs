@@ -1,5 +1,6 @@
 //! Forms of links, keys, tests, orders and names, each against the model that it stands for, written by hand.
 
+mod databases;
 mod tables;
 
 use std::collections::BTreeMap;

@@ -247,6 +247,24 @@ fn mistakes_outside_of_relations_are_found_too() {
             "    use: product\n    one: products\n",
             "a shape cannot itself use a shape",
         ),
+        (
+            "a database that is no name",
+            "pipeline: shop",
+            "pipeline: shop\ndatabases: { 2nd-db: [orders] }",
+            "a database's name has 1 to 63 of a-z",
+        ),
+        (
+            "a database that is the main one",
+            "pipeline: shop",
+            "pipeline: shop\ndatabases: { main: [orders] }",
+            "a database's name has 1 to 63 of a-z",
+        ),
+        (
+            "a table of two databases",
+            "pipeline: shop",
+            "pipeline: shop\ndatabases: { ci: [orders], sec: [public.orders] }",
+            "table orders is said to belong to database ci and to database sec; leave one out",
+        ),
     ];
     for (name, from, to, expected) in cases {
         assert!(SHOP.contains(from), "{name}: the shop has no `{from}`");

@@ -104,9 +104,11 @@ impl Asker<'_> {
                 }
             }
             Event::Damage(damage) => Err(damage.into()),
-            Event::Catalog(..) | Event::Keys(_) | Event::End(_) | Event::Holdings(_) => {
-                Ok(ControlFlow::Continue(()))
-            }
+            Event::Catalog(..)
+            | Event::Keys(_)
+            | Event::End(_)
+            | Event::DatabaseEnd(_)
+            | Event::Holdings(_) => Ok(ControlFlow::Continue(())),
         })
     }
 

@@ -50,6 +50,12 @@ impl Selection {
         names
     }
 
+    /// As [`Selection::tables`]; `None` where these are only known from a catalog.
+    pub fn known_tables(&self, pipeline: &Pipeline) -> Option<BTreeSet<TableName>> {
+        let is_known = pipeline.entity.schemas.is_none();
+        is_known.then(|| self.tables(pipeline))
+    }
+
     /// The names of all tables that a relation reads.
     pub(super) fn relation_tables(&self, relation: &Relation) -> BTreeSet<TableName> {
         let mut names = BTreeSet::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::resolve::entities::{EntityError, EntityInfo};
 use crate::resolve::error::ResolveError;
-use crate::resolve::plan::{PlanTable, TableId};
+use crate::resolve::plan::PlanTable;
 use crate::resolve::resolved::{Resolved, RowSource, without_data};
 
 use super::Resolver;
@@ -16,16 +16,9 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::table_gone`].
-    pub(crate) fn finish(mut self, cut_off: bool) -> Result<Resolved, ResolveError> {
+    pub(crate) fn finish(mut self) -> Result<Resolved, ResolveError> {
         self.drain()?;
-        let incomplete: BTreeSet<TableId> = match cut_off {
-            true => {
-                let tables = self.tables.enumerate();
-                let open = tables.filter(|(_, state)| !state.is_gone());
-                open.map(|(table, _)| table).collect()
-            }
-            false => BTreeSet::new(),
-        };
+        let incomplete = std::mem::take(&mut self.cut_off);
         self.at_end = true;
         for state in self.tables.as_mut_slice() {
             state.close();

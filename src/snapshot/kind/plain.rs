@@ -17,6 +17,7 @@ mod hidden;
 mod insert_run;
 mod psql;
 pub(crate) mod reader;
+pub(crate) mod several;
 mod transaction;
 
 use std::io::Read;

@@ -23,6 +23,16 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// The kind, or the message.
+/// Opens a stream by itself.
+fn stream_of(
+    stream: Box<dyn Read + Send>,
+    source: &str,
+    again: Option<&Path>,
+) -> Result<Snapshot, SnapshotError> {
+    let options = OpenOptions::default();
+    open_stream(stream, source, again, &options, Arc::default()).map(Opened::snapshot)
+}
+
 fn kind(result: Result<Snapshot, SnapshotError>) -> Result<(Kind, Option<u64>), String> {
     result
         .map(|snapshot| (snapshot.kind, snapshot.size))
@@ -78,7 +88,7 @@ fn content_tells_the_kind_of_files_and_streams() {
             (expected, Some(size)),
             "{name}"
         );
-        let stream = open_stream(Box::new(Cursor::new(content)), "-", None);
+        let stream = stream_of(Box::new(Cursor::new(content)), "-", None);
         assert_eq!(kind(stream), Ok((expected, None)), "{name}");
     }
 }
@@ -187,7 +197,7 @@ fn what_is_no_snapshot_is_told_with_its_first_bytes() {
         ("words with a zero byte", b"-- \0", &["\"-- \\x00\""]),
     ];
     for (name, content, expected) in cases {
-        let message = kind(open_stream(Box::new(Cursor::new(content)), "-", None)).expect_err(name);
+        let message = kind(stream_of(Box::new(Cursor::new(content)), "-", None)).expect_err(name);
         assert_holds(&format!("{name}: {message}"), expected);
     }
 }
@@ -195,7 +205,7 @@ fn what_is_no_snapshot_is_told_with_its_first_bytes() {
 #[test]
 fn compressed_files_cut_at_their_beginning_are_told() {
     let cut = gzip(SQL)[..20].to_vec();
-    let message = kind(open_stream(Box::new(Cursor::new(cut)), "dump.gz", None)).unwrap_err();
+    let message = kind(stream_of(Box::new(Cursor::new(cut)), "dump.gz", None)).unwrap_err();
     assert_holds(&message, &["ends too early", "dump.gz"]);
 }
 
@@ -229,13 +239,13 @@ impl Read for Endless {
 
 #[test]
 fn detection_reads_only_the_beginning() {
-    assert!(open_stream(Box::new(Endless(0)), "-", None).is_err());
+    assert!(stream_of(Box::new(Endless(0)), "-", None).is_err());
 }
 
 /// The rows of a stream, or why it cannot be read.
 fn rows_of(source: Faulty) -> Result<String, String> {
     let said = |error: SnapshotError| error.to_string();
-    let snapshot = open_stream(Box::new(source), "-", None).map_err(said)?;
+    let snapshot = stream_of(Box::new(source), "-", None).map_err(said)?;
     let Access::Stream(stream) = snapshot.access else {
         panic!("a stream is read as one");
     };
@@ -306,12 +316,7 @@ fn the_tar_of_a_pg_dump_folder_is_no_backup() {
     );
     // Behind what fills the beginning of a stream nobody looks.
     let behind = tar(&[("letter", &[b'x'; 5000]), ("dump/toc.dat", b"PGDMP")]);
-    let message = kind(open_stream(
-        Box::new(Cursor::new(behind.clone())),
-        "-",
-        None,
-    ))
-    .unwrap_err();
+    let message = kind(stream_of(Box::new(Cursor::new(behind.clone())), "-", None)).unwrap_err();
     assert_holds(
         &message,
         &[

@@ -75,7 +75,7 @@ impl Double {
                     table.rows.extend(rows.map(fields));
                 }
                 Event::Damage(damage) => panic!("{damage}"),
-                Event::End(_) | Event::Keys(_) | Event::Holdings(_) => {}
+                Event::End(_) | Event::Keys(_) | Event::DatabaseEnd(_) | Event::Holdings(_) => {}
             }
             ControlFlow::Continue(())
         };

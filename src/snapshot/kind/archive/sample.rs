@@ -176,7 +176,7 @@ pub(crate) struct Told(pub(super) String);
 impl Told {
     pub(crate) fn take(&mut self, event: Event) -> ControlFlow<()> {
         let line = match event {
-            Event::Catalog(..) | Event::Holdings(_) => String::new(),
+            Event::Catalog(..) | Event::DatabaseEnd(_) | Event::Holdings(_) => String::new(),
             Event::Damage(damage) => format!("damage {damage}\n"),
             Event::Begin(head) => format!("begin {} ({})\n", head.table, head.columns.join(", ")),
             Event::Rows(block) => String::from_utf8_lossy(block.bytes()).into_owned(),

@@ -1,11 +1,20 @@
-use std::io::{Cursor, Write};
-use std::sync::Mutex;
+use std::fs;
+use std::io::{self, Cursor, Write};
 use std::sync::atomic::Ordering;
+use std::sync::{LazyLock, Mutex};
 
 use super::*;
 use crate::snapshot::facts::SnapshotFacts;
 
 const INFO: &[u8] = b":backup_created_at: 2023-10-22 10:00:00 Z\n:gitlab_version: 16.5.1-ee\n";
+
+/// Of a database other than the main one nothing is said.
+static ROUTING: LazyLock<Routing> = LazyLock::new(Routing::default);
+static OPTIONS: LazyLock<BackupOptions<'static>> = LazyLock::new(|| BackupOptions {
+    routing: &ROUTING,
+    needed: None,
+    temp_dir: Path::new("/nonexistent"),
+});
 
 /// A plain dump with one table of one row, whose text is `marker`.
 fn dump(marker: &str) -> Vec<u8> {
@@ -61,11 +70,11 @@ fn from_file(tar: &[u8]) -> Result<Backup, SnapshotError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("1_gitlab_backup.tar");
     fs::write(&path, tar).unwrap();
-    Backup::from_tar_file(&path, "1_gitlab_backup.tar", Arc::default())
+    Backup::from_tar_file(&path, "1_gitlab_backup.tar", Arc::default(), &OPTIONS)
 }
 
 fn from_stream(tar: &[u8]) -> Result<Backup, SnapshotError> {
-    Backup::from_tar_stream(Box::new(Cursor::new(tar.to_vec())), "-")
+    Backup::from_tar_stream(Box::new(Cursor::new(tar.to_vec())), "-", &OPTIONS)
 }
 
 type FromTar = fn(&[u8]) -> Result<Backup, SnapshotError>;
@@ -204,7 +213,7 @@ fn a_stream_is_read_no_further_than_the_database() {
     ]);
     let position = Arc::default();
     let stream = Watched(Cursor::new(bytes), Arc::clone(&position));
-    read(Backup::from_tar_stream(Box::new(stream), "-").unwrap()).unwrap();
+    read(Backup::from_tar_stream(Box::new(stream), "-", &OPTIONS).unwrap()).unwrap();
     assert_eq!(*position.lock().unwrap(), 512 + main.len() as u64);
 }
 
@@ -215,7 +224,7 @@ fn the_bytes_of_a_file_are_counted() {
     let path = folder.path().join("backup.tar");
     fs::write(&path, tar(&[("db/database.sql.gz", &main), ("x", b"y")])).unwrap();
     let taken = Arc::default();
-    let backup = Backup::from_tar_file(&path, "backup.tar", Arc::clone(&taken)).unwrap();
+    let backup = Backup::from_tar_file(&path, "backup.tar", Arc::clone(&taken), &OPTIONS).unwrap();
     assert_eq!(backup.size(), main.len() as u64);
     read(backup).unwrap();
     assert_eq!(taken.load(Ordering::Relaxed), main.len() as u64);
@@ -335,7 +344,7 @@ fn tree(files: &[Member]) -> tempfile::TempDir {
 }
 
 fn from_tree(folder: &tempfile::TempDir) -> Result<Backup, SnapshotError> {
-    Backup::from_folder(folder.path(), "backups", Arc::default())
+    Backup::from_folder(folder.path(), "backups", Arc::default(), &OPTIONS)
 }
 
 #[test]

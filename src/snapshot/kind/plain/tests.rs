@@ -71,6 +71,7 @@ fn read(text: &str, chunk: usize) -> Result<String, String> {
                 damage = Some(found);
                 return ControlFlow::Break(());
             }
+            Event::DatabaseEnd(_) => panic!("this dump is the only one"),
             Event::Holdings(holdings) => {
                 for warning in holdings.warnings {
                     writeln!(log, "warning {warning}").unwrap();

@@ -121,6 +121,11 @@ impl PostgresSource {
         format!("{}/{}", server.host.shown(), target.dbname)
     }
 
+    /// Counts the bytes of rows that come in this counter.
+    pub(crate) fn count_in(&mut self, progress: Arc<AtomicU64>) {
+        self.progress = progress;
+    }
+
     /// Bytes of rows that have come.
     pub(crate) fn progress(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.progress)

@@ -1,0 +1,201 @@
+//! A backup's tar that comes out of a pipe: nothing of it comes twice.
+//!
+//! If several databases are read, the definitions of all have to be known before rows of one can be used. So the dumps that
+//! come before the last are kept in temp files, compressed as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::info::BackupInfo;
+use super::search::{Found, Search, check_file};
+use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump, place};
+use crate::io_error::at;
+use crate::snapshot::codec::read_errors::read_error;
+use crate::snapshot::codec::tar_members::{Member, Members};
+use crate::snapshot::codec::whole_member::WholeMember;
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::kind::plain::PlainDump;
+use crate::snapshot::kind::plain::several::OtherDump;
+use crate::snapshot::routing::Routing;
+
+/// The members of a tar that goes by.
+type Tar = Members<Box<dyn Read + Send>>;
+
+/// A tar that has been read up to the first database's dump.
+pub(super) struct UnreadTar {
+    search: Search,
+    members: Tar,
+    first: Found,
+    temp_dir: PathBuf,
+}
+
+/// A database's dump, as far as it is known while a tar goes by.
+type MaybeDump = Result<PlainDump, SnapshotError>;
+
+impl Backup {
+    /// Reads a tar, decompressed, up to the beginning of the first database. Backup information that stands behind
+    /// the last one is not seen.
+    ///
+    /// # Errors
+    /// As [`Backup::from_tar_file`].
+    pub fn from_tar_stream(
+        tar: Box<dyn Read + Send>,
+        source: &str,
+        options: &BackupOptions<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let mut search = Search::new(options.routing);
+        let mut members = Members::of_stream(tar);
+        let first = loop {
+            match search.next(&mut members)? {
+                Some(found @ (Found::Main(_) | Found::OtherDatabase(..))) => break found,
+                Some(Found::Other(_)) => {}
+                None => return Err(search.no_database(source)),
+            }
+        };
+        let tar = UnreadTar {
+            search,
+            members,
+            first,
+            temp_dir: options.temp_dir.to_owned(),
+        };
+        Ok(Backup::new(source, Dumps::InTar(Box::new(tar)), options))
+    }
+}
+
+/// What a tar turns out to hold.
+pub(super) struct Unpacked {
+    pub(super) dumps: OpenedDumps,
+    pub(super) info: BackupInfo,
+    /// Dumps of databases of which nothing is said.
+    pub(super) unknown: BTreeSet<String>,
+}
+
+impl UnreadTar {
+    /// Goes on to the last of the databases, which is read out of the tar itself.
+    ///
+    /// # Errors
+    /// There is no main database, or the temp folder cannot be written.
+    pub(super) fn open(self, source: &str, routing: &Routing) -> Result<Unpacked, SnapshotError> {
+        let UnreadTar {
+            mut search,
+            mut members,
+            first,
+            temp_dir,
+        } = self;
+        let expected = routing.databases();
+        let mut main: Option<MaybeDump> = None;
+        let mut others: BTreeMap<String, MaybeDump> = BTreeMap::new();
+        let (mut next, mut is_cut) = (Some(first), false);
+        while let Some(found) = next {
+            let (database, member) = match found {
+                Found::Main(member) if main.is_none() => (None, member),
+                Found::OtherDatabase(database, member) if !others.contains_key(&database) => {
+                    (Some(database), member)
+                }
+                // Nothing of the same name is read twice.
+                Found::Main(_) | Found::OtherDatabase(..) | Found::Other(_) => {
+                    if search.is_past {
+                        break;
+                    }
+                    (next, is_cut) = step(&mut search, &mut members, main.is_some())?;
+                    continue;
+                }
+            };
+            let come = usize::from(main.is_some()) + others.len() + 1;
+            let is_last = come == expected.len() + 1;
+            let dump = match check_file(&member) {
+                Err(error) => Err(error),
+                Ok(()) if is_last => {
+                    let bytes = WholeMember::new(members.into_inner(), member.size);
+                    let dump = dump(bytes, source, &member.name, Arc::default());
+                    put(database, dump, &mut main, &mut others);
+                    break;
+                }
+                Ok(()) => {
+                    let file = spool(&mut members, &member, &temp_dir)?;
+                    // The compressed bytes were counted where the tar is read.
+                    let bytes = WholeMember::new(file, member.size);
+                    dump(bytes, source, &member.name, Arc::default())
+                }
+            };
+            put(database, dump, &mut main, &mut others);
+            (next, is_cut) = step(&mut search, &mut members, main.is_some())?;
+        }
+        let Some(main) = main else {
+            return Err(search.no_database(source));
+        };
+        let missing = expected.into_iter().filter(|_| is_cut && !search.is_past);
+        let missing: Vec<OtherDump> = missing
+            .filter(|database| !others.contains_key(*database))
+            .map(cut_away)
+            .collect();
+        let found = others
+            .into_iter()
+            .map(|(database, dump)| OtherDump { database, dump });
+        Ok(Unpacked {
+            dumps: OpenedDumps {
+                main: main?,
+                others: found.chain(missing).collect(),
+            },
+            info: search.info.unwrap_or_default(),
+            unknown: search.unknown,
+        })
+    }
+}
+
+fn put(
+    database: Option<String>,
+    dump: MaybeDump,
+    main: &mut Option<MaybeDump>,
+    others: &mut BTreeMap<String, MaybeDump>,
+) {
+    match database {
+        None => *main = Some(dump),
+        Some(database) => _ = others.insert(database, dump),
+    }
+}
+
+/// The next member, and whether the tar ends where it should not. That is an error only before the main database.
+fn step(
+    search: &mut Search,
+    members: &mut Tar,
+    has_main: bool,
+) -> Result<(Option<Found>, bool), SnapshotError> {
+    match search.next(members) {
+        Ok(found) => Ok((found, false)),
+        Err(error) if !has_main => Err(error),
+        Err(error @ SnapshotError::Io { .. }) => Err(error),
+        Err(error) => {
+            tracing::warn!("the tar is read no further than its main database: {error}");
+            Ok((None, true))
+        }
+    }
+}
+
+/// Keeps a member in a temp file, as far as it comes: who reads it finds out what is missing.
+fn spool(members: &mut Tar, member: &Member, temp_dir: &Path) -> Result<File, SnapshotError> {
+    let failed = |error| SnapshotError::Temp(at(temp_dir)(error));
+    let mut file = tempfile::tempfile_in(temp_dir).map_err(failed)?;
+    let mut body = members.body(member.size);
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => file.write_all(&buffer[..count]).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.raw_os_error().is_some() => {
+                return Err(read_error(place(&member.name), error));
+            }
+            // The tar ends here, or cannot be decompressed any further.
+            Err(error) => {
+                tracing::warn!("{}: {error}", member.name);
+                break;
+            }
+        }
+    }
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}

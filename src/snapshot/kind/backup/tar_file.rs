@@ -1,0 +1,126 @@
+//! A backup's tar as a file: its databases are found by hopping from header to header.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::search::{Found, Search, check_file};
+use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump};
+use crate::snapshot::codec::read_errors::io_error;
+use crate::snapshot::codec::tar_members::{Member, Members};
+use crate::snapshot::codec::whole_member::WholeMember;
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::kind::plain::PlainDump;
+use crate::snapshot::kind::plain::several::OtherDump;
+
+/// Headers that are looked at behind the database for the backup's information and other databases. `gitlab-backup` writes
+/// the one first and the others beside it; a tar with a million repositories is not searched for them.
+const HEADERS_AFTER_DATABASE: usize = 1000;
+
+impl Backup {
+    /// Opens an uncompressed tar by hopping from header to header, and each database's bytes in it by a file
+    /// handle of their own. `taken` counts the bytes read of the databases, before decompression.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged before the main database, or holds none. Damage to another database shows when
+    /// the backup is read.
+    pub fn from_tar_file(
+        path: &Path,
+        source: &str,
+        taken: Arc<AtomicU64>,
+        options: &BackupOptions<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let file = File::open(path).map_err(|error| io_error(path, error))?;
+        let length = file
+            .metadata()
+            .map_err(|error| io_error(path, error))?
+            .len();
+        let mut search = Search::new(options.routing);
+        let mut members = Members::of_file(file);
+        let expected = options.routing.databases();
+        let mut headers_left = usize::MAX;
+        let mut main: Option<Member> = None;
+        let mut others: BTreeMap<String, Member> = BTreeMap::new();
+        // The tar ends where it should not.
+        let mut is_cut = false;
+        while headers_left > 0 {
+            let all = main.is_some() && search.info.is_some() && others.len() == expected.len();
+            if all && search.is_past {
+                break;
+            }
+            let found = search.next(&mut members);
+            if let Ok(Some(found)) = &found {
+                // Seeking goes past the end of a file without a word.
+                is_cut = found.end() > length;
+            }
+            match (found, &main) {
+                (Ok(Some(Found::Main(member))), None) => {
+                    main = Some(member);
+                    headers_left = HEADERS_AFTER_DATABASE;
+                }
+                (Ok(Some(Found::OtherDatabase(database, member))), _) => {
+                    others.entry(database).or_insert(member);
+                }
+                (Ok(Some(Found::Other(_))), None) if is_cut => {
+                    return Err(search.tar_error(io::ErrorKind::UnexpectedEof.into()));
+                }
+                (Err(error), None) => return Err(error),
+                (Ok(None), _) => break,
+                (Err(error @ SnapshotError::Io { .. }), _) => return Err(error),
+                // What is behind the databases is not needed.
+                (Err(error), _) => {
+                    tracing::warn!("{source} is read no further than its database: {error}");
+                    is_cut = true;
+                    break;
+                }
+                (Ok(Some(_)), _) => {}
+            }
+            headers_left -= 1;
+        }
+        let Some(main) = main else {
+            return Err(search.no_database(source));
+        };
+        let open = |member: &Member| open_member(path, source, member, Arc::clone(&taken));
+        let size = [&main].into_iter().chain(others.values());
+        let size = size.map(|member| member.size).sum();
+        let missing = expected.iter().filter(|name| !others.contains_key(**name));
+        let missing: BTreeSet<&str> = match is_cut && !search.is_past {
+            true => missing.copied().collect(),
+            false => BTreeSet::new(),
+        };
+        let found = others.iter().map(|(database, member)| OtherDump {
+            dump: check_file(member).and_then(|()| open(member)),
+            database: database.clone(),
+        });
+        let dumps = OpenedDumps {
+            main: open(&main)?,
+            others: found.chain(missing.into_iter().map(cut_away)).collect(),
+        };
+        let mut backup = Backup::new(source, Dumps::Opened(dumps), options);
+        backup.size = size;
+        backup.info = search.info.unwrap_or_default();
+        backup.unknown = search.unknown;
+        Ok(backup)
+    }
+}
+
+/// A member's dump, by a handle of its own.
+fn open_member(
+    path: &Path,
+    source: &str,
+    member: &Member,
+    taken: Arc<AtomicU64>,
+) -> Result<PlainDump, SnapshotError> {
+    let mut file = File::open(path).map_err(|error| io_error(path, error))?;
+    file.seek(SeekFrom::Start(member.offset))
+        .map_err(|error| io_error(path, error))?;
+    dump(
+        WholeMember::new(file, member.size),
+        source,
+        &member.name,
+        taken,
+    )
+}

@@ -1,0 +1,78 @@
+//! Several databases that are asked: each question goes to the one that owns its table. No question is of two tables.
+
+use std::sync::Arc;
+
+use super::catalogs;
+use crate::snapshot::catalog::Catalog;
+use crate::snapshot::error::SnapshotError;
+use crate::snapshot::event::Sink;
+use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::keyed::{Ending, KeyedSource, Query};
+use crate::snapshot::ownership::{Ownership, unite_facts};
+use crate::snapshot::table_name::TableName;
+
+/// Databases, the main one first.
+pub(in crate::snapshot) struct KeyedDatabases {
+    sources: Vec<Box<dyn KeyedSource>>,
+    ownership: Ownership,
+    catalog: Arc<Catalog>,
+    facts: SnapshotFacts,
+}
+
+impl KeyedDatabases {
+    /// # Errors
+    /// Two databases have parts of the same name.
+    pub(in crate::snapshot) fn new(
+        sources: Vec<Box<dyn KeyedSource>>,
+        names: &[String],
+        ownership: Ownership,
+    ) -> Result<Self, SnapshotError> {
+        let known: Vec<Arc<Catalog>> = sources.iter().map(|source| source.catalog()).collect();
+        let catalog = Arc::new(ownership.unite(&catalogs(&known))?);
+        let facts: Vec<SnapshotFacts> = sources.iter().map(|source| source.facts()).collect();
+        Ok(KeyedDatabases {
+            facts: unite_facts(&ownership, &facts, Some(names)),
+            catalog,
+            ownership,
+            sources,
+        })
+    }
+
+    fn source(&self, table: &TableName) -> &dyn KeyedSource {
+        &*self.sources[self.ownership.owner(table)]
+    }
+}
+
+impl KeyedSource for KeyedDatabases {
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    fn facts(&self) -> SnapshotFacts {
+        self.facts.clone()
+    }
+
+    fn connections(&self) -> usize {
+        // Any number of questions may be for the same one.
+        let connections = self.sources.iter().map(|source| source.connections());
+        connections.min().unwrap_or(1)
+    }
+
+    fn estimate(&self, table: &TableName) -> Option<TableSize> {
+        self.source(table).estimate(table)
+    }
+
+    fn is_indexed(&self, table: &TableName, column: &str, known: &[&str]) -> bool {
+        self.source(table).is_indexed(table, column, known)
+    }
+
+    fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
+        self.source(query.table).read(query, sink)
+    }
+
+    fn ending(&self) -> Option<Ending> {
+        let endings = self.sources.iter().filter_map(|source| source.ending());
+        let mut endings: Vec<Ending> = endings.collect();
+        (!endings.is_empty()).then(|| Ending::new(move || endings.clear()))
+    }
+}
