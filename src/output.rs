@@ -8,6 +8,7 @@ mod gzip;
 pub mod layout;
 mod ledger;
 pub mod manifest;
+mod noted;
 mod now;
 mod resume;
 pub mod store;
@@ -21,6 +22,7 @@ pub use manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,
     PipelineEntry, RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status,
 };
+pub use noted::{MissingFile, Noted, UnreadableValue};
 pub use now::now;
 pub use resume::take_up;
 pub use store::folder::{FolderClaim, FolderDraft, Holding, Lock, LockError, atomic};

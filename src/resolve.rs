@@ -32,6 +32,7 @@ mod stream;
 mod tables;
 mod walk;
 
+pub use condition::ValueTest;
 pub use entities::{Choice, EntityError, EntityInfo};
 pub use error::ResolveError;
 pub use keys::{
@@ -44,9 +45,10 @@ pub use live::{
 };
 pub use order::row_order;
 pub use plan::{
-    EntityKey, Feed, HopId, IdVec, LayoutColumn, Plan, PlanComputed, PlanError, PlanMaximum,
-    PlanNested, PlanNode, PlanRelation, PlanSource, PlanTable, PlanTree, Reach, ReachedFrom,
-    Relations, Selection, SlotSource, Step, TableId, entity_tables, may_repeat, no_table, plan,
+    EntityKey, Feed, HopId, IdVec, LayoutColumn, Plan, PlanComputed, PlanError, PlanMatch,
+    PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest,
+    PlanTree, PlanValue, Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource, Step,
+    TableId, entity_tables, may_repeat, no_table, plan,
 };
 pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};

@@ -237,12 +237,19 @@ impl<'a> Batches<'a> {
         relation: usize,
         mut entries: Vec<Entry>,
     ) -> Result<(), BatchError> {
+        if self.resolved.plan.relations[relation].pick.is_some() {
+            let ordered = self.renderer.in_order(store, relation, &mut entries);
+            ordered.map_err(BatchError::Temp)?;
+            self.renderer.pick(relation, &mut entries);
+        }
         self.begin(entity, relation, entries.len())?;
         if let Some(reason) = self.renderer.more_than_one(store, relation, &entries) {
             return self.refused(&reason);
         }
         let size = self.cut.batch_size.unwrap_or(entries.len()).max(1);
-        for batch in entries.chunks_mut(size) {
+        let by_key =
+            self.cut.batch_size.is_some() && self.resolved.plan.relations[relation].batches_by_key;
+        for batch in entries.chunks_mut(size).filter(|_| !by_key) {
             let ordered = self.renderer.in_order(store, relation, batch);
             ordered.map_err(BatchError::Temp)?;
         }

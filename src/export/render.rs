@@ -9,10 +9,13 @@ mod maxima;
 mod record;
 mod resident;
 mod sorting;
+mod value;
+mod write;
 
 use std::sync::Arc;
 
-use crate::pipeline::{EntityId, Form};
+use crate::export::values::decode;
+use crate::pipeline::{EntityId, Form, Pick};
 use crate::resolve::{
     EntityInfo, Entry, Key, KeyShape, Plan, PlanError, PlanSource, Resolved, RowAt, RowStore,
     WholeRow,
@@ -57,6 +60,8 @@ pub struct Rendered {
     pub skipped: Vec<BadValue>,
     /// Rows that were left out but are not described.
     pub unlisted: u64,
+    /// Values that something else stands in the place of.
+    pub unreadable: Vec<Unreadable>,
     /// Rows by place of the relation's tree; empty unless the renderer counts.
     pub rows: Vec<u64>,
     /// The place of every row that has been rendered, while the renderer counts.
@@ -73,6 +78,28 @@ fn of<T: std::fmt::Display>(what: &str, value: &Option<T>) -> String {
 /// Bytes of stack that a thread of the pool needs: rows of a tree are rendered in one another. The memory is taken only where
 /// it is used.
 pub const WORKER_STACK: usize = 64 << 20;
+
+/// A value that could not be read, so that something else stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub table: String,
+    /// The primary key, where it can be told.
+    pub key: Option<EntityId>,
+    /// The column, or the computed key.
+    pub column: String,
+    pub why: Why,
+}
+
+/// Why something else stands in the place of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// There is none, and the key is left out.
+    NoValue,
+    /// It cannot be decoded, and is null.
+    Decoding(decode::Unreadable),
+    /// It lies in a file of this path, which the snapshot does not have, and is empty.
+    MissingFile(String),
+}
 
 /// A row that cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +134,7 @@ impl Renderer {
             .zip(&mut places)
             .map(|(relation, places)| {
                 let node = relation.source.as_ref().ok().and_then(PlanSource::node);
-                node.map(|node| compiler.node(node, None, places))
+                node.map(|node| compiler.node(node, &[], None, places))
                     .transpose()
             })
             .collect::<Result<_, _>>()?;
@@ -210,6 +237,16 @@ impl Renderer {
         Ok(())
     }
 
+    /// Keeps the one row of a relation of which several may be there, of rows in order.
+    pub fn pick(&self, relation: usize, entries: &mut Vec<Entry>) {
+        let picked = match self.plan.relations[relation].pick {
+            None => return,
+            Some(Pick::First) => entries.first().copied(),
+            Some(Pick::Last) => entries.last().copied(),
+        };
+        *entries = picked.into_iter().collect();
+    }
+
     /// The shape of the key of a relation's rows, by which a server is asked for them.
     pub fn key_shape(&self, relation: usize) -> Option<KeyShape> {
         let node = self.nodes[relation].as_ref()?;
@@ -265,6 +302,7 @@ impl Renderer {
             rendered: &mut rendered,
             scratch: Vec::new(),
             above: Vec::new(),
+            rows: Vec::new(),
             levels: 0,
         };
         for entry in entries {

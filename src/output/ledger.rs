@@ -16,6 +16,7 @@ use super::manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, ResumeEntry,
     SkippedRow, Status,
 };
+use super::noted::{MissingFile, Noted, UnreadableValue};
 use crate::timings::Times;
 
 pub use kept::{FileKey, unite};
@@ -57,6 +58,8 @@ pub struct Done {
     pub objects: u64,
     pub skipped: Vec<SkippedRow>,
     pub skipped_count: u64,
+    pub unreadable: Noted<UnreadableValue>,
+    pub missing_files: Noted<MissingFile>,
 }
 
 /// What is known of an export that is being written.
@@ -176,6 +179,8 @@ impl Ledger {
         entry.skipped_count += done.skipped_count;
         let room = DESCRIBED.saturating_sub(entry.skipped.len());
         entry.skipped.extend(done.skipped.into_iter().take(room));
+        entry.unreadable_values.append(done.unreadable);
+        entry.missing_files.append(done.missing_files);
         match self.batch(file) {
             Some(batch) => {
                 batch.status = BatchStatus::Finished;

@@ -124,7 +124,8 @@ impl<'a> Checker<'a> {
     }
 
     fn table(&self, name: &TableName) -> Option<&'a Table> {
-        self.catalog.table(name)
+        let mut names = self.pipeline.names_of(name);
+        names.find_map(|name| self.catalog.table(name))
     }
 
     /// A column that rows are found by: without it nothing can be done. Its type, if it is there.

@@ -150,7 +150,7 @@ impl<'a> Validator<'a> {
         let Some(pick) = keys.pick() else {
             return Pick::First;
         };
-        if keys.one().is_none() {
+        if keys.one().is_none() && !keys.is_top() {
             let message = "`pick` is for a `one`, of which there may be several rows; leave it out";
             self.mistake(pick.position, message);
         }

@@ -45,6 +45,7 @@ impl Validator<'_> {
                 below: self.bound(below.as_ref(), position),
             },
             TestFile::Like(pattern) => Test::Prefix(self.prefix(pattern, position)),
+            TestFile::Length(length) => Test::Length(*length),
         };
         Condition {
             column: self.text(column),

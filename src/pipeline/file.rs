@@ -38,7 +38,7 @@ pub(crate) struct PipelineFile {
     pub tables: Entries<TableFile>,
     /// Value rules for columns of that name in every table; a table's own rule goes first.
     #[serde(default)]
-    pub everywhere: Entries<Located<ValueFile>>,
+    pub everywhere: Entries<Located<OneOrMany<ValueFile>>>,
     /// The top-level relations, in the order of the manifest. Their names are file names.
     #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9_]{1,100}$" }))]
     pub relations: Entries<RelationFile>,
@@ -101,16 +101,22 @@ pub(crate) struct TableFile {
     /// The columns that tell the rows apart; `none` if nothing does. Where it is not given it is `id`, or else the
     /// primary key that the snapshot states.
     pub key: Option<Located<Texts>>,
+    /// What the table was called before: where a snapshot lacks it, the first of these that is there is read.
+    pub formerly: Option<Located<Texts>>,
     /// How columns are written whose type alone does not say it.
     #[serde(default)]
-    pub values: Entries<Located<ValueFile>>,
+    pub values: Entries<Located<OneOrMany<ValueFile>>>,
 }
 
-/// How a column's value is written: one of `names`, `null_as`, `null_as_column`, or `object` with `template`.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// How a column's value is written. Of a list the first rule counts whose `when` holds; if none does, the value is written
+/// as its type says.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Value")]
 pub(crate) struct ValueFile {
+    /// What must hold for the row, if the rule stands in a list. A column of a row further up is written with the name of its
+    /// node: `merge_request_diff.stored_externally`.
+    pub when: Option<WhereFile>,
     /// Integers are written as names; one without a name stays a number.
     pub names: Option<Located<NamesFile>>,
     /// NULL is written as this value.
@@ -121,6 +127,96 @@ pub(crate) struct ValueFile {
     pub object: Option<Located<String>>,
     /// The text under the key of `object`, with `{column}` for a column of the row.
     pub template: Option<Located<String>>,
+    /// This value is written.
+    #[serde(default, deserialize_with = "given")]
+    pub constant: Option<Located<Scalar>>,
+    /// This JSON text is written.
+    pub json: Option<Located<String>>,
+    /// The value of this column of the row is written.
+    pub column: Option<Located<String>>,
+    /// This text is written, with `{column}` for a column of the row.
+    pub text: Option<Located<String>>,
+    /// The `text` is written as its digest, in lower-case hex.
+    pub digest: Option<DigestFile>,
+    /// The value of a key of a nested row: the nested keys and the key, joined by dots; the first row of each counts.
+    pub of: Option<Located<String>>,
+    /// The number of rows under this nested key.
+    pub count: Option<Located<String>>,
+    /// A part of a path as words.
+    pub title: Option<Located<TitleFile>>,
+    /// The column's text is YAML as Ruby writes it, and is written as JSON. What cannot be read is null, and counted.
+    pub yaml: Option<Located<YamlFile>>,
+    /// The column's text stands for bytes in any encoding: as they are, or as base64.
+    pub bytes: Option<Located<BytesFile>>,
+    /// The value lies in a file of this path, with `{column}` for a column of the row: an empty text, and counted as missing.
+    pub file: Option<Located<String>>,
+}
+
+/// How a column's YAML is read.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Yaml")]
+pub(crate) struct YamlFile {
+    /// What the text has to hold: `anything` (where it is not given), a `mapping`, or a mapping with one of these tags.
+    pub root: Option<Located<Texts>>,
+    /// Tags of Ruby that mappings may have, and under which of their keys the values lie; null for the mapping itself. No
+    /// object is made of a tag. Any other tag makes the whole text unreadable.
+    #[serde(default)]
+    pub tags: Entries<Located<Scalar>>,
+    /// A printed Ruby hash (`{:a=>1}`) is read, too.
+    #[serde(default)]
+    pub printed_hash: bool,
+    /// The keys that are written, in this order: null for one that the text lacks; others are dropped.
+    pub keys: Option<Vec<Located<String>>>,
+    /// Keys behind those, as the value of one of them says.
+    pub by: Option<Located<KeysByFile>>,
+}
+
+/// Keys that depend on a value.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "KeysBy")]
+pub(crate) struct KeysByFile {
+    /// The key of the value; one of `keys`.
+    pub key: Located<String>,
+    /// What a missing or unknown value is taken for, and written as.
+    pub default: Located<String>,
+    /// The keys for each value.
+    pub more: Entries<Vec<Located<String>>>,
+}
+
+/// How a text stands for bytes.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Bytes")]
+pub(crate) struct BytesFile {
+    /// The text is base64; one that is not is taken as it is.
+    #[serde(default)]
+    pub base64: bool,
+    /// NULL, and a text of nothing but white space, is an empty text.
+    #[serde(default)]
+    pub blank_as_empty: bool,
+}
+
+/// What a text is digested with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Digest")]
+pub(crate) enum DigestFile {
+    Sha1,
+}
+
+/// A part of a path as words: of `/api/0/projects/my-org/shop/` behind `/api/0/projects/` the first is `My Org`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Title")]
+pub(crate) struct TitleFile {
+    /// The column with the path, or with an address that has one.
+    pub column: Located<String>,
+    /// What the parts stand behind.
+    pub behind: Located<String>,
+    /// Which of the parts, from 1.
+    pub part: Located<usize>,
 }
 
 /// A top-level relation: one entry of the manifest. It has `table` (rows linked to the entity), `table` and
@@ -153,12 +249,25 @@ pub(crate) struct RelationFile {
     pub tree: Option<Located<TreeFile>>,
     /// Columns by which the rows are ordered before their key, each with ` desc`, ` nulls first` or ` nulls last` behind it.
     pub order: Option<Vec<Located<String>>>,
+    /// How the rows of a batch's file are ordered, where that is not `order`.
+    pub batch_order: Option<Located<BatchOrderFile>>,
+    /// Which of several rows a relation of one object is; where it is not given, several are an error.
+    pub pick: Option<Located<PickFile>>,
+    /// What is written of a relation of one object where there is no row; nothing where it is not given.
+    #[serde(default, deserialize_with = "given")]
+    pub without_row: Option<Located<Scalar>>,
     /// Only these columns are written; a `?` behind one says that a snapshot may lack it.
     pub only: Option<Located<Vec<Located<String>>>>,
     /// All columns but these are written; a `?` behind one says that a snapshot may lack it.
     pub except: Option<Located<Vec<Located<String>>>>,
+    /// Columns that are written for EE only.
+    pub ee_columns: Option<Vec<Located<String>>>,
     /// Columns that are written under other keys.
     pub r#as: Option<Entries<Located<String>>>,
+    /// How columns are written, before what the rules of the table say.
+    pub values: Option<Entries<Located<OneOrMany<ValueFile>>>>,
+    /// Columns whose values are those of a nested row, where there is one.
+    pub overlay: Option<Located<OverlayFile>>,
     /// Keys after the columns.
     pub computed: Option<Entries<Located<ComputedFile>>>,
     /// Keys after the computed ones.
@@ -196,8 +305,20 @@ pub(crate) struct NodeFile {
     pub only: Option<Located<Vec<Located<String>>>>,
     /// All columns but these are written; a `?` behind one says that a snapshot may lack it.
     pub except: Option<Located<Vec<Located<String>>>>,
+    /// Columns that are written for EE only.
+    pub ee_columns: Option<Vec<Located<String>>>,
     /// Columns that are written under other keys.
     pub r#as: Option<Entries<Located<String>>>,
+    /// How columns are written, before what the rules of the table say.
+    pub values: Option<Entries<Located<OneOrMany<ValueFile>>>>,
+    /// Columns whose values are those of a nested row, where there is one.
+    pub overlay: Option<Located<OverlayFile>>,
+    /// Columns that must equal the first of these columns of rows above that is not NULL; one of a row further up is written
+    /// with the name of its node: `merge_requests.target_project_id`.
+    pub r#match: Option<Entries<Located<Texts>>>,
+    /// Keys and values of the object that a `one` is where there is no row: those of its columns and computed keys, null for
+    /// those that are not named; a `many` below it is empty.
+    pub without_row: Option<Located<Constant>>,
     /// Keys after the columns.
     pub computed: Option<Entries<Located<ComputedFile>>>,
     /// Constant objects in place of a row.
@@ -231,7 +352,8 @@ pub(crate) struct ViaFile {
     pub r#where: Option<WhereFile>,
 }
 
-/// A key that is not a column: one of `column` (with `names` for an integer's name), `constant`, `text_color` or `lookup`.
+/// A key that is not a column: one of `column` (with `names` for an integer's name, or a `value`), `constant`, `text_color`,
+/// `lookup`, `of` or `first`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Computed")]
@@ -251,6 +373,41 @@ pub(crate) struct ComputedFile {
     pub link: Option<Located<LinkFile>>,
     /// The column of this row whose value is taken where the snapshot lacks the other table.
     pub without_table: Option<Located<String>>,
+    /// What is written where there is no row of the other table; null where it is not given.
+    pub without_row: Option<Located<Scalar>>,
+    /// How the column's value is written, in place of the table's rules.
+    pub value: Option<Located<OneOrMany<ValueFile>>>,
+    /// The value of a key of a nested row: the nested keys and the key, joined by dots; the first row of each counts.
+    pub of: Option<Located<String>>,
+    /// The first of these that is not null; an integer without a name counts as null.
+    pub first: Option<Vec<Located<ComputedFile>>>,
+    /// The value is written as an object with this one key.
+    pub object: Option<Located<String>>,
+    /// The key stands behind the nested ones.
+    #[serde(default)]
+    pub last: bool,
+    /// The key is left out, and counted, where its value is null.
+    #[serde(default)]
+    pub unless_null: bool,
+}
+
+/// Columns whose values are those of a nested row.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Overlay")]
+pub(crate) struct OverlayFile {
+    /// The nested key, of a `one` whose table has columns of these names.
+    pub nested: Located<String>,
+    pub columns: Vec<Located<String>>,
+}
+
+/// How the rows of a batch's file are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "BatchOrder")]
+pub(crate) enum BatchOrderFile {
+    /// By their key alone.
+    Key,
 }
 
 /// Constant objects by the value of a column of the row above.

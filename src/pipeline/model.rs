@@ -6,6 +6,7 @@ use crate::snapshot::{Routing, TableName};
 
 use super::schemas::SchemaPattern;
 use super::table_key::TableKey;
+use super::value_rule::{ValuePath, ValueRule};
 
 /// A whole pipeline file.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,13 @@ impl Pipeline {
             Some(rules) => &rules.key,
             None => &TableKey::NotSaid,
         }
+    }
+
+    /// The names of a table, those that it had before behind its own.
+    pub fn names_of<'a>(&'a self, table: &'a TableName) -> impl Iterator<Item = &'a TableName> {
+        let rules = self.tables.get(table);
+        let formerly = rules.map(|rules| rules.formerly.as_slice());
+        std::iter::once(table).chain(formerly.unwrap_or_default())
     }
 
     /// The rule for a column's values: the table's own, else the one for every table.
@@ -109,6 +117,8 @@ pub struct PathLookup {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRules {
     pub key: TableKey,
+    /// What the table was called before, the newest name first: where a snapshot lacks it, the first that is there.
+    pub formerly: Vec<TableName>,
     pub values: BTreeMap<String, ValueRule>,
 }
 
@@ -120,29 +130,6 @@ pub enum ValueForm {
     Gitlab,
     /// With all that the database knows.
     Exact,
-}
-
-/// How a column's value is written where its type alone does not say it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ValueRule {
-    /// An integer written as its name; one without a name stays a number.
-    Names(BTreeMap<i64, String>),
-    /// NULL is written as this JSON text.
-    NullAs(String),
-    /// NULL is written as the value of another column of the row.
-    NullAsColumn(String),
-    /// `{"<field>": null}` where the column is NULL or empty, else `{"<field>": "<text>"}`.
-    Object {
-        field: String,
-        template: Vec<TemplatePart>,
-    },
-}
-
-/// A piece of a template such as `/avatar/{id}/{avatar}`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TemplatePart {
-    Text(String),
-    Column(String),
 }
 
 /// A test on one column of a row. All conditions of a list must hold.
@@ -167,6 +154,8 @@ pub enum Test {
     },
     /// A text that begins like this.
     Prefix(String),
+    /// A text of so many characters.
+    Length(u32),
 }
 
 impl Test {
@@ -196,6 +185,12 @@ pub struct Relation {
     pub form: Form,
     /// Whether it may be cut into one file per batch.
     pub batched: bool,
+    /// The rows of a batch's file are in the order of their keys, though the relation's one file has another order.
+    pub batches_by_key: bool,
+    /// Which of several rows a relation of one object is; of none, several are an error.
+    pub pick: Option<Pick>,
+    /// What is written of a relation of one object where there is no row; of none, nothing.
+    pub without_row: Option<String>,
     pub source: Source,
 }
 
@@ -280,6 +275,16 @@ pub struct Node {
     pub renamed: BTreeMap<String, String>,
     /// Columns, of those that `columns` and `computed` name, which a snapshot may lack without a word.
     pub optional: BTreeSet<String>,
+    /// Columns that are written for EE only.
+    pub ee_columns: BTreeSet<String>,
+    /// Rules for columns, before those of the table.
+    pub values: BTreeMap<String, ValueRule>,
+    /// Columns whose values are those of a nested row, where there is one.
+    pub overlay: Option<Overlay>,
+    /// What must hold between the row and those above, beside the links.
+    pub matching: Vec<Match>,
+    /// The keys and JSON texts of the object that a `one` is where there is no row.
+    pub without_row: Option<BTreeMap<String, String>>,
     /// Keys after the columns, in this order.
     pub computed: Vec<Computed>,
     /// Constant objects written in place of a row, by the value of a column of the row above.
@@ -288,13 +293,42 @@ pub struct Node {
     pub nested: Vec<Node>,
 }
 
+impl Node {
+    /// A node that says no more than whose rows it is made of and how they are found: it writes nothing.
+    pub fn bare(name: String, table: TableName, links: Vec<Link>) -> Node {
+        Node {
+            name,
+            ee: false,
+            table,
+            many: true,
+            links,
+            via: Vec::new(),
+            tree: None,
+            order: Vec::new(),
+            pick: Pick::First,
+            columns: Columns::Only(Vec::new()),
+            renamed: BTreeMap::new(),
+            optional: BTreeSet::new(),
+            ee_columns: BTreeSet::new(),
+            values: BTreeMap::new(),
+            overlay: None,
+            matching: Vec::new(),
+            without_row: None,
+            computed: Vec::new(),
+            instead: None,
+            nested: Vec::new(),
+        }
+    }
+}
+
 /// The `child` columns of the row = the `parent` columns of the row above, pair by pair, and `filter` holds for the row.
 ///
 /// At the top level the row above is the entity, whose "columns" are `key` and `root` (the key of its root ancestor). If
 /// the entities are schemas, the only link to one is [`Link::to_schema`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
-    /// Of none, the key of the row's table.
+    /// Of none, the key of the row's table. A pair whose child ends with `?` does not count if one of both tables lacks its
+    /// column.
     pub child: Vec<String>,
     /// As many as `child`; of none, the key of the table above.
     pub parent: Vec<String>,
@@ -308,6 +342,29 @@ impl Link {
             child: Vec::new(),
             parent: vec!["schema".to_owned()],
             filter,
+        }
+    }
+
+    /// The link without the pairs that do not count: those with a `?`, of which one of both tables lacks the column.
+    pub fn counted(&self, has: impl Fn(&str) -> bool, has_above: impl Fn(&str) -> bool) -> Link {
+        let pairs = self.child.iter().zip(&self.parent);
+        let counted = pairs.filter_map(|(child, parent)| match child.strip_suffix('?') {
+            None => Some((child.clone(), parent.clone())),
+            Some(child) => {
+                (has(child) && has_above(parent)).then(|| (child.to_owned(), parent.clone()))
+            }
+        });
+        match self.child.len() == self.parent.len() {
+            true => {
+                let (child, parent) = counted.unzip();
+                Link {
+                    child,
+                    parent,
+                    filter: self.filter.clone(),
+                }
+            }
+            // One end is the key of its table.
+            false => self.clone(),
         }
     }
 
@@ -379,6 +436,41 @@ impl Columns {
 pub struct Computed {
     pub name: String,
     pub value: ComputedValue,
+    /// The value is written as an object with this one key.
+    pub object: Option<String>,
+    /// The key stands behind the nested ones.
+    pub last: bool,
+    /// The key is left out, and counted as unreadable, where its value is null.
+    pub unless_null: bool,
+}
+
+impl Computed {
+    /// A key that is written as it is, behind the columns.
+    pub fn plain(name: String, value: ComputedValue) -> Computed {
+        Computed {
+            name,
+            value,
+            object: None,
+            last: false,
+            unless_null: false,
+        }
+    }
+}
+
+/// Columns of a row whose values are taken from a row that is nested in it, where there is one, NULLs included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    /// The nested key, of a `one` whose table has columns of these names.
+    pub nested: String,
+    pub columns: Vec<String>,
+}
+
+/// A column of a row must equal the first of these that is not NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    pub column: String,
+    /// Columns of the row above, or, with the name of its node before the dot, of a row further up.
+    pub equals: Vec<String>,
 }
 
 /// How a computed key gets its value.
@@ -402,7 +494,33 @@ pub enum ComputedValue {
         link: Link,
         column: String,
         without_table: Option<String>,
+        /// Of the column's integers; one without a name stays a number.
+        names: Option<BTreeMap<i64, String>>,
+        /// The JSON text that is written where there is no row, or no table.
+        without_row: Option<String>,
     },
+    /// The value of a column, by a rule of its own in place of the table's.
+    Ruled { column: String, rule: ValueRule },
+    /// The value of a key of a nested row, or null where there is none.
+    Of(ValuePath),
+    /// The first of these that is not null. An integer without a name counts as null.
+    First(Vec<ComputedValue>),
+}
+
+impl ComputedValue {
+    /// The tables that it looks up rows of.
+    pub fn lookups(&self) -> Vec<&TableName> {
+        match self {
+            ComputedValue::Lookup { table, .. } => vec![table],
+            ComputedValue::First(values) => values.iter().flat_map(Self::lookups).collect(),
+            ComputedValue::Column(_)
+            | ComputedValue::Constant(_)
+            | ComputedValue::Names { .. }
+            | ComputedValue::TextColor { .. }
+            | ComputedValue::Ruled { .. }
+            | ComputedValue::Of(_) => Vec::new(),
+        }
+    }
 }
 
 /// Constant objects in place of a row.

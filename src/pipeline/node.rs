@@ -8,7 +8,7 @@ use super::file::{ComputedFile, InsteadFile};
 use super::model::*;
 use super::node_keys::NodeKeys;
 use super::validate::{Validator, is_ee};
-use super::yaml::{Located, json_string};
+use super::yaml::{Located, Position, json_string};
 
 /// How many nodes may stand inside one another.
 const MAX_DEPTH: usize = 16;
@@ -65,6 +65,14 @@ impl<'a> Validator<'a> {
             pick: self.pick(keys),
             columns,
             renamed,
+            ee_columns: self.ee_columns(keys),
+            values: keys
+                .values()
+                .map(|values| self.values(values))
+                .unwrap_or_default(),
+            overlay: self.overlay(keys),
+            matching: self.matching(keys),
+            without_row: self.without_row(keys),
             computed: self.computed(keys, &mut optional),
             optional,
             instead: keys.instead().map(|instead| self.instead(instead)),
@@ -102,11 +110,14 @@ impl<'a> Validator<'a> {
     fn computed(&mut self, node: NodeKeys<'a>, optional: &mut BTreeSet<String>) -> Vec<Computed> {
         let mut keys = Vec::new();
         for (name, key) in node.computed() {
-            if let Some(value) = self.computed_value(key, optional) {
+            if let Some(value) = self.computed_value(&key.value, key.position, optional) {
                 self.spend(name.value.len() + 64);
                 keys.push(Computed {
                     name: name.value.clone(),
                     value,
+                    object: key.value.object.as_ref().map(|key| key.value.clone()),
+                    last: key.value.last,
+                    unless_null: key.value.unless_null,
                 });
             }
         }
@@ -115,54 +126,138 @@ impl<'a> Validator<'a> {
 
     fn computed_value(
         &mut self,
-        key: &'a Located<ComputedFile>,
+        key: &'a ComputedFile,
+        position: Position,
         optional: &mut BTreeSet<String>,
     ) -> Option<ComputedValue> {
-        let ComputedFile {
-            column,
-            names,
-            constant,
-            text_color,
-            lookup,
-            link,
-            without_table,
-        } = &key.value;
-        let values = (column, names, constant, text_color);
-        match (values, lookup, link, without_table) {
-            ((Some(column), None, None, None), None, None, None) => {
-                Some(ComputedValue::Column(self.column(column, optional)))
-            }
-            ((Some(column), Some(names), None, None), None, None, None) => {
-                Some(ComputedValue::Names {
-                    column: self.column(column, optional),
-                    names: self.names(names),
-                })
-            }
-            ((None, None, Some(constant), None), None, None, None) => Some(
-                ComputedValue::Constant(self.json(&constant.value, constant.position)?),
-            ),
-            ((None, None, None, Some(column)), None, None, None) => {
-                Some(ComputedValue::TextColor {
-                    column: self.column(column, optional),
-                })
-            }
-            ((Some(column), None, None, None), Some(table), Some(link), without_table) => {
-                Some(ComputedValue::Lookup {
-                    table: self.table_name(table),
-                    link: self.link(&link.value, link.position),
-                    column: self.column(column, optional),
-                    without_table: without_table
-                        .as_ref()
-                        .map(|column| self.column(column, optional)),
-                })
-            }
-            _ => {
-                let message = "the computed key is not clear; give one of `column`, `column` with `names`, `constant`, \
-                               `text_color`, and `lookup` with `link` and `column`";
-                self.mistake(key.position, message);
-                None
-            }
+        let given = [
+            key.column.is_some() && key.lookup.is_none(),
+            key.constant.is_some(),
+            key.text_color.is_some(),
+            key.lookup.is_some(),
+            key.of.is_some(),
+            key.first.is_some(),
+        ];
+        let is_one = given.iter().filter(|given| **given).count() == 1;
+        let of_lookup =
+            key.link.is_some() || key.without_table.is_some() || key.without_row.is_some();
+        let is_whole = match (&key.lookup, &key.column) {
+            (Some(_), column) => column.is_some() && key.link.is_some() && key.value.is_none(),
+            (None, Some(_)) => !of_lookup && (key.names.is_none() || key.value.is_none()),
+            (None, None) => !of_lookup && key.names.is_none() && key.value.is_none(),
+        };
+        if !is_one || !is_whole {
+            let message = "the computed key is not clear; give one of `column` (also with `names` or `value`), `constant`, \
+                           `text_color`, `of`, `first`, and `lookup` with `link` and `column`";
+            self.mistake(position, message);
+            return None;
         }
+        if let (Some(table), Some(link), Some(column)) = (&key.lookup, &key.link, &key.column) {
+            let without_row = key.without_row.as_ref();
+            return Some(ComputedValue::Lookup {
+                table: self.table_name(table),
+                link: self.link(&link.value, link.position),
+                column: self.column(column, optional),
+                without_table: key
+                    .without_table
+                    .as_ref()
+                    .map(|column| self.column(column, optional)),
+                names: key.names.as_ref().map(|names| self.names(names)),
+                without_row: without_row.and_then(|value| self.json(&value.value, value.position)),
+            });
+        }
+        if let Some(column) = &key.column {
+            let column = self.column(column, optional);
+            return Some(match (&key.names, &key.value) {
+                (Some(names), _) => ComputedValue::Names {
+                    column,
+                    names: self.names(names),
+                },
+                (None, Some(value)) => ComputedValue::Ruled {
+                    rule: self.value(&column, value)?,
+                    column,
+                },
+                (None, None) => ComputedValue::Column(column),
+            });
+        }
+        if let Some(constant) = &key.constant {
+            let json = self.json(&constant.value, constant.position)?;
+            return Some(ComputedValue::Constant(json));
+        }
+        if let Some(column) = &key.text_color {
+            return Some(ComputedValue::TextColor {
+                column: self.column(column, optional),
+            });
+        }
+        if let Some(path) = &key.of {
+            return self.value_path(path).map(ComputedValue::Of);
+        }
+        let mut alternatives = Vec::new();
+        for alternative in key.first.iter().flatten() {
+            let file = &alternative.value;
+            if file.object.is_some() || file.last || file.unless_null || file.first.is_some() {
+                let message = "`object`, `last`, `unless_null` and `first` are for the key as a whole; leave them out here";
+                self.mistake(alternative.position, message);
+            }
+            alternatives.extend(self.computed_value(file, alternative.position, optional));
+        }
+        if alternatives.is_empty() {
+            self.mistake(position, "`first` has no values; give some");
+        }
+        Some(ComputedValue::First(alternatives))
+    }
+
+    fn ee_columns(&mut self, keys: NodeKeys<'a>) -> BTreeSet<String> {
+        keys.ee_columns().map(|column| self.text(column)).collect()
+    }
+
+    fn overlay(&mut self, keys: NodeKeys<'a>) -> Option<Overlay> {
+        let Located { value, position } = keys.overlay()?;
+        let nested = keys.nested().any(|(name, node)| {
+            let of_shape = node.r#use.as_ref();
+            name.value == value.nested.value && (node.many.is_none() || of_shape.is_some())
+        });
+        if !nested {
+            let message = format!("`{}` is no nested `one`; name one", value.nested.value);
+            self.mistake(value.nested.position, message);
+        }
+        if value.columns.is_empty() {
+            self.mistake(*position, "`overlay` has no columns; name them");
+        }
+        Some(Overlay {
+            nested: self.text(&value.nested),
+            columns: value
+                .columns
+                .iter()
+                .map(|column| self.text(column))
+                .collect(),
+        })
+    }
+
+    fn matching(&mut self, keys: NodeKeys<'a>) -> Vec<Match> {
+        let mut matching = Vec::new();
+        for (column, equals) in keys.matching() {
+            matching.push(Match {
+                column: self.text(column),
+                equals: self.columns_of(equals),
+            });
+        }
+        matching
+    }
+
+    /// The object of a `one` that has no row.
+    fn without_row(&mut self, keys: NodeKeys<'a>) -> Option<BTreeMap<String, String>> {
+        let Located { value, position } = keys.without_row()?;
+        if keys.many().is_some() {
+            let message = "`without_row` is for a `one`; a `many` without rows is empty";
+            self.mistake(*position, message);
+        }
+        let mut object = BTreeMap::new();
+        for (key, value) in value.iter() {
+            let json = self.json(value, key.position)?;
+            object.insert(self.text(key), json);
+        }
+        Some(object)
     }
 
     fn instead(&mut self, instead: &InsteadFile) -> Instead {

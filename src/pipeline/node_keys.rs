@@ -1,11 +1,12 @@
 //! A node's keys as the file has them, with those of the shape that the node uses.
 
 use super::file::{
-    ComputedFile, EditionFile, InsteadFile, NodeFile, PickFile, RelationFile, ThroughFile, ViaFile,
+    ComputedFile, Constant, EditionFile, InsteadFile, NodeFile, OverlayFile, PickFile,
+    RelationFile, ThroughFile, ValueFile, ViaFile,
 };
 use super::notation::{LinkFile, TreeFile};
 use super::where_file::WhereFile;
-use super::yaml::{Entries, Located, OneOrMany};
+use super::yaml::{Entries, Located, OneOrMany, Texts};
 
 pub(super) type ColumnList = Located<Vec<Located<String>>>;
 
@@ -111,7 +112,41 @@ impl<'a> NodeKeys<'a> {
     }
 
     pub(crate) fn pick(self) -> Option<&'a Located<PickFile>> {
-        self.key(|_| None, |node| node.pick.as_ref())
+        self.key(|relation| relation.pick.as_ref(), |node| node.pick.as_ref())
+    }
+
+    pub(crate) fn ee_columns(self) -> impl Iterator<Item = &'a Located<String>> {
+        let columns = self.key(
+            |relation| relation.ee_columns.as_ref(),
+            |node| node.ee_columns.as_ref(),
+        );
+        columns.into_iter().flatten()
+    }
+
+    pub(crate) fn values(self) -> Option<&'a Entries<Located<OneOrMany<ValueFile>>>> {
+        self.key(
+            |relation| relation.values.as_ref(),
+            |node| node.values.as_ref(),
+        )
+    }
+
+    pub(crate) fn overlay(self) -> Option<&'a Located<OverlayFile>> {
+        self.key(
+            |relation| relation.overlay.as_ref(),
+            |node| node.overlay.as_ref(),
+        )
+    }
+
+    pub(crate) fn matching(
+        self,
+    ) -> impl Iterator<Item = (&'a Located<String>, &'a Located<Texts>)> {
+        let matching = self.key(|_| None, |node| node.r#match.as_ref());
+        matching.into_iter().flat_map(Entries::iter)
+    }
+
+    /// The object of a `one` without a row. A relation has one value instead.
+    pub(crate) fn without_row(self) -> Option<&'a Located<Constant>> {
+        self.key(|_| None, |node| node.without_row.as_ref())
     }
 
     /// Columns with the keys that they are written under.

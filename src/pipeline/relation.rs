@@ -1,6 +1,6 @@
 //! Top-level relations: their form, and where their records come from.
 
-use super::file::{CollectedFile, FormFile, MaximumFile, RelationFile};
+use super::file::{CollectedFile, FormFile, MaximumFile, PickFile, RelationFile};
 use super::model::*;
 use super::node_keys::NodeKeys;
 use super::validate::{Validator, is_ee, is_file_name};
@@ -59,8 +59,24 @@ impl<'a> Validator<'a> {
             let message = "one object has no rows below it; leave `tree` or `form` out";
             self.mistake(tree.position, message);
         }
+        self.of_one_object(relation, form);
+        if let Some(order) = &relation.batch_order
+            && (relation.order.is_none() || !batched)
+        {
+            let message = "`batch_order` is for a relation that has an `order` and can be cut into batches; leave it out";
+            self.mistake(order.position, message);
+        }
+        let without_row = relation.without_row.as_ref();
+        let without_row = without_row.and_then(|value| self.json(&value.value, value.position));
         Relation {
             name: name.value.clone(),
+            batches_by_key: relation.batch_order.is_some(),
+            // The node says which it is.
+            pick: relation.pick.as_ref().map(|pick| match pick.value {
+                PickFile::First => Pick::First,
+                PickFile::Last => Pick::Last,
+            }),
+            without_row,
             ee: is_ee(relation.edition),
             form: match form {
                 FormFile::Lines => Form::Lines,
@@ -69,6 +85,24 @@ impl<'a> Validator<'a> {
             },
             batched,
             source: self.source(name, relation),
+        }
+    }
+
+    /// Keys that have a meaning for a relation of one object alone.
+    fn of_one_object(&mut self, relation: &RelationFile, form: FormFile) {
+        let one = relation.maxima.is_none() && form != FormFile::Lines;
+        let given = [
+            (relation.pick.as_ref().map(|it| it.position), "pick"),
+            (
+                relation.without_row.as_ref().map(|it| it.position),
+                "without_row",
+            ),
+        ];
+        for (position, key) in given {
+            if let Some(position) = position.filter(|_| !one) {
+                let message = format!("`{key}` is for a relation of one row; leave it out");
+                self.mistake(position, message);
+            }
         }
     }
 
@@ -82,6 +116,9 @@ impl<'a> Validator<'a> {
                 (relation.via.is_some(), "via"),
                 (relation.tree.is_some(), "tree"),
                 (relation.order.is_some(), "order"),
+                (relation.values.is_some(), "values"),
+                (relation.overlay.is_some(), "overlay"),
+                (relation.ee_columns.is_some(), "ee_columns"),
                 (relation.r#as.is_some(), "as"),
                 (relation.only.is_some(), "only"),
                 (relation.except.is_some(), "except"),

@@ -66,8 +66,9 @@ impl Pipeline {
         place(&mut pipeline.entity.table);
         let tables = std::mem::take(&mut pipeline.tables).into_iter();
         pipeline.tables = tables
-            .map(|(mut table, rules)| {
+            .map(|(mut table, mut rules)| {
                 place(&mut table);
+                rules.formerly.iter_mut().for_each(place);
                 (table, rules)
             })
             .collect();
@@ -98,12 +99,27 @@ fn place_node(node: &mut Node, place: &impl Fn(&mut TableName)) {
     place(&mut node.table);
     place_via(&mut node.via, place);
     for computed in &mut node.computed {
-        if let ComputedValue::Lookup { table, .. } = &mut computed.value {
-            place(table);
-        }
+        place_computed(&mut computed.value, place);
     }
     for nested in &mut node.nested {
         place_node(nested, place);
+    }
+}
+
+fn place_computed(value: &mut ComputedValue, place: &impl Fn(&mut TableName)) {
+    match value {
+        ComputedValue::Lookup { table, .. } => place(table),
+        ComputedValue::First(values) => {
+            for value in values {
+                place_computed(value, place);
+            }
+        }
+        ComputedValue::Column(_)
+        | ComputedValue::Constant(_)
+        | ComputedValue::Names { .. }
+        | ComputedValue::TextColor { .. }
+        | ComputedValue::Ruled { .. }
+        | ComputedValue::Of(_) => {}
     }
 }
 

@@ -22,6 +22,18 @@ pub(super) enum Tree {
     Map(Vec<(Located<Tree>, Located<Tree>)>),
 }
 
+/// Keys that may be null, or whose values' keys may be.
+const NULLS: [&str; 8] = [
+    "where",
+    "when",
+    "objects",
+    "null_as",
+    "not",
+    "constant",
+    "without_row",
+    "tags",
+];
+
 impl Tree {
     /// What it is, for people.
     pub(super) fn kind(&self) -> &'static str {
@@ -108,8 +120,10 @@ impl Tree {
                         continue;
                     };
                     // NULL is a value like any other in a test and in a constant object.
-                    if ["where", "objects", "null_as", "not", "constant"].contains(&name.as_str()) {
-                        if name == "where" && matches!(value.value, Tree::Null) {
+                    if NULLS.contains(&name.as_str()) {
+                        if ["where", "when"].contains(&name.as_str())
+                            && matches!(value.value, Tree::Null)
+                        {
                             empty.push((key.position, joined(path, name)));
                         }
                         continue;

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::dotted_name::DottedName;
 use super::error::Mistake;
-use super::file::{EditionFile, NodeFile, PipelineFile, ValueFile, ValueFormFile};
+use super::file::{EditionFile, NodeFile, PipelineFile, ValueFormFile};
 use super::model::*;
 use super::notation::{NameMap, NamesFile};
 use super::table_key::TableKey;
-use super::yaml::{Entries, Located, Position, Texts};
+use super::yaml::{Located, Position, Texts};
 use crate::snapshot::{MAIN_DATABASE, Routing, TableName};
 
 /// How many bytes of text a pipeline may have once its shapes are put in where they are used.
@@ -264,6 +264,7 @@ impl<'a> Validator<'a> {
                     .key
                     .as_ref()
                     .map_or(TableKey::NotSaid, |key| self.table_key(key)),
+                formerly: self.former_names(rules.formerly.as_ref()),
                 values: self.values(&rules.values),
             };
             if tables.insert(table, rules).is_some() {
@@ -275,6 +276,19 @@ impl<'a> Validator<'a> {
             }
         }
         tables
+    }
+
+    fn former_names(&mut self, names: Option<&Located<Texts>>) -> Vec<TableName> {
+        let Some(Located { value, position }) = names else {
+            return Vec::new();
+        };
+        match value {
+            Texts::One(name) => vec![self.table_name(&Located {
+                value: name.clone(),
+                position: *position,
+            })],
+            Texts::List(names) => names.iter().map(|name| self.table_name(name)).collect(),
+        }
     }
 
     fn table_key(&mut self, key: &Located<Texts>) -> TableKey {
@@ -295,52 +309,6 @@ impl<'a> Validator<'a> {
                            the entity's `key`";
             self.mistake(self.file.entity.table.position, message);
         }
-    }
-
-    fn values(&mut self, values: &'a Entries<Located<ValueFile>>) -> BTreeMap<String, ValueRule> {
-        values
-            .iter()
-            .filter_map(|(column, value)| Some((self.text(column), self.value(value)?)))
-            .collect()
-    }
-
-    fn value(&mut self, rule: &'a Located<ValueFile>) -> Option<ValueRule> {
-        let ValueFile {
-            names,
-            null_as,
-            null_as_column,
-            object,
-            template,
-        } = &rule.value;
-        match (names, null_as, null_as_column, object, template) {
-            (Some(names), None, None, None, None) => Some(ValueRule::Names(self.names(names))),
-            (None, Some(value), None, None, None) => {
-                Some(ValueRule::NullAs(self.json(&value.value, value.position)?))
-            }
-            (None, None, Some(column), None, None) => {
-                Some(ValueRule::NullAsColumn(self.text(column)))
-            }
-            (None, None, None, Some(field), Some(template)) => Some(ValueRule::Object {
-                field: field.value.clone(),
-                template: self.template(template),
-            }),
-            _ => {
-                self.mistake(
-                    rule.position,
-                    "the rule is not clear; give one of `names`, `null_as`, `null_as_column`, and `object` with `template`",
-                );
-                None
-            }
-        }
-    }
-
-    fn template(&mut self, template: &Located<String>) -> Vec<TemplatePart> {
-        parse_template(&template.value).unwrap_or_else(|| {
-            let message =
-                "the braces of the template do not pair; write {column} for the value of a column";
-            self.mistake(template.position, message);
-            Vec::new()
-        })
     }
 
     pub(super) fn names(&mut self, names: &'a Located<NamesFile>) -> BTreeMap<i64, String> {
@@ -415,30 +383,6 @@ fn is_identifier(name: &str) -> bool {
         && name.bytes().all(plain)
 }
 
-/// Cuts a template into text and columns; none if its braces do not pair.
-fn parse_template(template: &str) -> Option<Vec<TemplatePart>> {
-    let mut parts = Vec::new();
-    let mut rest = template;
-    while let Some((text, tail)) = rest.split_once('{') {
-        let (column, tail) = tail.split_once('}')?;
-        if text.contains('}') || column.is_empty() || column.contains('{') {
-            return None;
-        }
-        if !text.is_empty() {
-            parts.push(TemplatePart::Text(text.to_owned()));
-        }
-        parts.push(TemplatePart::Column(column.to_owned()));
-        rest = tail;
-    }
-    if rest.contains('}') {
-        return None;
-    }
-    if !rest.is_empty() {
-        parts.push(TemplatePart::Text(rest.to_owned()));
-    }
-    Some(parts)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,28 +405,6 @@ mod tests {
             &"x".repeat(101),
         ] {
             assert!(!is_file_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_template_is_text_and_columns() {
-        let text = |text: &str| TemplatePart::Text(text.to_owned());
-        let column = |name: &str| TemplatePart::Column(name.to_owned());
-        assert_eq!(
-            parse_template("/avatar/{id}/{avatar}"),
-            Some(vec![
-                text("/avatar/"),
-                column("id"),
-                text("/"),
-                column("avatar")
-            ])
-        );
-        assert_eq!(
-            parse_template("{id}.png"),
-            Some(vec![column("id"), text(".png")])
-        );
-        for wrong in ["{", "}", "{}", "{a", "a}", "{{a}}", "{a}}", "}{"] {
-            assert_eq!(parse_template(wrong), None, "{wrong}");
         }
     }
 }

@@ -171,6 +171,10 @@ impl<'a> Validator<'a> {
             child.push(self.text(own));
             parent.push(self.text(above));
         }
+        if !child.is_empty() && child.iter().all(|column| column.ends_with('?')) {
+            let message = "at least one pair of a link must count in every snapshot; leave the `?` of one out";
+            self.mistake(position, message);
+        }
         Link {
             child,
             parent,

@@ -26,6 +26,7 @@ pub(crate) enum TestFile {
         below: Option<Scalar>,
     },
     Like(String),
+    Length(u32),
 }
 
 /// A test as it comes from the reader, before it is known where its value is written.
@@ -103,12 +104,13 @@ impl<'de> Deserialize<'de> for ReadTest {
                         "above" => test.above = Some(map.next_value()?),
                         "below" => test.below = Some(map.next_value()?),
                         "like" => test.like = Some(map.next_value()?),
+                        "length" => test.length = Some(map.next_value()?),
                         other => return Err(de::Error::unknown_field(other, &MapTest::KEYS)),
                     }
                 }
                 test.whole().map(ReadTest::Test).ok_or_else(|| {
                     de::Error::custom(
-                        "a test is one of { not: … }, { like: … }, { above: … }, { below: … }, or both of the last two",
+                        "a test is one of { not: … }, { like: … }, { length: … }, { above: … }, { below: … }, or both of the last two",
                     )
                 })
             }
@@ -129,18 +131,20 @@ struct MapTest {
     above: Option<Scalar>,
     below: Option<Scalar>,
     like: Option<String>,
+    length: Option<u32>,
 }
 
 impl MapTest {
-    const KEYS: [&str; 4] = ["not", "above", "below", "like"];
+    const KEYS: [&str; 5] = ["not", "above", "below", "like", "length"];
 
     /// The test that the keys make; `None` if they are those of several, or of none.
     fn whole(self) -> Option<TestFile> {
-        match (self.not, self.above, self.below, self.like) {
-            (Some(Values(values)), None, None, None) => Some(TestFile::Not(values)),
-            (None, None, None, Some(text)) => Some(TestFile::Like(text)),
-            (None, None, None, None) => None,
-            (None, above, below, None) => Some(TestFile::Between { above, below }),
+        match (self.not, self.above, self.below, self.like, self.length) {
+            (Some(Values(values)), None, None, None, None) => Some(TestFile::Not(values)),
+            (None, None, None, Some(text), None) => Some(TestFile::Like(text)),
+            (None, None, None, None, Some(length)) => Some(TestFile::Length(length)),
+            (None, None, None, None, None) => None,
+            (None, above, below, None, None) => Some(TestFile::Between { above, below }),
             _ => None,
         }
     }
@@ -186,6 +190,7 @@ impl JsonSchema for TestFile {
                 list,
                 only("not", json_schema!({ "anyOf": [scalar, list] })),
                 only("like", json_schema!({ "type": "string", "pattern": "^[^%]+%$" })),
+                only("length", json_schema!({ "type": "integer", "minimum": 0 })),
                 {
                     "type": "object",
                     "properties": { "above": bound, "below": bound },

@@ -40,6 +40,8 @@ pub enum ValueTest {
         below: Option<Vec<u8>>,
     },
     Prefix(Box<[u8]>),
+    /// A text of so many characters.
+    Length(u32),
 }
 
 impl ColumnTest {
@@ -92,6 +94,12 @@ impl ValueTest {
                     ValueTest::Prefix(text.as_bytes().into())
                 }
                 Some(_) | None => return Err("`like` needs a text".to_owned()),
+            },
+            Test::Length(length) => match form {
+                Some(KeyForm::Text | KeyForm::Folded | KeyForm::Padded) => {
+                    ValueTest::Length(*length)
+                }
+                Some(_) | None => return Err("`length` needs a text".to_owned()),
             },
             Test::Between { above, below } => {
                 let of_bounds = form.and_then(KeyForm::of_bounds);
@@ -151,6 +159,11 @@ impl ValueTest {
                     && above.as_ref().is_none_or(|above| value > *above)
                     && below.as_ref().is_none_or(|below| value < *below)
             }
+            ValueTest::Length(length) => field.is_some_and(|field| {
+                let text = row.text(field);
+                let characters = String::from_utf8_lossy(&text).chars().count();
+                u32::try_from(characters).is_ok_and(|characters| characters == *length)
+            }),
             ValueTest::Prefix(start) => {
                 field.is_some_and(|field| row.text(field).starts_with(start))
             }

@@ -22,9 +22,9 @@ pub use ids::{HopId, IdVec, TableId};
 pub(crate) use model::Hop;
 pub(crate) use model::Slot;
 pub use model::{
-    EntityKey, Feed, LayoutColumn, Plan, PlanComputed, PlanMaximum, PlanNested, PlanNode,
-    PlanRelation, PlanSource, PlanTable, PlanTree, Reach, ReachedFrom, SlotSource, Step,
-    may_repeat, no_table,
+    EntityKey, Feed, LayoutColumn, Plan, PlanComputed, PlanMatch, PlanMaximum, PlanNested,
+    PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest, PlanTree, PlanValue, Reach,
+    ReachedFrom, RowOf, SlotSource, Step, may_repeat, no_table,
 };
 pub use planner::plan;
 pub(in crate::resolve) use planner::plan_in_schemas;

@@ -100,6 +100,8 @@ pub enum Predicate<'a> {
     Below(&'a str, &'a str),
     /// The column's text begins with this.
     Prefix(&'a str, &'a str),
+    /// The column's text has so many characters.
+    Length(&'a str, u32),
 }
 
 /// A column that holds a key, or a part of one.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{Failure, Policy};
-use crate::pipeline::{Columns, Entity, Form, Link, Node, Pick, Pipeline, Relation, Source};
+use crate::pipeline::{Entity, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
     self, Choice, CopyFields, EntityInfo, IndexKey, KeyRead, KeyShape, Outcome, Plan, PlanError,
     Reading, Request, ResolveError, Resolved, Selection, TableId, entity_index, resolve, walk,
@@ -226,6 +226,9 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
         ee: false,
         form: Form::Lines,
         batched: false,
+        batches_by_key: false,
+        pick: None,
+        without_row: None,
         source: Source::Rows(entity_node(&pipeline.entity, ENTITIES, links, above)),
     });
     Ok(pipeline)
@@ -234,21 +237,8 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
 /// Rows of entities with their paths, and the node of their parents.
 fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Option<Node>) -> Node {
     let node = |name: &str, table: &TableName, links: Vec<Link>, nested: Vec<Node>| Node {
-        name: name.to_owned(),
-        ee: false,
-        table: table.clone(),
-        many: true,
-        links,
-        via: Vec::new(),
-        tree: None,
-        order: Vec::new(),
-        pick: Pick::First,
-        renamed: BTreeMap::new(),
-        columns: Columns::Only(Vec::new()),
-        optional: Default::default(),
-        computed: Vec::new(),
-        instead: None,
         nested,
+        ..Node::bare(name.to_owned(), table.clone(), links)
     };
     let paths = entity.paths.iter().map(|lookup| {
         let link = Link {

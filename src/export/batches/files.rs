@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, Rendered};
-use crate::output::{Done, FileId, SkippedRow};
+use crate::export::render::{Unreadable, Why};
+use crate::output::{Done, FileId, MissingFile, SkippedRow, UnreadableValue};
 use crate::resolve::Key;
 
 /// The file that records are being added to. There is one at a time: batches come back in order.
@@ -26,7 +27,32 @@ impl OpenFile {
         self.done
             .skipped
             .extend(rendered.skipped.iter().map(skipped_row));
+        for it in &rendered.unreadable {
+            self.note(it);
+        }
         self.referred.extend(rendered.collected.iter().cloned());
+    }
+}
+
+impl OpenFile {
+    /// Notes a value that something else stands in the place of.
+    fn note(&mut self, it: &Unreadable) {
+        let (table, key) = (it.table.clone(), it.key.clone());
+        let reason = match &it.why {
+            Why::MissingFile(path) => {
+                let path = path.clone();
+                let missing = MissingFile { table, key, path };
+                return self.done.missing_files.note(missing);
+            }
+            Why::NoValue => "there is no value, and the key is left out".to_owned(),
+            Why::Decoding(why) => why.to_string(),
+        };
+        self.done.unreadable.note(UnreadableValue {
+            table,
+            key,
+            column: it.column.clone(),
+            reason,
+        });
     }
 }
 

@@ -49,8 +49,11 @@ impl Batches<'_> {
             })?;
         }
         if total == 0 {
-            // A one-object relation without its row is an empty file, too.
+            // A one-object relation without its row is an empty file, too, unless something stands for the row.
+            let without_row = planned.without_row.clone().unwrap_or_default();
             let rendered = Rendered {
+                objects: u64::from(!without_row.is_empty()),
+                content: without_row.into_bytes(),
                 skipped: std::mem::take(&mut self.cut.unread),
                 unlisted: self.cut.unlisted,
                 ..Rendered::default()

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::{ComputedValue, Instead, Pick, TemplatePart, ValueRule};
+use crate::pipeline::{Instead, Pick};
 use crate::resolve::{
-    self, HopId, KeyShape, Plan, PlanComputed, PlanError, PlanNested, PlanNode, PlanTable,
-    ReachedFrom, RowOrder, Step, TableId, row_order,
+    self, HopId, KeyShape, Plan, PlanError, PlanNested, PlanNode, PlanTable, ReachedFrom, RowOf,
+    RowOrder, Step, TableId, row_order,
 };
 
 use super::TreePlace;
+use super::value::{At, Field, Values};
 use crate::export::values::{self, Codec};
 
 pub(super) struct Node {
@@ -25,8 +26,36 @@ pub(super) struct Node {
     pub(super) order: RowOrder,
     pub(super) pick: Pick,
     pub(super) instead: Option<(usize, Instead)>,
+    /// The object that is written where there is no row.
+    pub(super) without_row: Option<Vec<u8>>,
+    pub(super) overlay: Option<Overlay>,
+    pub(super) matching: Vec<Match>,
     pub(super) fields: Vec<Field>,
     pub(super) nested: Vec<Nested>,
+    /// Keys behind the nested ones.
+    pub(super) last: Vec<Field>,
+}
+
+/// A nested row whose columns lie over those of the row.
+pub(super) struct Overlay {
+    /// Position among what is nested.
+    pub(super) nested: usize,
+    /// Positions in the layout of the row's table, each with that in the nested row's.
+    pub(super) columns: Vec<(usize, usize)>,
+}
+
+/// A column that must equal the first of others that is not NULL.
+pub(super) struct Match {
+    pub(super) column: usize,
+    pub(super) equals: Vec<(At, usize)>,
+}
+
+/// A node that stands above, while what is below it is compiled.
+#[derive(Clone)]
+pub(super) struct Ancestor {
+    pub(super) path: Vec<String>,
+    pub(super) table: TableId,
+    pub(super) place: usize,
 }
 
 /// A hop by columns of rows.
@@ -36,6 +65,8 @@ pub(super) struct Reach {
     /// How what it is taken by becomes a key.
     pub(super) shape: KeyShape,
     pub(super) hop: HopId,
+    /// For a hop from the row that lies over a row: positions in the layout of that one's table.
+    pub(super) over: Option<Vec<usize>>,
 }
 
 /// What a hop is taken by.
@@ -54,49 +85,13 @@ pub(super) enum Nested {
     Empty { prefix: Vec<u8> },
 }
 
-/// A key of an object, and where its value comes from.
-pub(super) struct Field {
-    /// `"name":`
-    pub(super) prefix: Vec<u8>,
-    pub(super) column: usize,
-    pub(super) value: Value,
-}
-
-pub(super) enum Value {
-    Plain(Codec),
-    Names(BTreeMap<i64, String>),
-    NullAs(Codec, Vec<u8>),
-    NullAsColumn(Codec, usize, Codec),
-    Object {
-        prefix: Vec<u8>,
-        parts: Vec<TemplateField>,
-    },
-    TextColor {
-        default: Vec<u8>,
-    },
-    Lookup {
-        reach: Reach,
-        column: usize,
-        codec: Codec,
-    },
-    /// This JSON text.
-    Constant(Vec<u8>),
-    Null,
-}
-
-/// A piece of an object's text.
-pub(super) enum TemplateField {
-    Text(Vec<u8>),
-    Column(usize),
-}
-
 pub(super) struct Compiler<'a> {
     pub(super) plan: &'a Plan,
     pub(super) absent: &'a BTreeMap<TableId, std::collections::BTreeSet<usize>>,
 }
 
 impl Compiler<'_> {
-    fn is_absent(&self, table: TableId, column: usize) -> bool {
+    pub(super) fn is_absent(&self, table: TableId, column: usize) -> bool {
         self.absent
             .get(&table)
             .is_some_and(|columns| columns.contains(&column))
@@ -106,53 +101,76 @@ impl Compiler<'_> {
         Codec::in_form(&table.layout[column].sql_type, self.plan.values)
     }
 
-    /// Compiles a node and those below it, and adds their places to the list.
+    /// Compiles a node and those below it, and adds their places to the list. `above` are the nodes that it stands in.
     pub(super) fn node(
         &self,
         node: &PlanNode,
-        parent: Option<(TableId, &str)>,
+        above: &[Ancestor],
+        overlay: Option<TableId>,
         places: &mut Vec<TreePlace>,
     ) -> Result<Node, PlanError> {
         let table = &self.plan.tables[node.table];
-        let path = match parent {
-            Some((_, above)) => format!("{above}.{}", node.name),
-            None => node.name.clone(),
-        };
+        let parent = above.last();
+        let mut path = parent.map(|parent| parent.path.clone()).unwrap_or_default();
+        path.push(node.name.clone());
         let place = places.len();
         places.push(TreePlace {
-            path: path.clone(),
+            path: path.join("."),
             table: table.name.to_string(),
         });
-        let mut fields = Vec::new();
-        for (column, layout) in table.layout.iter().enumerate() {
-            if node.columns.contains(&layout.name) && !self.is_absent(node.table, column) {
-                let name = node.renamed.get(&layout.name).unwrap_or(&layout.name);
-                fields.push(self.field(table, name, column)?);
-            }
-        }
-        for computed in &node.computed {
-            fields.extend(self.computed(node, computed)?);
-        }
+        let mut within = above.to_vec();
+        within.push(Ancestor {
+            path,
+            table: node.table,
+            place,
+        });
+        // The table of what lies over the rows of this node.
+        let over = node.overlay.as_ref().and_then(|overlay| {
+            let nested = node.nested.iter().enumerate();
+            nested
+                .filter_map(|(position, nested)| match nested {
+                    PlanNested::Node(child) if child.name == overlay.nested => {
+                        Some((position, child.table, &overlay.columns))
+                    }
+                    PlanNested::Node(_) | PlanNested::Empty(_) => None,
+                })
+                .next()
+        });
         let mut nested = Vec::new();
         for child in &node.nested {
             nested.push(match child {
                 PlanNested::Empty(name) => Nested::Empty {
                     prefix: prefix(name),
                 },
-                PlanNested::Node(child) => Nested::Node {
-                    prefix: prefix(&child.name),
-                    node: Box::new(self.node(child, Some((node.table, &path)), places)?),
-                },
+                PlanNested::Node(child) => {
+                    let over = over.map(|(_, table, _)| table);
+                    Nested::Node {
+                        prefix: prefix(&child.name),
+                        node: Box::new(self.node(child, &within, over, places)?),
+                    }
+                }
             });
         }
+        let values = Values {
+            compiler: self,
+            node,
+            above: &within,
+            nested: &nested,
+        };
+        let fields = values.columns()?;
+        let (computed, last) = values.computed()?;
+        let without_row = node
+            .without_row
+            .as_ref()
+            .map(|object| without_row(object, fields.iter().chain(&computed), &nested, &last));
         let instead = match (&node.instead, parent) {
-            (Some(instead), Some((parent, _))) => Some((
-                self.plan.tables[parent].kept_column(&instead.column)?,
+            (Some(instead), Some(parent)) => Some((
+                self.plan.tables[parent.table].kept_column(&instead.column)?,
                 instead.clone(),
             )),
             (Some(_), None) | (None, _) => None,
         };
-        let steps = self.steps(&node.steps, parent.map(|(parent, _)| parent))?;
+        let steps = self.steps(&node.steps, parent.map(|parent| parent.table), overlay)?;
         let tree = match &node.tree {
             None => None,
             Some(tree) => {
@@ -160,9 +178,23 @@ impl Compiler<'_> {
                     from: self.columns(table, &tree.columns)?,
                     shape: tree.shape.clone(),
                     hop: tree.hop,
+                    over: None,
                 };
                 Some((prefix(&tree.name), reach))
             }
+        };
+        let overlay = match over {
+            None => None,
+            Some((nested, other, columns)) => Some(Overlay {
+                nested,
+                columns: columns
+                    .iter()
+                    .map(|column| {
+                        let other = self.plan.tables[other].kept_column(column)?;
+                        Ok((table.kept_column(column)?, other))
+                    })
+                    .collect::<Result<_, PlanError>>()?,
+            }),
         };
         Ok(Node {
             place,
@@ -174,28 +206,65 @@ impl Compiler<'_> {
             order: row_order(table, &node.order)?,
             pick: node.pick,
             instead,
-            fields,
+            without_row,
+            overlay,
+            matching: self.matching(node, above)?,
+            fields: fields.into_iter().chain(computed).collect(),
             nested,
+            last,
         })
     }
 
-    /// Steps, from rows of the table `above` if there is one.
+    /// What must hold between a node's rows and those above.
+    fn matching(&self, node: &PlanNode, above: &[Ancestor]) -> Result<Vec<Match>, PlanError> {
+        let mut matching = Vec::new();
+        for it in &node.matching {
+            let mut equals = Vec::new();
+            for (of, column) in &it.equals {
+                let ancestor = match of {
+                    RowOf::Own | RowOf::Parent => above.last(),
+                    RowOf::Above(path) => above.iter().find(|above| above.path == *path),
+                };
+                let ancestor = ancestor.ok_or_else(|| PlanError::NoSteps(node.name.clone()))?;
+                let column = self.plan.tables[ancestor.table].kept_column(column)?;
+                let at = match of {
+                    RowOf::Own | RowOf::Parent => At::Own,
+                    RowOf::Above(_) => At::Above(ancestor.place),
+                };
+                equals.push((at, column));
+            }
+            matching.push(Match {
+                column: self.plan.tables[node.table].kept_column(&it.column)?,
+                equals,
+            });
+        }
+        Ok(matching)
+    }
+
+    /// Steps, from rows of the table `above` if there is one, over which rows of the table `overlay` may lie.
     pub(super) fn steps(
         &self,
         steps: &[Step],
         mut above: Option<TableId>,
+        mut overlay: Option<TableId>,
     ) -> Result<Vec<Vec<Reach>>, PlanError> {
         let mut compiled = Vec::new();
         for step in steps {
             let reach = step.reach.iter();
-            let reach = reach.map(|reach| self.reach(reach, above));
+            let reach = reach.map(|reach| self.reach(reach, above, overlay));
             compiled.push(reach.collect::<Result<_, _>>()?);
             above = Some(step.table);
+            overlay = None;
         }
         Ok(compiled)
     }
 
-    fn reach(&self, reach: &resolve::Reach, above: Option<TableId>) -> Result<Reach, PlanError> {
+    pub(super) fn reach(
+        &self,
+        reach: &resolve::Reach,
+        above: Option<TableId>,
+        overlay: Option<TableId>,
+    ) -> Result<Reach, PlanError> {
         let from = match (&reach.from, above) {
             (ReachedFrom::EntityKey, _) => From::EntityKey,
             (ReachedFrom::EntityRoot, _) => From::EntityRoot,
@@ -207,10 +276,20 @@ impl Compiler<'_> {
             // There is no row above a top-level one.
             (ReachedFrom::Columns(_), None) => From::Columns(Vec::new()),
         };
+        let over = match (&reach.from, overlay, reach.of_overlay) {
+            (ReachedFrom::Columns(columns), Some(overlay), true) => {
+                match self.columns(&self.plan.tables[overlay], columns)? {
+                    From::Columns(columns) => Some(columns),
+                    From::EntityKey | From::EntityRoot | From::Everything | From::Collected => None,
+                }
+            }
+            _ => None,
+        };
         Ok(Reach {
             from,
             shape: reach.shape.clone(),
             hop: reach.hop,
+            over,
         })
     }
 
@@ -218,118 +297,37 @@ impl Compiler<'_> {
         let columns = columns.iter().map(|column| table.kept_column(column));
         Ok(From::Columns(columns.collect::<Result<_, _>>()?))
     }
+}
 
-    /// A column as a key, by the rules of its table.
-    fn field(&self, table: &PlanTable, name: &str, column: usize) -> Result<Field, PlanError> {
-        let codec = self.codec(table, column);
-        let rule = table.values.get(&table.layout[column].name);
-        let value = match rule {
-            None => Value::Plain(codec),
-            Some(ValueRule::Names(names)) => Value::Names(names.clone()),
-            Some(ValueRule::NullAs(json)) => Value::NullAs(codec, json.clone().into_bytes()),
-            Some(ValueRule::NullAsColumn(other)) => match table.column(other) {
-                Some(other) => Value::NullAsColumn(codec, other, self.codec(table, other)),
-                None => Value::Plain(codec),
-            },
-            Some(ValueRule::Object { field, template }) => {
-                let parts = template.iter().map(|part| match part {
-                    TemplatePart::Text(text) => Ok(TemplateField::Text(text.clone().into_bytes())),
-                    TemplatePart::Column(other) => {
-                        table.kept_column(other).map(TemplateField::Column)
-                    }
-                });
-                Value::Object {
-                    prefix: prefix(field),
-                    parts: parts.collect::<Result<_, _>>()?,
-                }
+/// The object of a single row that is not there: all keys that one has, null if their values are not said, and nothing in
+/// what is nested.
+fn without_row<'f>(
+    object: &BTreeMap<String, String>,
+    fields: impl Iterator<Item = &'f Field>,
+    nested: &[Nested],
+    last: &'f [Field],
+) -> Vec<u8> {
+    let mut members: Vec<Vec<u8>> = Vec::new();
+    let member = |field: &Field| {
+        let value = object.get(&field.name).map_or("null", String::as_str);
+        [field.prefix.as_slice(), value.as_bytes()].concat()
+    };
+    members.extend(fields.map(member));
+    for nested in nested {
+        match nested {
+            Nested::Empty { prefix } => members.push([prefix.as_slice(), b"[]"].concat()),
+            Nested::Node { prefix, node } if node.many => {
+                members.push([prefix.as_slice(), b"[]"].concat());
             }
-        };
-        Ok(Field {
-            prefix: prefix(name),
-            column,
-            value,
-        })
+            // A single row that is not there has no key.
+            Nested::Node { .. } => {}
+        }
     }
-
-    /// A computed key; `None` if the data does not have the column that it is made of.
-    fn computed(
-        &self,
-        node: &PlanNode,
-        computed: &PlanComputed,
-    ) -> Result<Option<Field>, PlanError> {
-        let table = &self.plan.tables[node.table];
-        // Of no column of the row.
-        let field = |name: &str, value: Value| Field {
-            prefix: prefix(name),
-            column: 0,
-            value,
-        };
-        let computed = match computed {
-            PlanComputed::Null { name } => return Ok(Some(field(name, Value::Null))),
-            PlanComputed::Constant { name, json } => {
-                let json = json.clone().into_bytes();
-                return Ok(Some(field(name, Value::Constant(json))));
-            }
-            PlanComputed::Lookup {
-                name,
-                reach,
-                column,
-            } => {
-                let other = self.plan.hops[reach.hop].table;
-                let looked_up = &self.plan.tables[other];
-                let column = looked_up.kept_column(column)?;
-                if self.is_absent(other, column) {
-                    return Ok(Some(field(name, Value::Null)));
-                }
-                let value = Value::Lookup {
-                    reach: self.reach(reach, Some(node.table))?,
-                    column,
-                    codec: self.codec(looked_up, column),
-                };
-                return Ok(Some(field(name, value)));
-            }
-            PlanComputed::OwnColumns(computed) => computed,
-        };
-        let source = match &computed.value {
-            ComputedValue::Column(source)
-            | ComputedValue::Names { column: source, .. }
-            | ComputedValue::TextColor { column: source }
-            | ComputedValue::Lookup { column: source, .. } => source,
-            ComputedValue::Constant(json) => {
-                let json = json.clone().into_bytes();
-                return Ok(Some(field(&computed.name, Value::Constant(json))));
-            }
-        };
-        let Some(column) = table
-            .column(source)
-            .filter(|column| !self.is_absent(node.table, *column))
-        else {
-            return Ok(None);
-        };
-        let field = match &computed.value {
-            ComputedValue::Names { names, .. } => Field {
-                prefix: prefix(&computed.name),
-                column,
-                value: Value::Names(names.clone()),
-            },
-            ComputedValue::TextColor { .. } => {
-                let default = match table.values.get(source) {
-                    // The rule holds JSON text; a colour has nothing to unescape.
-                    Some(ValueRule::NullAs(json)) => json.trim_matches('"').as_bytes().to_vec(),
-                    _ => Vec::new(),
-                };
-                Field {
-                    prefix: prefix(&computed.name),
-                    column,
-                    value: Value::TextColor { default },
-                }
-            }
-            ComputedValue::Column(_)
-            | ComputedValue::Lookup { .. }
-            | ComputedValue::Constant(_) => self.field(table, &computed.name, column)?,
-        };
-        Ok(Some(field))
-    }
+    members.extend(last.iter().map(member));
+    let mut text = vec![b'{'];
+    text.extend(members.join(&b','));
+    text.push(b'}');
+    text
 }
 
 /// `"name":`

@@ -38,7 +38,7 @@ impl Compiler<'_> {
         };
         Ok(Maximum {
             prefix: prefix(&maximum.name),
-            steps: self.steps(&maximum.steps, None)?,
+            steps: self.steps(&maximum.steps, None, None)?,
             table: id,
             column,
             order: RowOrder::new(vec![by]),

@@ -1,6 +1,5 @@
 //! Rendering one record: a top-level row with everything below it.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::ops::Range;
 
@@ -8,10 +7,11 @@ use crate::pipeline::Pick;
 use crate::resolve::{CopyFields, Entry, KeyRead, RowAt, WholeRow, parse_integer};
 use crate::snapshot::codec::copy_text;
 
-use super::compile::{Field, From, Nested, Node, Reach, TemplateField, Value};
+use super::compile::{From, Nested, Node, Reach};
 use super::sorting::{by_key, key_of, same_key};
+use super::value::{At, Field};
 use super::{BadValue, Rendered, Renderer, Resident};
-use crate::export::values::{self, ValueError};
+use crate::export::values;
 
 /// The rendering of one batch.
 pub(super) struct Job<'a> {
@@ -22,6 +22,8 @@ pub(super) struct Job<'a> {
     pub(super) scratch: Vec<Vec<Range<usize>>>,
     /// The rows of a tree that stand above the current one.
     pub(super) above: Vec<RowAt>,
+    /// The rows that the current one stands in, and behind them itself, each with its place.
+    pub(super) rows: Vec<(usize, &'a [u8])>,
     /// Rows of trees, of all nodes, that the current one stands in.
     pub(super) levels: usize,
 }
@@ -37,6 +39,7 @@ impl<'a> Job<'a> {
             self.rendered.content.len(),
             self.rendered.collected.len(),
             self.rendered.written.len(),
+            self.rendered.unreadable.len(),
         );
         let Err(bad) = self.object(node, entry) else {
             if self.renderer.counts {
@@ -50,32 +53,88 @@ impl<'a> Job<'a> {
         self.rendered.content.truncate(marks.0);
         self.rendered.collected.truncate(marks.1);
         self.rendered.written.truncate(marks.2);
+        self.rendered.unreadable.truncate(marks.3);
         self.rendered.skipped.push(bad);
         Ok(false)
     }
 
     fn object(&mut self, node: &'a Node, entry: Entry) -> Result<(), BadValue> {
+        let written = self.with_row(node, entry, |job, row| job.object_of(node, entry, row));
+        written.unwrap_or_else(|| {
+            let table = &self.renderer.plan.tables[node.table];
+            Err(BadValue {
+                table: table.name.to_string(),
+                key: None,
+                column: None,
+                reason: "the row was not read back from the temp file".to_owned(),
+            })
+        })
+    }
+
+    /// Does something with the fields of a row, over which those of a nested row may lie. `None` if the row was moved out of
+    /// memory and not read back.
+    pub(super) fn with_row<T>(
+        &mut self,
+        node: &'a Node,
+        entry: Entry,
+        with: impl FnOnce(&mut Self, &CopyFields<'_>) -> T,
+    ) -> Option<T> {
+        let bytes = self.resident.row(entry.at)?;
+        let mut fields = self.scratch.pop().unwrap_or_default();
+        copy_text::next_row(bytes, 0, &mut fields);
+        self.rows.push((node.place, bytes));
+        let mut row = CopyFields {
+            bytes,
+            fields: &fields,
+        };
+        let overlaid = self.overlaid(node, &row);
+        if let Some((bytes, fields)) = &overlaid {
+            row = CopyFields { bytes, fields };
+        }
+        let done = with(self, &row);
+        self.rows.pop();
+        self.scratch.push(fields);
+        Some(done)
+    }
+
+    /// A row with the columns of the nested row that lies over it; `None` if there is none.
+    fn overlaid(
+        &self,
+        node: &'a Node,
+        row: &CopyFields<'_>,
+    ) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+        let overlay = node.overlay.as_ref()?;
+        let Nested::Node { node: child, .. } = &node.nested[overlay.nested] else {
+            return None;
+        };
+        let found = self.gather(child, row);
+        let over = WholeRow(self.resident.row(self.picked(child, &found)?.at)?);
+        let (mut bytes, mut fields) = (row.bytes.to_vec(), row.fields.to_vec());
+        for (own, other) in &overlay.columns {
+            let start = bytes.len();
+            bytes.extend_from_slice(over.field(*other));
+            if let Some(field) = fields.get_mut(*own) {
+                *field = start..bytes.len();
+            }
+        }
+        Some((bytes, fields))
+    }
+
+    fn object_of(
+        &mut self,
+        node: &'a Node,
+        entry: Entry,
+        row: &CopyFields<'_>,
+    ) -> Result<(), BadValue> {
         let table = &self.renderer.plan.tables[node.table];
-        let row = self.resident.row(entry.at).ok_or_else(|| BadValue {
-            table: table.name.to_string(),
-            key: None,
-            column: None,
-            reason: "the row was not read back from the temp file".to_owned(),
-        })?;
         let bad = |column: &str, reason: String| BadValue {
             table: table.name.to_string(),
-            key: key_of(table, &WholeRow(row)),
+            key: key_of(table, row),
             column: Some(column.to_owned()),
             reason,
         };
-        let mut fields = self.scratch.pop().unwrap_or_default();
-        copy_text::next_row(row, 0, &mut fields);
-        let row = CopyFields {
-            bytes: row,
-            fields: &fields,
-        };
         for collected in &table.collected {
-            match collected.shape.read_key(&row, &[collected.column]) {
+            match collected.shape.read_key(row, &[collected.column]) {
                 KeyRead::Is(key) => self.rendered.collected.push((collected.relation, key)),
                 KeyRead::Null => {}
                 KeyRead::Wrong(_) => {
@@ -90,20 +149,7 @@ impl<'a> Job<'a> {
         }
         self.rendered.content.push(b'{');
         let mut first = true;
-        for field in &node.fields {
-            let out = &mut self.rendered.content;
-            if !std::mem::take(&mut first) {
-                out.push(b',');
-            }
-            out.extend_from_slice(&field.prefix);
-            if let Err(reason) = self.value(field, &row) {
-                let column = table
-                    .layout
-                    .get(field.column)
-                    .map_or("?", |column| column.name.as_str());
-                return Err(bad(column, reason));
-            }
-        }
+        self.fields(node, &node.fields, row, &mut first)?;
         if let Some((prefix, reach)) = &node.tree {
             if !std::mem::take(&mut first) {
                 self.rendered.content.push(b',');
@@ -122,7 +168,7 @@ impl<'a> Job<'a> {
             }
             self.above.push(entry.at);
             self.levels += 1;
-            let written = self.below(node, reach, &row);
+            let written = self.below(node, reach, row);
             self.levels -= 1;
             self.above.pop();
             written?;
@@ -140,7 +186,7 @@ impl<'a> Job<'a> {
                 }
                 Nested::Node { prefix, node } => {
                     self.rendered.content.extend_from_slice(prefix);
-                    self.nested(node, &row)?
+                    self.nested(node, row)?
                 }
             };
             if wrote {
@@ -149,8 +195,39 @@ impl<'a> Job<'a> {
                 self.rendered.content.truncate(mark);
             }
         }
+        self.fields(node, &node.last, row, &mut first)?;
         self.rendered.content.push(b'}');
-        self.scratch.push(fields);
+        Ok(())
+    }
+
+    /// Writes keys of a row. `first` is true as long as the object has none.
+    fn fields(
+        &mut self,
+        node: &'a Node,
+        fields: &'a [Field],
+        row: &CopyFields<'_>,
+        first: &mut bool,
+    ) -> Result<(), BadValue> {
+        for field in fields {
+            let mark = self.rendered.content.len();
+            if !*first {
+                self.rendered.content.push(b',');
+            }
+            match self.field(node, field, row) {
+                Ok(true) => *first = false,
+                Ok(false) => self.rendered.content.truncate(mark),
+                Err(reason) => {
+                    let table = &self.renderer.plan.tables[node.table];
+                    let column = table.layout.get(field.column);
+                    return Err(BadValue {
+                        table: table.name.to_string(),
+                        key: key_of(table, row),
+                        column: Some(column.map_or("?", |column| column.name.as_str()).to_owned()),
+                        reason,
+                    });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -185,12 +262,16 @@ impl<'a> Job<'a> {
                 if node.pick == Pick::Last {
                     entries.reverse();
                 }
-                match entries.split_first() {
-                    Some((entry, others)) if self.has_twin(node, entry, others) => {
+                match (entries.split_first(), &node.without_row) {
+                    (Some((entry, others)), _) if self.has_twin(node, entry, others) => {
                         self.two_of_one_key(node)
                     }
-                    Some((entry, _)) => self.row(node, *entry),
-                    None => Ok(false),
+                    (Some((entry, _)), _) => self.row(node, *entry),
+                    (None, Some(object)) => {
+                        self.rendered.content.extend_from_slice(object);
+                        Ok(true)
+                    }
+                    (None, None) => Ok(false),
                 }
             }
         };
@@ -242,8 +323,23 @@ impl<'a> Job<'a> {
         Ok(false)
     }
 
+    /// Which of the rows of a node that is one is taken.
+    pub(super) fn picked(&self, node: &Node, entries: &[Entry]) -> Option<Entry> {
+        let picked = match node.pick {
+            Pick::First => entries.first(),
+            Pick::Last => entries.last(),
+        };
+        picked.copied()
+    }
+
+    /// The bytes of the innermost row above that is written at a place.
+    pub(super) fn row_at(&self, place: usize) -> Option<&'a [u8]> {
+        let mut rows = self.rows.iter().rev();
+        rows.find(|(at, _)| *at == place).map(|(_, row)| *row)
+    }
+
     /// The rows that a hop comes to from a row.
-    fn reached(&self, reach: &Reach, row: &CopyFields<'_>) -> Vec<Entry> {
+    pub(super) fn reached(&self, reach: &Reach, row: &CopyFields<'_>) -> Vec<Entry> {
         let From::Columns(columns) = &reach.from else {
             return Vec::new();
         };
@@ -254,7 +350,7 @@ impl<'a> Job<'a> {
     }
 
     /// The rows of a node that belong to the row above, in order.
-    fn gather(&self, node: &Node, parent: &CopyFields<'_>) -> Vec<Entry> {
+    pub(super) fn gather(&self, node: &Node, parent: &CopyFields<'_>) -> Vec<Entry> {
         let mut entries = Vec::new();
         let Some((first, others)) = node.steps.split_first() else {
             return entries;
@@ -265,8 +361,27 @@ impl<'a> Job<'a> {
         for step in others {
             entries = self.resident.reached(step, &entries);
         }
+        if !node.matching.is_empty() {
+            entries.retain(|entry| self.matches(node, *entry, parent));
+        }
         self.sort(node, &mut entries, node.may_repeat);
         entries
+    }
+
+    /// True if what must hold between a row of a node and those above does.
+    fn matches(&self, node: &Node, entry: Entry, parent: &CopyFields<'_>) -> bool {
+        let row = WholeRow(self.resident.row(entry.at).unwrap_or_default());
+        node.matching.iter().all(|it| {
+            let mut equals = it.equals.iter().map(|(at, column)| match at {
+                At::Own => parent.field(*column),
+                At::Above(place) => {
+                    let above = self.row_at(*place);
+                    above.map_or(b"\\N".as_slice(), |above| WholeRow(above).field(*column))
+                }
+            });
+            let wanted = equals.find(|value| !values::is_null(value));
+            wanted.is_some_and(|wanted| wanted == row.field(it.column))
+        })
     }
 
     /// Puts rows of a node in order.
@@ -279,92 +394,6 @@ impl<'a> Job<'a> {
         if !node.order.is_empty() && entries.len() > 1 {
             // Stable, so that rows that are equal by the order stay in order of their primary keys.
             entries.sort_by_cached_key(|entry| node.order.bytes(&WholeRow(row(entry.at))));
-        }
-    }
-
-    fn value(&mut self, field: &'a Field, row: &CopyFields<'_>) -> Result<(), String> {
-        let raw = row.field(field.column);
-        let said = |error: ValueError| error.to_string();
-        let out = &mut self.rendered.content;
-        match &field.value {
-            Value::Plain(codec) => values::write(codec, raw, out).map_err(said),
-            Value::Names(names) => values::write_names(names, raw, out).map_err(said),
-            Value::NullAs(_, json) if values::is_null(raw) => {
-                out.extend_from_slice(json);
-                Ok(())
-            }
-            Value::NullAs(codec, _) => values::write(codec, raw, out).map_err(said),
-            Value::NullAsColumn(_, other, codec) if values::is_null(raw) => {
-                values::write(codec, row.field(*other), out).map_err(said)
-            }
-            Value::NullAsColumn(codec, ..) => values::write(codec, raw, out).map_err(said),
-            Value::Object { prefix, parts } => {
-                out.push(b'{');
-                out.extend_from_slice(prefix);
-                if values::is_null(raw) || raw.is_empty() {
-                    out.extend_from_slice(b"null");
-                } else {
-                    let mut text = Vec::new();
-                    for part in parts {
-                        match part {
-                            TemplateField::Text(bytes) => text.extend_from_slice(bytes),
-                            TemplateField::Column(column) => {
-                                text.extend_from_slice(
-                                    &values::decode_copy(row.field(*column)).map_err(said)?,
-                                );
-                            }
-                        }
-                    }
-                    values::write_json_string(&text, out).map_err(said)?;
-                }
-                out.push(b'}');
-                Ok(())
-            }
-            Value::TextColor { default } => {
-                let color = if values::is_null(raw) {
-                    Cow::Borrowed(default.as_slice())
-                } else {
-                    values::decode_copy(raw).map_err(said)?
-                };
-                values::write_json_str(values::text_color(&color), out);
-                Ok(())
-            }
-            Value::Lookup {
-                reach,
-                column,
-                codec,
-            } => {
-                let mut found = self.reached(reach, row);
-                let hop = &self.renderer.plan.hops[reach.hop];
-                let table = &self.renderer.plan.tables[hop.table];
-                let bytes = |at: RowAt| self.resident.row(at).unwrap_or_default();
-                let Ok(()) = by_key(table, &mut found, false, |at| {
-                    Ok::<_, Infallible>(bytes(at))
-                });
-                if let [first, second, ..] = found.as_slice()
-                    && same_key(table, first, second, &bytes)
-                {
-                    let (key, name) = (table.key_name(), &table.name);
-                    return Err(format!("two rows of table {name} have the same {key}"));
-                }
-                let out = &mut self.rendered.content;
-                match found.first().and_then(|entry| self.resident.row(entry.at)) {
-                    None => out.extend_from_slice(b"null"),
-                    Some(other) => {
-                        let value = WholeRow(other).field(*column);
-                        values::write(codec, value, out).map_err(said)?;
-                    }
-                }
-                Ok(())
-            }
-            Value::Constant(json) => {
-                out.extend_from_slice(json);
-                Ok(())
-            }
-            Value::Null => {
-                out.extend_from_slice(b"null");
-                Ok(())
-            }
         }
     }
 }

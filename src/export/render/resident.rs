@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::resolve::{Entry, HopId, IndexKey, Key, KeyRead, RowAt, RowStore, WholeRow};
 
 use super::Renderer;
-use super::compile::{From, Nested, Node, Reach, Value};
+use super::compile::{From, Nested, Node, Reach};
 
 /// A store, and rows of it that were moved out of memory, read back for one batch.
 pub struct Resident {
@@ -152,25 +152,62 @@ impl Resident {
     fn load_level(&mut self, node: &Node, entries: &[Entry]) -> std::io::Result<()> {
         let entries = self.with_below(node, entries.to_vec())?;
         self.load(&entries)?;
-        for field in &node.fields {
-            if let Value::Lookup { reach, .. } = &field.value {
+        for field in node.fields.iter().chain(&node.last) {
+            for reach in field.value.lookups() {
                 let found = self.reached(std::slice::from_ref(reach), &entries);
                 self.load(&found)?;
             }
         }
+        let over = match &node.overlay {
+            Some(overlay) => match &node.nested[overlay.nested] {
+                Nested::Node { node: child, .. } => self.load_steps(child, &entries, &[])?,
+                Nested::Empty { .. } => Vec::new(),
+            },
+            None => Vec::new(),
+        };
         for nested in &node.nested {
             let Nested::Node { node: child, .. } = nested else {
                 continue;
             };
-            let mut found = entries.clone();
-            for step in &child.steps {
-                self.load(&found)?;
-                found = self.reached(step, &found);
-                once(&mut found);
-            }
+            let found = self.load_steps(child, &entries, &over)?;
             self.load_level(child, &found)?;
         }
         Ok(())
+    }
+
+    /// Reads back the rows that a node's steps come by, and gives those at their end. `over` are rows that lie over those
+    /// that the steps begin at.
+    fn load_steps(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        over: &[Entry],
+    ) -> std::io::Result<Vec<Entry>> {
+        let mut found = entries.to_vec();
+        let mut over = over.to_vec();
+        for step in &node.steps {
+            self.load(&found)?;
+            self.load(&over)?;
+            let mut next = self.reached(step, &found);
+            for reach in step {
+                self.reach_of_overlay(reach, &over, &mut next);
+            }
+            found = next;
+            over.clear();
+            once(&mut found);
+        }
+        Ok(found)
+    }
+
+    fn reach_of_overlay(&self, reach: &Reach, rows: &[Entry], found: &mut Vec<Entry>) {
+        if let Some(columns) = &reach.over {
+            let from = Reach {
+                from: From::Columns(columns.clone()),
+                over: None,
+                ..reach.clone()
+            };
+            self.reach(&from, rows, found);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Ledger;
+use crate::output::Noted;
 use crate::output::batch_number::BatchNumber;
 use crate::output::layout;
 use crate::output::manifest::{
@@ -105,11 +106,14 @@ fn keep(prefix: &str, entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
     entry.status = Status::Started;
     entry.error = None;
     entry.file = None;
-    if entry.skipped_count > 0 {
-        // Which batches they were left out of is not written down: all of them are made again.
+    let is_noted = !entry.unreadable_values.is_empty() || !entry.missing_files.is_empty();
+    if entry.skipped_count > 0 || is_noted {
+        // Which batches that was in is not written down: all of them are made again.
         entry.batches.iter_mut().for_each(Vec::clear);
         entry.skipped.clear();
         entry.skipped_count = 0;
+        entry.unreadable_values = Noted::default();
+        entry.missing_files = Noted::default();
     }
     let batches = entry.batches.iter().flatten();
     entry.total_objects_count = batches.map(|batch| batch.objects_count).sum();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::output::Noted;
 use crate::output::gzip::{self, GzipLevel};
 use crate::output::store::FolderStore;
 use crate::output::{BatchEntry, EntityEntry, OptionsEntry, PipelineEntry, SnapshotEntry};
@@ -37,6 +38,8 @@ fn relation(name: &str, objects: u64, file: Option<FileEntry>) -> RelationEntry 
         file,
         skipped: Vec::new(),
         skipped_count: 0,
+        unreadable_values: Noted::default(),
+        missing_files: Noted::default(),
     }
 }
 

@@ -16,6 +16,9 @@ impl<'a> Checker<'a> {
                 Test::In { values, .. } | Test::NotIn { values, .. } => {
                     self.values(place, table, column, sql_type, values);
                 }
+                Test::Length(_) => {
+                    self.needed(place, table, column, Need::Text, "`length`");
+                }
                 Test::Prefix(_) => {
                     self.needed(place, table, column, Need::Text, "`like`");
                     if *sql_type == SqlType::Citext {

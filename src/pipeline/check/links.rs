@@ -90,6 +90,14 @@ impl<'a> Checker<'a> {
 
     /// A link's columns.
     pub(super) fn link(&mut self, place: &str, link: &Link, table: &'a Table, above: Above<'a>) {
+        let above_table = match above {
+            Above::Table(above) => Some(above),
+            Above::Entity | Above::Missing | Above::Collected(_) => None,
+        };
+        let link = &link.counted(
+            |column| table.column(column).is_some(),
+            |column| above_table.is_none_or(|above| above.column(column).is_some()),
+        );
         self.filter(place, table, &link.filter);
         if matches!(above, Above::Entity) && link.is_to_schema() {
             return;

@@ -1,8 +1,8 @@
 //! Rules for tables and for columns of a name.
 
 use super::{Checker, Need, Severity};
-use crate::pipeline::model::{TemplatePart, ValueRule};
 use crate::pipeline::table_key::TableKey;
+use crate::pipeline::value_rule::ValueRule;
 use crate::snapshot::{SqlType, Table, TableName};
 
 impl<'a> Checker<'a> {
@@ -45,12 +45,26 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn value_rule(&mut self, place: &str, table: &'a Table, column: &str, rule: &ValueRule) {
+    pub(super) fn value_rule(
+        &mut self,
+        place: &str,
+        table: &'a Table,
+        column: &str,
+        rule: &ValueRule,
+    ) {
         match rule {
             ValueRule::Names(_) => {
                 self.needed(place, table, column, Need::Integer, "a rule with names")
             }
-            ValueRule::NullAs(_) => {}
+            ValueRule::NullAs(_)
+            | ValueRule::Constant(_)
+            | ValueRule::Plain
+            | ValueRule::Of(_)
+            | ValueRule::Count(_)
+            | ValueRule::File(_) => {}
+            ValueRule::Yaml(_) | ValueRule::Bytes(_) => {
+                self.needed(place, table, column, Need::Text, "decoding");
+            }
             ValueRule::NullAsColumn(other) => {
                 self.needed(place, table, other, Need::Any, "the value in place of NULL");
                 let types = (table.column(column), table.column(other));
@@ -64,11 +78,33 @@ impl<'a> Checker<'a> {
                     self.report(Severity::Warning, place, message);
                 }
             }
-            ValueRule::Object { template, .. } => {
-                for part in template {
-                    if let TemplatePart::Column(name) = part {
-                        self.needed(place, table, name, Need::Any, "the template");
+            ValueRule::Column(other) => {
+                self.needed(place, table, other, Need::Any, "the value in its place");
+            }
+            ValueRule::Object { .. } | ValueRule::Text { .. } => {
+                for name in rule.columns() {
+                    self.needed(place, table, name, Need::Any, "the template");
+                }
+            }
+            ValueRule::Title(part) => {
+                self.needed(place, table, &part.column, Need::Text, "a part of a path");
+            }
+            ValueRule::Cases(cases) => {
+                for case in cases {
+                    // What is asked of rows further up is checked where the row is nested in them.
+                    let own = case.when.iter();
+                    let own = own.filter(|condition| table.column(&condition.column).is_some());
+                    let own: Vec<_> = own.cloned().collect();
+                    self.filter(place, table, &own);
+                    for condition in &case.when {
+                        let column = &condition.column;
+                        if table.column(column).is_none() && !column.contains('.') {
+                            let message =
+                                format!("table {} has no column {column}: it is NULL", table.name);
+                            self.report(Severity::Note, place, message);
+                        }
                     }
+                    self.value_rule(place, table, column, &case.rule);
                 }
             }
         }

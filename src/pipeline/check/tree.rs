@@ -78,6 +78,7 @@ impl<'a> Checker<'a> {
         }
         self.ordered_by_bytes(place, node, table);
         self.columns(place, node, table);
+        self.rules(place, node, table);
         for computed in &node.computed {
             self.computed(
                 &format!("{place} > {}", computed.name),
@@ -89,6 +90,30 @@ impl<'a> Checker<'a> {
         for nested in &node.nested {
             let place = format!("{place} > {}", nested.name);
             self.node(&place, nested, Above::Table(table));
+        }
+    }
+
+    /// What a node says of the values of its columns.
+    fn rules(&mut self, place: &str, node: &Node, table: &'a Table) {
+        for (column, rule) in &node.values {
+            let consequence = "the rule has nothing to hold for";
+            let found = self.wanted(place, table, column, Severity::Note, consequence);
+            if found.is_some() {
+                self.value_rule(place, table, column, rule);
+            }
+        }
+        for it in &node.matching {
+            self.there(place, table, &it.column, "`match`");
+        }
+        if let Some(overlay) = &node.overlay {
+            let mut nested = node.nested.iter();
+            let over = nested.find(|nested| nested.name == overlay.nested);
+            let over = over.and_then(|over| self.table(&over.table));
+            for column in &overlay.columns {
+                for table in [Some(table), over].into_iter().flatten() {
+                    self.there(place, table, column, "`overlay`");
+                }
+            }
         }
     }
 
@@ -135,7 +160,16 @@ impl<'a> Checker<'a> {
             ComputedValue::Column(column) => {
                 self.wanted(place, table, column, missing(node, column), left_out);
             }
-            ComputedValue::Constant(_) => {}
+            ComputedValue::Ruled { column, rule } => {
+                self.wanted(place, table, column, missing(node, column), left_out);
+                self.value_rule(place, table, column, rule);
+            }
+            ComputedValue::Constant(_) | ComputedValue::Of(_) => {}
+            ComputedValue::First(values) => {
+                for value in values {
+                    self.computed(place, node, value, table);
+                }
+            }
             ComputedValue::Names { column, .. } => {
                 if self
                     .wanted(place, table, column, missing(node, column), left_out)
@@ -157,11 +191,16 @@ impl<'a> Checker<'a> {
                 link,
                 column,
                 without_table,
+                names,
+                without_row: _,
             } => match self.table(other) {
                 Some(other) => {
                     self.link(place, link, other, Above::Table(table));
                     self.stated_key(place, other);
-                    self.wanted(place, other, column, missing(node, column), no_value);
+                    let found = self.wanted(place, other, column, missing(node, column), no_value);
+                    if names.is_some() && found.is_some() {
+                        self.needed(place, other, column, Need::Integer, "a name");
+                    }
                 }
                 None => {
                     let message = format!(

@@ -74,6 +74,8 @@ fn computed(computed: &Computed) -> String {
             link: by,
             column,
             without_table,
+            names: None,
+            without_row: None,
         } => {
             format!(
                 "{table}.{column}({} else {})",

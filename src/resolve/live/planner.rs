@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::pipeline::Pick;
 use crate::resolve::error::ResolveError;
 use crate::resolve::keys::Key;
 use crate::resolve::plan::{PlanNode, PlanSource};
@@ -68,8 +69,17 @@ impl Planner {
         entities: &[EntityRequest],
         batch_size: Option<usize>,
     ) -> Result<(), Hangup> {
-        match self.loader.top_level(node, entities, batch_size) {
-            Ok(ids) => {
+        let planned = self.loader.relation(relation);
+        // Rows that are alone in their batch stay in the order of their keys.
+        let ordered_within = match batch_size {
+            Some(_) if planned.batches_by_key => Some(1),
+            size => size,
+        };
+        match self.loader.top_level(node, entities, ordered_within) {
+            Ok(mut ids) => {
+                if let Some(pick) = planned.pick {
+                    ids.iter_mut().for_each(|ids| picked(pick, ids));
+                }
                 let entities = entities.iter().map(|request| request.entity);
                 self.rounds(relation, entities.zip(ids))
             }
@@ -147,4 +157,13 @@ impl Planner {
             .map_err(|_| Hangup)?;
         timings::waiting(|| self.given.send(received)).map_err(|_| Hangup)
     }
+}
+
+/// Keeps the one of several rows, which are in order, that a relation of one object is.
+fn picked(pick: Pick, ids: &mut Vec<Key>) {
+    let one = match pick {
+        Pick::First => ids.first().cloned(),
+        Pick::Last => ids.last().cloned(),
+    };
+    *ids = one.into_iter().collect();
 }

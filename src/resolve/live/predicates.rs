@@ -47,6 +47,7 @@ pub(super) fn predicates<'a>(
                 above.chain(below).collect()
             }
             (Test::Prefix(start), _) => vec![Predicate::Prefix(column, start)],
+            (Test::Length(length), _) => vec![Predicate::Length(column, *length)],
             // A test is made from its condition, so it is of the same kind.
             (Test::In { .. } | Test::NotIn { .. }, _) => Vec::new(),
         }

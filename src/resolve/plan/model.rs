@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use crate::key::KeyForm;
 use crate::pipeline::{
-    Columns, Computed, Condition, EntityId, Form, Instead, OrderBy, Pick, ValueForm, ValueRule,
+    Columns, Condition, EntityId, Form, Instead, OrderBy, Pick, ValueForm, ValuePath, ValueRule,
 };
-use crate::resolve::condition::ColumnTest;
+use crate::resolve::condition::{ColumnTest, ValueTest};
 use crate::resolve::entities::entity_id;
 use crate::resolve::keys::{KeyShape, RowOrder};
 use crate::snapshot::{BlockHead, Catalog, RowForm, SqlType, TableName};
@@ -171,8 +171,6 @@ pub struct PlanTable {
     pub observed: bool,
     /// Rows may stand in several tables: partitions, or tables that inherit.
     pub in_parts: bool,
-    /// Value rules of the kept columns, by name.
-    pub values: BTreeMap<String, ValueRule>,
     /// The columns whose values are collected from written rows.
     pub collected: Vec<CollectedColumn>,
 }
@@ -345,6 +343,12 @@ pub struct PlanRelation {
     pub name: String,
     pub form: Form,
     pub batched: bool,
+    /// The rows of a batch's file are in the order of their keys, whatever the relation's order is.
+    pub batches_by_key: bool,
+    /// Which of several rows a relation of one object is; of none, several are an error.
+    pub pick: Option<Pick>,
+    /// What is written of a relation of one object where there is no row.
+    pub without_row: Option<String>,
     /// What it is made of, or why it cannot be exported from this snapshot.
     pub source: Result<PlanSource, PlanError>,
     /// All tables that its records are made of.
@@ -395,6 +399,12 @@ pub struct PlanNode {
     pub pick: Pick,
     pub renamed: BTreeMap<String, String>,
     pub columns: Columns,
+    /// How columns are written whose type alone does not say it, by name.
+    pub values: BTreeMap<String, PlanRule>,
+    pub overlay: Option<PlanOverlay>,
+    pub matching: Vec<PlanMatch>,
+    /// The keys and JSON texts of the object that a single row is where there is none.
+    pub without_row: Option<BTreeMap<String, String>>,
     pub computed: Vec<PlanComputed>,
     pub instead: Option<Instead>,
     pub nested: Vec<PlanNested>,
@@ -434,6 +444,8 @@ pub struct Reach {
     /// How the values that it is taken by become a key.
     pub shape: KeyShape,
     pub hop: HopId,
+    /// The columns are those of the nested row that lies over the row.
+    pub of_overlay: bool,
 }
 
 /// What a hop is taken by.
@@ -462,23 +474,81 @@ pub struct PlanTree {
     pub shape: KeyShape,
 }
 
-/// A key that is not a column of its own, with its hop if it needs one.
+/// A value rule whose conditions are ready for the columns that they are about.
+pub type PlanRule = ValueRule<PlanTest>;
+
+/// A condition of a value rule.
+#[derive(Debug, Clone)]
+pub struct PlanTest {
+    pub of: RowOf,
+    pub column: String,
+    pub test: ValueTest,
+}
+
+/// Which row a column is looked at of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowOf {
+    /// The row itself.
+    Own,
+    /// The row above.
+    Parent,
+    /// A row further up, by the path of its node: the names of the nodes from the relation down to it.
+    Above(Vec<String>),
+}
+
+/// Columns whose values are those of a nested row, where there is one.
+#[derive(Debug, Clone)]
+pub struct PlanOverlay {
+    pub nested: String,
+    pub columns: Vec<String>,
+}
+
+/// A column that must equal the first of others that is not NULL.
+#[derive(Debug, Clone)]
+pub struct PlanMatch {
+    pub column: String,
+    pub equals: Vec<(RowOf, String)>,
+}
+
+/// A key that is not a column of its own.
 #[derive(Debug)]
-pub enum PlanComputed {
-    /// Made of the row's own columns.
-    OwnColumns(Computed),
+pub struct PlanComputed {
+    pub name: String,
+    pub value: PlanValue,
+    /// The value is written as an object with this one key.
+    pub object: Option<String>,
+    /// The key stands behind the nested ones.
+    pub last: bool,
+    /// The key is left out where its value is null.
+    pub unless_null: bool,
+}
+
+/// Where the value of a key comes from.
+#[derive(Debug)]
+pub enum PlanValue {
+    /// A column of the row, by this rule, or by that of the node.
+    Column {
+        column: String,
+        rule: Option<PlanRule>,
+    },
+    /// Black or white for the colour of a column.
+    TextColor { column: String },
     /// A column of the row of another table.
     Lookup {
-        name: String,
         /// The hop from the row.
         reach: Reach,
         /// Column of the other table.
         column: String,
+        names: Option<BTreeMap<i64, String>>,
+        /// The JSON text that stands where there is no row.
+        without_row: String,
     },
     /// This JSON text.
-    Constant { name: String, json: String },
-    /// Always null: the table that would say is there, the row's column is not.
-    Null { name: String },
+    Constant(String),
+    /// A key of a nested row.
+    Of(ValuePath),
+    /// The first that is not null.
+    First(Vec<PlanValue>),
 }
 
 /// A nested key.

@@ -5,6 +5,7 @@
 mod layouts;
 mod missing;
 mod nodes;
+mod values;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -70,8 +71,6 @@ pub(in crate::resolve) fn plan_in_schemas<'s>(
 /// A table while the columns that it needs are being gathered.
 struct TableNeeds<'c> {
     table: &'c Table,
-    /// The pipeline with the rules for it.
-    pipeline: &'c Pipeline,
     /// Its key, none if it has none, or none is known so far.
     key: Vec<String>,
     key_is_late: bool,
@@ -92,6 +91,8 @@ struct Planner<'p> {
     warnings: Vec<String>,
     /// Hops whose rows are written as records (not join rows, look-ups or maxima).
     writers: Vec<HopId>,
+    /// The nodes that stand above what is being planned, from the relation down: their names and tables.
+    above: Vec<(String, TableId)>,
     /// Columns that are collected, by table.
     collected: Vec<(TableId, usize, String, KeyShape)>,
 }
@@ -110,6 +111,7 @@ impl<'p> Planner<'p> {
             left_out: Vec::new(),
             warnings: Vec::new(),
             writers: Vec::new(),
+            above: Vec::new(),
             collected: Vec::new(),
         }
     }
@@ -152,7 +154,17 @@ impl<'p> Planner<'p> {
     }
 
     fn find(&self, table: &TableName) -> Option<&'p Table> {
-        self.catalog.table(table)
+        let mut names = self.pipeline.names_of(table);
+        names.find_map(|name| self.catalog.table(name))
+    }
+
+    /// What the pipeline calls a table of the catalog.
+    fn said(&self, table: &'p Table) -> &'p TableName {
+        let mut tables = self.pipeline.tables.iter();
+        let said = tables.find(|(name, rules)| {
+            rules.formerly.contains(&table.name) && self.catalog.table(name).is_none()
+        });
+        said.map_or(&table.name, |(name, _)| name)
     }
 
     /// The id of a table of the catalog.
@@ -160,7 +172,7 @@ impl<'p> Planner<'p> {
         if let Some(id) = self.tables.find(|needs| needs.table.name == table.name) {
             return Ok(id);
         }
-        let said = self.pipeline.key_of(&table.name);
+        let said = self.pipeline.key_of(self.said(table));
         let key = said.columns(table, self.catalog.keys());
         for column in &key {
             find_column(table, column)?;
@@ -173,7 +185,6 @@ impl<'p> Planner<'p> {
         };
         Ok(self.tables.push(TableNeeds {
             table,
-            pipeline: self.pipeline,
             key_is_late: key.is_empty() && said.is_left_to_snapshot(table),
             columns,
             key,
@@ -392,6 +403,7 @@ impl<'p> Planner<'p> {
             Source::Maxima(maxima) => self.maxima(maxima).map(PlanSource::Maxima),
             Source::Collected(it) => self.collected(position, it).map(PlanSource::Collected),
         };
+        self.above.clear();
         if source.is_err() {
             self.hops.truncate(first_hop);
             self.slots.truncate(first_slot);
@@ -404,6 +416,9 @@ impl<'p> Planner<'p> {
             name: relation.name.clone(),
             form: relation.form,
             batched: relation.batched,
+            batches_by_key: relation.batches_by_key,
+            pick: relation.pick,
+            without_row: relation.without_row.clone(),
             source,
             tables: hops.iter().map(|hop| self.hops[*hop].table).collect(),
             hops,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::pipeline::{ComputedValue, Edition, Entity, Node, Pipeline, Relation, Source};
+use crate::pipeline::{Edition, Entity, Node, Pipeline, Relation, Source};
 use crate::snapshot::TableName;
 
 /// Which relations of a pipeline are wanted.
@@ -45,7 +45,13 @@ impl Selection {
     pub fn tables(&self, pipeline: &Pipeline) -> BTreeSet<TableName> {
         let mut names = entity_tables(&pipeline.entity);
         for relation in self.relations(pipeline) {
-            names.append(&mut self.relation_tables(relation));
+            let tables = self.relation_tables(relation);
+            names.extend(
+                tables
+                    .iter()
+                    .flat_map(|table| pipeline.names_of(table))
+                    .cloned(),
+            );
         }
         names
     }
@@ -76,9 +82,7 @@ impl Selection {
         names.insert(node.table.clone());
         names.extend(node.via.iter().map(|via| via.table.clone()));
         for computed in &node.computed {
-            if let ComputedValue::Lookup { table, .. } = &computed.value {
-                names.insert(table.clone());
-            }
+            names.extend(computed.value.lookups().into_iter().cloned());
         }
         for nested in node.nested.iter().filter(|nested| self.takes(nested.ee)) {
             self.node_tables(nested, names);

@@ -154,6 +154,9 @@ fn holds(predicate: &Predicate<'_>, keys: &HashSet<i64>, field: impl Fn(&str) ->
         Predicate::Prefix(column, start) => {
             value(column).is_some_and(|value| value.starts_with(start))
         }
+        Predicate::Length(column, length) => {
+            value(column).is_some_and(|value| value.chars().count() == *length as usize)
+        }
         Predicate::InIgnoringCase(column, texts) => value(column).is_some_and(|value| {
             texts
                 .iter()

@@ -28,13 +28,8 @@ impl Planner<'_> {
                 form: KeyForm::of(&column.sql_type, self.catalog),
             })
             .collect();
-        let rules = layout.iter().filter_map(|column| {
-            let rule = needs.pipeline.value_rule(name, &column.name)?;
-            Some((column.name.clone(), rule.clone()))
-        });
         let mut table = PlanTable {
             name: name.clone(),
-            values: rules.collect(),
             layout,
             key: Vec::new(),
             key_order: RowOrder::default(),

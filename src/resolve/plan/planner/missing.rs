@@ -18,32 +18,49 @@ impl Planner<'_> {
             self.look_for(node, found, name, &format!("{outcome} in {}", node.name));
         }
         for item in &node.computed {
-            let outcome = |what: &str| format!("key {} of {} {what}", item.name, node.name);
-            match &item.value {
-                ComputedValue::Constant(_) => {}
-                ComputedValue::Column(column)
-                | ComputedValue::Names { column, .. }
-                | ComputedValue::TextColor { column } => {
-                    self.look_for(node, found, column, &outcome("is left out"));
-                }
-                ComputedValue::Lookup {
-                    table: other,
-                    column,
-                    without_table,
-                    ..
-                } => match (self.find(other), without_table) {
-                    (Some(other), _) => {
-                        self.look_for(node, other, column, &outcome("is always null"));
-                    }
-                    (None, Some(own)) => {
-                        self.look_for(node, found, own, &outcome("is always null"));
-                    }
-                    (None, None) => {
-                        let outcome = outcome("is always null");
-                        self.warn(format!("table {other} is not in the snapshot: {outcome}"));
-                    }
-                },
+            self.look_for_computed(node, &item.name, &item.value, found);
+        }
+    }
+
+    fn look_for_computed(&mut self, node: &Node, key: &str, value: &ComputedValue, found: &Table) {
+        let outcome = |what: &str| format!("key {key} of {} {what}", node.name);
+        match value {
+            ComputedValue::Constant(_) | ComputedValue::Of(_) => {}
+            ComputedValue::Column(column)
+            | ComputedValue::Ruled { column, .. }
+            | ComputedValue::Names { column, .. }
+            | ComputedValue::TextColor { column } => {
+                self.look_for(node, found, column, &outcome("is left out"));
             }
+            // A table of names that only some releases have is no loss.
+            ComputedValue::First(values) => {
+                for value in values {
+                    if value
+                        .lookups()
+                        .iter()
+                        .all(|table| self.find(table).is_some())
+                    {
+                        self.look_for_computed(node, key, value, found);
+                    }
+                }
+            }
+            ComputedValue::Lookup {
+                table: other,
+                column,
+                without_table,
+                ..
+            } => match (self.find(other), without_table) {
+                (Some(other), _) => {
+                    self.look_for(node, other, column, &outcome("is always null"));
+                }
+                (None, Some(own)) => {
+                    self.look_for(node, found, own, &outcome("is always null"));
+                }
+                (None, None) => {
+                    let outcome = outcome("is always null");
+                    self.warn(format!("table {other} is not in the snapshot: {outcome}"));
+                }
+            },
         }
     }
 

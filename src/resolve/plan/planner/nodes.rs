@@ -1,14 +1,12 @@
 //! The nodes of a relation's tree, each with the hops that find its rows.
 
 use crate::key;
-use crate::pipeline::{
-    Collected, Computed, ComputedValue, Link, Node, TemplatePart, ValueRule, Via,
-};
+use crate::pipeline::{Collected, Columns, Link, Node, Via};
 use crate::resolve::keys::KeyShape;
 use crate::resolve::plan::error::PlanError;
 use crate::resolve::plan::ids::{HopId, SlotId, TableId};
 use crate::resolve::plan::model::{
-    FeedColumn, PlanComputed, PlanNested, PlanNode, PlanTree, Reach, ReachedFrom, SlotSource, Step,
+    FeedColumn, PlanNested, PlanNode, PlanOverlay, PlanTree, Reach, ReachedFrom, SlotSource, Step,
 };
 use crate::snapshot::{SqlType, TableName};
 
@@ -21,7 +19,31 @@ pub(super) enum Above {
     /// A value that was collected, of the type of the column that it is looked up in.
     Collected(SlotId, KeyShape),
     /// Rows of a table that these hops found.
-    Rows(TableId, Vec<HopId>),
+    Rows {
+        table: TableId,
+        hops: Vec<HopId>,
+        overlay: Option<Over>,
+    },
+}
+
+impl Above {
+    /// Rows of a table, with no others over them.
+    pub(super) fn rows(table: TableId, hops: Vec<HopId>) -> Above {
+        Above::Rows {
+            table,
+            hops,
+            overlay: None,
+        }
+    }
+}
+
+/// Rows that lie over others: those of a table that these hops found.
+#[derive(Clone)]
+pub(super) struct Over {
+    table: TableId,
+    hops: Vec<HopId>,
+    /// The columns that are theirs.
+    columns: Vec<String>,
 }
 
 impl<'p> Planner<'p> {
@@ -47,13 +69,14 @@ impl<'p> Planner<'p> {
         for (table, links) in chain.chain([(table, links)]) {
             let before = steps.last().map(|step| {
                 let hops = step.reach.iter().map(|reach| reach.hop).collect();
-                Above::Rows(step.table, hops)
+                Above::rows(step.table, hops)
             });
             let table = self.table_named(table)?;
             let mut reach = Vec::new();
             let above = before.as_ref().unwrap_or(above);
             for link in links {
                 reach.push(self.reach(table, link, above)?);
+                reach.extend(self.reach_of_overlay(table, link, above)?);
             }
             steps.push(Step { table, reach });
         }
@@ -61,7 +84,12 @@ impl<'p> Planner<'p> {
     }
 
     /// A link, as a hop from what it is to.
-    fn reach(&mut self, table: TableId, link: &Link, above: &Above) -> Result<Reach, PlanError> {
+    pub(super) fn reach(
+        &mut self,
+        table: TableId,
+        link: &Link,
+        above: &Above,
+    ) -> Result<Reach, PlanError> {
         if link.is_to_schema() {
             let shape = KeyShape::new([]);
             let slot = self.slot(SlotSource::Everything, shape.clone());
@@ -69,8 +97,10 @@ impl<'p> Planner<'p> {
                 from: ReachedFrom::Everything,
                 hop: self.hop(table, Vec::new(), shape.clone(), &link.filter, slot)?,
                 shape,
+                of_overlay: false,
             });
         }
+        let link = &self.counted(table, link, above);
         let child = self.or_key(table, &link.child)?;
         let (from, slot, own, shape) = match above {
             Above::Entity => {
@@ -92,7 +122,9 @@ impl<'p> Planner<'p> {
             Above::Collected(slot, shape) => {
                 (ReachedFrom::Collected, *slot, shape.clone(), shape.clone())
             }
-            Above::Rows(above, hops) => {
+            Above::Rows {
+                table: above, hops, ..
+            } => {
                 let columns = self.or_key(*above, &link.parent)?;
                 let types = self.need_keys(*above, &columns)?;
                 let ends: Vec<(String, SqlType)> = columns
@@ -113,7 +145,54 @@ impl<'p> Planner<'p> {
             }
         };
         let hop = self.hop(table, child, own, &link.filter, slot)?;
-        Ok(Reach { from, shape, hop })
+        Ok(Reach {
+            from,
+            shape,
+            hop,
+            of_overlay: false,
+        })
+    }
+
+    /// The link without the pairs that do not count in this snapshot.
+    fn counted(&self, table: TableId, link: &Link, above: &Above) -> Link {
+        let has = |table: TableId, column: &str| self.tables[table].table.column(column).is_some();
+        let above = match above {
+            Above::Rows { table, .. } => Some(*table),
+            Above::Entity | Above::Collected(..) => None,
+        };
+        link.counted(
+            |column| has(table, column),
+            |column| above.is_none_or(|above| has(above, column)),
+        )
+    }
+
+    /// The link again, from the rows that lie over those above, if what it is to is theirs.
+    fn reach_of_overlay(
+        &mut self,
+        table: TableId,
+        link: &Link,
+        above: &Above,
+    ) -> Result<Option<Reach>, PlanError> {
+        let Above::Rows {
+            overlay: Some(over),
+            ..
+        } = above
+        else {
+            return Ok(None);
+        };
+        if !link
+            .parent
+            .iter()
+            .any(|column| over.columns.contains(column))
+        {
+            return Ok(None);
+        }
+        let above = Above::rows(over.table, over.hops.clone());
+        let reach = self.reach(table, link, &above)?;
+        Ok(Some(Reach {
+            of_overlay: true,
+            ..reach
+        }))
     }
 
     /// The node of a relation whose rows are those that others refer to. `relation` is its position.
@@ -204,9 +283,10 @@ impl<'p> Planner<'p> {
         };
         hops.extend(tree.as_ref().map(|tree| tree.hop));
         self.writers.extend(&hops);
+        let written = self.written_columns(node);
         let definition = self.tables[table].table;
         for column in definition.columns.iter().map(|column| &column.name) {
-            if !node.columns.contains(column) {
+            if !written.contains(column) {
                 continue;
             }
             if column.contains(char::REPLACEMENT_CHARACTER) {
@@ -216,22 +296,20 @@ impl<'p> Planner<'p> {
                 });
             }
             self.need(table, column)?;
-            self.need_rule(table, column);
         }
         self.look_for_columns(node, table);
         for order in &node.order {
             self.need(table, &order.column)?;
         }
+        let matching = self.matching(node, table)?;
+        let values = self.rules(node, table)?;
         let mut computed = Vec::new();
         for item in &node.computed {
             computed.extend(self.computed(item, table, &hops)?);
         }
-        let mut nested = Vec::new();
-        for child in &node.nested {
-            if self.selection.takes(child.ee) {
-                nested.extend(self.nested(node, child, table, &hops)?);
-            }
-        }
+        self.above.push((node.name.clone(), table));
+        let (nested, overlay) = self.nested_nodes(node, table, &hops)?;
+        self.above.pop();
         Ok(PlanNode {
             name: node.name.clone(),
             table,
@@ -241,11 +319,84 @@ impl<'p> Planner<'p> {
             order: node.order.clone(),
             pick: node.pick,
             renamed: node.renamed.clone(),
-            columns: node.columns.clone(),
+            columns: written,
+            values,
+            overlay,
+            matching,
+            without_row: node.without_row.clone(),
             computed,
             instead: node.instead.clone(),
             nested,
         })
+    }
+
+    /// The columns that a node writes in this edition.
+    fn written_columns(&self, node: &Node) -> Columns {
+        if self.selection.takes(true) {
+            return node.columns.clone();
+        }
+        match &node.columns {
+            Columns::Only(names) => {
+                let names = names.iter().filter(|name| !node.ee_columns.contains(*name));
+                Columns::Only(names.cloned().collect())
+            }
+            Columns::Except(names) => {
+                Columns::Except(names.iter().chain(&node.ee_columns).cloned().collect())
+            }
+        }
+    }
+
+    /// What is nested in the rows of a node, and which of it lies over them.
+    fn nested_nodes(
+        &mut self,
+        node: &'p Node,
+        table: TableId,
+        hops: &[HopId],
+    ) -> Result<(Vec<PlanNested>, Option<PlanOverlay>), PlanError> {
+        let is_over = |child: &Node| {
+            let overlay = node.overlay.as_ref();
+            overlay.is_some_and(|overlay| overlay.nested == child.name)
+        };
+        // What lies over the rows comes first: links of the others may be to its columns.
+        let mut children: Vec<(usize, &'p Node)> = node.nested.iter().enumerate().collect();
+        children.sort_by_key(|(_, child)| !is_over(child));
+        let mut planned: Vec<(usize, PlanNested)> = Vec::new();
+        let (mut over, mut overlay) = (None, None);
+        for (position, child) in children {
+            if !self.selection.takes(child.ee) {
+                continue;
+            }
+            let above = Above::Rows {
+                table,
+                hops: hops.to_vec(),
+                overlay: over.clone(),
+            };
+            let Some(nested) = self.nested(node, child, table, &above)? else {
+                continue;
+            };
+            if let (PlanNested::Node(found), Some(said), true) =
+                (&nested, &node.overlay, is_over(child))
+            {
+                let columns: Vec<String> = said.columns.clone();
+                for column in &columns {
+                    self.need(table, column)?;
+                    self.need(found.table, column)?;
+                }
+                overlay = Some(PlanOverlay {
+                    nested: child.name.clone(),
+                    columns: columns.clone(),
+                });
+                over = Some(Over {
+                    table: found.table,
+                    hops: found.last_hops().collect(),
+                    columns,
+                });
+            }
+            planned.push((position, nested));
+        }
+        planned.sort_by_key(|(position, _)| *position);
+        let nested = planned.into_iter().map(|(_, nested)| nested).collect();
+        Ok((nested, overlay))
     }
 
     /// The hop to the rows below the rows of a node, which are rows of the same table.
@@ -285,7 +436,7 @@ impl<'p> Planner<'p> {
         parent: &'p Node,
         child: &'p Node,
         parent_table: TableId,
-        parent_hops: &[HopId],
+        above: &Above,
     ) -> Result<Option<PlanNested>, PlanError> {
         let between = child.via.iter().map(|via| &via.table);
         for table in [&child.table].into_iter().chain(between) {
@@ -305,79 +456,8 @@ impl<'p> Planner<'p> {
         if let Some(instead) = &child.instead {
             self.need(parent_table, &instead.column)?;
         }
-        let above = Above::Rows(parent_table, parent_hops.to_vec());
-        let steps = self.steps(&child.table, &child.links, &child.via, &above)?;
+        let steps = self.steps(&child.table, &child.links, &child.via, above)?;
         let node = self.node(child, steps)?;
         Ok(Some(PlanNested::Node(Box::new(node))))
-    }
-
-    /// A computed key; `None` if the row's table lacks the column that it is made of.
-    fn computed(
-        &mut self,
-        item: &'p Computed,
-        table: TableId,
-        hops: &[HopId],
-    ) -> Result<Option<PlanComputed>, PlanError> {
-        let own = |item: &Computed| PlanComputed::OwnColumns(item.clone());
-        let null = || PlanComputed::Null {
-            name: item.name.clone(),
-        };
-        match &item.value {
-            ComputedValue::Constant(json) => Ok(Some(PlanComputed::Constant {
-                name: item.name.clone(),
-                json: json.clone(),
-            })),
-            ComputedValue::Column(column) => {
-                self.need_rule(table, column);
-                Ok(self.need_if_there(table, column).then(|| own(item)))
-            }
-            ComputedValue::Names { column, .. } | ComputedValue::TextColor { column } => {
-                Ok(self.need_if_there(table, column).then(|| own(item)))
-            }
-            ComputedValue::Lookup {
-                table: other,
-                link,
-                column,
-                without_table,
-            } => {
-                let Some(found) = self.find(other) else {
-                    return Ok(Some(match without_table {
-                        Some(column) if self.need_if_there(table, column) => own(&Computed {
-                            name: item.name.clone(),
-                            value: ComputedValue::Column(column.clone()),
-                        }),
-                        Some(_) | None => null(),
-                    }));
-                };
-                let other = self.table(found)?;
-                if !self.need_if_there(other, column) {
-                    return Ok(Some(null()));
-                }
-                let above = Above::Rows(table, hops.to_vec());
-                Ok(Some(PlanComputed::Lookup {
-                    name: item.name.clone(),
-                    reach: self.reach(other, link, &above)?,
-                    column: column.clone(),
-                }))
-            }
-        }
-    }
-
-    /// Columns that a column's value rule looks at.
-    fn need_rule(&mut self, table: TableId, column: &str) {
-        let name = &self.tables[table].table.name;
-        match self.pipeline.value_rule(name, column) {
-            Some(ValueRule::NullAsColumn(other)) => {
-                self.need_if_there(table, other);
-            }
-            Some(ValueRule::Object { template, .. }) => {
-                for part in template {
-                    if let TemplatePart::Column(other) = part {
-                        self.need_if_there(table, other);
-                    }
-                }
-            }
-            Some(ValueRule::Names(_) | ValueRule::NullAs(_)) | None => {}
-        }
     }
 }

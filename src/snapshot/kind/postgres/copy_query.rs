@@ -109,6 +109,10 @@ fn condition(
             identifier(name),
             string(start)
         ),
+        Predicate::Length(name, length) => format!(
+            "pg_catalog.length({}::pg_catalog.text) OPERATOR(pg_catalog.=) {length}",
+            identifier(name)
+        ),
     }
 }
 
@@ -552,6 +556,10 @@ mod tests {
             (
                 Predicate::Prefix("v", "a'"),
                 "pg_catalog.starts_with(\"v\"::pg_catalog.text, 'a''')",
+            ),
+            (
+                Predicate::Length("v", 64),
+                "pg_catalog.length(\"v\"::pg_catalog.text) OPERATOR(pg_catalog.=) 64",
             ),
             (
                 Predicate::Above("b", "5"),

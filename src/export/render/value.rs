@@ -1,0 +1,440 @@
+//! Values of keys, compiled: the column that each is made of, and the codec or rule by which it is written.
+
+use std::collections::BTreeMap;
+
+use crate::export::values::Codec;
+use crate::pipeline::{BytesRule, Digest, TemplatePart, TitlePart, ValuePath, ValueRule, YamlRule};
+use crate::resolve::{
+    PlanComputed, PlanError, PlanNode, PlanRule, PlanTable, PlanTest, PlanValue, RowOf, TableId,
+    ValueTest,
+};
+
+use super::compile::{Ancestor, Compiler, Nested, Reach, prefix};
+
+/// A key of an object, and where its value comes from.
+pub(super) struct Field {
+    /// The column, or the computed key.
+    pub(super) name: String,
+    /// `"key":`
+    pub(super) prefix: Vec<u8>,
+    pub(super) column: usize,
+    pub(super) value: Value,
+    /// The value is written as an object with this one key.
+    pub(super) object: Option<Vec<u8>>,
+    /// The key is left out where its value is null.
+    pub(super) unless_null: bool,
+}
+
+/// How a value is written. A column is the field's own, if nothing else is said.
+pub(super) enum Value {
+    Plain(Codec),
+    Names(BTreeMap<i64, String>),
+    /// Names of integers, of which one without a name is null.
+    NamesOrNull(BTreeMap<i64, String>),
+    NullAs(Codec, Vec<u8>),
+    NullAsColumn(Codec, usize, Codec),
+    Object {
+        prefix: Vec<u8>,
+        parts: Vec<TemplateField>,
+    },
+    Column(usize, Codec),
+    Text {
+        parts: Vec<TemplateField>,
+        digest: Option<Digest>,
+    },
+    Title {
+        column: usize,
+        part: TitlePart,
+    },
+    TextColor {
+        default: Vec<u8>,
+    },
+    Lookup {
+        reach: Reach,
+        column: usize,
+        value: Box<Value>,
+        without_row: Vec<u8>,
+    },
+    /// A key of the first of the rows that are nested in this one.
+    Of {
+        /// Positions among what is nested, from the row inwards.
+        path: Vec<usize>,
+        /// Position among the keys of the innermost row.
+        field: usize,
+    },
+    /// The number of rows of what is nested at this position.
+    Count(usize),
+    Yaml(YamlRule),
+    Bytes(BytesRule),
+    /// The path of the file that the value lies in.
+    File(Vec<TemplateField>),
+    /// This JSON text.
+    Constant(Vec<u8>),
+    Cases {
+        cases: Vec<(Vec<Test>, Value)>,
+        otherwise: Box<Value>,
+    },
+    /// The first that is not null, each with its column.
+    First(Vec<(usize, Value)>),
+}
+
+impl Value {
+    /// The hops to rows of other tables that values are looked up in.
+    pub(super) fn lookups(&self) -> Vec<&Reach> {
+        match self {
+            Value::Lookup { reach, .. } => vec![reach],
+            Value::First(values) => {
+                let values = values.iter();
+                values.flat_map(|(_, value)| value.lookups()).collect()
+            }
+            Value::Plain(_)
+            | Value::Names(_)
+            | Value::NamesOrNull(_)
+            | Value::NullAs(..)
+            | Value::NullAsColumn(..)
+            | Value::Object { .. }
+            | Value::Column(..)
+            | Value::Text { .. }
+            | Value::Title { .. }
+            | Value::TextColor { .. }
+            | Value::Of { .. }
+            | Value::Count(_)
+            | Value::Yaml(_)
+            | Value::Bytes(_)
+            | Value::File(_)
+            | Value::Constant(_)
+            // A rule looks nothing up.
+            | Value::Cases { .. } => Vec::new(),
+        }
+    }
+}
+
+/// A piece of a text.
+pub(super) enum TemplateField {
+    Text(Vec<u8>),
+    Column(At, usize),
+}
+
+/// A condition of a case.
+pub(super) struct Test {
+    pub(super) at: At,
+    /// Position in the layout; `None` for a column that is not there, and so NULL.
+    pub(super) column: Option<usize>,
+    pub(super) test: ValueTest,
+}
+
+/// Which row a column is looked at of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// The row itself; of what must match, the row above.
+    Own,
+    /// The innermost row above that is written at this place.
+    Above(usize),
+}
+
+/// Compiles the values of a node.
+pub(super) struct Values<'a> {
+    pub(super) compiler: &'a Compiler<'a>,
+    pub(super) node: &'a PlanNode,
+    /// The nodes that it stands in, and behind them itself.
+    pub(super) above: &'a [Ancestor],
+    pub(super) nested: &'a [Nested],
+}
+
+impl Values<'_> {
+    fn table(&self) -> &PlanTable {
+        &self.compiler.plan.tables[self.node.table]
+    }
+
+    fn is_absent(&self, column: usize) -> bool {
+        self.compiler.is_absent(self.node.table, column)
+    }
+
+    /// The columns that are written.
+    pub(super) fn columns(&self) -> Result<Vec<Field>, PlanError> {
+        let (node, table) = (self.node, self.table());
+        let mut fields = Vec::new();
+        for (column, layout) in table.layout.iter().enumerate() {
+            if node.columns.contains(&layout.name) && !self.is_absent(column) {
+                let key = node.renamed.get(&layout.name).unwrap_or(&layout.name);
+                fields.push(Field {
+                    name: layout.name.clone(),
+                    prefix: prefix(key),
+                    column,
+                    value: self.column(column, None)?,
+                    object: None,
+                    unless_null: false,
+                });
+            }
+        }
+        Ok(fields)
+    }
+
+    /// The computed keys: those behind the columns, and those behind what is nested.
+    pub(super) fn computed(&self) -> Result<(Vec<Field>, Vec<Field>), PlanError> {
+        let (mut behind, mut last) = (Vec::new(), Vec::new());
+        for computed in &self.node.computed {
+            let PlanComputed {
+                name,
+                value,
+                object,
+                last: is_last,
+                unless_null,
+            } = computed;
+            // The data may lack the column that it is made of.
+            let Some((column, value)) = self.computed_value(value)? else {
+                continue;
+            };
+            let field = Field {
+                name: name.clone(),
+                prefix: prefix(name),
+                column,
+                value,
+                object: object.as_ref().map(|key| prefix(key)),
+                unless_null: *unless_null,
+            };
+            match is_last {
+                true => last.push(field),
+                false => behind.push(field),
+            }
+        }
+        Ok((behind, last))
+    }
+
+    /// A column of the row, by a rule of its own or by that of the node.
+    fn column(&self, column: usize, own: Option<&PlanRule>) -> Result<Value, PlanError> {
+        let name = &self.table().layout[column].name;
+        let rule = own.or_else(|| self.node.values.get(name));
+        match rule {
+            None => Ok(Value::Plain(self.codec(column))),
+            Some(rule) => self.rule(column, rule),
+        }
+    }
+
+    fn codec(&self, column: usize) -> Codec {
+        self.compiler.codec(self.table(), column)
+    }
+
+    fn rule(&self, column: usize, rule: &PlanRule) -> Result<Value, PlanError> {
+        let table = self.table();
+        let codec = self.codec(column);
+        let other = |name: &str| {
+            let other = table.column(name);
+            other.filter(|other| !self.is_absent(*other))
+        };
+        Ok(match rule {
+            ValueRule::Names(names) => Value::Names(names.clone()),
+            ValueRule::NullAs(json) => Value::NullAs(codec, json.clone().into_bytes()),
+            ValueRule::NullAsColumn(name) => match other(name) {
+                Some(other) => Value::NullAsColumn(codec, other, self.codec(other)),
+                None => Value::Plain(codec),
+            },
+            ValueRule::Object { field, template } => Value::Object {
+                prefix: prefix(field),
+                parts: self.template(template)?,
+            },
+            ValueRule::Constant(json) => Value::Constant(json.clone().into_bytes()),
+            ValueRule::Column(name) => match other(name) {
+                Some(other) => Value::Column(other, self.codec(other)),
+                None => Value::Constant(b"null".to_vec()),
+            },
+            ValueRule::Text { template, digest } => Value::Text {
+                parts: self.template(template)?,
+                digest: *digest,
+            },
+            ValueRule::Of(path) => self.of(path)?,
+            ValueRule::Count(nested) => match self.nested_at(nested) {
+                Some((position, Nested::Node { .. })) => Value::Count(position),
+                Some((_, Nested::Empty { .. })) | None => Value::Constant(b"0".to_vec()),
+            },
+            ValueRule::Title(part) => match other(&part.column) {
+                Some(column) => Value::Title {
+                    column,
+                    part: part.clone(),
+                },
+                None => Value::Constant(b"null".to_vec()),
+            },
+            ValueRule::Yaml(rule) => Value::Yaml(rule.clone()),
+            ValueRule::Bytes(rule) => Value::Bytes(*rule),
+            ValueRule::File(template) => Value::File(self.template(template)?),
+            ValueRule::Plain => Value::Plain(codec),
+            ValueRule::Cases(cases) => {
+                let mut compiled = Vec::new();
+                for case in cases {
+                    let when = case.when.iter().map(|test| self.test(test));
+                    let when = when.collect::<Result<_, _>>()?;
+                    compiled.push((when, self.rule(column, &case.rule)?));
+                }
+                Value::Cases {
+                    cases: compiled,
+                    otherwise: Box::new(Value::Plain(codec)),
+                }
+            }
+        })
+    }
+
+    fn test(&self, test: &PlanTest) -> Result<Test, PlanError> {
+        let (at, table) = match &test.of {
+            RowOf::Own | RowOf::Parent => (At::Own, self.node.table),
+            RowOf::Above(path) => {
+                let above = self.above.iter().find(|above| above.path == *path);
+                let above = above.ok_or_else(|| PlanError::NoSteps(self.node.name.clone()))?;
+                (At::Above(above.place), above.table)
+            }
+        };
+        let column = self.compiler.plan.tables[table].column(&test.column);
+        Ok(Test {
+            at,
+            column: column.filter(|column| !self.compiler.is_absent(table, *column)),
+            test: test.test.clone(),
+        })
+    }
+
+    fn template(&self, template: &[TemplatePart]) -> Result<Vec<TemplateField>, PlanError> {
+        let parts = template.iter().map(|part| match part {
+            TemplatePart::Text(text) => Ok(TemplateField::Text(text.clone().into_bytes())),
+            TemplatePart::Column(other) => {
+                let (at, table, name) = self.located(other);
+                let column = self.compiler.plan.tables[table].kept_column(name)?;
+                Ok(TemplateField::Column(at, column))
+            }
+        });
+        parts.collect()
+    }
+
+    /// A column of the row, or of one further up, if the name of its node stands before a dot.
+    fn located<'c>(&self, column: &'c str) -> (At, TableId, &'c str) {
+        let own = (At::Own, self.node.table, column);
+        if self.table().column(column).is_some() {
+            return own;
+        }
+        let Some((node, name)) = column.rsplit_once('.') else {
+            return own;
+        };
+        let mut above = self.above.iter().rev().skip(1);
+        let above = above.find(|above| above.path.last().is_some_and(|last| last == node));
+        above.map_or(own, |above| (At::Above(above.place), above.table, name))
+    }
+
+    fn nested_at(&self, name: &str) -> Option<(usize, &Nested)> {
+        let prefix = prefix(name);
+        let nested = self.nested.iter().enumerate();
+        nested
+            .filter(|(_, nested)| match nested {
+                Nested::Node { prefix: own, .. } | Nested::Empty { prefix: own } => *own == prefix,
+            })
+            .next()
+    }
+
+    /// A key of a nested row. What the snapshot has no table of is null.
+    fn of(&self, path: &ValuePath) -> Result<Value, PlanError> {
+        let null = || Ok(Value::Constant(b"null".to_vec()));
+        let Some((first, rest)) = path.nested.split_first() else {
+            return null();
+        };
+        let Some((position, Nested::Node { node, .. })) = self.nested_at(first) else {
+            return null();
+        };
+        let (mut positions, mut node) = (vec![position], node);
+        for name in rest {
+            let prefix = prefix(name);
+            let found = node.nested.iter().position(
+                |nested| matches!(nested, Nested::Node { prefix: own, .. } if *own == prefix),
+            );
+            match found.map(|position| (position, &node.nested[position])) {
+                Some((position, Nested::Node { node: inner, .. })) => {
+                    positions.push(position);
+                    node = inner;
+                }
+                Some((_, Nested::Empty { .. })) | None => return null(),
+            }
+        }
+        let mut fields = node.fields.iter();
+        match fields.position(|field| field.name == path.key) {
+            Some(field) => Ok(Value::Of {
+                path: positions,
+                field,
+            }),
+            None => null(),
+        }
+    }
+
+    /// A computed value, with the column that it is made of; `None` if the data lacks it.
+    fn computed_value(&self, value: &PlanValue) -> Result<Option<(usize, Value)>, PlanError> {
+        let table = self.table();
+        let there = |name: &str| {
+            let column = table.column(name);
+            column.filter(|column| !self.is_absent(*column))
+        };
+        Ok(match value {
+            PlanValue::Column { column, rule } => match there(column) {
+                Some(column) => Some((column, self.column(column, rule.as_ref())?)),
+                None => None,
+            },
+            PlanValue::TextColor { column: name } => there(name).map(|column| {
+                let default = match self.node.values.get(name) {
+                    // The rule holds JSON text; a colour has nothing to unescape.
+                    Some(ValueRule::NullAs(json)) => json.trim_matches('"').as_bytes().to_vec(),
+                    _ => Vec::new(),
+                };
+                (column, Value::TextColor { default })
+            }),
+            PlanValue::Constant(json) => Some((0, Value::Constant(json.clone().into_bytes()))),
+            PlanValue::Of(path) => Some((0, self.of(path)?)),
+            PlanValue::Lookup {
+                reach,
+                column,
+                names,
+                without_row,
+            } => {
+                let plan = self.compiler.plan;
+                let other = plan.hops[reach.hop].table;
+                let column = plan.tables[other].kept_column(column)?;
+                let without_row = without_row.clone().into_bytes();
+                if self.compiler.is_absent(other, column) {
+                    return Ok(Some((0, Value::Constant(without_row))));
+                }
+                let codec = self.compiler.codec(&plan.tables[other], column);
+                let value = match names {
+                    Some(names) => Value::Names(names.clone()),
+                    None => Value::Plain(codec),
+                };
+                let reach = self.compiler.reach(reach, Some(self.node.table), None)?;
+                let lookup = Value::Lookup {
+                    reach,
+                    column,
+                    value: Box::new(value),
+                    without_row,
+                };
+                Some((0, lookup))
+            }
+            PlanValue::First(values) => {
+                let mut found = Vec::new();
+                for value in values {
+                    let value = self.computed_value(value)?;
+                    found.extend(value.map(|(column, value)| (column, or_null(value))));
+                }
+                Some((0, Value::First(found)))
+            }
+        })
+    }
+}
+
+/// The value, null for an integer without a name.
+fn or_null(value: Value) -> Value {
+    match value {
+        Value::Names(names) => Value::NamesOrNull(names),
+        Value::Lookup {
+            reach,
+            column,
+            value,
+            without_row,
+        } => Value::Lookup {
+            reach,
+            column,
+            value: Box::new(or_null(*value)),
+            without_row,
+        },
+        other => other,
+    }
+}
