@@ -347,6 +347,8 @@ fn manifest(batches: u32) -> Manifest {
                 file: None,
                 skipped: Vec::new(),
                 skipped_count: 0,
+                unreadable_values: Default::default(),
+                missing_files: Default::default(),
             }],
         }],
     }

@@ -174,7 +174,7 @@ fn write_decoded(codec: &Codec, text: &[u8], out: &mut Vec<u8>) -> Result<(), Va
         Codec::TimestampTz => timestamp::write_timestamptz(text, TimeForm::Usual, out),
         Codec::Date => timestamp::write_date(text, TimeForm::Usual, out),
         Codec::Numeric => numeric::write(text, out),
-        Codec::Float => float::write(text, out),
+        Codec::Float => float::write_usual(text, out),
         Codec::Json => json::write(text, out),
         Codec::Bytea => bytea::write(text, out),
         Codec::Text => write_json_string(text, out),

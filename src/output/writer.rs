@@ -42,7 +42,7 @@ pub enum Message {
     /// More of a file's content.
     Piece(FileId, Piece),
     /// The file's content has ended.
-    Done(FileId, Done),
+    Done(FileId, Box<Done>),
     /// The file will not be finished.
     Failed(FileId, String),
     /// A relation fails as a whole, before any file of it.
@@ -279,7 +279,7 @@ impl State {
             } => self.ledger.batches(entity, relation, count, &now()),
             Message::End => self.ledger.all_said(),
             Message::Piece(id, piece) => return self.piece(id, &piece),
-            Message::Done(id, done) => self.done(id, done)?,
+            Message::Done(id, done) => self.done(id, *done)?,
             Message::Failed(id, error) => {
                 self.open = None;
                 self.ledger.failed(id, error, &now());

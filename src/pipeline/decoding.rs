@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Condition;
-
 /// A column whose text is YAML as Ruby writes it, and that becomes JSON.
 ///
 /// Tags of Ruby objects are accepted by name, and nothing is ever made of one: the values under it are read as a plain
@@ -63,13 +61,12 @@ pub struct KeysByValue {
     pub more: BTreeMap<String, Vec<String>>,
 }
 
-/// A column whose text is not as it was before it was stored.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TextRule {
-    /// The text is base64 in rows for which all of these hold; of none, in no row. What is no valid base64 is kept as it is.
-    pub base64_when: Option<Vec<Condition>>,
-    /// Bytes that are not UTF-8 are converted from the encoding that they seem to be in. Without it they are an error.
-    pub guess_charset: bool,
-    /// A text of nothing but white space is written as an empty one.
+/// How a text that stands for bytes becomes text again. Bytes that are not UTF-8 are converted from the encoding that they
+/// seem to be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BytesRule {
+    /// The text is base64; one that is not is taken as it is.
+    pub base64: bool,
+    /// NULL, and a text of nothing but white space, is an empty text.
     pub blank_as_empty: bool,
 }

@@ -11,7 +11,7 @@ pub enum TableKey {
     /// Nothing: it is `id` if the table has such a column, else the primary key that the snapshot states.
     #[default]
     NotSaid,
-    /// It is these columns; of none, the rows have no key.
+    /// It is these columns; of none, the rows have no key. A `?` behind one says that a snapshot may lack it.
     Columns(Vec<String>),
 }
 
@@ -19,7 +19,13 @@ impl TableKey {
     /// The columns of a table's key; none if it has no key, or if none is known.
     pub fn columns(&self, table: &Table, stated: &StatedKeys) -> Vec<String> {
         match self {
-            TableKey::Columns(columns) => columns.clone(),
+            TableKey::Columns(columns) => columns
+                .iter()
+                .filter_map(|column| match column.strip_suffix('?') {
+                    Some(column) => table.column(column).map(|_| column.to_owned()),
+                    None => Some(column.clone()),
+                })
+                .collect(),
             TableKey::NotSaid if table.column(USUAL).is_some() => vec![USUAL.to_owned()],
             TableKey::NotSaid => {
                 let mut keys = stated.of(&table.name).iter();

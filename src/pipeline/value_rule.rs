@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decoding::YamlRule;
+use super::decoding::{BytesRule, YamlRule};
 use super::model::Condition;
 
 /// How a column's value is written where its type alone does not say it. `C` is what the conditions of cases are: those of
@@ -148,16 +148,6 @@ pub enum TemplatePart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digest {
     Sha1,
-}
-
-/// How a text that stands for bytes becomes text again. Bytes that are not UTF-8 are converted from the encoding that they
-/// seem to be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BytesRule {
-    /// The text is base64; one that is not is taken as it is.
-    pub base64: bool,
-    /// NULL, and a text of nothing but white space, is an empty text.
-    pub blank_as_empty: bool,
 }
 
 /// A key of a row that is nested in a row, at any depth: the first row of each nested key counts.

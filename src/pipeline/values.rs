@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::decoding::{FixedKeys, KeysByValue, TaggedValues, YamlRoot, YamlRule};
+use super::decoding::{BytesRule, FixedKeys, KeysByValue, TaggedValues, YamlRoot, YamlRule};
 use super::file::{DigestFile, KeysByFile, TitleFile, ValueFile, YamlFile};
 use super::model::{Condition, Test};
 use super::scalar::Scalar;
 use super::validate::Validator;
-use super::value_rule::{BytesRule, Case, Digest, TemplatePart, TitlePart, ValuePath, ValueRule};
+use super::value_rule::{Case, Digest, TemplatePart, TitlePart, ValuePath, ValueRule};
 use super::yaml::{Entries, Located, OneOrMany, Position, Texts};
 
 impl<'a> Validator<'a> {

@@ -69,7 +69,7 @@ impl Batches<'_> {
             Compressed::Piece(file, piece, done) => {
                 self.send(Message::Piece(file, piece))?;
                 match done {
-                    Some(done) => self.send(Message::Done(file, done)),
+                    Some(done) => self.send(Message::Done(file, Box::new(done))),
                     None => Ok(()),
                 }
             }

@@ -318,12 +318,10 @@ impl Values<'_> {
 
     fn nested_at(&self, name: &str) -> Option<(usize, &Nested)> {
         let prefix = prefix(name);
-        let nested = self.nested.iter().enumerate();
-        nested
-            .filter(|(_, nested)| match nested {
-                Nested::Node { prefix: own, .. } | Nested::Empty { prefix: own } => *own == prefix,
-            })
-            .next()
+        let mut nested = self.nested.iter().enumerate();
+        nested.find(|(_, nested)| match nested {
+            Nested::Node { prefix: own, .. } | Nested::Empty { prefix: own } => *own == prefix,
+        })
     }
 
     /// A key of a nested row. What the snapshot has no table of is null.

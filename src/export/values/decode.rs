@@ -1,7 +1,7 @@
 //! Columns whose text holds something else: YAML of Ruby objects, base64, bytes in another encoding.
 //!
 //! Pure functions from a column's text to JSON, or to the text that is to be written. What they accept is said by the
-//! rules of a pipeline ([`YamlRule`], [`TextRule`](crate::pipeline::TextRule)); no table or class is known here. The text
+//! rules of a pipeline ([`YamlRule`], [`BytesRule`](crate::pipeline::BytesRule)); no table or class is known here. The text
 //! comes decoded: without COPY's escapes.
 //!
 //! Texts are hostile. No object is made of a tag, depth and number of values are bounded, and what aliases stand for is

@@ -15,7 +15,7 @@ impl<'a> Checker<'a> {
             };
             let place = format!("tables > {name}");
             if let TableKey::Columns(columns) = &rules.key {
-                for column in columns {
+                for column in columns.iter().filter(|column| !column.ends_with('?')) {
                     self.there(&place, table, column, "the key");
                 }
             }

@@ -83,6 +83,12 @@ fn computed(computed: &Computed) -> String {
                 without_table.as_deref().unwrap_or("null")
             )
         }
+        ComputedValue::Ruled { .. }
+        | ComputedValue::Of(_)
+        | ComputedValue::First(_)
+        | ComputedValue::Lookup { .. } => {
+            panic!("no key of a group is of this kind")
+        }
     };
     format!("{}={value}", computed.name)
 }

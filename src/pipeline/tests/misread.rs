@@ -129,13 +129,13 @@ fn a_value_of_another_kind_is_named_with_what_is_needed() {
         (
             "two tests in one",
             "  o: { table: o, link: { a: key }, where: { a: §{ above: 1, not: 2 } } }",
-            "`relations.o.where.a` is wrong: a test is one of { not: … }, { like: … }, { above: … }, { below: … }, or \
+            "`relations.o.where.a` is wrong: a test is one of { not: … }, { like: … }, { length: … }, { above: … }, { below: … }, or \
              both of the last two",
         ),
         (
             "no test",
             "  o: { table: o, link: { a: key }, where: { a: §{} } }",
-            "`relations.o.where.a` is wrong: a test is one of { not: … }, { like: … }, { above: … }, { below: … }, or \
+            "`relations.o.where.a` is wrong: a test is one of { not: … }, { like: … }, { length: … }, { above: … }, { below: … }, or \
              both of the last two",
         ),
         (
@@ -174,7 +174,7 @@ fn a_value_of_another_kind_is_named_with_what_is_needed() {
         (
             "an unknown test",
             "  o: { table: o, link: { a: key }, where: { a: { §is: 2 } } }",
-            "there is no key `is` here; the keys are `not`, `above`, `below` and `like`",
+            "there is no key `is` here; the keys are `not`, `above`, `below`, `like` and `length`",
         ),
         (
             "no number",
@@ -247,9 +247,10 @@ fn keys_that_are_unknown_missing_empty_or_there_twice_are_named() {
         ),
         (
             "a key of another place",
-            "  o: { table: o, link: { a: key }, §pick: last }",
-            "there is no key `pick` here; the keys are `edition`, `form`, `batched`, `maxima`, `collected`, `table`, \
-             `link`, `where`, `through`, `via`, `tree`, `order`, `only`, `except`, `as`, `computed` and `nested`",
+            "  o: { table: o, link: { a: key }, §instead: {} }",
+            "there is no key `instead` here; the keys are `edition`, `form`, `batched`, `maxima`, `collected`, `table`, \
+             `link`, `where`, `through`, `via`, `tree`, `order`, `batch_order`, `pick`, `without_row`, `only`, `except`, \
+             `ee_columns`, `as`, `values`, `overlay`, `computed` and `nested`",
         ),
         (
             "a key that is needed",
