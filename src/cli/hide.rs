@@ -72,6 +72,37 @@ mod tests {
                 &["-spostgres://h/db"],
                 Some("secret"),
             ),
+            // What is hidden is that of every address.
+            (
+                &[
+                    "-s",
+                    "postgres://u:secret@h/db",
+                    "--ci-snapshot",
+                    "postgres://u:secret@h/ci",
+                ],
+                &[
+                    "-s",
+                    "postgres://u@h/db",
+                    "--ci-snapshot",
+                    "postgres://u@h/ci",
+                ],
+                Some("secret"),
+            ),
+            (
+                &[
+                    "-s",
+                    "postgres://u:secret@h/db",
+                    "--ci-snapshot",
+                    "postgres://u@h/ci",
+                ],
+                &[
+                    "-s",
+                    "postgres://u:secret@h/db",
+                    "--ci-snapshot",
+                    "postgres://u@h/ci",
+                ],
+                None,
+            ),
             (&["-s", "dump.sql"], &["-s", "dump.sql"], None),
             (
                 &["-s", "postgres://u@h/db"],

@@ -20,8 +20,9 @@ pub struct Resolved {
     pub troubles: BTreeMap<TableId, Trouble>,
     /// Layout columns that the data of a table does not have.
     pub absent: BTreeMap<TableId, BTreeSet<usize>>,
-    /// Tables of the plan that did not come to their end, because the snapshot was cut off before.
-    pub incomplete: BTreeSet<TableId>,
+    /// Tables of the plan that did not come to their end, because the snapshot was cut off before; and why one of several
+    /// databases was, if it was only that.
+    pub incomplete: BTreeMap<TableId, Option<String>>,
     /// Tables of which no data went by: a snapshot that does not hold it, or a partitioned table without partitions.
     pub unseen: BTreeSet<TableId>,
     /// Tables that the catalog has, but whose data, or that of partitions of theirs, the snapshot does not hold, with the

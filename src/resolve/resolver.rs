@@ -13,7 +13,7 @@ mod settle;
 mod staging;
 mod table_state;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -70,7 +70,7 @@ pub(super) struct Resolver {
     /// A table without data is taken as an empty one.
     allow_missing: bool,
     /// Tables of which more might have come if the snapshot had not been cut off.
-    cut_off: BTreeSet<TableId>,
+    cut_off: BTreeMap<TableId, Option<String>>,
     /// Whether a table that went by may be taken as complete before the snapshot's end.
     seal_early: bool,
     at_end: bool,
@@ -109,7 +109,7 @@ impl Resolver {
             fan_out: FanOut::new(pool, window, Phase::Scan),
             entities: None,
             allow_missing: false,
-            cut_off: BTreeSet::new(),
+            cut_off: BTreeMap::new(),
             seal_early: true,
             at_end: false,
             staged_bytes: 0,
@@ -351,16 +351,22 @@ impl Resolver {
         self.settle()
     }
 
-    /// Of those of these tables that have not gone by, no more comes: the snapshot is cut off.
-    pub(crate) fn cut_off(&mut self, tables: impl IntoIterator<Item = TableId>) {
+    /// Of those of these tables that have not gone by, no more comes: the snapshot, or one of its databases, is cut off;
+    /// for this reason, if it is not that of the whole snapshot.
+    pub(crate) fn cut_off(
+        &mut self,
+        tables: impl IntoIterator<Item = TableId>,
+        reason: Option<&str>,
+    ) {
         let tables = tables.into_iter();
         let open = tables.filter(|table| !self.tables[*table].is_gone());
-        self.cut_off.extend(open);
+        self.cut_off
+            .extend(open.map(|table| (table, reason.map(str::to_owned))));
     }
 
     /// True if a table that says who the entities are was cut off.
     pub(crate) fn entities_cut_off(&self) -> bool {
-        self.cut_off.iter().any(|table| self.says_entities(*table))
+        self.cut_off.keys().any(|table| self.says_entities(*table))
     }
 
     /// True for a table that says who the entities are.

@@ -47,7 +47,7 @@ pub(super) fn resolve_stream(
     }
     if cut_off.is_some() && stream.failed.is_none() {
         let tables = stream.resolver.plan.tables.ids();
-        stream.resolver.cut_off(tables);
+        stream.resolver.cut_off(tables, None);
     }
     let entities_cut_off = cut_off.is_some() && stream.resolver.entities_cut_off();
     let mut finished = stream.resolver.finish();
@@ -146,7 +146,7 @@ impl StreamState {
         observer: &mut dyn Observer,
     ) -> Result<(), ResolveError> {
         self.begin(observer)?;
-        if self.ended && matches!(end.outcome, DatabaseOutcome::CutOff) {
+        if self.ended && matches!(end.outcome, DatabaseOutcome::CutOff(_)) {
             self.leave()?;
         }
         // Whether all of the current tables has gone by, the outcome says.
@@ -162,8 +162,8 @@ impl StreamState {
                 note_without_data(&mut self.resolver, &self.catalog, &holdings);
                 self.resolver.tables_gone(&tables)
             }
-            DatabaseOutcome::CutOff => {
-                self.resolver.cut_off(tables);
+            DatabaseOutcome::CutOff(reason) => {
+                self.resolver.cut_off(tables, Some(&reason));
                 self.failed.get_or_insert(Failed::Relations);
                 Ok(())
             }

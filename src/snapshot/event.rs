@@ -59,8 +59,8 @@ pub struct DatabaseEnd {
 pub enum DatabaseOutcome {
     /// At its end: what it turned out to hold of its tables.
     Whole(Holdings),
-    /// Early: tables whose data had not come by then are not all there.
-    CutOff,
+    /// Early, for this reason: tables whose data had not come by then are not all there.
+    CutOff(String),
     /// Nothing of it is to be relied on, for this reason.
     Doubtful(String),
 }

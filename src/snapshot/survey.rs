@@ -65,7 +65,7 @@ impl Survey {
             }
             Event::DatabaseEnd(end) => match end.outcome {
                 DatabaseOutcome::Whole(_) => {}
-                DatabaseOutcome::CutOff | DatabaseOutcome::Doubtful(_) => {
+                DatabaseOutcome::CutOff(_) | DatabaseOutcome::Doubtful(_) => {
                     self.unread.extend(end.tables.iter().cloned());
                 }
             },

@@ -176,7 +176,7 @@ fn complete(outcome: &Outcome) -> Result<(), String> {
             reason.unwrap_or_default()
         ));
     }
-    if let Some(table) = resolved.incomplete.first() {
+    if let Some(table) = resolved.incomplete.keys().next() {
         return Err(format!("table {} is not complete", name(table)));
     }
     let relations = resolved.plan.relations.iter();

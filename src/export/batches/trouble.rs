@@ -14,9 +14,11 @@ pub(super) fn trouble(
 ) -> Option<String> {
     for id in tables {
         let table = &resolved.plan.tables[*id].name;
-        if resolved.incomplete.contains(id) {
+        if let Some(reason) = resolved.incomplete.get(id) {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}"));
             return Some(format!(
-                "the snapshot was cut off before table {table} had gone by whole"
+                "the snapshot was cut off before table {table} had gone by whole{}",
+                reason.unwrap_or_default()
             ));
         }
         let missing = resolved.without_data.get(id).and_then(BTreeSet::first);

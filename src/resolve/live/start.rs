@@ -51,7 +51,7 @@ pub(in crate::resolve) fn resolve_live(
             entities,
             troubles: BTreeMap::new(),
             absent,
-            incomplete: BTreeSet::new(),
+            incomplete: BTreeMap::new(),
             unseen: BTreeSet::new(),
             without_data: BTreeMap::new(),
             temp_bytes: 0,

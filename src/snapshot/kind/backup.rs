@@ -53,12 +53,21 @@ pub struct BackupOptions<'a> {
     pub temp_dir: &'a Path,
 }
 
+impl BackupOptions<'_> {
+    /// False for a database of which no table is needed, as far as its name says: only its definitions will be read.
+    fn is_read(&self, database: &str) -> bool {
+        let mut tables = self.routing.tables_of(database);
+        self.needed
+            .is_none_or(|needed| tables.any(|table| needed.contains(table)))
+    }
+}
+
 /// An opened GitLab backup: its databases' dumps, positioned at their beginnings.
 pub struct Backup {
     dumps: Dumps,
     /// What the user named the snapshot by.
     source: String,
-    /// Bytes of the dumps as the backup holds them, compressed.
+    /// Bytes of the dumps that will be read as the backup holds them, compressed.
     size: u64,
     info: BackupInfo,
     routing: Routing,
@@ -93,7 +102,7 @@ impl Backup {
         }
     }
 
-    /// Bytes of the databases' dumps as the backup holds them, compressed.
+    /// Bytes of the databases' dumps that will be read as the backup holds them, compressed.
     pub fn size(&self) -> u64 {
         self.size
     }

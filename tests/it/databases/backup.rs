@@ -197,6 +197,9 @@ fn a_dump_that_is_cut_off_fails_what_needs_it_alone() {
             assert_eq!(finished, ["project"], "{what}");
             let error = run.manifest()["error"].to_string();
             assert!(error.contains("db/ci_database.sql.gz"), "{what}: {error}");
+            // So does each relation.
+            let error = run.relation("builds")["error"].to_string();
+            assert!(error.contains("db/ci_database.sql.gz"), "{what}: {error}");
             // What does not need it does not notice.
             let what = format!("{what}, project alone");
             let program = export(&dir, "-", &what).input(&tar);

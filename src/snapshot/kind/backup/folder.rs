@@ -48,7 +48,9 @@ impl Backup {
         for database in options.routing.databases() {
             let names = OTHER_DATABASES.map(|end| format!("db/{database}{end}"));
             if let Some((member, file, more)) = one_inside(path, source, names)? {
-                size += more;
+                if options.is_read(database) {
+                    size += more;
+                }
                 others.push(OtherDump {
                     dump: dump(file, source, &member, Arc::clone(&taken)),
                     database: database.to_owned(),

@@ -84,8 +84,10 @@ impl Backup {
             return Err(search.no_database(source));
         };
         let open = |member: &Member| open_member(path, source, member, Arc::clone(&taken));
-        let size = [&main].into_iter().chain(others.values());
-        let size = size.map(|member| member.size).sum();
+        let read = others
+            .iter()
+            .filter(|(database, _)| options.is_read(database));
+        let size = main.size + read.map(|(_, member)| member.size).sum::<u64>();
         let missing = expected.iter().filter(|name| !others.contains_key(**name));
         let missing: BTreeSet<&str> = match is_cut && !search.is_past {
             true => missing.copied().collect(),

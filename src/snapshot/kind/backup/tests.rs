@@ -231,6 +231,74 @@ fn the_bytes_of_a_file_are_counted() {
 }
 
 #[test]
+fn the_bytes_of_all_databases_that_are_needed_are_counted() {
+    let (main, ci) = (gzip(&dump("main")), gzip(&dump("the other")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.tar");
+    let members: [Member; 2] = [
+        ("db/ci_database.sql.gz", &ci),
+        ("db/database.sql.gz", &main),
+    ];
+    fs::write(&path, tar(&members)).unwrap();
+    let tree = folder.path().join("tree");
+    fs::create_dir_all(tree.join("db")).unwrap();
+    for (name, content) in members {
+        fs::write(tree.join(name), content).unwrap();
+    }
+    let mut routing = Routing::default();
+    routing.add(TableName::public("builds"), "ci").unwrap();
+    for (needed, also) in [("builds", ci.len()), ("notes", 0)] {
+        let needed = BTreeSet::from([TableName::public(needed)]);
+        let options = BackupOptions {
+            routing: &routing,
+            needed: Some(&needed),
+            ..*OPTIONS
+        };
+        let size = (main.len() + also) as u64;
+        let opened = [
+            Backup::from_tar_file(&path, "backup.tar", Arc::default(), &options),
+            Backup::from_folder(&tree, "tree", Arc::default(), &options),
+        ];
+        for backup in opened {
+            let backup = backup.unwrap();
+            assert_eq!(backup.size(), size);
+            // No table of this one is its own.
+            assert_eq!(read(backup).unwrap().0, "1\tmain\n");
+        }
+    }
+    let taken = Arc::default();
+    let options = BackupOptions {
+        routing: &routing,
+        ..*OPTIONS
+    };
+    let backup = Backup::from_tar_file(&path, "backup.tar", Arc::clone(&taken), &options).unwrap();
+    let size = backup.size();
+    assert_eq!(size, (main.len() + ci.len()) as u64);
+    read(backup).unwrap();
+    assert_eq!(taken.load(Ordering::Relaxed), size);
+}
+
+#[test]
+fn a_dump_out_of_a_pipe_that_cannot_be_kept_is_told_with_what_to_do() {
+    let (main, ci) = (gzip(&dump("main")), gzip(&dump("ci")));
+    let tar = tar(&[
+        ("db/database.sql.gz", &main),
+        ("db/ci_database.sql.gz", &ci),
+    ]);
+    let mut routing = Routing::default();
+    routing.add(TableName::public("builds"), "ci").unwrap();
+    let options = BackupOptions {
+        routing: &routing,
+        ..*OPTIONS
+    };
+    let backup = Backup::from_tar_stream(Box::new(Cursor::new(tar)), "-", &options);
+    assert_holds(
+        &failure(backup),
+        &["cannot use the temp folder: /nonexistent", "--temp-dir"],
+    );
+}
+
+#[test]
 fn damage_inside_the_database_is_told() {
     let main = gzip(&dump("main"));
     let whole = tar(&[

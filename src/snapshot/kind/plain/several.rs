@@ -278,8 +278,9 @@ impl Merge<'_> {
             let outcome = match error {
                 None => DatabaseOutcome::Whole(said.holdings.clone()),
                 Some(error @ SnapshotError::CutOff { .. }) => {
+                    let reason = error.to_string();
                     first.get_or_insert(error);
-                    DatabaseOutcome::CutOff
+                    DatabaseOutcome::CutOff(reason)
                 }
                 // As much is in doubt as if it were the only one.
                 Some(error) if database == MAIN => return Err(error),

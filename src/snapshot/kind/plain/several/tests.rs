@@ -64,7 +64,7 @@ fn told(
             Event::DatabaseEnd(end) => {
                 let outcome = match end.outcome {
                     DatabaseOutcome::Whole(_) => "whole",
-                    DatabaseOutcome::CutOff => "cut off",
+                    DatabaseOutcome::CutOff(_) => "cut off",
                     DatabaseOutcome::Doubtful(_) => "doubtful",
                 };
                 writeln!(log, "database with {} tables: {outcome}", end.tables.len())
