@@ -23,8 +23,8 @@ use relexport::output::{
 };
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{
-    Choice, HopToScan, IndexKey, KeySet, Limits, Observer, Plan, Relations, Request, Resolved,
-    RowSource, RowStore, ScanFor, Scanner, Selection, plan, resolve,
+    Choice, HopToScan, IndexKey, KeySet, KindChoice, Limits, Observer, Plan, Relations, Request,
+    Resolved, RowSource, RowStore, ScanFor, Scanner, Selection, plan, resolve,
 };
 use relexport::snapshot::codec::copy_text;
 use relexport::snapshot::{
@@ -124,7 +124,7 @@ fn scan(c: &mut Criterion) {
     });
 
     let catalog = read_schema(FIXTURE.as_bytes()).expect("the fixture's schema");
-    let plan = plan(&Pipeline::builtin(), &selection(), &catalog).expect("a plan of epics");
+    let plan = plan(&[&Pipeline::builtin()], &selection(), &catalog).expect("a plan of epics");
     let table = plan.table(&block.head.table).expect("epics have notes");
     let definition = catalog.table(&block.head.table).expect("a table of notes");
     for (name, wanted) in [("one row of ten is kept", 21), ("no row is kept", 22)] {
@@ -185,12 +185,14 @@ fn epic_with_notes(count: usize) -> Resolved {
         .build()
         .expect("a pool");
     let request = Request {
-        pipeline: &Pipeline::builtin(),
+        kinds: &[KindChoice {
+            pipeline: Pipeline::builtin(),
+            choice: Choice::Named {
+                names: vec!["4351".to_owned()],
+                descendants: false,
+            },
+        }],
         selection: &selection(),
-        choice: &Choice::Named {
-            names: vec!["4351".to_owned()],
-            descendants: false,
-        },
         limits: &Limits {
             memory: 1 << 30,
             temp_dir: std::env::temp_dir(),
@@ -322,6 +324,7 @@ fn manifest(batches: u32) -> Manifest {
             name: "group".to_owned(),
             sha256: "0123456789abcdef".repeat(4),
         },
+        more_pipelines: Vec::new(),
         options: OptionsEntry {
             batched: true,
             batch_size: 50,
@@ -329,12 +332,14 @@ fn manifest(batches: u32) -> Manifest {
         },
         warnings: Vec::new(),
         missing_tables: 0,
+        left_out: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {
             id: 4351.into(),
             kind: "Group".to_owned(),
             full_path: "acme/platform".to_owned(),
             prefix: "group_4351".to_owned(),
+            parent_id: None,
             relations: vec![RelationEntry {
                 relation: "epics".to_owned(),
                 status: Status::Started,

@@ -13,6 +13,7 @@ mod groups;
 mod hide;
 mod inspect;
 mod interrupt;
+mod kinds;
 mod logging;
 mod man;
 mod panic_hook;

@@ -19,8 +19,9 @@ pub use batch_number::BatchNumber;
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
 pub use ledger::{Done, FileId, FileKey, Ledger, ReadFacts, unite};
 pub use manifest::{
-    BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, ManifestError, OptionsEntry,
-    PipelineEntry, RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status,
+    BatchEntry, BatchStatus, ChoiceEntry, EntityEntry, FileEntry, LeftOutEntry, Manifest,
+    ManifestError, OptionsEntry, PipelineEntry, RelationEntry, ResumeEntry, SkippedRow,
+    SnapshotEntry, Status,
 };
 pub use noted::{MissingFile, Noted, UnreadableValue};
 pub use now::now;

@@ -42,7 +42,7 @@ pub use decoding::{BytesRule, FixedKeys, KeysByValue, TaggedValues, YamlRoot, Ya
 pub use error::{Mistake, PipelineError};
 pub(crate) use init::{InitOptions, init};
 pub use model::*;
-pub use parse::{BUILTIN, MAX_BYTES};
+pub use parse::{BUILTIN, BUILTINS, MAX_BYTES};
 pub use schema::json_schema;
 pub use schemas::SchemaPattern;
 pub use table_key::TableKey;

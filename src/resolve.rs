@@ -33,7 +33,7 @@ mod tables;
 mod walk;
 
 pub use condition::ValueTest;
-pub use entities::{Choice, EntityError, EntityInfo};
+pub use entities::{Choice, EntityError, EntityInfo, KindChoice, LeftOutEntities};
 pub use error::ResolveError;
 pub use keys::{
     CopyFields, Fields, IndexKey, Key, KeyRead, KeySet, KeyShape, OpenKeys, RowOrder, SortColumn,
@@ -45,10 +45,11 @@ pub use live::{
 };
 pub use order::row_order;
 pub use plan::{
-    EntityKey, Feed, HopId, IdVec, LayoutColumn, Plan, PlanComputed, PlanError, PlanMatch,
-    PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest,
-    PlanTree, PlanValue, Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource, Step,
-    TableId, entity_tables, may_repeat, no_table, plan,
+    CollectedColumn, EntityKey, Feed, HopId, Id, IdVec, KindId, LayoutColumn, LeftOutRelation,
+    Plan, PlanComputed, PlanError, PlanKind, PlanMatch, PlanMaximum, PlanNested, PlanNode,
+    PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest, PlanTree, PlanValue, PlanWithin,
+    Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource, Step, TableId, entity_tables,
+    is_named, may_repeat, plan,
 };
 pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::hex;
 use crate::output::{Contents, FileReader, Manifest};
 use crate::pipeline::{Pipeline, Source};
+use crate::resolve::KindChoice;
 
 /// The records of one relation of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,15 +33,18 @@ pub(crate) struct RelationContent {
 pub(crate) fn read(
     store: &dyn Contents,
     manifest: &Manifest,
-    pipeline: &Pipeline,
+    kinds: &[KindChoice],
 ) -> io::Result<Vec<RelationContent>> {
     let mut contents = Vec::new();
     for entity in &manifest.entities {
+        let mut of_kinds = kinds.iter();
+        let kind = of_kinds.find(|kind| kind.pipeline.entity.kind == entity.kind);
         for relation in &entity.relations {
-            let mut checksum = match has_order(pipeline, &relation.relation) {
-                true => Checksum::OfLines([0; 4]),
-                false => Checksum::OfAll(Sha256::new()),
-            };
+            let mut checksum =
+                match kind.is_some_and(|kind| has_order(&kind.pipeline, &relation.relation)) {
+                    true => Checksum::OfLines([0; 4]),
+                    false => Checksum::OfAll(Sha256::new()),
+                };
             let mut bytes = 0;
             for file in relation.files() {
                 let file = FileReader::new(store.read(&file.file)?);

@@ -75,6 +75,12 @@ pub(crate) struct BenchOptions {
     /// Ids or paths as they were given; none where all groups are exported.
     pub groups: Vec<String>,
     pub subgroups: bool,
+    /// Ids or paths as they were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<String>,
+    /// The projects in the groups, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_projects: bool,
     /// Names of the relations; none where all are exported.
     pub relations: Vec<String>,
     /// `ee` or `ce`.

@@ -18,8 +18,8 @@ use crate::export::{
 use crate::failure::{Cause, Failure, Policy};
 use crate::memory;
 use crate::output::{Contents, FolderStore, GzipLevel, Manifest, Status, now};
-use crate::pipeline::Edition;
-use crate::resolve::{Choice, Relations};
+use crate::pipeline::{Edition, Pipeline};
+use crate::resolve::{Choice, KindChoice, Relations};
 use crate::temp_folder::TempFolder;
 
 use super::content::{self, RelationContent};
@@ -182,15 +182,32 @@ pub(crate) fn run(
 
 fn options(request: &BenchRequest) -> BenchOptions {
     let export = &request.export;
-    let (groups, subgroups) = match &export.choice {
-        Choice::All => (Vec::new(), false),
-        Choice::Named { names, descendants } => (names.clone(), *descendants),
+    let kinds = || export.kinds.iter().filter(|kind| !kind.choice.is_nobody());
+    let all =
+        |of: fn(&Pipeline) -> &str| kinds().map(|kind| of(&kind.pipeline)).collect::<Vec<_>>();
+    let is_inner = |kind: &&KindChoice| kind.pipeline.entity.within.is_some();
+    let names = |is_wanted: &dyn Fn(&&KindChoice) -> bool| {
+        let kinds = kinds().filter(|kind| is_wanted(kind));
+        kinds
+            .flat_map(|kind| kind.choice.names().to_vec())
+            .collect()
     };
+    let has = |is_meant: fn(&Choice) -> bool| kinds().any(|kind| is_meant(&kind.choice));
     BenchOptions {
-        pipeline: export.pipeline.name.clone(),
-        pipeline_sha256: export.pipeline.sha256.clone(),
-        groups,
-        subgroups,
+        pipeline: all(|pipeline| &pipeline.name).join(", "),
+        pipeline_sha256: all(|pipeline| &pipeline.sha256).join(", "),
+        groups: names(&|kind| !is_inner(kind)),
+        subgroups: has(|choice| {
+            matches!(
+                choice,
+                Choice::Named {
+                    descendants: true,
+                    ..
+                }
+            )
+        }),
+        projects: names(&is_inner),
+        with_projects: has(|choice| matches!(choice, Choice::Within { .. })),
         relations: match &export.selection.relations {
             Relations::All => Vec::new(),
             Relations::Only(names) => names.clone(),
@@ -409,7 +426,7 @@ impl<'a> Runner<'a> {
             };
         }
         let content =
-            content::read(store, manifest, &self.request.export.pipeline).map_err(|source| {
+            content::read(store, manifest, &self.request.export.kinds).map_err(|source| {
                 BenchError::Work {
                     path: store.shown(""),
                     source,

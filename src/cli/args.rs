@@ -1,6 +1,7 @@
 //! The arguments, as the user writes them.
 
 mod bench;
+mod entities;
 mod export;
 mod group;
 mod parse;
@@ -16,10 +17,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::examples;
 use super::exit::STATUS_HELP;
 use crate::snapshot::Spec;
-use group::group_name;
+use group::{group_name, project_name};
 use parse::local_path;
 
 pub(crate) use bench::{BenchArgs, BenchCommand, BenchCompareArgs, FromArg};
+pub(crate) use entities::EntityArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
 pub(crate) use serve::{ServeArgs, TokenCommand};
@@ -94,7 +96,7 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// List the groups of a snapshot
+/// List the groups of a snapshot, or its projects
 ///
 /// Prints id, parent, full path and name, in order of the paths.
 /// A dump is read only until the tables that say so have gone by.
@@ -103,6 +105,11 @@ pub enum Command {
 pub struct GroupsArgs {
     #[command(flatten)]
     pub snapshot: SnapshotArgs,
+    /// List the projects, rather than the groups
+    ///
+    /// With what the pipeline says is shown of each.
+    #[arg(long, conflicts_with = "tree")]
+    pub projects: bool,
     /// Show subgroups below their parents
     #[arg(long)]
     pub tree: bool,
@@ -125,11 +132,11 @@ pub struct InspectArgs {
     /// (postgres://…), or a server's data folder (pgdata:DIR).
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: Spec,
-    /// The pipeline to look for indexes for [default: the built-in one]
+    /// A pipeline to look for indexes for [default: the built-in ones]
     ///
-    /// On a live server, the columns that its rows are found by must have indexes.
+    /// On a live server, the columns that its rows are found by must have indexes. May be given several times.
     #[arg(long, value_name = "FILE")]
-    pub pipeline: Option<PathBuf>,
+    pub pipeline: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -152,9 +159,12 @@ pub struct StatusArgs {
     pub relation: Option<String>,
     /// Only this group, by id or full path
     ///
-    /// For an export that holds several groups, --json and --relation need it.
+    /// For an export that holds several groups or projects, --json and --relation need it, or --project.
     #[arg(long, short, value_name = "ID|PATH", value_parser = group_name)]
     pub group: Option<String>,
+    /// Only this project, by id or full path
+    #[arg(long, value_name = "ID|PATH", value_parser = project_name, conflicts_with = "group")]
+    pub project: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -170,9 +180,11 @@ pub struct VerifyArgs {
     /// The folder of the export
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-    /// The pipeline file that was exported with, if it was not the built-in one
+    /// A pipeline file that was exported with, if it was not the built-in one
+    ///
+    /// May be given several times.
     #[arg(long, value_name = "FILE")]
-    pub pipeline: Option<PathBuf>,
+    pub pipeline: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

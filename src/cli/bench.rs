@@ -20,6 +20,7 @@ use super::args::{
 };
 use super::console::Console;
 use super::exit::{Exit, Failure};
+use super::kinds::{kinds, pipelines_of};
 use super::progress::{PhaseBar, Progress, Unit, span};
 use super::setup;
 use super::stdout;
@@ -264,8 +265,8 @@ fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<RunScope
     if let Some(FromArg::Snapshot) = args.from {
         return Ok(RunScope::Snapshot);
     }
-    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
-    let options = setup::open_options(&args.server, None, &pipeline, console)?;
+    let kinds = kinds(&args.pipeline, &args.entities)?;
+    let options = setup::open_options(&args.server, None, &pipelines_of(&kinds), console)?;
     let opened = snapshot::open_with(snapshot, &options)?;
     match (&opened.access, args.from) {
         (Access::Keyed(_), Some(FromArg::Resolved)) => Err(Failure::usage(
@@ -287,9 +288,7 @@ fn export_args(args: &BenchArgs, snapshot: &Spec) -> ExportArgs {
             allow_missing: false,
             server: args.server.clone(),
         },
-        group: args.group.clone(),
-        subgroups: args.subgroups,
-        all_groups: args.all_groups,
+        entities: args.entities.clone(),
         out: None,
         force: false,
         resume: false,
@@ -323,19 +322,27 @@ fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
         list.push(name.into());
         list.extend(value);
     };
-    for group in &args.group {
+    for group in &args.entities.group {
         option("--group", Some(group.into()));
+    }
+    for project in &args.entities.project {
+        option("--project", Some(project.into()));
     }
     for relation in &args.relations {
         option("--relation", Some(relation.into()));
     }
-    if args.subgroups {
-        option("--subgroups", None);
+    let entities = &args.entities;
+    for (is_given, name) in [
+        (entities.subgroups, "--subgroups"),
+        (entities.all_groups, "--all-groups"),
+        (entities.with_projects, "--with-projects"),
+        (entities.all_projects, "--all-projects"),
+    ] {
+        if is_given {
+            option(name, None);
+        }
     }
-    if args.all_groups {
-        option("--all-groups", None);
-    }
-    if let Some(pipeline) = &args.pipeline {
+    for pipeline in &args.pipeline {
         option("--pipeline", Some(pipeline.into()));
     }
     let edition = match args.edition {

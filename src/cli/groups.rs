@@ -1,19 +1,21 @@
-//! `relexport groups`: the groups of a snapshot.
+//! `relexport groups`: the groups of a snapshot, or its projects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pipeline::{Edition, EntityId, Pipeline};
 use crate::resolve::{
-    Choice, EntityInfo, Limits, Observer, Outcome, Plan, Relations, Request, Selection, resolve,
+    EntityInfo, Id, KindChoice, Limits, Observer, Outcome, Plan, Relations, Request, Selection,
+    WantedTables, resolve,
 };
 use crate::snapshot;
-use crate::snapshot::{OpenOptions, SnapshotFacts, Spec, TableName};
+use crate::snapshot::{OpenOptions, SnapshotFacts, Spec, SqlType, TableName};
 
-use super::args::GroupsArgs;
+use super::args::{EntityArgs, GroupsArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
+use super::kinds::{kinds, pipelines_of};
 use super::progress::Progress;
 use super::setup;
 use super::stdout;
@@ -23,48 +25,93 @@ use crate::visible::visible;
 
 /// Runs the command.
 pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
-    let pipeline = setup::load_pipeline(args.snapshot.pipeline.as_deref())?;
-    let options = setup::open_options(&args.snapshot.server, None, &pipeline, console)?;
-    let limits = setup::default_limits(&args.snapshot.server);
-    let groups = read(
+    let kinds = kinds(
+        &args.snapshot.pipeline,
+        &EntityArgs {
+            all_groups: !args.projects,
+            all_projects: args.projects,
+            ..EntityArgs::default()
+        },
+    )?;
+    let server = &args.snapshot.server;
+    let options = setup::open_options(server, None, &pipelines_of(&kinds), console)?;
+    let limits = setup::default_limits(server);
+    let listing = read(
         &args.snapshot.snapshot,
-        &pipeline,
+        &kinds,
         &options,
         &limits,
         args.snapshot.allow_missing,
         console,
     )?;
+    let groups = &listing.entities;
     match (args.tree, args.json) {
-        (false, true) => stdout::print_json(&groups)?,
-        (false, false) => stdout::print(&list(&groups))?,
-        (true, true) => stdout::print(&tree_json(&groups)?)?,
-        (true, false) => stdout::print(&tree_text(&groups))?,
+        (false, true) => stdout::print_json(&listing.objects()?)?,
+        (false, false) => stdout::print(&listing.text())?,
+        (true, true) => stdout::print(&tree_json(groups)?)?,
+        (true, false) => stdout::print(&tree_text(groups))?,
     }
     Ok(Exit::Success)
 }
 
-/// The groups in order of their full paths. Of a snapshot that was taken with the rows of some groups, these: what is there
-/// of others, above them, only gives them their paths.
+/// The entities of a snapshot, and what is shown of them.
+pub(super) struct Listing {
+    /// In order of their full paths; of several kinds those of one behind those of the other.
+    pub entities: Vec<EntityInfo>,
+    /// By kind, each column that is shown: where its value stands, its name, and how its values are.
+    shown: Vec<Vec<(usize, String, ShownAs)>>,
+}
+
+/// How the values of a column are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ShownAs {
+    Boolean,
+    Integer,
+    Text,
+}
+
+impl ShownAs {
+    fn of(sql_type: &SqlType) -> ShownAs {
+        match sql_type {
+            SqlType::Boolean => ShownAs::Boolean,
+            other if other.is_integer() => ShownAs::Integer,
+            _ => ShownAs::Text,
+        }
+    }
+
+    fn json(self, text: &str) -> Value {
+        match (self, text) {
+            (ShownAs::Boolean, "t") => true.into(),
+            (ShownAs::Boolean, "f") => false.into(),
+            (ShownAs::Integer, text) => text
+                .parse::<i64>()
+                .map_or_else(|_| Value::from(text), Value::from),
+            (ShownAs::Boolean | ShownAs::Text, text) => text.into(),
+        }
+    }
+}
+
+/// The entities that are chosen among `kinds`, in order of their full paths. Of a snapshot that was taken with the rows of
+/// some, these: what is there of others, above them, only gives them their paths.
 pub(super) fn read(
     spec: &Spec,
-    pipeline: &Pipeline,
+    kinds: &[KindChoice],
     options: &OpenOptions,
     limits: &Limits,
     allow_missing: bool,
     console: &Console,
-) -> Result<Vec<EntityInfo>, Failure> {
+) -> Result<Listing, Failure> {
     let selection = Selection {
         relations: Relations::Only(Vec::new()),
         edition: Edition::Ee,
     };
-    let options = options.needing(selection.known_tables(pipeline));
-    let snapshot = snapshot::open_with(spec, &options)?;
+    let tables = WantedTables::new(kinds, &selection).known();
+    let snapshot = snapshot::open_with(spec, &options.needing(tables))?;
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());
     let request = Request {
-        pipeline,
+        kinds,
         selection: &selection,
-        choice: &Choice::All,
         limits,
         pool: setup::default_pool()?,
         // No file is written that a signal could leave unfinished, so its default action will do.
@@ -78,22 +125,76 @@ pub(super) fn read(
     progress.finish();
     let outcome = outcome.map_err(|error| Failure::from(error).of(spec))?;
     check(&outcome).map_err(|failure| failure.of(spec))?;
-    let mut groups = outcome.resolved.entities;
-    if let Some(only) = &outcome.facts.only {
-        let all = groups.len();
-        groups.retain(|group| only.contains(&group.id));
-        let left_out = all - groups.len();
-        if left_out > 0 {
-            console.info(
-                &format!(
-                    "{left_out} more above these are not listed: the snapshot was taken without their rows"
-                ),
-                json!({ "left_out": left_out }),
-            );
+    let shown = kinds.iter().map(|kind| shown(&kind.pipeline, &outcome));
+    let shown = shown.collect();
+    let mut entities = outcome.resolved.entities;
+    let all = entities.len();
+    entities.retain(|entity| {
+        let pipeline = &outcome.resolved.plan.kinds[entity.kind].pipeline;
+        let only = outcome.facts.only_of(pipeline);
+        only.is_none_or(|only| only.contains(&entity.id))
+    });
+    let left_out = all - entities.len();
+    if left_out > 0 {
+        console.info(
+            &format!(
+                "{left_out} more above these are not listed: the snapshot was taken without their rows"
+            ),
+            json!({ "left_out": left_out }),
+        );
+    }
+    entities.sort_by(|a, b| (a.kind, &a.full_path, &a.id).cmp(&(b.kind, &b.full_path, &b.id)));
+    Ok(Listing { entities, shown })
+}
+
+/// The columns that a pipeline shows of its entities, as far as the snapshot has them.
+fn shown(pipeline: &Pipeline, outcome: &Outcome) -> Vec<(usize, String, ShownAs)> {
+    let plan = &outcome.resolved.plan;
+    let Some(table) = plan.table(&pipeline.entity.table) else {
+        return Vec::new();
+    };
+    let layout = &plan.tables[table].layout;
+    let columns = pipeline.entity.shown.iter().enumerate();
+    columns
+        .filter_map(|(position, name)| {
+            let column = layout.iter().find(|column| column.name == *name)?;
+            Some((position, name.clone(), ShownAs::of(&column.sql_type)))
+        })
+        .collect()
+}
+
+impl Listing {
+    /// An object for each entity.
+    fn objects(&self) -> Result<Vec<Value>, Failure> {
+        let object = |entity: &EntityInfo| {
+            let mut object =
+                serde_json::to_value(entity).map_err(|error| Failure::new(Exit::Output, error))?;
+            for (position, name, shown_as) in &self.shown[entity.kind.position()] {
+                let value = entity.shown.get(*position).and_then(Option::as_deref);
+                let value = value.map_or(Value::Null, |text| shown_as.json(text));
+                object[name.as_str()] = value;
+            }
+            Ok(object)
+        };
+        self.entities.iter().map(object).collect()
+    }
+
+    /// A table for each kind that has entities; an empty one if there is none at all.
+    fn text(&self) -> String {
+        let same_kind = |one: &EntityInfo, other: &EntityInfo| one.kind == other.kind;
+        let kinds = self.entities.chunk_by(same_kind);
+        let tables: Vec<String> = kinds
+            .map(|entities| {
+                let kind = entities.first().map(|first| first.kind.position());
+                let shown = kind.map(|kind| self.shown[kind].as_slice());
+                list(entities, shown.unwrap_or_default())
+            })
+            .collect();
+        match tables.is_empty() {
+            true => list(&[], &[]),
+            false => tables.join("\n"),
         }
     }
-    groups.sort_by(|a, b| (&a.full_path, &a.id).cmp(&(&b.full_path, &b.id)));
-    Ok(groups)
 }
 
 /// A list that lacks groups would be taken for a whole one.
@@ -126,23 +227,38 @@ impl Observer for Tables<'_> {
     }
 }
 
-fn list(groups: &[EntityInfo]) -> String {
-    let numbers = groups.iter().all(|group| group.id.integer().is_some());
+fn list(entities: &[EntityInfo], shown: &[(usize, String, ShownAs)]) -> String {
+    let numbers = entities.iter().all(|entity| entity.id.integer().is_some());
     let align = if numbers { Align::Right } else { Align::Left };
-    let mut table = Table::new(&[
+    let titles: Vec<String> = shown
+        .iter()
+        .map(|(_, name, _)| name.to_uppercase())
+        .collect();
+    let mut columns = vec![
         ("ID", align),
         ("PARENT", align),
         ("FULL PATH", Align::Left),
         ("NAME", Align::Left),
-    ]);
-    for group in groups {
-        let parent = group.parent_id.as_ref();
-        table.row([
-            group.id.to_string(),
+    ];
+    columns.extend(titles.iter().map(|title| (title.as_str(), Align::Left)));
+    let mut table = Table::new(&columns);
+    for entity in entities {
+        let parent = entity.parent_id.as_ref();
+        let values = shown.iter().map(|(position, _, shown_as)| {
+            let value = entity.shown.get(*position).and_then(Option::as_deref);
+            match value.map(|text| shown_as.json(text)) {
+                None => "-".to_owned(),
+                Some(Value::String(text)) => text,
+                Some(value) => value.to_string(),
+            }
+        });
+        let own = [
+            entity.id.to_string(),
             parent.map_or("-".to_owned(), EntityId::to_string),
-            group.full_path.clone(),
-            group.name.clone(),
-        ]);
+            entity.full_path.clone(),
+            entity.name.clone(),
+        ];
+        table.row(own.into_iter().chain(values));
     }
     table.text()
 }
@@ -258,6 +374,7 @@ fn tree_json(groups: &[EntityInfo]) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::KindId;
 
     fn groups(of: &[(i64, Option<i64>)]) -> Vec<EntityInfo> {
         of.iter()
@@ -268,6 +385,9 @@ mod tests {
                 name: format!("Name {id}}}"),
                 parent_id: parent_id.map(EntityId::from),
                 root: (*id).into(),
+                kind: KindId::at(0),
+                set: 0,
+                shown: Vec::new(),
             })
             .collect()
     }
@@ -295,7 +415,7 @@ g6 (6)  Name 6}
 g8 (8)  Name 8}
 ";
         assert_eq!(tree_text(&groups), expected);
-        let json: serde_json::Value = serde_json::from_str(&tree_json(&groups).unwrap()).unwrap();
+        let json: Value = serde_json::from_str(&tree_json(&groups).unwrap()).unwrap();
         let names = |path: &str| json.pointer(path).map(|found| found["id"].clone());
         assert_eq!(names("/0/subgroups/0/subgroups/0"), Some(3.into()));
         assert_eq!(names("/0/subgroups/1"), Some(4.into()));

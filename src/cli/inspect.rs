@@ -6,14 +6,14 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use crate::export::{ExportObserver, version_by_tables};
-use crate::pipeline::Pipeline;
-use crate::resolve::{Selection, missing_indexes, plan};
+use crate::resolve::{KindChoice, Selection, missing_indexes, plan};
 use crate::snapshot::{Access, Snapshot, Survey, open_with, survey};
 use crate::visible::visible;
 
 use super::args::InspectArgs;
 use super::console::Console;
 use super::exit::{Exit, Failure};
+use super::kinds::{all_kinds, pipelines_of};
 use super::progress::Progress;
 use super::setup;
 use super::stdout;
@@ -63,11 +63,16 @@ struct IndexEntry {
 }
 
 /// The columns without an index of a live server; `None` for other snapshots, or where the pipeline does not fit.
-fn missing(pipeline: &Pipeline, snapshot: &Snapshot) -> Option<Vec<IndexEntry>> {
+fn missing(kinds: &[KindChoice], snapshot: &Snapshot) -> Option<Vec<IndexEntry>> {
     let Access::Keyed(source) = &snapshot.access else {
         return None;
     };
-    let plan = plan(pipeline, &Selection::default(), &source.catalog()).ok()?;
+    let plan = plan(
+        &pipelines_of(kinds),
+        &Selection::default(),
+        &source.catalog(),
+    )
+    .ok()?;
     let missing = missing_indexes(&plan, source.as_ref()).into_iter();
     let entries = missing.map(|(table, column)| IndexEntry {
         table: table.to_string(),
@@ -78,10 +83,10 @@ fn missing(pipeline: &Pipeline, snapshot: &Snapshot) -> Option<Vec<IndexEntry>> 
 
 /// Runs the command. What could be read is printed, even where the rest is damaged.
 pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
-    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
-    let options = setup::open_options(&args.server, Some(1), &pipeline, console)?;
+    let kinds = all_kinds(&args.pipeline)?;
+    let options = setup::open_options(&args.server, Some(1), &pipelines_of(&kinds), console)?;
     let snapshot = open_with(&args.snapshot, &options)?;
-    let missing_indexes = missing(&pipeline, &snapshot);
+    let missing_indexes = missing(&kinds, &snapshot);
     let estimated = matches!(snapshot.access, Access::Keyed(_));
     let mut progress = Progress::new(console);
     progress.reading(snapshot.size, snapshot.progress.clone());

@@ -96,7 +96,7 @@ fn findings(
     let Some(spec) = &args.snapshot else {
         return Ok(Vec::new());
     };
-    let options = setup::open_options(&args.server, Some(1), pipeline, console)?;
+    let options = setup::open_options(&args.server, Some(1), &[pipeline], console)?;
     let definitions = read_definitions(snapshot::open_with(spec, &options)?)
         .map_err(|error| Failure::from(error).of(spec))?;
     let mut findings = check(pipeline, &definitions.catalog);
@@ -133,7 +133,7 @@ fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<Finding>) -> Answer {
 }
 
 fn run_init(args: &PipelineInitArgs, console: &Console) -> Result<Exit, Failure> {
-    let mut options = setup::open_options(&args.server, Some(1), &Pipeline::builtin(), console)?;
+    let mut options = setup::open_options(&args.server, Some(1), &[&Pipeline::builtin()], console)?;
     options.pgdata.table = Some(match args.entity.rsplit_once('.') {
         Some((schema, name)) => TableName::new(schema, name),
         None => TableName::public(args.entity.as_str()),

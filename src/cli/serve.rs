@@ -1,6 +1,7 @@
 //! `relexport serve`: GitLab's export API over a snapshot.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -10,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::setup;
 use crate::api::{Engine, ServeOptions, TlsFiles, serve};
 use crate::output::GzipLevel;
+use crate::pipeline::Pipeline;
 
 /// Runs the command.
 pub(crate) fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
@@ -34,6 +36,17 @@ pub(crate) fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
+/// The pipeline that is served: of groups, until there are others.
+fn pipeline(files: &[PathBuf]) -> Result<Pipeline, Failure> {
+    match files {
+        [] => Ok(Pipeline::builtin()),
+        [file] => setup::load_pipeline(file),
+        _ => Err(Failure::usage(
+            "cannot serve several pipelines\n  name one with --pipeline, and export the others with `relexport export`",
+        )),
+    }
+}
+
 fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
     if let Some((option, ..)) = args.snapshot.server.databases.given().next() {
         return Err(Failure::usage(format!(
@@ -46,7 +59,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
             snapshot: args.snapshot.snapshot.clone(),
             fingerprint: args.snapshot.snapshot.fingerprint().unwrap_or_default(),
             data: args.data.clone(),
-            pipeline: setup::load_pipeline(args.snapshot.pipeline.as_deref())?,
+            pipeline: pipeline(&args.snapshot.pipeline)?,
             edition: setup::edition(args.edition),
             allow_missing: args.snapshot.allow_missing,
             // clap has checked the range.

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::export::{Destination, ExportOptions, ExportRequest, WORKER_STACK};
 use crate::output::{Begin, FolderStore, GzipLevel};
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
-use crate::resolve::{Choice, Limits, Relations, Selection};
+use crate::resolve::{Limits, Relations, Selection};
 use crate::snapshot::{
     Databases, Listener, OpenOptions, Opening, OpeningStep, OtherDatabase, PgdataOptions, Timeouts,
 };
@@ -19,55 +19,30 @@ use super::args::{DatabaseArgs, EditionArg, ExportArgs, LimitArgs, ServerArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::interrupt;
+use super::kinds::{check_relations, kinds, pipelines_of};
 
 /// The request that the arguments of an export make.
 ///
 /// # Errors
 /// Wrong usage, told before anything is read.
 pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Failure> {
-    let pipeline = load_pipeline(args.snapshot.pipeline.as_deref())?;
-    for name in &args.relation {
-        if !pipeline
-            .relations
-            .iter()
-            .any(|relation| relation.name == *name)
-        {
-            let names: Vec<&str> = pipeline
-                .relations
-                .iter()
-                .map(|relation| relation.name.as_str())
-                .collect();
-            return Err(Failure::usage(format!(
-                "cannot export relation {name}: pipeline {} does not have it\n  its relations are: {}",
-                pipeline.name,
-                names.join(", ")
-            )));
-        }
-    }
+    let kinds = kinds(&args.snapshot.pipeline, &args.entities)?;
     let edition = edition(args.edition);
-    check_edition(args, edition, &pipeline)?;
+    check_relations(&args.relation, edition, &kinds)?;
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
-    let mut open = open_options(server, args.limits.threads, &pipeline, console)?;
+    let mut open = open_options(server, args.limits.threads, &pipelines_of(&kinds), console)?;
     open.opening.interrupted = Arc::clone(&interrupted);
     Ok(ExportRequest {
         snapshot: args.snapshot.snapshot.clone(),
         open,
-        pipeline,
+        kinds,
         selection: Selection {
             relations: match args.relation.is_empty() {
                 true => Relations::All,
                 false => Relations::Only(args.relation.clone()),
             },
             edition,
-        },
-        choice: if args.all_groups {
-            Choice::All
-        } else {
-            Choice::Named {
-                names: args.group.clone(),
-                descendants: args.subgroups,
-            }
         },
         options: ExportOptions {
             batched: args.batched,
@@ -101,19 +76,6 @@ pub(crate) fn destination(args: &ExportArgs) -> Option<Destination> {
     })
 }
 
-/// Makes sure that the relations which are asked for by name belong to the edition.
-fn check_edition(args: &ExportArgs, edition: Edition, pipeline: &Pipeline) -> Result<(), Failure> {
-    let mut relations = pipeline.relations.iter();
-    let lacking = |name: &str| args.relation.iter().any(|asked| asked == name);
-    match relations.find(|relation| relation.ee && lacking(&relation.name)) {
-        Some(relation) if edition == Edition::Ce => Err(Failure::usage(format!(
-            "cannot export relation {}: edition ce does not have it\n  leave out --edition ce, or the relation",
-            relation.name
-        ))),
-        _ => Ok(()),
-    }
-}
-
 /// The edition that an argument names.
 pub(crate) fn edition(argument: EditionArg) -> Edition {
     match argument {
@@ -122,11 +84,8 @@ pub(crate) fn edition(argument: EditionArg) -> Edition {
     }
 }
 
-/// The built-in pipeline, or the one in a file.
-pub(crate) fn load_pipeline(file: Option<&Path>) -> Result<Pipeline, Failure> {
-    let Some(path) = file else {
-        return Ok(Pipeline::builtin());
-    };
+/// The pipeline in a file.
+pub(crate) fn load_pipeline(path: &Path) -> Result<Pipeline, Failure> {
     let text = read_pipeline(path)?;
     Pipeline::parse(&text, &path.display().to_string())
         .map_err(|mistakes| Failure::new(Exit::Usage, mistakes))
@@ -151,14 +110,14 @@ pub(crate) fn read_pipeline(path: &Path) -> Result<String, Failure> {
 }
 
 /// How a snapshot is opened, by the arguments. `threads` says how many connections there are where the user does
-/// not; the pipeline, which database of a data folder is meant, and which tables belong to others.
+/// not; the first pipeline, which database of a data folder is meant; all of them, which tables belong to others.
 ///
 /// # Errors
 /// Databases are named of which the pipeline says nothing.
 pub(crate) fn open_options(
     args: &ServerArgs,
     threads: Option<u16>,
-    pipeline: &Pipeline,
+    pipelines: &[&Pipeline],
     console: &Console,
 ) -> Result<OpenOptions, Failure> {
     let defaults = OpenOptions::default();
@@ -179,7 +138,7 @@ pub(crate) fn open_options(
             temp_dir: temp_dir(args),
             bindir: args.pg_bindir.clone(),
             database: args.pg_database.clone(),
-            table: Some(pipeline.entity.table.clone()),
+            table: pipelines.first().map(|first| first.entity.table.clone()),
             is_atomic: args.pg_atomic,
             start_timeout: some(args.pg_start_timeout),
         },
@@ -187,7 +146,7 @@ pub(crate) fn open_options(
             listener: Listener::new(move |step| tell_step(step, &console)),
             ..defaults.opening
         },
-        databases: databases(&args.databases, &[pipeline])?,
+        databases: databases(&args.databases, pipelines)?,
         temp_dir: temp_dir(args),
     })
 }

@@ -10,13 +10,15 @@ use serde_json::json;
 
 use crate::export::ExportObserver;
 use crate::memory;
-use crate::resolve::Choice;
+use crate::pipeline::Pipeline;
+use crate::resolve::{Choice, KindChoice};
 use crate::snapshot::TableName;
 use crate::take::{TakeObserver, TakeRequest, read_manifest, take, verify::verify};
 
-use super::args::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
+use super::args::{EntityArgs, SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
+use super::kinds::{all_kinds, kinds, pipelines_of};
 use super::progress::Progress;
 use super::{interrupt, setup, stdout, verify as verify_export};
 
@@ -39,17 +41,19 @@ impl TakeObserver for Progress {
 }
 
 fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure> {
-    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
+    let (kinds, limited) = take_kinds(args)?;
     let request = TakeRequest {
         from: args.from.clone(),
-        open: setup::open_options(&args.server, args.limits.threads, &pipeline, console)?,
+        open: setup::open_options(
+            &args.server,
+            args.limits.threads,
+            &pipelines_of(&kinds),
+            console,
+        )?,
         out: args.out.clone(),
         force: args.force,
-        pipeline,
-        choice: (!args.group.is_empty()).then(|| Choice::Named {
-            names: args.group.clone(),
-            descendants: args.subgroups,
-        }),
+        kinds,
+        limited,
         limits: setup::limits(args.limits.memory_limit, &args.server),
         pool: setup::pool(&args.limits)?,
         interrupted: interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?,
@@ -80,6 +84,36 @@ fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure>
         json!({"tables": tables.len(), "rows": rows, "bytes": bytes, "seconds": seconds, "peak_memory_bytes": peak}),
     );
     Ok(Exit::Success)
+}
+
+/// The kinds whose tables are taken, and whether only rows of the chosen entities are.
+fn take_kinds(args: &SnapshotTakeArgs) -> Result<(Vec<KindChoice>, bool), Failure> {
+    let limited = !args.group.is_empty() || !args.project.is_empty();
+    let entities = EntityArgs {
+        group: args.group.clone(),
+        subgroups: args.subgroups,
+        project: args.project.clone(),
+        with_projects: limited && args.with_projects,
+        ..EntityArgs::default()
+    };
+    let kinds = match (limited, args.with_projects, args.pipeline.is_empty()) {
+        (true, ..) => kinds(&args.pipeline, &entities)?,
+        // Built-in pipelines are those of groups unless more is said.
+        (false, false, true) => vec![KindChoice {
+            pipeline: Pipeline::builtin(),
+            choice: Choice::All,
+        }],
+        (false, true, _) => kinds(
+            &args.pipeline,
+            &EntityArgs {
+                all_groups: true,
+                all_projects: true,
+                ..EntityArgs::default()
+            },
+        )?,
+        (false, false, false) => all_kinds(&args.pipeline)?,
+    };
+    Ok((kinds, limited))
 }
 
 /// What is printed as JSON.

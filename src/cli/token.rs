@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::{groups, stdout};
 use crate::api::{NewToken, add_token};
 use crate::pipeline::Pipeline;
-use crate::resolve::{EntityInfo, Limits};
+use crate::resolve::{Choice, EntityInfo, KindChoice, Limits};
 use crate::snapshot::OpenOptions;
 
 /// Bytes of memory for what is kept of the list of groups.
@@ -23,7 +23,10 @@ pub(crate) fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Fai
         let pipeline = Pipeline::builtin();
         let known = groups::read(
             snapshot,
-            &pipeline,
+            &[KindChoice {
+                pipeline: pipeline.clone(),
+                choice: Choice::All,
+            }],
             &OpenOptions::of_databases(&pipeline.databases),
             &limits,
             // Whether tables may be missing is for the server to say.
@@ -31,7 +34,7 @@ pub(crate) fn run(command: &TokenCommand, console: &Console) -> Result<Exit, Fai
             console,
         )?;
         for named in &args.groups {
-            check(named, &known)?;
+            check(named, &known.entities)?;
         }
     }
     let new = NewToken {

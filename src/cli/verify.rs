@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::export::ExportObserver;
 use crate::output::verify::{Verified, verify};
-use crate::output::{Contents, FolderStore};
-use crate::pipeline::{Form, Pipeline};
+use crate::output::{Contents, EntityEntry, FolderStore};
+use crate::pipeline::{BUILTINS, Form, Pipeline};
 use crate::visible::visible;
 
 use super::args::VerifyArgs;
@@ -31,19 +31,39 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
-    let pipeline = setup::load_pipeline(args.pipeline.as_deref())?;
+    let pipelines = match args.pipeline.as_slice() {
+        [] => {
+            let names = BUILTINS.iter().map(|(name, _)| name);
+            names
+                .filter_map(|name| Pipeline::builtin_named(name))
+                .collect()
+        }
+        files => {
+            let pipelines = files.iter().map(|file| setup::load_pipeline(file));
+            pipelines.collect::<Result<Vec<_>, _>>()?
+        }
+    };
     let store = FolderStore::new(&args.dir);
     let manifest = store.manifest()?;
     setup::start_shared_pool()?;
-    let is_known = manifest.pipeline.sha256 == pipeline.sha256;
-    if args.pipeline.is_some() && !is_known {
+    let made_by = manifest.pipelines();
+    let is_known = |pipeline: &Pipeline| made_by.iter().any(|it| it.sha256 == pipeline.sha256);
+    let mut given = pipelines.iter();
+    if !args.pipeline.is_empty()
+        && let Some(other) = given.find(|pipeline| !is_known(pipeline))
+    {
         return Err(Failure::usage(format!(
             "cannot verify by pipeline {}: the export was made by another one\n  \
              name that one, or none: then only the forms of files are not checked",
-            pipeline.name
+            other.name
         )));
     }
-    let form = |relation: &str| is_known.then(|| form(&pipeline, relation)).flatten();
+    let known: Vec<&Pipeline> = pipelines.iter().filter(|it| is_known(it)).collect();
+    let form = |entity: &EntityEntry, relation: &str| {
+        let mut known = known.iter();
+        let pipeline = known.find(|pipeline| pipeline.entity.kind == entity.kind)?;
+        form(pipeline, relation)
+    };
     let mut progress = Progress::new(console);
     let read: Arc<AtomicU64> = Arc::default();
     let files = manifest

@@ -166,9 +166,9 @@ impl<'a> Batches<'a> {
 
     /// Says which files an earlier run finished.
     pub(crate) fn keeping(mut self, finished: HashSet<FileKey>) -> Self {
-        let plan = &self.resolved.plan;
+        let resolved = self.resolved;
         let finished = finished.into_iter().map(|(entity, relation, batch)| {
-            let first = plan.relations_of(entity).start;
+            let first = resolved.relations_of(entity).start;
             (entity, first + relation, batch)
         });
         self.finished = finished.collect();
@@ -260,14 +260,14 @@ impl<'a> Batches<'a> {
     fn live(&mut self, live: &Live, collected: bool) -> Result<(), BatchError> {
         let resolved = self.resolved;
         let mut requests = Vec::new();
-        // Entities that are schemas have no relation in common.
-        let together = match resolved.plan.of_schemas {
-            Some(_) => 1,
-            None => ENTITIES,
-        };
-        for first in (0..resolved.entities.len()).step_by(together) {
-            let entities = first..resolved.entities.len().min(first + together);
-            for relation in self.relations(first, collected) {
+        let mut first = 0;
+        // Only entities of one set have relations in common.
+        let same_set = |one: &EntityInfo, other: &EntityInfo| one.set == other.set;
+        let sets = resolved.entities.chunk_by(same_set);
+        for together in sets.flat_map(|set| set.chunks(ENTITIES)) {
+            let entities = first..first + together.len();
+            first = entities.end;
+            for relation in self.relations(entities.start, collected) {
                 let mut asked = Vec::new();
                 for entity in entities.clone() {
                     if self.can_be_had(entity, relation)? {
@@ -362,7 +362,10 @@ impl<'a> Batches<'a> {
             let source = &plan.relations[*relation].source;
             matches!(source, Ok(PlanSource::Collected(_))) == collected
         };
-        plan.relations_of(entity).filter(is_meant).collect()
+        self.resolved
+            .relations_of(entity)
+            .filter(is_meant)
+            .collect()
     }
 
     /// Fails a relation that cannot be planned, or whose tables cannot be relied on.
@@ -430,7 +433,7 @@ impl<'a> Batches<'a> {
 
     /// The position of a relation among those of its entity.
     fn in_entity(&self, entity: usize, relation: usize) -> usize {
-        relation - self.resolved.plan.relations_of(entity).start
+        relation - self.resolved.relations_of(entity).start
     }
 
     fn file_in_entity(&self, file: FileId) -> FileId {

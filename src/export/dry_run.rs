@@ -7,13 +7,13 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::output::{FileId, Message, OptionsEntry, SnapshotEntry};
+use crate::output::{FileId, LeftOutEntry, Message, OptionsEntry, SnapshotEntry};
 use crate::pipeline::EntityId;
 use crate::resolve::Resolved;
 use crate::snapshot::Snapshot;
 
 use super::batches::{BatchSink, Batches};
-use super::entries::{entry, first_manifest};
+use super::entries::{entry, first_manifest, left_out_entries};
 use super::error::{ExportError, batch_error};
 use super::find::{find_rows, open};
 use super::observer::{ExportObserver, Relay, expected};
@@ -35,6 +35,9 @@ pub struct DryRun {
     pub warnings: Vec<String>,
     /// Relations that the snapshot has no table for.
     pub left_out: Vec<LeftOut>,
+    /// Entities that nobody named and that are taken only by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out_entities: Vec<LeftOutEntry>,
     pub entities: Vec<EntityCount>,
     /// All files of the export, the manifest and the metadata among them.
     pub files: u64,
@@ -59,6 +62,7 @@ impl DryRun {
 /// A relation that would be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
+    pub pipeline: String,
     pub relation: String,
     pub table: String,
 }
@@ -71,6 +75,8 @@ pub struct EntityCount {
     pub kind: String,
     pub full_path: String,
     pub prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<Option<EntityId>>,
     pub relations: Vec<RelationCount>,
 }
 
@@ -168,11 +174,13 @@ fn count(
         left_out: plan
             .left_out
             .iter()
-            .map(|(relation, table)| LeftOut {
-                relation: relation.clone(),
-                table: table.to_string(),
+            .map(|left_out| LeftOut {
+                pipeline: left_out.pipeline.clone(),
+                relation: left_out.relation.clone(),
+                table: left_out.table.to_string(),
             })
             .collect(),
+        left_out_entities: left_out_entries(request, resolved),
         files: relations().map(|relation| relation.files).sum::<u64>() + OTHER_FILES,
         rows: relations()
             .map(|relation| relation.rows + nested(relation))
@@ -196,12 +204,13 @@ impl Account {
             .map_err(|error| ExportError::Plan(error.to_string()))?;
         let entities = (0..resolved.entities.len()).map(|position| {
             let entry = entry(request, resolved, position);
-            let relations = resolved.plan.relations_of(position);
+            let relations = resolved.relations_of(position);
             EntityCount {
                 id: entry.id,
                 kind: entry.kind,
                 full_path: entry.full_path,
                 prefix: entry.prefix,
+                parent_id: entry.parent_id,
                 relations: relations
                     .map(|relation| relation_count(request, resolved, &renderer, relation))
                     .collect(),

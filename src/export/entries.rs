@@ -1,16 +1,21 @@
 //! What a run says of itself in the manifest: at its beginning, and when the snapshot has been read.
 
 use crate::output::{
-    EntityEntry, Manifest, Noted, OptionsEntry, PipelineEntry, ReadFacts, RelationEntry,
-    ResumeEntry, SnapshotEntry, Status, manifest, now,
+    ChoiceEntry, EntityEntry, LeftOutEntry, Manifest, Noted, OptionsEntry, PipelineEntry,
+    ReadFacts, RelationEntry, ResumeEntry, SnapshotEntry, Status, manifest, now,
 };
-use crate::pipeline::Edition;
-use crate::resolve::{Choice, Outcome, Relations, Resolved, RowSource};
+use crate::pipeline::{Edition, Pipeline};
+use crate::resolve::{
+    Choice, Id, KindChoice, KindId, LeftOutEntities, Outcome, Relations, Resolved, RowSource,
+};
 use crate::snapshot::Snapshot;
 
 use super::metadata::{self, Instance};
 use super::request::ExportRequest;
 use super::warnings::{taken_as_empty, warnings, whole_error};
+
+/// Entities left out that the manifest names; the others are only counted.
+const DESCRIBED: usize = 100;
 
 /// Who writes the manifest.
 pub(super) const GENERATOR: &str = concat!("relexport ", env!("CARGO_PKG_VERSION"));
@@ -27,14 +32,19 @@ pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
     let Ok(Some(fingerprint)) = request.open.databases.fingerprint(&request.snapshot) else {
         return None;
     };
-    let (named, descendants) = match &request.choice {
-        Choice::All => (None, false),
-        Choice::Named { names, descendants } => (Some(names.clone()), *descendants),
-    };
+    let mut choices = request.kinds.iter();
+    let mut choices = choices.by_ref().map(|kind| choice_entry(&kind.choice));
+    let ChoiceEntry {
+        named,
+        descendants,
+        within,
+    } = choices.next().unwrap_or_default();
     Some(ResumeEntry {
         fingerprint,
         named,
         descendants,
+        within,
+        more: choices.collect(),
         relations: match &request.selection.relations {
             Relations::All => None,
             Relations::Only(names) => Some(names.clone()),
@@ -45,8 +55,25 @@ pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
     })
 }
 
+fn choice_entry(choice: &Choice) -> ChoiceEntry {
+    match choice {
+        Choice::All => ChoiceEntry::default(),
+        Choice::Named { names, descendants } => ChoiceEntry {
+            named: Some(names.clone()),
+            descendants: *descendants,
+            within: false,
+        },
+        Choice::Within { names } => ChoiceEntry {
+            named: Some(names.clone()),
+            descendants: false,
+            within: true,
+        },
+    }
+}
+
 /// The manifest of an export of which nothing is known yet, and that cannot be gone on with.
 pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> Manifest {
+    let mut pipelines = pipeline_entries(request).into_iter();
     Manifest {
         manifest_version: manifest::VERSION,
         generator: GENERATOR.to_owned(),
@@ -62,21 +89,40 @@ pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> 
             taken_at: None,
             lsn: None,
         },
-        pipeline: pipeline_entry(request),
+        pipeline: pipelines.next().unwrap_or_default(),
+        more_pipelines: pipelines.collect(),
         options: options_entry(request),
         resume: None,
         warnings: Vec::new(),
         missing_tables: 0,
+        left_out: Vec::new(),
         timings: None,
         entities: Vec::new(),
     }
 }
 
-pub(super) fn pipeline_entry(request: &ExportRequest) -> PipelineEntry {
-    PipelineEntry {
-        name: request.pipeline.name.clone(),
-        sha256: request.pipeline.sha256.clone(),
-    }
+/// The pipelines of a run, those that only say what entities lie within among them.
+pub(super) fn pipeline_entries(request: &ExportRequest) -> Vec<PipelineEntry> {
+    let entry = |kind: &KindChoice| PipelineEntry {
+        name: kind.pipeline.name.clone(),
+        sha256: kind.pipeline.sha256.clone(),
+    };
+    request.kinds.iter().map(entry).collect()
+}
+
+/// Entities that were left out, of each kind that has some.
+pub(super) fn left_out_entries(request: &ExportRequest, resolved: &Resolved) -> Vec<LeftOutEntry> {
+    let entry = |left_out: &LeftOutEntities| LeftOutEntry {
+        kind: kind_of(request, left_out.kind).entity.kind.clone(),
+        count: left_out.ids.len() as u64,
+        ids: left_out.ids.iter().take(DESCRIBED).cloned().collect(),
+    };
+    resolved.left_out.iter().map(entry).collect()
+}
+
+/// The pipeline of a kind.
+pub(super) fn kind_of(request: &ExportRequest, kind: KindId) -> &Pipeline {
+    &request.kinds[kind.position()].pipeline
 }
 
 pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
@@ -106,6 +152,7 @@ pub(super) fn read_facts(request: &ExportRequest, outcome: &Outcome) -> ReadFact
         taken_at: instant.and_then(|facts| facts.taken_at.clone()),
         lsn: instant.and_then(|facts| facts.lsn.clone()),
         missing_tables: taken_as_empty(request, resolved).len() as u64,
+        left_out: left_out_entries(request, resolved),
         warnings: warnings(request, outcome),
         error: whole_error(request, outcome),
     }
@@ -146,17 +193,18 @@ pub(super) fn metadata(
 /// An entity's entry in the manifest, before anything of it is written. `entity` is its position.
 pub(super) fn entry(request: &ExportRequest, resolved: &Resolved, entity: usize) -> EntityEntry {
     let at = now();
-    let relations = &resolved.plan.relations[resolved.plan.relations_of(entity)];
+    let relations = &resolved.plan.relations[resolved.relations_of(entity)];
     let entity = &resolved.entities[entity];
+    let pipeline = kind_of(request, entity.kind);
     EntityEntry {
         id: entity.id.clone(),
-        kind: request.pipeline.entity.kind.clone(),
+        kind: pipeline.entity.kind.clone(),
         full_path: entity.full_path.clone(),
-        prefix: request
-            .pipeline
+        prefix: pipeline
             .entity
             .prefix
             .replace("{key}", &entity.id.folder_part()),
+        parent_id: (pipeline.entity.within.as_ref()).map(|_| entity.parent_id.clone()),
         relations: relations
             .iter()
             .map(|relation| {

@@ -14,7 +14,7 @@ use super::request::ExportRequest;
 use super::warnings::plan_warnings;
 
 pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
-    let tables = request.selection.known_tables(&request.pipeline);
+    let tables = WantedTables::new(&request.kinds, &request.selection).known();
     snapshot::open_with(&request.snapshot, &request.open.needing(tables)).map_err(|error| {
         match error {
             SnapshotError::Interrupted => ExportError::Interrupted,
@@ -30,7 +30,7 @@ pub(super) fn find_rows(
     observer: &mut dyn ExportObserver,
 ) -> Result<Outcome, ExportError> {
     let mut snapshot = snapshot;
-    let mut reading = Reading::first(request.choice.clone());
+    let mut reading = Reading::first(request.kinds.clone());
     let mut is_again = false;
     loop {
         let outcome = read_once(request, snapshot, observer, &reading, is_again);
@@ -62,8 +62,7 @@ fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
     let Access::Tables(source) = &snapshot.access else {
         return snapshot.size;
     };
-    let (pipeline, selection) = (&request.pipeline, &request.selection);
-    let wanted = WantedTables::new(pipeline, selection, &request.choice);
+    let wanted = WantedTables::new(&request.kinds, &request.selection);
     let tables = wanted.in_catalog(&source.catalog());
     let parts = tables.iter().flat_map(|table| source.parts(table));
     Some(parts.map(|part| part.size).sum())
@@ -79,9 +78,8 @@ fn read_once(
     let size = size_to_read(request, &snapshot);
     observer.reading(size, Arc::clone(&snapshot.progress));
     let resolve_request = Request {
-        pipeline: &request.pipeline,
+        kinds: &reading.kinds,
         selection: &request.selection,
-        choice: &reading.choice,
         limits: &request.limits,
         pool: Arc::clone(&request.pool),
         interrupted: Arc::clone(&request.interrupted),

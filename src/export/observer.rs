@@ -42,7 +42,9 @@ impl BatchObserver for Relay<'_> {
 pub(super) fn expected(resolved: &Resolved) -> Expected {
     let plan = &resolved.plan;
     let entities = 0..resolved.entities.len();
-    let relations: usize = entities.map(|entity| plan.relations_of(entity).len()).sum();
+    let relations: usize = entities
+        .map(|entity| resolved.relations_of(entity).len())
+        .sum();
     let relations = relations as u64;
     let RowSource::Kept(store) = &resolved.rows else {
         return Expected {
@@ -51,8 +53,8 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
         };
     };
     let mut rows = 0;
-    for (position, entity) in resolved.entities.iter().enumerate() {
-        for relation in &plan.relations[plan.relations_of(position)] {
+    for entity in &resolved.entities {
+        for relation in &plan.relations[plan.relations_of(entity)] {
             let Ok(PlanSource::Rows(node)) = &relation.source else {
                 continue;
             };

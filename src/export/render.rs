@@ -123,8 +123,9 @@ impl Renderer {
     /// If the plan contradicts itself.
     pub fn new(resolved: &Resolved, keep_going: bool, counts: bool) -> Result<Renderer, PlanError> {
         let plan = Arc::clone(&resolved.plan);
-        let compiler = Compiler {
+        let compiler = |relation: usize| Compiler {
             plan: &plan,
+            relation,
             absent: &resolved.absent,
         };
         let mut places = vec![Vec::new(); plan.relations.len()];
@@ -132,19 +133,23 @@ impl Renderer {
             .relations
             .iter()
             .zip(&mut places)
-            .map(|(relation, places)| {
+            .enumerate()
+            .map(|(position, (relation, places))| {
                 let node = relation.source.as_ref().ok().and_then(PlanSource::node);
-                node.map(|node| compiler.node(node, &[], None, places))
+                node.map(|node| compiler(position).node(node, &[], None, places))
                     .transpose()
             })
             .collect::<Result<_, _>>()?;
         let maxima = plan
             .relations
             .iter()
-            .map(|relation| match &relation.source {
+            .enumerate()
+            .map(|(position, relation)| match &relation.source {
                 Ok(PlanSource::Maxima(maxima)) => {
                     let maxima = maxima.iter();
-                    maxima.map(|maximum| compiler.maximum(maximum)).collect()
+                    maxima
+                        .map(|maximum| compiler(position).maximum(maximum))
+                        .collect()
                 }
                 Ok(PlanSource::Rows(_) | PlanSource::Collected(_)) | Err(_) => Ok(Vec::new()),
             });

@@ -1,7 +1,7 @@
 //! What an export came to.
 
 use crate::output::{Manifest, Status};
-use crate::snapshot::TableName;
+use crate::resolve::LeftOutRelation;
 
 /// What an export came to.
 #[derive(Debug)]
@@ -11,7 +11,8 @@ pub struct ExportReport {
     pub place: String,
     /// An older export that stays in its place, because this one is not complete.
     pub older_stays: bool,
-    pub left_out: Vec<(String, TableName)>,
+    /// Relations that the snapshot has no table for.
+    pub left_out: Vec<LeftOutRelation>,
 }
 
 impl ExportReport {

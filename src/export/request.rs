@@ -7,17 +7,17 @@ use std::sync::atomic::AtomicBool;
 use rayon::ThreadPool;
 
 use crate::output::{Begin, GzipLevel, Store};
-use crate::pipeline::{Edition, Pipeline};
-use crate::resolve::{Choice, Limits, Selection};
+use crate::pipeline::Edition;
+use crate::resolve::{KindChoice, Limits, Selection};
 use crate::snapshot::{OpenOptions, Spec};
 
 /// What is to be exported, and from where.
 pub struct ExportRequest {
     pub snapshot: Spec,
     pub open: OpenOptions,
-    pub pipeline: Pipeline,
+    /// The kinds of entity, each behind the one that its entities lie within, if there is such.
+    pub kinds: Vec<KindChoice>,
     pub selection: Selection,
-    pub choice: Choice,
     pub options: ExportOptions,
     pub limits: Limits,
     pub pool: Arc<ThreadPool>,

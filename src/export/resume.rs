@@ -11,9 +11,9 @@ use crate::output::{
     self, Contents, Draft, EntityEntry, FileKey, Ledger, Manifest, ManifestError, RelationEntry,
     Status, Store, StoreError, take_up,
 };
-use crate::resolve::{Plan, PlanSource};
+use crate::resolve::{PlanSource, Resolved};
 
-use super::entries::{GENERATOR, options_entry, pipeline_entry, terms};
+use super::entries::{GENERATOR, options_entry, pipeline_entries, terms};
 use super::error::ExportError;
 use super::request::ExportRequest;
 
@@ -122,7 +122,7 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
             request.snapshot.shown()
         ));
     }
-    if earlier.pipeline != pipeline_entry(request) {
+    if earlier.pipelines() != pipeline_entries(request) {
         return Some("it was begun with another pipeline".to_owned());
     }
     let (old, new) = (&earlier.options, &options_entry(request));
@@ -141,8 +141,8 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     if before.gzip_level != now.gzip_level {
         return made("--gzip-level", &before.gzip_level, &now.gzip_level);
     }
-    if (&before.named, before.descendants) != (&now.named, now.descendants) {
-        return Some("it is of other groups".to_owned());
+    if before.choices() != now.choices() {
+        return Some("it is of other groups or projects".to_owned());
     }
     if before.relations != now.relations {
         return Some("it is of other relations".to_owned());
@@ -162,13 +162,13 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
 /// Puts what an earlier run finished into the entries of this one, but for relations that are collected: records that
 /// are made only now may add to them. Returns the files that are kept.
 pub(super) fn unite(
-    plan: &Plan,
+    resolved: &Resolved,
     entities: &mut [EntityEntry],
     earlier: Vec<EntityEntry>,
 ) -> HashSet<FileKey> {
     output::unite(entities, earlier, |entity, relation| {
-        let first = plan.relations_of(entity).start;
-        let source = &plan.relations[first + relation].source;
+        let first = resolved.relations_of(entity).start;
+        let source = &resolved.plan.relations[first + relation].source;
         matches!(source, Ok(PlanSource::Collected(_)))
     })
 }

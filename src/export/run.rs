@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::fault::caught;
 use crate::output::{Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message, Status, Writer};
-use crate::resolve::Outcome;
-use crate::snapshot::{Snapshot, TableName};
+use crate::resolve::{LeftOutRelation, Outcome};
+use crate::snapshot::Snapshot;
 use crate::timings::{Phase, Timings};
 
 use super::batches::{BatchError, Batches};
@@ -133,7 +133,7 @@ fn run_in_place(
     }
 }
 
-type Exported = (Manifest, Vec<(String, TableName)>);
+type Exported = (Manifest, Vec<LeftOutRelation>);
 
 fn run_in(
     request: &ExportRequest,
@@ -169,7 +169,7 @@ pub(super) fn write_rows(
 ) -> Result<Manifest, ExportError> {
     let mut facts = read_facts(request, outcome);
     let metadata = metadata(request, name, outcome, &facts.entities);
-    let finished = resume::unite(&outcome.resolved.plan, &mut facts.entities, earlier);
+    let finished = resume::unite(&outcome.resolved, &mut facts.entities, earlier);
     for warning in late_warnings(request, outcome) {
         tracing::warn!("{warning}");
     }

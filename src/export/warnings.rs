@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 
 use crate::pipeline::doubtful_keys;
-use crate::resolve::{self, Outcome, Plan, Resolved, TableId, pipelines_of};
+use crate::resolve::{LeftOutEntities, Outcome, Plan, Resolved, TableId, pipelines_of};
 use crate::snapshot::TableName;
+use crate::visible::visible;
 
+use super::entries::kind_of;
 use super::request::ExportRequest;
+
+/// Entities that a warning names.
+const NAMED: usize = 10;
 
 /// What of the pipeline the snapshot cannot give.
 pub(super) fn plan_warnings(plan: &Plan) -> impl Iterator<Item = String> + '_ {
     let left_out = plan.left_out.iter();
-    let left_out = left_out.map(|(relation, table)| resolve::no_table(relation, table));
+    let left_out = left_out.map(|it| it.says(plan.kinds.len()));
     left_out.chain(plan.warnings.iter().cloned())
 }
 
@@ -43,15 +48,50 @@ pub(super) fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Ve
 /// What showed only when the snapshot had been read.
 pub(super) fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
     let mut warnings = taken_as_empty(request, &outcome.resolved);
-    for pipeline in pipelines_of(&request.pipeline, &outcome.resolved.entities) {
+    warnings.extend(left_out(request, &outcome.resolved));
+    let pipelines = pipelines_of(&request.kinds, &outcome.resolved.entities);
+    for pipeline in pipelines.into_iter().flatten() {
         let tables = request.selection.tables(&pipeline);
         let doubtful = doubtful_keys(&pipeline, &outcome.catalog, &tables);
-        // Entities that are schemas share tables.
+        // Kinds share tables, and so do entities that are schemas.
         let doubtful = doubtful.into_iter();
         let new: Vec<String> = doubtful.filter(|it| !warnings.contains(it)).collect();
         warnings.extend(new);
     }
     warnings
+}
+
+/// Entities that are taken only if they are named: those that were left out, and those that were named.
+fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+    let say = |entities: &LeftOutEntities, what: &str| {
+        let entity = &kind_of(request, entities.kind).entity;
+        let columns: Vec<&str> = entity
+            .leave_out
+            .iter()
+            .map(|condition| condition.column.as_str())
+            .collect();
+        let first = entities.ids.iter().take(NAMED);
+        let first: Vec<String> = first.map(|id| visible(&id.to_string())).collect();
+        let more = match entities.ids.len() > NAMED {
+            true => ", …",
+            false => "",
+        };
+        format!(
+            "{} {} by {} ({}{more}): {what}",
+            entities.ids.len(),
+            match entities.ids.len() {
+                1 => format!("{} is marked", entity.kind),
+                _ => format!("of kind {} are marked", entity.kind),
+            },
+            columns.join(" and "),
+            first.join(", ")
+        )
+    };
+    let not_taken = resolved.left_out.iter();
+    let not_taken = not_taken.map(|it| say(it, "left out, because nobody named it"));
+    let named = resolved.only_named.iter();
+    let named = named.map(|it| say(it, "exported, because it was named"));
+    not_taken.chain(named).collect()
 }
 
 /// What the snapshot could not give, though no relation failed for it.
@@ -68,7 +108,9 @@ pub(super) fn whole_error(request: &ExportRequest, outcome: &Outcome) -> Option<
     if let Some(cut_off) = &outcome.cut_off {
         return Some(cut_off.to_string());
     }
-    let entity = &request.pipeline.entity;
+    let mut kinds = request.kinds.iter();
+    let kind = kinds.find(|kind| !kind.choice.is_nobody())?;
+    let entity = &kind.pipeline.entity;
     outcome.resolved.entities.is_empty().then(|| {
         let lack = match entity.schemas {
             Some(_) => format!("no schema of such a name has a table {}", entity.table.name),

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use super::batch_number::BatchNumber;
 use super::layout;
 use super::manifest::{
-    BatchEntry, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, ResumeEntry,
-    SkippedRow, Status,
+    BatchEntry, BatchStatus, EntityEntry, FileEntry, LeftOutEntry, Manifest, RelationEntry,
+    ResumeEntry, SkippedRow, Status,
 };
 use super::noted::{MissingFile, Noted, UnreadableValue};
 use crate::timings::Times;
@@ -48,6 +48,7 @@ pub struct ReadFacts {
     pub warnings: Vec<String>,
     /// Tables without data that were taken as empty.
     pub missing_tables: u64,
+    pub left_out: Vec<LeftOutEntry>,
     /// Why the whole export is not to be relied on, though single relations are.
     pub error: Option<String>,
 }
@@ -127,6 +128,7 @@ impl Ledger {
             lsn,
             warnings,
             missing_tables,
+            left_out,
             error,
         } = facts;
         let manifest = &mut self.manifest;
@@ -137,6 +139,7 @@ impl Ledger {
         manifest.snapshot.lsn = lsn;
         manifest.warnings = warnings;
         manifest.missing_tables = missing_tables;
+        manifest.left_out = left_out;
         manifest.error = error;
     }
 

@@ -30,7 +30,11 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     pub snapshot: SnapshotEntry,
+    /// Of several the first.
     pub pipeline: PipelineEntry,
+    /// The pipelines behind the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_pipelines: Vec<PipelineEntry>,
     pub options: OptionsEntry,
     /// Only while the export is unfinished, and only where it can be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +45,9 @@ pub struct Manifest {
     /// Tables whose data the snapshot does not hold, and which were taken as empty (`--allow-missing`).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing_tables: u64,
+    /// Entities that nobody named and that are taken only by name, of each kind that has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutEntry>,
     /// Where the time went, up to the end of the last file; once the run is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Times>,
@@ -48,6 +55,12 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The pipelines that said what to take.
+    pub fn pipelines(&self) -> Vec<PipelineEntry> {
+        let more = self.more_pipelines.iter().cloned();
+        [self.pipeline.clone()].into_iter().chain(more).collect()
+    }
+
     /// Reads a manifest; `shown` is what messages call it.
     ///
     /// # Errors
@@ -123,7 +136,7 @@ pub struct SnapshotEntry {
 }
 
 /// Which pipeline said what to take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineEntry {
     pub name: String,
     pub sha256: String,
@@ -142,15 +155,57 @@ pub struct OptionsEntry {
 pub struct ResumeEntry {
     /// Changes when the snapshot does.
     pub fingerprint: String,
-    /// The entities as they were named; `null` for all of them.
+    /// The entities of the first pipeline as they were named; `null` for all of them.
     pub named: Option<Vec<String>>,
     pub descendants: bool,
+    /// Those that lie within others that are exported, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub within: bool,
+    /// The same of the pipelines behind the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<ChoiceEntry>,
     /// The relations that were asked for; `null` for all of them.
     pub relations: Option<Vec<String>>,
     pub gzip_level: u32,
     pub keep_going: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_missing: bool,
+}
+
+impl ResumeEntry {
+    /// The entities as they were named, by pipeline.
+    pub fn choices(&self) -> Vec<ChoiceEntry> {
+        let first = ChoiceEntry {
+            named: self.named.clone(),
+            descendants: self.descendants,
+            within: self.within,
+        };
+        [first]
+            .into_iter()
+            .chain(self.more.iter().cloned())
+            .collect()
+    }
+}
+
+/// Entities of a pipeline, as they were named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceEntry {
+    /// `null` for all of them.
+    pub named: Option<Vec<String>>,
+    pub descendants: bool,
+    /// Those that lie within others that are exported, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub within: bool,
+}
+
+/// Entities of a kind that would have been taken, had they been named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutEntry {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub count: u64,
+    /// The keys of the first of them.
+    pub ids: Vec<EntityId>,
 }
 
 /// One exported entity.
@@ -161,6 +216,14 @@ pub struct EntityEntry {
     pub kind: String,
     pub full_path: String,
     pub prefix: String,
+    /// The key of the entity that it lies within, of entities that lie within those of another pipeline; `null` if what they
+    /// lie within is no entity.
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub parent_id: Option<Option<EntityId>>,
     pub relations: Vec<RelationEntry>,
 }
 
@@ -225,6 +288,11 @@ pub struct SkippedRow {
     pub key: Option<EntityId>,
     pub column: Option<String>,
     pub reason: String,
+}
+
+/// What is there, `null` or not.
+fn there<'d, D: serde::Deserializer<'d>>(value: D) -> Result<Option<Option<EntityId>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::batch_number::BatchNumber;
 use super::layout;
-use super::manifest::{self, BatchStatus, FileEntry, Manifest, RelationEntry, Status};
+use super::manifest::{self, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, Status};
 use super::store::Contents;
 use crate::pipeline::Form;
 use content::{Content, Found};
@@ -64,7 +64,7 @@ struct Expected<'a> {
 pub fn verify(
     store: &dyn Contents,
     manifest: &Manifest,
-    form: &(dyn Fn(&str) -> Option<Form> + Sync),
+    form: &(dyn Fn(&EntityEntry, &str) -> Option<Form> + Sync),
     read: &AtomicU64,
 ) -> io::Result<Verified> {
     let mut checker = Checker {
@@ -150,7 +150,7 @@ fn file(
 
 struct Checker<'a> {
     manifest: &'a Manifest,
-    form: &'a (dyn Fn(&str) -> Option<Form> + Sync),
+    form: &'a (dyn Fn(&EntityEntry, &str) -> Option<Form> + Sync),
     files: BTreeMap<&'a str, Expected<'a>>,
     problems: Vec<Problem>,
 }
@@ -200,12 +200,12 @@ impl<'a> Checker<'a> {
                     self.wrong(format!("{place}: its name is taken or no file's name"));
                     continue;
                 }
-                self.relation(&place, &entity.prefix, relation);
+                self.relation(&place, entity, relation);
             }
         }
     }
 
-    fn relation(&mut self, place: &str, prefix: &str, relation: &'a RelationEntry) {
+    fn relation(&mut self, place: &str, entity: &'a EntityEntry, relation: &'a RelationEntry) {
         let error = relation.error.as_deref().unwrap_or("no error is given");
         match relation.status {
             Status::Finished => {
@@ -236,14 +236,14 @@ impl<'a> Checker<'a> {
             ));
         }
         if has_batches {
-            self.batches(place, prefix, relation);
+            self.batches(place, entity, relation);
             return;
         }
         match &relation.file {
             Some(file) => {
                 self.file(
                     place,
-                    prefix,
+                    entity,
                     relation,
                     None,
                     file,
@@ -257,7 +257,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn batches(&mut self, place: &str, prefix: &str, relation: &'a RelationEntry) {
+    fn batches(&mut self, place: &str, entity: &'a EntityEntry, relation: &'a RelationEntry) {
         let batches = relation.batches.as_deref().unwrap_or_default();
         let size = u64::from(self.manifest.options.batch_size);
         if relation.file.is_some() {
@@ -308,7 +308,7 @@ impl<'a> Checker<'a> {
             }
             if let Some(file) = &batch.file {
                 let number = Some(batch.batch_number);
-                self.file(&place, prefix, relation, number, file, batch.objects_count);
+                self.file(&place, entity, relation, number, file, batch.objects_count);
             }
         }
     }
@@ -316,14 +316,14 @@ impl<'a> Checker<'a> {
     fn file(
         &mut self,
         place: &str,
-        prefix: &str,
+        entity: &'a EntityEntry,
         relation: &'a RelationEntry,
         batch: Option<BatchNumber>,
         entry: &'a FileEntry,
         objects: u64,
     ) {
-        let form = (self.form)(&relation.relation);
-        let name = |json| layout::file(prefix, &relation.relation, json, batch);
+        let form = (self.form)(entity, &relation.relation);
+        let name = |json| layout::file(&entity.prefix, &relation.relation, json, batch);
         let is_json = entry.file == name(true) && batch.is_none();
         let is_expected = match form {
             Some(Form::Object) => is_json,

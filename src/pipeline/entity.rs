@@ -1,8 +1,8 @@
 //! The tenant that a pipeline takes out: a row of a table, or a schema.
 
 use super::dotted_name::DottedName;
-use super::file::{EntityFile, PathFile};
-use super::model::{Entity, PathLookup};
+use super::file::{EntityFile, PathFile, WithinFile};
+use super::model::{Entity, PathLookup, Within};
 use super::schemas::SchemaPattern;
 use super::validate::Validator;
 use super::yaml::{Located, Texts};
@@ -36,7 +36,38 @@ impl Validator<'_> {
                 .iter()
                 .map(|path| self.path_lookup(path))
                 .collect(),
+            within: entity.within.as_ref().map(|within| self.within(within)),
+            leave_out: self.filter(entity.leave_out.as_ref()),
+            shown: self.shown(entity),
         }
+    }
+
+    fn within(&mut self, within: &WithinFile) -> Within {
+        if within.pipeline.value == self.pipeline_name() {
+            let message = "entities lie within those of another pipeline; name that, or what is above them in their own \
+                           table as `parent`";
+            self.mistake(within.pipeline.position, message);
+        }
+        Within {
+            pipeline: self.text(&within.pipeline),
+            column: self.text(&within.column),
+        }
+    }
+
+    fn shown(&mut self, entity: &EntityFile) -> Vec<String> {
+        let Some(shown) = &entity.shown else {
+            return Vec::new();
+        };
+        let mut columns: Vec<String> = Vec::new();
+        for column in &shown.value {
+            let name = self.text(column);
+            if columns.contains(&name) {
+                let message = format!("column {name} is shown twice; name it once");
+                self.mistake(column.position, message);
+            }
+            columns.push(name);
+        }
+        columns
     }
 
     /// The schemas that are entities, and what such an entity cannot have.
@@ -51,6 +82,8 @@ impl Validator<'_> {
             .r#where
             .as_ref()
             .and_then(|filter| filter.iter().next());
+        let left_out = entity.leave_out.as_ref();
+        let left_out = left_out.and_then(|filter| filter.iter().next());
         let given = [
             (entity.key.as_ref().map(|it| it.position), "key"),
             (condition.map(|(column, _)| column.position), "where"),
@@ -58,6 +91,12 @@ impl Validator<'_> {
             (position(&entity.parent), "parent"),
             (position(&entity.ancestors), "ancestors"),
             (position(&entity.segment), "segment"),
+            (
+                entity.within.as_ref().map(|it| it.column.position),
+                "within",
+            ),
+            (left_out.map(|(column, _)| column.position), "leave_out"),
+            (entity.shown.as_ref().map(|it| it.position), "shown"),
             (entity.path.as_ref().map(|it| it.position), "path"),
             (
                 entity.paths.first().map(|path| path.table.position),

@@ -75,6 +75,23 @@ pub(crate) struct EntityFile {
     /// Tables that hold full paths, tried in this order.
     #[serde(default)]
     pub paths: Vec<PathFile>,
+    /// The entities of another pipeline that those of this one lie within.
+    pub within: Option<WithinFile>,
+    /// Entities that are taken only if they are named: what must hold for such a row.
+    pub leave_out: Option<WhereFile>,
+    /// Columns that a list of the entities shows.
+    pub shown: Option<Located<Vec<Located<String>>>>,
+}
+
+/// What an entity lies within: an entity of another pipeline of the run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Within")]
+pub(crate) struct WithinFile {
+    /// The name of the other pipeline.
+    pub pipeline: Located<String>,
+    /// The column with the key of the entity that this one lies within. The key may be that of a row that is no entity.
+    pub column: Located<String>,
 }
 
 /// A table that maps full paths to entities.

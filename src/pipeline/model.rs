@@ -98,6 +98,21 @@ pub struct Entity {
     pub path: Vec<String>,
     /// Tables that hold full paths, tried in this order.
     pub paths: Vec<PathLookup>,
+    /// The entities of another pipeline that those of this one lie within.
+    pub within: Option<Within>,
+    /// Which entities are taken only if they are named; of no condition, none.
+    pub leave_out: Vec<Condition>,
+    /// Columns that a list of the entities shows.
+    pub shown: Vec<String>,
+}
+
+/// What entities lie within.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// The name of the other pipeline.
+    pub pipeline: String,
+    /// Column with the key of an entity of that pipeline, or of a row of its table that is none.
+    pub column: String,
 }
 
 /// A table that maps full paths to entities.

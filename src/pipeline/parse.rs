@@ -18,15 +18,30 @@ pub const BUILTIN: &str = include_str!("../../pipelines/group.yml");
 /// The largest pipeline file that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
+/// The pipelines that are built in, by their names: what a kind of entity lies within stands before it.
+pub const BUILTINS: &[(&str, &str)] = &[("group", BUILTIN)];
+
 impl Pipeline {
     /// The pipeline of [`BUILTIN`].
     pub fn builtin() -> Pipeline {
+        Pipeline::of_program("group", BUILTIN)
+    }
+
+    /// The pipeline of this name that is built in, if there is one.
+    pub fn builtin_named(name: &str) -> Option<Pipeline> {
+        let mut all = BUILTINS.iter();
+        let (name, text) = all.find(|(own, _)| *own == name)?;
+        Some(Pipeline::of_program(name, text))
+    }
+
+    fn of_program(name: &str, text: &str) -> Pipeline {
         // The text is part of the program, and a test of this module parses it.
         #[expect(
             clippy::expect_used,
-            reason = "the built-in file is proved right by a test"
+            reason = "the built-in files are proved right by a test"
         )]
-        Pipeline::parse(BUILTIN, "pipelines/group.yml").expect("the built-in pipeline is right")
+        Pipeline::parse(text, &format!("pipelines/{name}.yml"))
+            .expect("the built-in pipelines are right")
     }
 
     /// Reads a pipeline file. `source_name` is what messages call it.
@@ -50,7 +65,7 @@ impl Pipeline {
         let file: PipelineFile = with_deep_stack(read)
             .map_err(|error| fail(vec![misread::mistake(&error, &|| read_tree(text))]))?;
         // The program's own text is right, and read at every start.
-        let empty = match text == BUILTIN {
+        let empty = match BUILTINS.iter().any(|(_, own)| text == *own) {
             true => Vec::new(),
             false => empty_keys(read_tree(text).as_ref()),
         };
@@ -133,10 +148,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_pipeline_is_right() {
-        if let Err(error) = Pipeline::parse(BUILTIN, "pipelines/group.yml") {
-            panic!("{error}");
+    fn the_built_in_pipelines_are_right() {
+        for (name, text) in BUILTINS {
+            match Pipeline::parse(text, name) {
+                Ok(pipeline) => assert_eq!(pipeline.name, *name),
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(empty_keys(read_tree(text).as_ref()), []);
         }
-        assert_eq!(empty_keys(read_tree(BUILTIN).as_ref()), []);
     }
 }

@@ -107,6 +107,11 @@ impl<'a> Validator<'a> {
         within
     }
 
+    /// The pipeline's own name.
+    pub(super) fn pipeline_name(&self) -> &'a str {
+        &self.file.pipeline.value
+    }
+
     /// The file's text.
     pub(super) fn file_text(&self) -> &'a str {
         self.source

@@ -1,5 +1,6 @@
 //! The directory: all entities of a snapshot, gathered while their tables go by, with their full paths and families.
 
+mod directories;
 mod family;
 mod letter_case;
 mod names;
@@ -12,15 +13,17 @@ use foldhash::fast::FixedState;
 
 use crate::key::KeyForm;
 use crate::pipeline::{Entity, EntityId};
+use crate::snapshot::TableName;
 use crate::snapshot::codec::copy_text;
 
 use super::condition::ColumnTest;
-use super::entities::{Choice, EntityError, EntityInfo};
-use super::plan::{Plan, PlanTable};
+use super::entities::EntityError;
+use super::plan::{EntityKey, Plan, PlanTable, PlanWithin};
 use super::scan::RowPosition;
 use own_path::OwnPath;
 use row::ObservedRow;
 
+pub(super) use directories::{Chosen, Directories, Entities};
 pub(super) use letter_case::{LetterCase, letter_cases};
 pub(super) use names::spellings;
 
@@ -35,6 +38,18 @@ struct Record {
     ancestors: Box<[EntityId]>,
     name: Box<str>,
     segment: Box<str>,
+    /// The key of the row of the other kind's table that it lies within.
+    within: Option<EntityId>,
+    /// It is taken only if it is named.
+    is_left_out: bool,
+    /// The values of the columns that lists show.
+    shown: Box<[Option<Box<str>>]>,
+}
+
+/// A row of the entities' table that is none: its part of the full path, and the key of the row above.
+struct OtherRow {
+    segment: Box<str>,
+    parent: Option<EntityId>,
 }
 
 /// All entities of a snapshot, gathered while their tables go by.
@@ -49,6 +64,12 @@ pub(super) struct Directory {
     records: Map<Record>,
     /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
     others: HashSet<EntityId, FixedState>,
+    /// What their paths are made of, if entities of another kind may lie within them.
+    other_rows: Option<Map<OtherRow>>,
+    within: Option<PlanWithin>,
+    leave_out: Vec<ColumnTest>,
+    /// The columns that lists show, if this is for one.
+    shown: Vec<String>,
     own_paths: Vec<OwnPath>,
     /// By lookup table of current paths: full path of keys.
     paths: Vec<Map<Box<str>>>,
@@ -60,18 +81,20 @@ pub(super) struct Directory {
 
 impl Directory {
     /// An empty one, for the rows that a plan has the columns of.
-    pub(crate) fn new(entity: &Entity, plan: &Plan) -> Self {
-        let key = plan.entity_key.as_ref();
-        let path_tests = key.map(|key| key.path_tests.clone()).unwrap_or_default();
+    fn new(entity: &Entity, plan: &Plan, key: &EntityKey) -> Self {
         Directory {
-            form: key.map_or(KeyForm::Integer, |key| key.form),
+            form: key.form,
             own_paths: OwnPath::all(entity, plan),
             entity: entity.clone(),
-            key: key.map(|key| key.column.clone()).unwrap_or_default(),
-            tests: key.map(|key| key.tests.clone()).unwrap_or_default(),
-            path_tests,
+            key: key.column.clone(),
+            tests: key.tests.clone(),
+            path_tests: key.path_tests.clone(),
             records: Map::default(),
             others: HashSet::default(),
+            other_rows: None,
+            within: key.within.clone(),
+            leave_out: key.leave_out.clone(),
+            shown: Vec::new(),
             paths: entity.paths.iter().map(|_| Map::default()).collect(),
             more_paths: entity.paths.iter().map(|_| Vec::new()).collect(),
             doubtful: BTreeMap::new(),
@@ -79,16 +102,16 @@ impl Directory {
     }
 
     /// That of entities that are schemas, of which no rows are needed.
-    pub(crate) fn of_schemas<'s>(
-        entity: &Entity,
-        schemas: impl IntoIterator<Item = &'s str>,
-    ) -> Self {
+    fn of_schemas<'s>(entity: &Entity, schemas: impl IntoIterator<Item = &'s str>) -> Self {
         let record = |schema: &'s str| Record {
             written: None,
             parent: None,
             ancestors: Box::default(),
             name: schema.into(),
             segment: schema.into(),
+            within: None,
+            is_left_out: false,
+            shown: Box::default(),
         };
         let schemas = schemas.into_iter();
         Directory {
@@ -101,6 +124,10 @@ impl Directory {
                 .map(|schema| (EntityId::text(schema), record(schema)))
                 .collect(),
             others: HashSet::default(),
+            other_rows: None,
+            within: None,
+            leave_out: Vec::new(),
+            shown: Vec::new(),
             own_paths: Vec::new(),
             paths: Vec::new(),
             more_paths: Vec::new(),
@@ -112,7 +139,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where a key is none of its type, or a text is not UTF-8.
-    pub(crate) fn observe(
+    fn observe(
         &mut self,
         table: &PlanTable,
         rows: &[u8],
@@ -158,13 +185,9 @@ impl Directory {
                 self.doubtful.insert(id.clone(), reason);
             }
         }
-        if !row.passes(&self.tests) {
-            self.others.insert(id);
-            return Ok(());
-        }
-        let parent = match &entity.parent {
-            Some(column) => row.key(column, self.form)?,
-            None => None,
+        let parent = |form: KeyForm| match &entity.parent {
+            Some(column) => row.key(column, form),
+            None => Ok(None),
         };
         let text = |column: &Option<String>| -> Result<Box<str>, EntityError> {
             let text = column
@@ -174,6 +197,26 @@ impl Directory {
                 .flatten();
             Ok(text.unwrap_or_default().into())
         };
+        if !row.passes(&self.tests) {
+            if let Some(rows) = &mut self.other_rows {
+                let other = OtherRow {
+                    segment: text(&entity.segment)?,
+                    parent: parent(self.form)?,
+                };
+                rows.insert(id.clone(), other);
+            }
+            self.others.insert(id);
+            return Ok(());
+        }
+        let parent = parent(self.form)?;
+        let within = match &self.within {
+            Some(within) => row.key(&within.column, within.form)?,
+            None => None,
+        };
+        let shown = self.shown.iter().map(|column| {
+            let text = row.text(column)?;
+            Ok(text.map(String::into_boxed_str))
+        });
         let ancestors = match &entity.ancestors {
             Some(column) => row.keys(column, self.form)?,
             None => Box::default(),
@@ -184,9 +227,13 @@ impl Directory {
             ancestors,
             name: text(&entity.name)?,
             segment: text(&entity.segment)?,
+            within,
+            is_left_out: !self.leave_out.is_empty() && row.passes(&self.leave_out),
+            shown: shown.collect::<Result<_, EntityError>>()?,
         };
         if let Some(other) = self.records.get(&id)
-            && (&other.parent, &other.ancestors) != (&record.parent, &record.ancestors)
+            && (&other.parent, &other.ancestors, &other.within)
+                != (&record.parent, &record.ancestors, &record.within)
         {
             let (table, key) = (&row.table.name, &self.key);
             let reason = format!(
@@ -225,59 +272,28 @@ impl Directory {
         Ok(())
     }
 
-    /// The chosen entities, each once, in the order in which they were named, their descendants (by key) behind them.
-    ///
-    /// # Errors
-    /// Where a name finds nothing, or something that is no entity.
-    pub(crate) fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
-        let mut keys = Vec::new();
-        let doubt = |reason: &String| EntityError::BadRow {
-            reason: format!("{reason}\n  repair the table, and dump it again"),
-        };
-        match choice {
-            Choice::All => keys.extend(self.records.keys().collect::<BTreeSet<_>>()),
-            Choice::Named { names, descendants } => {
-                for name in names {
-                    let key = self.find(name)?;
-                    keys.push(key);
-                    if *descendants {
-                        keys.extend(self.descendants(key));
-                    }
-                }
-            }
-        }
-        let mut seen: BTreeSet<&EntityId> = BTreeSet::new();
-        keys.retain(|key| seen.insert(*key));
-        let by_family = matches!(
-            choice,
-            Choice::Named {
-                descendants: true,
-                ..
-            }
-        );
-        // Who is below whom is not sure where anybody's rows say different things.
-        let mut doubtful = self.doubtful.iter();
-        if let Some((_, reason)) = doubtful.find(|(key, _)| by_family || seen.contains(*key)) {
-            return Err(doubt(reason));
-        }
-        Ok(keys.into_iter().map(|key| self.info(key)).collect())
+    /// The table of the entities.
+    pub(crate) fn table(&self) -> &TableName {
+        &self.entity.table
     }
 
-    /// What is known of an entity.
-    fn info(&self, id: &EntityId) -> EntityInfo {
+    /// True for an entity that is taken only if it is named.
+    fn is_left_out(&self, id: &EntityId) -> bool {
         let record = self.records.get(id);
-        EntityInfo {
-            id: self.written(id),
-            key: id.clone(),
-            full_path: self.full_path(id),
-            name: record
-                .map(|record| record.name.to_string())
-                .unwrap_or_default(),
-            parent_id: record
-                .and_then(|record| record.parent.as_ref())
-                .map(|parent| self.written(parent)),
-            root: self.root(id).clone(),
-        }
+        record.is_some_and(|record| record.is_left_out)
+    }
+
+    /// The entities that lie within these, by key.
+    fn within(&self, outer: &HashSet<&EntityId, FixedState>) -> BTreeSet<&EntityId> {
+        let is_within = |record: &Record| {
+            let within = record.within.as_ref();
+            within.is_some_and(|within| outer.contains(within))
+        };
+        let records = self.records.iter();
+        records
+            .filter(|(_, record)| is_within(record))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// A key as the snapshot writes it.

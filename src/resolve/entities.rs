@@ -1,11 +1,18 @@
 //! The entities of a run: which are chosen, what is known of one, and why one cannot be had.
 
-use crate::pipeline::EntityId;
+use crate::pipeline::{EntityId, Pipeline};
 
-use super::plan::EntityKey;
+use super::plan::{EntityKey, KindId};
 use crate::key::KeyForm;
 
-/// Which entities to export.
+/// A kind of entity in a run: its pipeline, and which of them are wanted.
+#[derive(Debug, Clone)]
+pub struct KindChoice {
+    pub pipeline: Pipeline,
+    pub choice: Choice,
+}
+
+/// Which entities of a kind to export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     All,
@@ -14,9 +21,34 @@ pub enum Choice {
         names: Vec<String>,
         descendants: bool,
     },
+    /// Those that lie within the chosen entities of the kind that theirs lies within, and those of these names besides.
+    Within {
+        names: Vec<String>,
+    },
 }
 
 impl Choice {
+    /// None: who they are matters to others only.
+    pub fn nobody() -> Choice {
+        Choice::Named {
+            names: Vec::new(),
+            descendants: false,
+        }
+    }
+
+    /// True if it means no entity at all, whatever the snapshot holds.
+    pub fn is_nobody(&self) -> bool {
+        matches!(self, Choice::Named { names, .. } if names.is_empty())
+    }
+
+    /// The names in it.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Choice::All => &[],
+            Choice::Named { names, .. } | Choice::Within { names } => names,
+        }
+    }
+
     /// The keys, where they are known before the snapshot is read: if each name can be a key of the entities. It may turn
     /// out to be a path.
     pub fn keys(&self, key: &EntityKey) -> Option<Vec<EntityId>> {
@@ -25,7 +57,7 @@ impl Choice {
                 names,
                 descendants: false,
             } => names.iter().map(|name| key.of_user(name)).collect(),
-            Choice::Named { .. } | Choice::All => None,
+            Choice::Named { .. } | Choice::All | Choice::Within { .. } => None,
         }
     }
 }
@@ -57,6 +89,22 @@ pub struct EntityInfo {
     /// The key of its root ancestor, as `key`.
     #[serde(skip)]
     pub root: EntityId,
+    #[serde(skip)]
+    pub kind: KindId,
+    /// The position of its relations' set in [`Plan::sets`](super::plan::Plan::sets).
+    #[serde(skip)]
+    pub set: usize,
+    /// The values of the columns that lists show, as far as they were asked for and are there.
+    #[serde(skip)]
+    pub shown: Vec<Option<String>>,
+}
+
+/// Entities of a kind that would have been taken, but are to be taken only if they are named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOutEntities {
+    pub kind: KindId,
+    /// Their keys as the snapshot writes them, in order.
+    pub ids: Vec<EntityId>,
 }
 
 /// Why the wanted entities cannot be had.
@@ -69,10 +117,11 @@ pub enum EntityError {
         hint: String,
     },
     #[error(
-        "{wanted} is not a {kind}: its row in {table} does not have {condition}\n  name a {kind} instead; `relexport groups` lists them"
+        "{wanted} is not a {kind}: its row in {table} does not have {condition}\n  name a {kind} instead; `{list}` lists them"
     )]
     NotAnEntity {
         kind: String,
+        list: &'static str,
         wanted: String,
         table: String,
         condition: String,

@@ -9,7 +9,7 @@ use crate::snapshot::drive::Stopped;
 use crate::visible::visible;
 
 use super::entities::EntityError;
-use super::plan::PlanError;
+use super::plan::{KindId, PlanError};
 
 /// Why resolving ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub enum ResolveError {
     Reappeared { table: String },
     /// Names that were taken for keys are paths; these are their keys.
     #[error("a name turned out to be a path when rows had been looked for by it as an id\n  name it by its id: {}", list(.ids))]
-    FoundByPath { ids: Vec<EntityId> },
+    FoundByPath { kind: KindId, ids: Vec<EntityId> },
     /// The snapshot holds rows of other entities only.
     #[error(
         "{kind} {wanted} is not among those whose rows the snapshot was taken with\n  take one with it, or with whole tables"

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::snapshot::{Catalog, Holdings, TableName};
 
+use super::entities::KindChoice;
 use super::error::ResolveError;
 use super::plan::{PlanError, entity_tables};
 use super::request::Request;
@@ -33,17 +34,22 @@ pub(super) fn fail_undefined(
     request: &Request<'_>,
     holdings: &Holdings,
 ) -> Result<BTreeSet<TableName>, ResolveError> {
-    let (pipeline, selection) = (request.pipeline, request.selection);
-    let needed = WantedTables::new(pipeline, selection, request.choice);
+    let (kinds, selection) = (request.kinds, request.selection);
+    let needed = WantedTables::new(kinds, selection);
     let found = holdings.undefined.iter();
     let names: BTreeSet<TableName> = found
         .filter(|name| needed.contains(name))
         .cloned()
         .collect();
-    let of_entities = entity_tables(&pipeline.entity);
-    let is_of_entities = |name: &&TableName| match pipeline.entity.schemas.is_some() {
-        true => name.name == pipeline.entity.table.name && needed.is_chosen(&name.schema),
-        false => of_entities.contains(name),
+    let is_of_entities = |name: &&TableName| {
+        let mut kinds = kinds.iter().enumerate();
+        kinds.any(|(kind, KindChoice { pipeline, .. })| {
+            let entity = &pipeline.entity;
+            match entity.schemas.is_some() {
+                true => name.name == entity.table.name && needed.is_chosen(kind, &name.schema),
+                false => entity_tables(entity).contains(name),
+            }
+        })
     };
     if let Some(name) = holdings.undefined.iter().find(is_of_entities) {
         return Err(PlanError::Undefined(name.clone()).into());
@@ -52,8 +58,9 @@ pub(super) fn fail_undefined(
         // Nothing else holds the plan any more: the rows have been found.
         let plan = Arc::get_mut(&mut resolved.plan)
             .ok_or(ResolveError::Broken("the plan is still being used"))?;
-        let pipelines: Vec<_> = pipelines_of(pipeline, &resolved.entities).collect();
-        plan.fail_undefined(pipelines.iter().map(AsRef::as_ref), selection, &names);
+        let pipelines = pipelines_of(kinds, &resolved.entities);
+        let pipelines = pipelines.iter().map(Option::as_deref);
+        plan.fail_undefined(pipelines, selection, &names);
     }
     Ok(names)
 }

@@ -15,17 +15,16 @@ mod selection;
 mod undefined;
 
 pub use error::PlanError;
-#[cfg(test)]
-pub(super) use ids::Id;
 pub(crate) use ids::SlotId;
-pub use ids::{HopId, IdVec, TableId};
+pub use ids::{HopId, Id, IdVec, KindId, TableId};
 pub(crate) use model::Hop;
 pub(crate) use model::Slot;
 pub use model::{
-    EntityKey, Feed, LayoutColumn, Plan, PlanComputed, PlanMatch, PlanMaximum, PlanNested,
-    PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest, PlanTree, PlanValue, Reach,
-    ReachedFrom, RowOf, SlotSource, Step, may_repeat, no_table,
+    CollectedColumn, EntityKey, Feed, LayoutColumn, LeftOutRelation, Plan, PlanComputed, PlanKind,
+    PlanMatch, PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable,
+    PlanTest, PlanTree, PlanValue, PlanWithin, Reach, ReachedFrom, RowOf, SlotSource, Step,
+    may_repeat,
 };
 pub use planner::plan;
-pub(in crate::resolve) use planner::plan_in_schemas;
-pub use selection::{Relations, Selection, entity_tables};
+pub(in crate::resolve) use planner::{Laying, plan_all};
+pub use selection::{Relations, Selection, entity_tables, is_named};

@@ -7,19 +7,18 @@ use std::sync::atomic::AtomicBool;
 
 use rayon::ThreadPool;
 
-use crate::pipeline::Pipeline;
 use crate::snapshot::{Catalog, SnapshotError, SnapshotFacts, TableName};
 
-use super::entities::Choice;
+use super::entities::{Choice, KindChoice};
 use super::error::ResolveError;
-use super::plan::{Plan, Selection};
+use super::plan::{Id, Plan, Selection};
 use super::resolved::Resolved;
 
 /// What is to be resolved, and with what means.
 pub struct Request<'a> {
-    pub pipeline: &'a Pipeline,
+    /// The kinds of entity, each behind the one that its entities lie within, if there is such.
+    pub kinds: &'a [KindChoice],
     pub selection: &'a Selection,
-    pub choice: &'a Choice,
     pub limits: &'a Limits,
     pub pool: Arc<ThreadPool>,
     /// Set from outside to end the run early.
@@ -40,7 +39,7 @@ pub struct Request<'a> {
 /// How a snapshot is read, which may have to be read once more.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    pub choice: Choice,
+    pub kinds: Vec<KindChoice>,
     /// Take no table as complete before the snapshot's end. Slower: more rows wait. Needed if
     /// [`ResolveError::Reappeared`] was the answer without it.
     pub seal_late: bool,
@@ -48,9 +47,9 @@ pub struct Reading {
 
 impl Reading {
     /// How a snapshot is read first.
-    pub fn first(choice: Choice) -> Self {
+    pub fn first(kinds: Vec<KindChoice>) -> Self {
         Reading {
-            choice,
+            kinds,
             seal_late: false,
         }
     }
@@ -65,13 +64,14 @@ impl Reading {
                 ..self.clone()
             }),
             // A name was looked for as an id, and is a path.
-            ResolveError::FoundByPath { ids } => Some(Reading {
-                choice: Choice::Named {
+            ResolveError::FoundByPath { kind, ids } => {
+                let mut again = self.clone();
+                again.kinds.get_mut(kind.position())?.choice = Choice::Named {
                     names: ids.iter().map(|id| id.to_string()).collect(),
                     descendants: false,
-                },
-                ..self.clone()
-            }),
+                };
+                Some(again)
+            }
             _ => None,
         }
     }
@@ -108,27 +108,43 @@ pub struct Outcome {
 mod tests {
     use super::*;
     use crate::failure::{Failure, Policy};
+    use crate::pipeline::Pipeline;
+    use crate::resolve::plan::KindId;
 
     #[test]
     fn what_is_read_again_is_read_in_another_way_that_keeps_the_one_before() {
-        let named = |name: &str, descendants: bool| Choice::Named {
+        let kind = |name: &str, choice: Choice| {
+            let yaml = format!(
+                "pipeline: {name}\nentity: {{ kind: It, table: {name}, prefix: '{name}_{{key}}' }}\n\
+                 relations: {{ notes: {{ table: notes, link: {{ it_id: key }} }} }}\n"
+            );
+            let pipeline = Pipeline::parse(&yaml, "test.yml").unwrap();
+            KindChoice { pipeline, choice }
+        };
+        let named = |name: &str| Choice::Named {
             names: vec![name.to_owned()],
-            descendants,
+            descendants: false,
+        };
+        let choices = |reading: &Reading| -> Vec<Choice> {
+            let kinds = reading.kinds.iter();
+            kinds.map(|kind| kind.choice.clone()).collect()
         };
         let by_path = ResolveError::FoundByPath {
+            kind: KindId::at(1),
             ids: vec![4351.into()],
         };
         let reappeared = ResolveError::Reappeared {
             table: "public.notes".to_owned(),
         };
-        let first = Reading::first(named("2024", false));
+        let first = Reading::first(vec![
+            kind("teams", Choice::All),
+            kind("boards", named("2024")),
+        ]);
         let by_id = first.again(&by_path).unwrap();
-        assert_eq!(
-            (by_id.choice.clone(), by_id.seal_late),
-            (named("4351", false), false)
-        );
+        let found = vec![Choice::All, named("4351")];
+        assert_eq!((choices(&by_id), by_id.seal_late), (found.clone(), false));
         let late = by_id.again(&reappeared).unwrap();
-        assert_eq!((late.choice, late.seal_late), (named("4351", false), true));
+        assert_eq!((choices(&late), late.seal_late), (found, true));
         for error in [by_path, reappeared] {
             assert_eq!(error.policy(), Policy::ReadAgain);
         }

@@ -1,11 +1,12 @@
 //! What resolving leaves: everything that rendering needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::snapshot::TableName;
 
-use super::entities::EntityInfo;
+use super::entities::{EntityInfo, LeftOutEntities};
 use super::live::rows::Live;
 use super::plan::{Plan, TableId};
 use super::scan::BadRow;
@@ -15,7 +16,12 @@ use super::store::RowStore;
 pub struct Resolved {
     pub plan: Arc<Plan>,
     pub rows: RowSource,
+    /// Those of one kind behind those of the other.
     pub entities: Vec<EntityInfo>,
+    /// Entities that were not taken because nobody named them, of each kind that has some.
+    pub left_out: Vec<LeftOutEntities>,
+    /// Entities that were taken only because they were named, of each kind that has some.
+    pub only_named: Vec<LeftOutEntities>,
     /// By table.
     pub troubles: BTreeMap<TableId, Trouble>,
     /// Layout columns that the data of a table does not have.
@@ -30,6 +36,14 @@ pub struct Resolved {
     pub without_data: BTreeMap<TableId, BTreeSet<TableName>>,
     /// Bytes of temp files: staged rows and rows moved out of memory.
     pub temp_bytes: u64,
+}
+
+impl Resolved {
+    /// The positions of the relations of an entity, which is named by its own. In the manifest they are counted from the first
+    /// of these.
+    pub fn relations_of(&self, entity: usize) -> Range<usize> {
+        self.plan.relations_of(&self.entities[entity])
+    }
 }
 
 /// Where the rows of a plan's relations are.

@@ -6,6 +6,7 @@
 //! waits any more. While a table goes by, hops whose slot is sealed are decided at once; the rows of the
 //! others are staged.
 
+mod chosen;
 mod finish;
 mod job;
 mod rows;
@@ -16,21 +17,19 @@ mod table_state;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rayon::ThreadPool;
-
 use crate::fan_out::FanOut;
-use crate::pipeline::Entity;
 use crate::snapshot::{BlockHead, Catalog, TableName};
 use crate::timings::Phase;
 
-use super::directory::Directory;
+use super::directory::Directories;
 use super::entities::{Choice, EntityInfo};
 use super::error::ResolveError;
 use super::keys::{IndexKey, KeySet, OpenKeys, entity_index};
-use super::plan::{HopId, IdVec, Plan, Slot, SlotId, SlotSource, TableId};
-use super::request::Limits;
+use super::plan::{HopId, IdVec, KindId, Plan, Slot, SlotId, SlotSource, TableId};
+use super::request::{Limits, Request};
 use super::scan::{HeadError, HopToScan, ScanFor, Scanner};
 use super::store::RowStore;
+use chosen::KindState;
 use job::Job;
 use table_state::{Progress, TableState};
 
@@ -55,8 +54,8 @@ impl SlotState {
 pub(super) struct Resolver {
     pub plan: Arc<Plan>,
     catalog: Arc<Catalog>,
-    choice: Choice,
-    directory: Directory,
+    kinds: IdVec<KindId, KindState>,
+    directories: Directories,
     tables: IdVec<TableId, TableState>,
     hop_done: IdVec<HopId, bool>,
     slots: IdVec<SlotId, SlotState>,
@@ -66,7 +65,6 @@ pub(super) struct Resolver {
     limits: Limits,
     staged_bytes: u64,
     fan_out: FanOut<std::io::Result<Job>>,
-    entities: Option<Vec<EntityInfo>>,
     /// A table without data is taken as an empty one.
     allow_missing: bool,
     /// Tables of which more might have come if the snapshot had not been cut off.
@@ -77,26 +75,27 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    pub(crate) fn new(
-        plan: Plan,
-        catalog: Arc<Catalog>,
-        entity: &Entity,
-        choice: Choice,
-        limits: Limits,
-        pool: Arc<ThreadPool>,
-    ) -> Self {
+    pub(crate) fn new(plan: Plan, catalog: Arc<Catalog>, request: &Request<'_>) -> Self {
         let plan = Arc::new(plan);
+        let (pool, limits) = (Arc::clone(&request.pool), request.limits.clone());
         let window = pool.current_num_threads() * 2;
+        let states = plan.kinds.iter().zip(request.kinds);
+        let kinds: IdVec<KindId, KindState> = states
+            .map(|(planned, kind)| KindState::new(planned, kind.choice.clone()))
+            .collect();
         // If rows of every entity are candidates, most of what is kept will not be wanted: memory
         // is better left to other things.
-        let key = plan.entity_key.as_ref();
-        let named = key.and_then(|key| choice.keys(key));
-        let rows_in_memory = match choice {
-            Choice::Named { .. } if key.is_some() && named.is_none() => limits.memory / 2,
-            Choice::Named { .. } | Choice::All => limits.memory,
+        let is_by_path = |kind: &KindState| {
+            matches!(kind.choice, Choice::Named { .. }) && !kind.is_schemas && kind.named.is_none()
         };
+        let rows_in_memory = match kinds.iter().any(is_by_path) {
+            true => limits.memory / 2,
+            false => limits.memory,
+        };
+        let entities = request.kinds.iter().map(|kind| &kind.pipeline.entity);
         Resolver {
-            directory: Directory::new(entity, &plan),
+            directories: Directories::new(entities, &plan, request.stop_early),
+            kinds,
             tables: plan.tables.map(|_| TableState::default()),
             hop_done: plan.hops.map(|_| false),
             slots: plan.slots.map(|_| SlotState::Open(OpenKeys::default())),
@@ -107,60 +106,46 @@ impl Resolver {
                 &limits.temp_dir,
             ),
             fan_out: FanOut::new(pool, window, Phase::Scan),
-            entities: None,
-            allow_missing: false,
+            allow_missing: request.allow_missing,
             cut_off: BTreeMap::new(),
-            seal_early: true,
+            seal_early: !request.seal_late,
             at_end: false,
             staged_bytes: 0,
             plan,
             catalog,
-            choice,
             limits,
         }
     }
 
-    /// Takes tables without data as empty ones.
-    pub(crate) fn allow_missing(&mut self) {
-        self.allow_missing = true;
-    }
-
-    /// Says who the entities are, which rows do not.
-    pub(crate) fn choose(&mut self, entities: Vec<EntityInfo>) {
-        self.entities = Some(entities);
-    }
-
-    /// Takes a table as complete only at the snapshot's end: for a snapshot whose tables stand in several places.
-    pub(crate) fn seal_late(&mut self) {
-        self.seal_early = false;
+    /// Says who the entities of a kind are, which rows do not.
+    pub(crate) fn choose(&mut self, kind: KindId, entities: Vec<EntityInfo>) {
+        self.kinds[kind].known = Some(entities);
     }
 
     /// Seals the entity slots as far as they are known before any row: with the keys that the user named, or, if
-    /// `candidates` says that rows may go by before the entities are known, with every key.
+    /// `candidates` says that rows may go by before the entities are known, with every key of a kind whose entities may be
+    /// few among the rows that link to them.
     pub(crate) fn begin(&mut self, candidates: bool) {
-        let key = self.plan.entity_key.as_ref();
-        let named = key.and_then(|key| self.choice.keys(key));
         for (slot, planned) in self.plan.slots.enumerate() {
-            let known = match (&planned.source, &named) {
-                (SlotSource::Everything, _) => Some(KeySet::Any),
-                (SlotSource::EntityKey, Some(names)) => {
-                    let keys = names
-                        .iter()
-                        .filter_map(|name| entity_index(&planned.shape, name));
-                    Some(KeySet::of(keys.collect(), planned.shape.is_integer()))
+            let known = match &planned.source {
+                SlotSource::Everything => Some(KeySet::Any),
+                SlotSource::EntityKey(kind) => match &self.kinds[*kind].named {
+                    Some(names) => {
+                        let keys = names
+                            .iter()
+                            .filter_map(|name| entity_index(&planned.shape, name));
+                        Some(KeySet::of(keys.collect(), planned.shape.is_integer()))
+                    }
+                    None => self.is_every(*kind, candidates).then_some(KeySet::Any),
+                },
+                SlotSource::EntityRoot(kind) => {
+                    let is_every =
+                        self.kinds[*kind].named.is_none() && self.is_every(*kind, candidates);
+                    is_every.then_some(KeySet::Any)
                 }
-                (SlotSource::EntityKey | SlotSource::EntityRoot, None)
-                    if candidates || self.choice == Choice::All =>
-                {
-                    Some(KeySet::Any)
-                }
-                (SlotSource::EntityKey | SlotSource::EntityRoot, _) => None,
-                (
-                    SlotSource::Rows { .. }
-                    | SlotSource::Tree { .. }
-                    | SlotSource::Collected { .. },
-                    _,
-                ) => None,
+                SlotSource::Rows { .. }
+                | SlotSource::Tree { .. }
+                | SlotSource::Collected { .. } => None,
             };
             if let Some(keys) = known {
                 self.slots[slot] = SlotState::Sealed(Arc::new(keys));
@@ -227,7 +212,7 @@ impl Resolver {
             .scanner(table, head, Pass::Snapshot)
             .and_then(|scanner| match scanner.unlinked() {
                 // Who the entities are must be known before anything else, so this cannot wait for other parts of the data.
-                Some(column) if self.plan.tables[table].observed => {
+                Some(column) if self.plan.tables[table].is_observed() => {
                     Err(HeadError::NoColumn(column.to_owned()))
                 }
                 Some(_) | None => Ok(scanner),
@@ -253,7 +238,7 @@ impl Resolver {
     /// More data comes of a table that was thought to have gone by.
     fn reopen(&mut self, table: TableId) -> Result<(), ResolveError> {
         // Who the entities are was decided without these rows.
-        let decided = self.plan.tables[table].observed && self.entities.is_some();
+        let decided = self.is_decided_by(table);
         let is_of_table = |hop: &HopId| self.plan.hops[*hop].table == table;
         let used = |(slot, planned): (SlotId, &Slot)| {
             self.slots[slot].sealed().is_some() && planned.source.hops().iter().any(is_of_table)
@@ -297,7 +282,7 @@ impl Resolver {
             .with_columns_below(&plan.tables[table].name)
             .ok_or(HeadError::NoDefinition)?;
         let purpose = ScanFor {
-            observed: plan.tables[table].observed && pass == Pass::Snapshot,
+            observed: plan.tables[table].is_observed() && pass == Pass::Snapshot,
             texts: false,
         };
         Scanner::new(
@@ -371,7 +356,7 @@ impl Resolver {
 
     /// True for a table that says who the entities are.
     pub(crate) fn says_entities(&self, table: TableId) -> bool {
-        self.plan.tables[table].observed
+        self.plan.tables[table].is_observed()
     }
 }
 

@@ -51,7 +51,7 @@ impl Schedule {
             let tables = self.unread.iter().copied();
             tables.filter(|table| wanted(*table)).collect()
         };
-        let mut next = of(&|table| plan.tables[table].observed);
+        let mut next = of(&|table| plan.tables[table].is_observed());
         if next.is_empty() {
             next = of(&|table| resolver.is_ready(table));
         }
@@ -107,6 +107,6 @@ impl Schedule {
         !self
             .running
             .keys()
-            .any(|table| plan.tables[*table].observed)
+            .any(|table| plan.tables[*table].is_observed())
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
+use super::entities::KindChoice;
 use super::error::ResolveError;
-use super::plan::{Plan, no_table};
+use super::plan::Plan;
 use super::request::{Observer, Request};
 use super::resolver::Resolver;
 use super::schemas::plan_chosen;
@@ -22,28 +23,12 @@ pub(super) fn start(
     candidates: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
-    let (pipeline, choice) = (request.pipeline, request.choice);
-    let (plan, schemas) = plan_chosen(pipeline, request.selection, catalog, choice)?;
+    let (plan, schemas) = plan_chosen(request.kinds, request.selection, catalog)?;
     check_strict(request, &plan)?;
     observer.planned(&plan, facts);
-    let (choice, limits) = (choice.clone(), request.limits.clone());
-    let pool = Arc::clone(&request.pool);
-    let mut resolver = Resolver::new(
-        plan,
-        Arc::clone(catalog),
-        &request.pipeline.entity,
-        choice,
-        limits,
-        pool,
-    );
-    if request.seal_late {
-        resolver.seal_late();
-    }
-    if request.allow_missing {
-        resolver.allow_missing();
-    }
-    if let Some(schemas) = schemas {
-        resolver.choose(schemas);
+    let mut resolver = Resolver::new(plan, Arc::clone(catalog), request);
+    for (kind, schemas) in schemas {
+        resolver.choose(kind, schemas);
     }
     resolver.begin(candidates);
     Ok(resolver)
@@ -52,7 +37,7 @@ pub(super) fn start(
 /// Under `strict`, nothing that the pipeline names may be missing.
 pub(super) fn check_strict(request: &Request<'_>, plan: &Plan) -> Result<(), ResolveError> {
     let left_out = plan.left_out.iter();
-    let left_out = left_out.map(|(relation, table)| no_table(relation, table));
+    let left_out = left_out.map(|it| it.says(plan.kinds.len()));
     let lacks: Vec<String> = left_out.chain(plan.warnings.iter().cloned()).collect();
     match lacks.is_empty() || !request.strict {
         true => Ok(()),
@@ -65,17 +50,21 @@ pub(super) fn check_taken(
     facts: &SnapshotFacts,
     plan: &Plan,
     holdings: &Holdings,
-    pipeline: &Pipeline,
+    kinds: &[KindChoice],
 ) -> Result<(), ResolveError> {
-    let Some(other) = &facts.taken_for else {
+    let Some(other) = facts.taken_for.first() else {
         return Ok(());
+    };
+    let taken_for = |pipeline: &Pipeline| {
+        let mut taken = facts.taken_for.iter();
+        taken.any(|other| other.sha256 == pipeline.sha256)
     };
     let is_needed = |name: &&TableName| {
         let table = plan.table(name);
         table.is_some_and(|table| plan.is_read(table))
     };
     let lacks = match &facts.only {
-        _ if other.sha256 == pipeline.sha256 => return Ok(()),
+        _ if kinds.iter().all(|kind| taken_for(&kind.pipeline)) => return Ok(()),
         // Nor does it have other columns, or rows that other links lead to.
         Some(_) => "holds only the rows that it needs".to_owned(),
         None => match holdings.without_data.iter().find(is_needed) {

@@ -24,7 +24,7 @@ pub(super) fn resolve_stream(
     request: &Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
-    let tables = WantedTables::new(request.pipeline, request.selection, request.choice);
+    let tables = WantedTables::new(request.kinds, request.selection);
     let wanted = move |table: &TableName| tables.contains(table);
     let mut stream: Option<StreamState> = None;
     let read = drive_stream(source, wanted, &request.interrupted, |event| {

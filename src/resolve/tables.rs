@@ -25,7 +25,7 @@ pub(super) fn resolve_tables(
     let holdings = source.holdings();
     let mut resolver = start(request, &catalog, &facts, false, observer)?;
     if !request.stop_early {
-        check_taken(&facts, &resolver.plan, &holdings, request.pipeline)?;
+        check_taken(&facts, &resolver.plan, &holdings, request.kinds)?;
     }
     note_without_data(&mut resolver, &catalog, &holdings);
     let readers = request.pool.current_num_threads().max(1);
@@ -132,7 +132,7 @@ impl OpenedTables<'_> {
     /// A part of a table cannot be read: what needs the table fails. Without the tables that say who the entities are
     /// there is nothing to export.
     fn fail(&mut self, table: TableId, error: SnapshotError) -> Result<(), ResolveError> {
-        if self.plan.tables[table].observed {
+        if self.plan.tables[table].is_observed() {
             return Err(error.into());
         }
         self.resolver.table_broken(table, error.to_string());

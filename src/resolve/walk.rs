@@ -13,7 +13,7 @@ use super::error::ResolveError;
 use super::interrupt::check_interrupted;
 use super::keys::{CopyFields, Key, KeyRead, KeyShape};
 use super::live::Live;
-use super::plan::{HopId, IdVec, Plan, Slot, SlotId, SlotSource, TableId};
+use super::plan::{HopId, IdVec, KindId, Plan, Slot, SlotId, SlotSource, TableId};
 use super::resolved::{Resolved, RowSource};
 use super::store::{RowAt, RowStore};
 use crate::snapshot::codec::copy_text;
@@ -62,10 +62,13 @@ pub fn walk(
 
 /// The keys that a slot has before any row is found.
 fn first_keys(slot: &Slot, resolved: &Resolved) -> Vec<Key> {
-    let entities = resolved.entities.iter();
+    let entities = |kind: KindId| {
+        let entities = resolved.entities.iter();
+        entities.filter(move |entity| entity.kind == kind)
+    };
     match slot.source {
-        SlotSource::EntityKey => entities.map(|entity| Key::from(&entity.key)).collect(),
-        SlotSource::EntityRoot => entities.map(|entity| Key::from(&entity.root)).collect(),
+        SlotSource::EntityKey(kind) => entities(kind).map(|it| Key::from(&it.key)).collect(),
+        SlotSource::EntityRoot(kind) => entities(kind).map(|it| Key::from(&it.root)).collect(),
         SlotSource::Everything => vec![Key::Integer(0)],
         SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {
             Vec::new()

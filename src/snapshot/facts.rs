@@ -1,5 +1,7 @@
 //! What a snapshot is and says of itself, beside its tables and rows.
 
+use std::collections::BTreeMap;
+
 use crate::entity_id::EntityId;
 use crate::snapshot::described::{Described, DescribedPipeline};
 use crate::snapshot::table_name::TableName;
@@ -19,10 +21,11 @@ pub struct SnapshotFacts {
     pub lsn: Option<String>,
     /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
     pub archive_version: Option<String>,
-    /// The keys of the entities whose rows the snapshot was limited to; `None` where its tables are whole.
-    pub only: Option<Vec<EntityId>>,
-    /// The pipeline that a taken snapshot was taken for.
-    pub taken_for: Option<DescribedPipeline>,
+    /// The keys of the entities whose rows the snapshot was limited to, by the name of the pipeline that takes such entities;
+    /// `None` where its tables are whole.
+    pub only: Option<BTreeMap<String, Vec<EntityId>>>,
+    /// The pipelines that a taken snapshot was taken for.
+    pub taken_for: Vec<DescribedPipeline>,
     /// What was found in it that belongs to nothing and is not read. The log has it already.
     pub warnings: Vec<String>,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
@@ -37,10 +40,18 @@ impl SnapshotFacts {
             gitlab_version: described.gitlab_version.clone(),
             taken_at: described.taken_at.clone(),
             lsn: described.lsn.clone(),
-            only: described.only.clone(),
-            taken_for: described.pipeline.clone(),
+            only: described.only(),
+            taken_for: described.pipelines(),
             ..SnapshotFacts::default()
         }
+    }
+
+    /// The keys of the entities of a pipeline whose rows the snapshot was limited to; `None` where its tables are whole.
+    pub fn only_of(&self, pipeline: &str) -> Option<&[EntityId]> {
+        let only = self.only.as_ref()?;
+        let ids = only.get(pipeline).map(Vec::as_slice);
+        // It has rows of other pipelines' entities alone.
+        Some(ids.unwrap_or_default())
     }
 }
 

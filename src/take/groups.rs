@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{Failure, Policy};
-use crate::pipeline::{Entity, Form, Link, Node, Pipeline, Relation, Source};
+use crate::pipeline::{Entity, EntityId, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, Choice, CopyFields, EntityInfo, IndexKey, KeyRead, KeyShape, Outcome, Plan, PlanError,
-    Reading, Request, ResolveError, Resolved, Selection, TableId, entity_index, resolve, walk,
-    without_data,
+    self, CopyFields, EntityInfo, IndexKey, KeyRead, KeyShape, KindChoice, KindId, Outcome, Plan,
+    PlanError, Reading, Request, ResolveError, Resolved, Selection, TableId, entity_index, resolve,
+    walk, without_data,
 };
 use crate::snapshot;
 use crate::snapshot::codec::copy_text;
@@ -39,12 +39,11 @@ const ENTITIES: &str = "(entities)";
 /// Writes the rows of the chosen entities.
 pub(super) fn rows(
     request: &TakeRequest,
-    choice: &Choice,
     source: Snapshot,
     folder: &Path,
     observer: &mut dyn TakeObserver,
 ) -> Result<TakenTables, TakeError> {
-    let pipeline = with_entities(&request.pipeline)?;
+    let kinds = with_entities(&request.kinds)?;
     let failed = |error: ResolveError| match error {
         ResolveError::Interrupted => TakeError::Interrupted,
         ResolveError::Temp(source) => TakeError::Temp(source),
@@ -53,21 +52,15 @@ pub(super) fn rows(
             source: Box::new(source),
         },
     };
-    let mut reading = Reading::first(choice.clone());
-    let mut outcome = find(request, &pipeline, &reading, source, observer);
+    let mut reading = Reading::first(kinds);
+    let mut outcome = find(request, &reading, source, observer);
     while let Err(error) = &outcome
         && error.policy() == Policy::ReadAgain
         && request.open.databases.can_be_read_again(&request.from)
         && let Some(other) = reading.again(error)
     {
         reading = other;
-        outcome = find(
-            request,
-            &pipeline,
-            &reading,
-            request.open_source()?,
-            observer,
-        );
+        outcome = find(request, &reading, request.open_source()?, observer);
     }
     let outcome = outcome.map_err(failed)?;
     if let Some(cut_off) = outcome.cut_off {
@@ -81,7 +74,7 @@ pub(super) fn rows(
         files: Files::new(folder, &outcome.catalog, &request.pool, WINDOW),
         heads: BTreeMap::new(),
         stop: None,
-        parents: Parents::new(&request.pipeline.entity, &outcome.resolved.plan),
+        parents: Parents::all(&request.kinds, &outcome.resolved.plan),
     };
     writing
         .begin(&outcome.resolved)
@@ -95,15 +88,21 @@ pub(super) fn rows(
         return Err(stopped(stop, request));
     }
     walked.map_err(failed)?;
-    let entities = outcome.resolved.entities.iter();
-    let ids = entities.map(|it| it.id.clone()).collect();
-    writing.parents.check(&outcome.resolved.entities)?;
+    let mut only: BTreeMap<String, Vec<EntityId>> = BTreeMap::new();
+    for entity in &outcome.resolved.entities {
+        let pipeline = &outcome.resolved.plan.kinds[entity.kind].pipeline;
+        let ids = only.entry(pipeline.clone()).or_default();
+        ids.push(entity.id.clone());
+    }
+    for parents in &writing.parents {
+        parents.check(&outcome.resolved.entities)?;
+    }
     let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
     Ok(TakenTables {
         catalog: outcome.catalog,
         facts: outcome.facts,
         tables,
-        only: Some(ids),
+        only: Some(only),
     })
 }
 
@@ -113,16 +112,14 @@ fn stopped(stop: StopReason, request: &TakeRequest) -> TakeError {
 
 fn find(
     request: &TakeRequest,
-    pipeline: &Pipeline,
     reading: &Reading,
     source: Snapshot,
     observer: &mut dyn TakeObserver,
 ) -> Result<Outcome, ResolveError> {
     let selection = Selection::default();
     let resolve_request = Request {
-        pipeline,
+        kinds: &reading.kinds,
         selection: &selection,
-        choice: &reading.choice,
         limits: &request.limits,
         pool: Arc::clone(&request.pool),
         interrupted: Arc::clone(&request.interrupted),
@@ -194,8 +191,52 @@ fn complete(outcome: &Outcome) -> Result<(), String> {
         .map_or(Ok(()), |reason| Err(reason.to_string()))
 }
 
-/// The pipeline, and a relation of the entities' own rows, their ancestors' and their paths.
-fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
+/// The kinds, and in each of which something is wanted a relation of the entities' own rows, their ancestors', those of what
+/// they lie within, and their paths.
+fn with_entities(kinds: &[KindChoice]) -> Result<Vec<KindChoice>, TakeError> {
+    let mut with_entities = kinds.to_vec();
+    for kind in with_entities
+        .iter_mut()
+        .filter(|kind| !kind.choice.is_nobody())
+    {
+        let pipeline = &mut kind.pipeline;
+        let entity = &pipeline.entity;
+        let links = match entity.schemas {
+            // Without its table a schema would be no entity.
+            Some(_) => vec![Link::to_schema(Vec::new())],
+            None => vec![link_to(entity, "key"), link_to(entity, "root")],
+        };
+        let node = rows_above(kinds, pipeline, ENTITIES, links)?;
+        pipeline.relations.push(Relation {
+            name: ENTITIES.to_owned(),
+            ee: false,
+            form: Form::Lines,
+            batched: false,
+            batches_by_key: false,
+            pick: None,
+            without_row: None,
+            source: Source::Rows(node),
+        });
+    }
+    Ok(with_entities)
+}
+
+/// A link from the key of an entity's rows.
+fn link_to(entity: &Entity, parent: &str) -> Link {
+    Link {
+        child: entity.key.iter().cloned().collect(),
+        parent: vec![parent.to_owned()],
+        filter: Vec::new(),
+    }
+}
+
+/// Rows of a pipeline's entities, with those of all that they lie below and within.
+fn rows_above(
+    kinds: &[KindChoice],
+    pipeline: &Pipeline,
+    name: &str,
+    links: Vec<Link>,
+) -> Result<Node, TakeError> {
     let entity = &pipeline.entity;
     if entity.ancestors.is_some() && entity.parent.is_none() {
         return Err(TakeError::Plan(format!(
@@ -204,38 +245,28 @@ fn with_entities(pipeline: &Pipeline) -> Result<Pipeline, TakeError> {
             pipeline.name, entity.kind
         )));
     }
-    let link = |parent: &str| Link {
-        child: entity.key.iter().cloned().collect(),
-        parent: vec![parent.to_owned()],
-        filter: Vec::new(),
-    };
+    let mut outer = None;
+    if let Some(within) = &entity.within {
+        let mut others = kinds.iter();
+        let other = others.find(|other| other.pipeline.name == within.pipeline);
+        if let Some(KindChoice { pipeline, .. }) = other {
+            let links = vec![link_to(&pipeline.entity, &within.column)];
+            outer = Some(rows_above(kinds, pipeline, "within", links)?);
+        }
+    }
     let mut above = None;
     for _ in 1..LEVELS {
         let Some(parent) = &entity.parent else { break };
-        let links = vec![link(parent)];
-        above = Some(entity_node(entity, "parent", links, above));
+        let links = vec![link_to(entity, parent)];
+        let nested = above.into_iter().chain(outer.clone()).collect();
+        above = Some(entity_node(entity, "parent", links, nested));
     }
-    let links = match entity.schemas {
-        // Without its table a schema would be no entity.
-        Some(_) => vec![Link::to_schema(Vec::new())],
-        None => vec![link("key"), link("root")],
-    };
-    let mut pipeline = pipeline.clone();
-    pipeline.relations.push(Relation {
-        name: ENTITIES.to_owned(),
-        ee: false,
-        form: Form::Lines,
-        batched: false,
-        batches_by_key: false,
-        pick: None,
-        without_row: None,
-        source: Source::Rows(entity_node(&pipeline.entity, ENTITIES, links, above)),
-    });
-    Ok(pipeline)
+    let nested = above.into_iter().chain(outer).collect();
+    Ok(entity_node(entity, name, links, nested))
 }
 
-/// Rows of entities with their paths, and the node of their parents.
-fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Option<Node>) -> Node {
+/// Rows of entities with their paths, and the nodes of what is above them.
+fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Vec<Node>) -> Node {
     let node = |name: &str, table: &TableName, links: Vec<Link>, nested: Vec<Node>| Node {
         nested,
         ..Node::bare(name.to_owned(), table.clone(), links)
@@ -260,7 +291,8 @@ struct Writing<'a> {
     heads: BTreeMap<TableId, (Arc<BlockHead>, Vec<u8>)>,
     /// Why nothing more can be written.
     stop: Option<StopReason>,
-    parents: Parents,
+    /// By kind.
+    parents: Vec<Parents>,
 }
 
 impl Writing<'_> {
@@ -283,7 +315,9 @@ impl Writing<'_> {
     }
 
     fn row(&mut self, table: TableId, row: &[u8]) -> Result<(), ResolveError> {
-        self.parents.note(table, row);
+        for parents in &mut self.parents {
+            parents.note(table, row);
+        }
         if let Some((_, waiting)) = self.heads.get_mut(&table) {
             waiting.extend_from_slice(row);
             waiting.push(b'\n');
@@ -327,6 +361,7 @@ impl Writing<'_> {
 
 /// Who is above whom among the entities that are written.
 struct Parents {
+    kind: KindId,
     table: Option<TableId>,
     key: usize,
     parent: Option<usize>,
@@ -336,11 +371,18 @@ struct Parents {
 }
 
 impl Parents {
-    fn new(entity: &Entity, plan: &Plan) -> Parents {
+    fn all(kinds: &[KindChoice], plan: &Plan) -> Vec<Parents> {
+        let kinds = plan.kinds.ids().zip(kinds);
+        let parents = kinds.map(|(id, kind)| Parents::new(id, &kind.pipeline.entity, plan));
+        parents.collect()
+    }
+
+    fn new(kind: KindId, entity: &Entity, plan: &Plan) -> Parents {
         let table = plan.table(&entity.table);
         let column = |column: &str| plan.tables[table?].column(column);
-        let key = plan.entity_key.as_ref();
+        let key = plan.kinds[kind].key.as_ref();
         Parents {
+            kind,
             table,
             key: key.and_then(|key| column(&key.column)).unwrap_or_default(),
             parent: entity.parent.as_deref().and_then(column),
@@ -367,7 +409,8 @@ impl Parents {
 
     /// Makes sure that no ancestor was too far up to be followed to.
     fn check(&self, entities: &[EntityInfo]) -> Result<(), TakeError> {
-        for entity in entities {
+        let own = entities.iter().filter(|entity| entity.kind == self.kind);
+        for entity in own {
             let (mut current, mut levels) = (entity_index(&self.shape, &entity.key), 0);
             while let Some(parent) = current.and_then(|key| self.of.get(&key)) {
                 (current, levels) = (Some(*parent), levels + 1);

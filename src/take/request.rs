@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::ThreadPool;
 
 use super::TakeError;
-use crate::pipeline::Pipeline;
-use crate::resolve::{Choice, Limits, Selection};
+use super::tables::wanted;
+use crate::resolve::{KindChoice, Limits};
 use crate::snapshot;
 use crate::snapshot::{OpenOptions, Snapshot, Spec, TableName};
 
@@ -19,9 +19,10 @@ pub(crate) struct TakeRequest {
     pub out: PathBuf,
     /// Replace a snapshot that is there already.
     pub force: bool,
-    pub pipeline: Pipeline,
-    /// Only rows of these; `None` for whole tables.
-    pub choice: Option<Choice>,
+    /// The kinds of entity, each behind the one that its entities lie within, if there is such.
+    pub kinds: Vec<KindChoice>,
+    /// Only rows of the chosen entities, rather than whole tables.
+    pub limited: bool,
     pub limits: Limits,
     pub pool: Arc<ThreadPool>,
     /// Set from outside to end the run early.
@@ -29,11 +30,21 @@ pub(crate) struct TakeRequest {
 }
 
 impl TakeRequest {
-    /// Opens the source, of which only what the pipeline needs will be read.
+    /// Opens the source, of which only what the pipelines need will be read.
     pub(super) fn open_source(&self) -> Result<Snapshot, TakeError> {
-        let tables = Selection::default().known_tables(&self.pipeline);
+        let tables = wanted(&self.kinds).known();
         snapshot::open_with(&self.from, &self.open.needing(tables))
             .map_err(|error| TakeError::Open(Box::new(error)))
+    }
+
+    /// The names of the pipelines, for messages.
+    pub(super) fn pipelines(&self) -> String {
+        let names = self.kinds.iter().map(|kind| kind.pipeline.name.as_str());
+        let names: Vec<&str> = names.collect();
+        match names.as_slice() {
+            [name] => format!("pipeline {name}"),
+            names => format!("pipelines {}", names.join(", ")),
+        }
     }
 
     /// An error if the run is to end early.

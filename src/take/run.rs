@@ -10,7 +10,7 @@ use super::tables::{TakenTables, needed, with_files};
 use super::{groups, whole};
 use crate::output::{FolderClaim, FolderDraft, Holding, atomic, now};
 use crate::pipeline::{EntityId, Pipeline, doubtful_keys};
-use crate::resolve::Selection;
+use crate::resolve::{KindChoice, Selection};
 use crate::snapshot::{
     Access, Described, DescribedPipeline, DescribedSchema, Snapshot, TableName, schema_sql,
 };
@@ -62,32 +62,40 @@ fn take_into(
         kind: source.kind.name().to_owned(),
         source: source.source.clone(),
     };
-    if let Access::Tables(tables) = &source.access
-        && let Some(other) = tables.facts().taken_for
-        && other.sha256 != request.pipeline.sha256
-    {
-        return Err(TakeError::Plan(format!(
-            "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
-            request.from.shown(),
-            other.name,
-            request.pipeline.name
-        )));
+    if let Access::Tables(tables) = &source.access {
+        let taken_for = tables.facts().taken_for;
+        let has = |kind: &KindChoice| {
+            let mut taken = taken_for.iter();
+            taken.any(|other| other.sha256 == kind.pipeline.sha256)
+        };
+        if let Some(other) = taken_for.first()
+            && !request.kinds.iter().all(has)
+        {
+            return Err(TakeError::Plan(format!(
+                "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
+                request.from.shown(),
+                other.name,
+                request.pipelines()
+            )));
+        }
     }
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
-    let found = match &request.choice {
-        None => whole::tables(request, source, folder.work(), observer)?,
-        Some(choice) => groups::rows(request, choice, source, folder.work(), observer)?,
+    let found = match request.limited {
+        false => whole::tables(request, source, folder.work(), observer)?,
+        true => groups::rows(request, source, folder.work(), observer)?,
     };
     request.check_interrupted()?;
     if found.tables.is_empty() {
         return Err(TakeError::Plan(format!(
-            "{}: it has no data of any table that pipeline {} needs\n  \
+            "{}: it has no data of any table that {} needs\n  \
              if it is of another database, name a pipeline of that one with --pipeline",
             request.from.shown(),
-            request.pipeline.name
+            request.pipelines()
         )));
     }
-    for warning in key_warnings(&request.pipeline, &found) {
+    let warnings = request.kinds.iter();
+    let warnings = warnings.flat_map(|kind| key_warnings(&kind.pipeline, &found));
+    for warning in warnings.collect::<BTreeSet<_>>() {
         tracing::warn!("{warning}");
     }
     let files = with_files(&found.catalog, &found.tables)?;
@@ -106,7 +114,7 @@ fn take_into(
             bytes,
             sha256,
         },
-        described: described(found, &files, &request.pipeline),
+        described: described(found, &files, &request.kinds),
     };
     request.check_interrupted()?;
     folder.check_identity()?;
@@ -118,6 +126,7 @@ fn take_into(
 fn key_warnings(pipeline: &Pipeline, found: &TakenTables) -> BTreeSet<String> {
     let is_taken = |schema: &&str| {
         let only = found.only.as_ref();
+        let only = only.and_then(|only| only.get(&pipeline.name));
         only.is_none_or(|only| only.contains(&EntityId::text(*schema)))
     };
     let pipelines = match pipeline.schemas_in(&found.catalog) {
@@ -139,18 +148,26 @@ fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
     let Access::Tables(tables) = &source.access else {
         return source.size;
     };
-    let needed = needed(&request.pipeline, &tables.catalog());
+    let needed = needed(&request.kinds, &tables.catalog());
     let parts = needed.iter().flat_map(|table| tables.parts(table));
     Some(parts.map(|part| part.size).sum())
 }
 
-fn described(found: TakenTables, files: &[TableName], pipeline: &Pipeline) -> Described {
+fn described(found: TakenTables, files: &[TableName], kinds: &[KindChoice]) -> Described {
     let TakenTables {
         catalog,
         facts,
         mut tables,
         only,
     } = found;
+    let mut pipelines = kinds.iter().map(|kind| DescribedPipeline {
+        name: kind.pipeline.name.clone(),
+        sha256: kind.pipeline.sha256.clone(),
+    });
+    let mut only_more = only.clone().unwrap_or_default();
+    let first = kinds.first().map(|kind| kind.pipeline.name.as_str());
+    let of_first = first.and_then(|first| only_more.remove(first));
+    let only = only.map(|_| of_first.unwrap_or_default());
     tables.sort_by(|one, other| one.table.cmp(&other.table));
     // Of the schemas that schema.sql has.
     let mut schemas = vec!["public"];
@@ -162,16 +179,15 @@ fn described(found: TakenTables, files: &[TableName], pipeline: &Pipeline) -> De
         .collect();
     partitioned.sort();
     Described {
-        pipeline: Some(DescribedPipeline {
-            name: pipeline.name.clone(),
-            sha256: pipeline.sha256.clone(),
-        }),
+        pipeline: pipelines.next(),
+        more_pipelines: pipelines.collect(),
         server_version: facts.server_version,
         gitlab_version: facts.gitlab_version,
         taken_at: facts.taken_at,
         lsn: facts.lsn,
         partitioned,
         only,
+        only_more,
         tables,
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{TakeError, TakeRequest};
-use crate::pipeline::{EntityId, Pipeline};
-use crate::resolve::{Choice, PlanError, Selection, WantedTables, without_data};
+use crate::pipeline::EntityId;
+use crate::resolve::{Choice, KindChoice, PlanError, Selection, WantedTables, without_data};
 use crate::snapshot::{Catalog, DescribedTable, Holdings, SnapshotFacts, TableName};
 
 /// What the tables of a source came to.
@@ -13,23 +13,29 @@ pub(super) struct TakenTables {
     pub catalog: Arc<Catalog>,
     pub facts: SnapshotFacts,
     pub tables: Vec<DescribedTable>,
-    /// The keys of the entities whose rows these are.
-    pub only: Option<Vec<EntityId>>,
+    /// The keys of the entities whose rows these are, by the names of their pipelines.
+    pub only: Option<BTreeMap<String, Vec<EntityId>>>,
 }
 
-/// The tables that a pipeline needs of a source, those of all its entities.
-pub(super) fn wanted(pipeline: &Pipeline) -> WantedTables {
-    let wanted = WantedTables::new(pipeline, &Selection::default(), &Choice::All);
-    match pipeline.entity.schemas {
-        // Without its table a schema would be no entity.
-        Some(_) => wanted.with_entities(pipeline),
-        None => wanted,
-    }
+/// The tables that the kinds of a request need of a source, those of all their entities.
+pub(super) fn wanted(kinds: &[KindChoice]) -> WantedTables {
+    let all: Vec<KindChoice> = kinds
+        .iter()
+        .map(|kind| KindChoice {
+            pipeline: kind.pipeline.clone(),
+            choice: match kind.choice.is_nobody() {
+                true => Choice::nobody(),
+                false => Choice::All,
+            },
+        })
+        .collect();
+    // Without its table a schema would be no entity.
+    WantedTables::new(&all, &Selection::default()).with_entities(kinds)
 }
 
-/// The tables that a pipeline needs and a catalog has.
-pub(super) fn needed(pipeline: &Pipeline, catalog: &Catalog) -> Vec<TableName> {
-    wanted(pipeline).in_catalog(catalog)
+/// The tables that the kinds of a request need and a catalog has.
+pub(super) fn needed(kinds: &[KindChoice], catalog: &Catalog) -> Vec<TableName> {
+    wanted(kinds).in_catalog(catalog)
 }
 
 /// Makes sure that each table has a file of its own: a dot may be a part of a name, or stand behind a schema.
@@ -74,7 +80,7 @@ pub(super) fn check_holdings(
     holdings: &Holdings,
     taken: &[DescribedTable],
 ) -> Result<(), TakeError> {
-    let names = wanted(&request.pipeline);
+    let names = wanted(&request.kinds);
     let failed = |reason: String| TakeError::Plan(format!("{}: {reason}", request.from.shown()));
     let is_needed = |name: &TableName| names.contains(name);
     if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {

@@ -203,7 +203,7 @@ fn parallel(
     threads: usize,
     observer: &mut dyn TakeObserver,
 ) -> Result<Vec<DescribedTable>, TakeError> {
-    let mut tables = needed(&request.pipeline, catalog);
+    let mut tables = needed(&request.kinds, catalog);
     check_names(&tables)?;
     tables.sort_by_cached_key(|table| std::cmp::Reverse(source.size(table)));
     let shared = Shared {
@@ -281,7 +281,7 @@ fn stream(
     folder: &Path,
     observer: &mut dyn TakeObserver,
 ) -> Result<TakenTables, TakeError> {
-    let names = wanted(&request.pipeline);
+    let names = wanted(&request.kinds);
     let is_wanted = move |table: &TableName| names.contains(table);
     let error = |stop: StopReason| stop.error(&request.from).unwrap_or(TakeError::Interrupted);
     let window = WINDOW * request.pool.current_num_threads();
@@ -289,7 +289,7 @@ fn stream(
     let read = drive_stream(source, is_wanted, &request.interrupted, |event| {
         match (event, &mut streamed) {
             (Event::Catalog(catalog, facts), streamed) => {
-                check_names(&needed(&request.pipeline, &catalog))?;
+                check_names(&needed(&request.kinds, &catalog))?;
                 let files = Files::new(folder, &catalog, &request.pool, window);
                 *streamed = Some(Streamed {
                     catalog,
@@ -309,7 +309,7 @@ fn stream(
                         .any(|it| catalog.holders(it).contains(table))
                 };
                 // A table that left no trace in the dump is an empty one.
-                for table in needed(&request.pipeline, catalog) {
+                for table in needed(&request.kinds, catalog) {
                     if !missing(&table) {
                         streamed.files.begin_empty(&table).map_err(error)?;
                     }

@@ -13,7 +13,7 @@ use super::{DirectoryError, User};
 use crate::export::Records;
 use crate::output::atomic::replace;
 use crate::pipeline::Pipeline;
-use crate::resolve::{Choice, Relations, Request, Selection, resolve};
+use crate::resolve::{Choice, KindChoice, Relations, Request, Selection, resolve};
 
 /// The pipeline that says who is one.
 const PIPELINE: &str = include_str!("../../../pipelines/ghosts.yml");
@@ -38,12 +38,14 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, Direct
     }
     let pipeline = Pipeline::parse(PIPELINE, "pipelines/ghosts.yml")?;
     let request = Request {
-        pipeline: &pipeline,
+        kinds: &[KindChoice {
+            pipeline,
+            choice: Choice::All,
+        }],
         selection: &Selection {
             relations: Relations::All,
             edition: source.edition,
         },
-        choice: &Choice::All,
         limits: source.limits,
         pool: Arc::clone(&source.pool),
         interrupted: Arc::clone(&source.interrupted),

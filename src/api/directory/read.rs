@@ -17,8 +17,8 @@ use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic::{folder_of, sync_folder};
 use crate::pipeline::{Edition, EntityId, Pipeline, PipelineError};
 use crate::resolve::{
-    Choice, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError, Selection, plan,
-    resolve, without_data,
+    Choice, KindChoice, Limits, Observer, Outcome, Plan, PlanKind, Relations, Request,
+    ResolveError, Selection, plan, resolve, without_data,
 };
 use crate::snapshot;
 use crate::snapshot::{OpenOptions, Snapshot, SnapshotError, SnapshotFacts, Spec, TableName};
@@ -136,12 +136,14 @@ fn find(source: &Source<'_>) -> Result<(SnapshotName, Outcome), DirectoryError> 
         source: snapshot.source.clone(),
     };
     let request = Request {
-        pipeline: &pipeline,
+        kinds: &[KindChoice {
+            pipeline,
+            choice: Choice::All,
+        }],
         selection: &Selection {
             relations: Relations::All,
             edition: source.edition,
         },
-        choice: &Choice::All,
         limits: source.limits,
         pool: Arc::clone(&source.pool),
         interrupted: Arc::clone(&source.interrupted),
@@ -172,8 +174,12 @@ fn no_integer(source: &Source<'_>) -> DirectoryError {
 
 /// Makes sure that keys are integers, even where there is no group.
 fn check_key(source: &Source<'_>, plan: &Plan) -> Result<(), DirectoryError> {
-    let key = plan.entity_key.as_ref();
-    match key.is_some_and(|key| key.sql_type.is_integer()) {
+    let mut kinds = plan.kinds.iter();
+    let is_integer = |kind: &PlanKind| {
+        let key = kind.key.as_ref();
+        key.is_some_and(|key| key.sql_type.is_integer())
+    };
+    match kinds.all(is_integer) {
         true => Ok(()),
         false => Err(no_integer(source)),
     }
@@ -215,15 +221,14 @@ fn instance(
             (None, None) => format!("{} rows cannot be read", trouble.bad_count),
         };
         let reason = format!("table {}: {reason}", table.name);
-        if table.observed {
+        if table.is_observed() {
             return Err(DirectoryError::Incomplete(reason));
         }
         warnings.push(reason);
     }
     let only = outcome
         .facts
-        .only
-        .as_deref()
+        .only_of(&source.pipeline.name)
         .map(|ids| integers(source, ids));
     let only = only.transpose()?;
     if only.is_some() {
@@ -237,7 +242,7 @@ fn instance(
         relations: Relations::All,
         edition: source.edition,
     };
-    let served = plan(source.pipeline, &selection, &outcome.catalog)
+    let served = plan(&[source.pipeline], &selection, &outcome.catalog)
         .map_err(|error| DirectoryError::Plan(error.to_string()))?;
     let stated = outcome.facts.gitlab_version.clone();
     let enterprise = is_enterprise(stated.as_deref(), source.edition);
@@ -250,7 +255,7 @@ fn instance(
         only,
         version: stated.or_else(by_tables),
         enterprise,
-        left_out: served.left_out.into_iter().map(|(name, _)| name).collect(),
+        left_out: served.left_out.into_iter().map(|it| it.relation).collect(),
         warnings,
     })
 }

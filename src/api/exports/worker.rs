@@ -21,7 +21,7 @@ use crate::export::{
 use crate::failure::{Failure, Policy};
 use crate::output::{Begin, GzipLevel, Manifest, Status};
 use crate::pipeline::{Edition, Pipeline};
-use crate::resolve::{Choice, Limits, Relations, Selection};
+use crate::resolve::{Choice, KindChoice, Limits, Relations, Selection};
 use crate::snapshot::OpenOptions;
 use crate::snapshot::Spec;
 
@@ -171,14 +171,16 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
     let request = ExportRequest {
         snapshot: engine.snapshot.clone(),
         open: OpenOptions::of_databases(&engine.pipeline.databases),
-        pipeline: engine.pipeline.clone(),
+        kinds: vec![KindChoice {
+            pipeline: engine.pipeline.clone(),
+            choice: Choice::Named {
+                names: run.groups().iter().map(i64::to_string).collect(),
+                descendants: false,
+            },
+        }],
         selection: Selection {
             relations: Relations::All,
             edition: engine.edition,
-        },
-        choice: Choice::Named {
-            names: run.groups().iter().map(i64::to_string).collect(),
-            descendants: false,
         },
         options: ExportOptions {
             batched: run.batched,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::EditionArg;
-use super::group::group_name;
+use super::entities::EntityArgs;
 use super::parse::{batch_size, local_path, memory, percent};
 use super::source::{LIMITS, ServerArgs};
 use crate::cli::examples;
@@ -34,29 +34,13 @@ pub struct BenchArgs {
     /// server.
     #[arg(long, short, value_name = "PATH|URL", required = true)]
     pub snapshot: Option<Spec>,
-    /// A pipeline file in place of the built-in one
+    /// A pipeline file in place of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
-    pub pipeline: Option<PathBuf>,
+    pub pipeline: Vec<PathBuf>,
     #[command(flatten)]
     pub server: ServerArgs,
-    /// A group's id, full path, or GitLab's address of it
-    ///
-    /// May be given several times.
-    #[arg(
-        long,
-        short,
-        value_name = "ID|PATH",
-        required_unless_present = "all_groups",
-        value_parser = group_name,
-        allow_negative_numbers = true
-    )]
-    pub group: Vec<String>,
-    /// Export the descendants of each group, too
-    #[arg(long)]
-    pub subgroups: bool,
-    /// Export every group of the snapshot
-    #[arg(long, conflicts_with_all = ["group", "subgroups"])]
-    pub all_groups: bool,
+    #[command(flatten)]
+    pub entities: EntityArgs,
     /// Only these relations
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub relations: Vec<String>,

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::EditionArg;
-use super::group::group_name;
+use super::entities::EntityArgs;
 use super::parse::{batch_size, local_path, version, web_address};
 use super::source::{LimitArgs, SnapshotArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
 use crate::export::DEFAULT_BATCH_SIZE;
 
-/// Export groups from a snapshot
+/// Export groups and projects from a snapshot
 ///
 /// Writes a folder: for each relation a compressed NDJSON file, or one for each of its batches, and a manifest with
 /// their checksums. Files get their names when they are complete.
@@ -22,24 +22,8 @@ use crate::export::DEFAULT_BATCH_SIZE;
 pub struct ExportArgs {
     #[command(flatten)]
     pub snapshot: SnapshotArgs,
-    /// A group's id, full path, or GitLab's address of it
-    ///
-    /// May be given several times.
-    #[arg(
-        long,
-        short,
-        value_name = "ID|PATH",
-        required_unless_present = "all_groups",
-        value_parser = group_name,
-        allow_negative_numbers = true
-    )]
-    pub group: Vec<String>,
-    /// Export the descendants of each group, too
-    #[arg(long)]
-    pub subgroups: bool,
-    /// Export every group of the snapshot
-    #[arg(long, conflicts_with_all = ["group", "subgroups"])]
-    pub all_groups: bool,
+    #[command(flatten)]
+    pub entities: EntityArgs,
     /// The folder to make
     #[arg(long, short, value_name = "DIR", required_unless_present = "dry_run", value_parser = local_path())]
     pub out: Option<PathBuf>,
@@ -59,7 +43,9 @@ pub struct ExportArgs {
     /// Top-level records of a batch
     #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
     pub batch_size: NonZeroU32,
-    /// Only this relation; may be given several times
+    /// Only this relation, of every kind of entity that has it
+    ///
+    /// Of one kind if its pipeline's name stands before it: project.issues. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub relation: Vec<String>,
     /// The edition of GitLab

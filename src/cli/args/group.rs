@@ -1,4 +1,4 @@
-//! Names of groups as users give them: ids, full paths, and addresses of a GitLab's pages.
+//! Names of groups and projects as users give them: ids, full paths, and addresses of a GitLab's pages.
 
 use percent_encoding::percent_decode_str;
 
@@ -11,19 +11,31 @@ const PAGES: &str = "-";
 /// # Errors
 /// Where the name is empty, or an address is not that of a group. What is wrong, and what to write.
 pub(crate) fn group_name(text: &str) -> Result<String, String> {
+    name(text, "group", "groups", "acme/platform")
+}
+
+/// The same of a project: of an address such as `https://gitlab.example.com/acme/app/-/issues/5` it is `acme/app`.
+///
+/// # Errors
+/// As [`group_name`].
+pub(crate) fn project_name(text: &str) -> Result<String, String> {
+    name(text, "project", "projects", "acme/app")
+}
+
+/// The name of a `kind` of which addresses speak as `kinds`.
+fn name(text: &str, kind: &str, kinds: &str, example: &str) -> Result<String, String> {
     let text = text.trim();
     if text.trim_matches('/').is_empty() {
-        return Err(
-            "the name of a group is empty; write its id, or its full path such as acme/platform"
-                .to_owned(),
-        );
+        return Err(format!(
+            "the name of a {kind} is empty; write its id, or its full path such as {example}"
+        ));
     }
     let Some(path) = path_of_address(text) else {
         return Ok(text.to_owned());
     };
     let wrong = || {
         format!(
-            "the address {text} names no group; write its id, or its full path such as acme/platform"
+            "the address {text} names no {kind}; write its id, or its full path such as {example}"
         )
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -32,14 +44,14 @@ pub(crate) fn group_name(text: &str) -> Result<String, String> {
         .filter(|part| !part.is_empty())
         .take_while(|part| *part != PAGES)
         .collect();
-    let group = match parts.as_slice() {
+    let named = match parts.as_slice() {
         // Of the API: the id, or the path as one part.
-        ["api", "v4", "groups", group, ..] => std::slice::from_ref(group),
+        ["api", "v4", of, named, ..] if *of == kinds => std::slice::from_ref(named),
         ["api", ..] => return Err(wrong()),
-        ["groups", group @ ..] => group,
-        group => group,
+        [of, named @ ..] if *of == kinds => named,
+        named => named,
     };
-    let decoded: Result<Vec<_>, _> = group
+    let decoded: Result<Vec<_>, _> = named
         .iter()
         .map(|part| percent_decode_str(part).decode_utf8())
         .collect();
@@ -111,6 +123,24 @@ mod tests {
         for (text, name) in cases {
             assert_eq!(group_name(text).as_deref(), Ok(name), "{text}");
         }
+    }
+
+    #[test]
+    fn the_address_of_a_project_is_its_path() {
+        for (text, name) in [
+            ("acme/app", "acme/app"),
+            ("71", "71"),
+            ("https://gitlab.example.com/acme/app/-/issues/5", "acme/app"),
+            ("https://gitlab.example.com/projects/71", "71"),
+            (
+                "https://gitlab.example.com/api/v4/projects/acme%2Fapp/issues",
+                "acme/app",
+            ),
+        ] {
+            assert_eq!(project_name(text).as_deref(), Ok(name), "{text}");
+        }
+        let wrong = project_name("https://gitlab.example.com/api/v4/groups/5");
+        assert!(wrong.is_err_and(|wrong| wrong.contains("names no project")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::group::group_name;
+use super::group::{group_name, project_name};
 use super::parse::local_path;
 use super::source::{LimitArgs, ServerArgs};
 use crate::cli::examples;
@@ -34,9 +34,9 @@ pub struct SnapshotTakeArgs {
     /// The folder to make
     #[arg(long, short, value_name = "DIR", value_parser = local_path())]
     pub out: PathBuf,
-    /// A pipeline file in place of the built-in one
+    /// A pipeline file in place of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
-    pub pipeline: Option<PathBuf>,
+    pub pipeline: Vec<PathBuf>,
     /// Only the rows that an export of this group needs
     ///
     /// The group by id, full path or GitLab's address of it. May be given several times.
@@ -45,6 +45,14 @@ pub struct SnapshotTakeArgs {
     /// The descendants of each group, too
     #[arg(long, requires = "group")]
     pub subgroups: bool,
+    /// Only the rows that an export of this project needs, beside those of the groups, if there are any
+    ///
+    /// The project by id, full path or GitLab's address of it. May be given several times.
+    #[arg(long, value_name = "ID|PATH", value_parser = project_name, allow_negative_numbers = true)]
+    pub project: Vec<String>,
+    /// The projects in the groups, too; without --group or --project, the tables that projects need
+    #[arg(long)]
+    pub with_projects: bool,
     /// Replace a snapshot that is there already
     ///
     /// The old one goes when the new one is complete.

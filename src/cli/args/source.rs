@@ -29,9 +29,11 @@ pub struct SnapshotArgs {
     /// (postgres://…), or a server's data folder (pgdata:DIR).
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: Spec,
-    /// A pipeline file in place of the built-in one
+    /// A pipeline file in place of the built-in ones
+    ///
+    /// Each takes entities of one kind. May be given several times.
     #[arg(long, value_name = "FILE")]
-    pub pipeline: Option<PathBuf>,
+    pub pipeline: Vec<PathBuf>,
     /// Take tables whose data the snapshot lacks as empty ones
     ///
     /// Without it, what needs them fails.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::pipeline::{Instead, Pick};
 use crate::resolve::{
-    self, HopId, KeyShape, Plan, PlanError, PlanNested, PlanNode, PlanTable, ReachedFrom, RowOf,
-    RowOrder, Step, TableId, row_order,
+    self, CollectedColumn, HopId, KeyShape, Plan, PlanError, PlanNested, PlanNode, PlanTable,
+    ReachedFrom, RowOf, RowOrder, Step, TableId, row_order,
 };
 
 use super::TreePlace;
@@ -34,6 +34,8 @@ pub(super) struct Node {
     pub(super) nested: Vec<Nested>,
     /// Keys behind the nested ones.
     pub(super) last: Vec<Field>,
+    /// The columns whose values are collected, for relations of the same kind of entity.
+    pub(super) collected: Vec<CollectedColumn>,
 }
 
 /// A nested row whose columns lie over those of the row.
@@ -87,6 +89,8 @@ pub(super) enum Nested {
 
 pub(super) struct Compiler<'a> {
     pub(super) plan: &'a Plan,
+    /// The position of the relation that is compiled.
+    pub(super) relation: usize,
     pub(super) absent: &'a BTreeMap<TableId, std::collections::BTreeSet<usize>>,
 }
 
@@ -98,7 +102,18 @@ impl Compiler<'_> {
     }
 
     pub(super) fn codec(&self, table: &PlanTable, column: usize) -> Codec {
-        Codec::in_form(&table.layout[column].sql_type, self.plan.values)
+        let values = self.plan.relations[self.relation].values;
+        Codec::in_form(&table.layout[column].sql_type, values)
+    }
+
+    /// The columns of a table's rows that are collected: a record refers to rows of its own entity's relations alone.
+    fn collected(&self, table: &PlanTable) -> Vec<CollectedColumn> {
+        let set = self.plan.set_of(self.relation);
+        let collected = table.collected.iter();
+        collected
+            .filter(|column| set.contains(&column.relation))
+            .cloned()
+            .collect()
     }
 
     /// Compiles a node and those below it, and adds their places to the list. `above` are the nodes that it stands in.
@@ -212,6 +227,7 @@ impl Compiler<'_> {
             fields: fields.into_iter().chain(computed).collect(),
             nested,
             last,
+            collected: self.collected(table),
         })
     }
 

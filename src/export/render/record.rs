@@ -133,7 +133,7 @@ impl<'a> Job<'a> {
             column: Some(column.to_owned()),
             reason,
         };
-        for collected in &table.collected {
+        for collected in &node.collected {
             match collected.shape.read_key(row, &[collected.column]) {
                 KeyRead::Is(key) => self.rendered.collected.push((collected.relation, key)),
                 KeyRead::Null => {}

@@ -9,7 +9,7 @@ use crate::output::manifest::FILE_NAME;
 use crate::output::store::memory::{Fault, Files, MemoryStore};
 use crate::output::{FolderStore, GzipLevel, Store, StoreError, layout};
 use crate::pipeline::{Edition, Pipeline};
-use crate::resolve::{Choice, Limits, Relations, Selection};
+use crate::resolve::{Choice, KindChoice, Limits, Relations, Selection};
 use crate::snapshot::OpenOptions;
 
 /// Nobody looks.
@@ -90,14 +90,16 @@ fn request(dump: &Path, customer: i64) -> ExportRequest {
     ExportRequest {
         snapshot: dump.to_str().unwrap().into(),
         open: OpenOptions::default(),
-        pipeline: Pipeline::parse(PIPELINE, "shop.yml").unwrap(),
+        kinds: vec![KindChoice {
+            pipeline: Pipeline::parse(PIPELINE, "shop.yml").unwrap(),
+            choice: Choice::Named {
+                names: vec![customer.to_string()],
+                descendants: false,
+            },
+        }],
         selection: Selection {
             relations: Relations::All,
             edition: Edition::Ee,
-        },
-        choice: Choice::Named {
-            names: vec![customer.to_string()],
-            descendants: false,
         },
         options: ExportOptions {
             batched: true,

@@ -32,6 +32,8 @@ fn terms() -> ResumeEntry {
         fingerprint: "f".to_owned(),
         named: None,
         descendants: false,
+        within: false,
+        more: Vec::new(),
         relations: None,
         gzip_level: 6,
         keep_going: false,
@@ -59,6 +61,7 @@ fn first() -> Manifest {
             name: "group".to_owned(),
             sha256: String::new(),
         },
+        more_pipelines: Vec::new(),
         options: OptionsEntry {
             batched: true,
             batch_size: 2,
@@ -67,6 +70,7 @@ fn first() -> Manifest {
         resume: Some(terms()),
         warnings: Vec::new(),
         missing_tables: 0,
+        left_out: Vec::new(),
         timings: None,
         entities: Vec::new(),
     }
@@ -79,6 +83,7 @@ fn facts() -> ReadFacts {
             kind: "Group".to_owned(),
             full_path: "acme".to_owned(),
             prefix: "group_7".to_owned(),
+            parent_id: None,
             relations: vec![relation("labels", true), relation("self", false)],
         }],
         server_version: Some("16.1".to_owned()),
@@ -87,6 +92,7 @@ fn facts() -> ReadFacts {
         lsn: None,
         warnings: Vec::new(),
         missing_tables: 0,
+        left_out: Vec::new(),
         error: None,
     }
 }

@@ -95,6 +95,7 @@ fn export(folder: &Path) -> Manifest {
             name: String::new(),
             sha256: String::new(),
         },
+        more_pipelines: Vec::new(),
         options: OptionsEntry {
             batched: true,
             batch_size: 2,
@@ -103,12 +104,14 @@ fn export(folder: &Path) -> Manifest {
         resume: None,
         warnings: Vec::new(),
         missing_tables: 0,
+        left_out: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {
             id: 1.into(),
             kind: "Group".to_owned(),
             full_path: "acme".to_owned(),
             prefix: "group_1".to_owned(),
+            parent_id: None,
             relations: vec![
                 labels,
                 relation("self", 1, Some(own)),
@@ -118,7 +121,7 @@ fn export(folder: &Path) -> Manifest {
     }
 }
 
-fn form(relation: &str) -> Option<Form> {
+fn form(_entity: &EntityEntry, relation: &str) -> Option<Form> {
     match relation {
         "labels" => Some(Form::Lines),
         "self" => Some(Form::Object),
@@ -174,7 +177,7 @@ fn a_right_export_has_no_problems() {
     let verified = verify(
         &FolderStore::new(temp.path()),
         &manifest,
-        &|_| None,
+        &|_, _| None,
         &AtomicU64::new(0),
     )
     .unwrap();

@@ -53,6 +53,19 @@ impl<'a> Checker<'a> {
         for column in &entity.path {
             self.path_of_its_own(table, column);
         }
+        if let Some(within) = &entity.within {
+            self.there(
+                "entity > within",
+                table,
+                &within.column,
+                "what an entity lies within",
+            );
+        }
+        self.filter("entity > leave_out", table, &entity.leave_out);
+        for column in &entity.shown {
+            let consequence = "lists of the entities do not show it";
+            self.wanted("entity > shown", table, column, Severity::Note, consequence);
+        }
         for path in &entity.paths {
             let place = "entity > paths";
             let Some(table) = self.table(&path.table) else {

@@ -498,6 +498,9 @@ fn groups_are_found_by_number_and_path() {
         segment: some("path"),
         path: Vec::new(),
         paths: vec![path("routes", false), path("redirect_routes", true)],
+        within: None,
+        leave_out: Vec::new(),
+        shown: Vec::new(),
     };
     assert_eq!(
         (pipeline.name.as_str(), pipeline.entity),

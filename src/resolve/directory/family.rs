@@ -7,36 +7,39 @@ use crate::pipeline::EntityId;
 use super::{Directory, Record};
 
 impl Directory {
-    /// The full path: what the first column of its row says that has a value, else the first lookup that knows the entity,
-    /// else its ancestors' parts joined by `/`, else its key.
-    pub(crate) fn full_path(&self, id: &EntityId) -> String {
+    /// The path that something says of a row, entity or not: what the first column of its row says that has a value, else the
+    /// first lookup that knows it.
+    pub(super) fn stated_path(&self, id: &EntityId) -> Option<&str> {
         let mut own = self.own_paths.iter();
         if let Some(path) = own.find_map(|own| own.values.get(id)) {
-            return path.to_string();
+            return Some(path);
         }
-        let current = self
-            .entity
-            .paths
-            .iter()
-            .zip(&self.paths)
-            .filter(|(lookup, _)| !lookup.former);
-        for (_, paths) in current {
-            if let Some(path) = paths.get(id) {
-                return path.to_string();
-            }
-        }
-        let mut parts: Vec<&str> = Vec::new();
-        self.walk_up(id, |_, record| parts.push(&record.segment));
-        parts.reverse();
-        let path = parts.join("/");
-        if path.is_empty() {
-            self.written(id).to_string()
-        } else {
-            path
-        }
+        let lookups = self.entity.paths.iter().zip(&self.paths);
+        let mut current = lookups.filter(|(lookup, _)| !lookup.former);
+        current.find_map(|(_, paths)| paths.get(id).map(AsRef::as_ref))
     }
 
-    pub(super) fn root<'a>(&'a self, id: &'a EntityId) -> &'a EntityId {
+    /// The parts of a row's path and of those above it in the table, joined by `/`, with the key of what the topmost lies
+    /// within.
+    pub(super) fn parts<'a>(&'a self, id: &'a EntityId) -> (String, Option<&'a EntityId>) {
+        let (mut parts, mut within) = (Vec::<&str>::new(), None);
+        let others = self.other_rows.as_ref();
+        if let Some(other) = others.and_then(|others| others.get(id)) {
+            parts.push(&other.segment);
+            if let Some(parent) = &other.parent {
+                self.walk_up(parent, |_, record| parts.push(&record.segment));
+            }
+        }
+        self.walk_up(id, |_, record| {
+            parts.push(&record.segment);
+            within = record.within.as_ref();
+        });
+        parts.reverse();
+        (parts.join("/"), within)
+    }
+
+    /// The topmost entity above one.
+    pub(crate) fn root<'a>(&'a self, id: &'a EntityId) -> &'a EntityId {
         if let Some(root) = self
             .records
             .get(id)

@@ -2,31 +2,94 @@
 
 use crate::pipeline::EntityId;
 use crate::resolve::entities::{EntityError, entity_id};
+use crate::resolve::plan::KindId;
 use crate::visible::visible;
 
-use super::Directory;
 use super::letter_case::{LetterCase, letter_cases, same_ignoring_case};
+use super::{Directories, Directory};
 
-impl Directory {
+impl Directories {
     /// The key of the entity of this name.
     ///
     /// # Errors
     /// Where there is none, or something that is no entity.
-    pub(crate) fn find(&self, wanted: &str) -> Result<&EntityId, EntityError> {
+    pub(crate) fn find(&self, kind: KindId, wanted: &str) -> Result<&EntityId, EntityError> {
+        let directory = self.of(kind);
+        let mut other = false;
+        if let Some(id) = directory.find_stated(wanted, &mut other)? {
+            return Ok(id);
+        }
+        let wanted = wanted.trim_matches('/');
+        // Entities without a path of their own are found by their ancestors' parts.
+        let mut by_parts: Vec<&EntityId> = directory
+            .records
+            .keys()
+            .filter(|id| self.full_path(kind, id) == wanted)
+            .collect();
+        by_parts.sort_unstable();
+        match directory.only(wanted, &by_parts)? {
+            Some(id) => Ok(id),
+            None if other => Err(directory.not_an_entity(wanted)),
+            None => Err(self.unknown(kind, wanted)),
+        }
+    }
+
+    fn unknown(&self, kind: KindId, wanted: &str) -> EntityError {
+        EntityError::Unknown {
+            kind: self.of(kind).entity.kind.clone(),
+            wanted: wanted.to_owned(),
+            hint: self.hint(kind, wanted),
+        }
+    }
+
+    /// The full paths that look most like the wanted one.
+    fn hint(&self, kind: KindId, wanted: &str) -> String {
+        let directory = self.of(kind);
+        let mut near: Vec<(usize, String)> = directory
+            .records
+            .keys()
+            .map(|id| self.full_path(kind, id))
+            .map(|path| (distance(wanted, &path), path))
+            .collect();
+        near.sort();
+        near.truncate(3);
+        if near.is_empty() {
+            return "; it holds none at all".to_owned();
+        }
+        let names: Vec<String> = near.iter().map(|(_, path)| visible(path)).collect();
+        let list = match directory.within {
+            Some(_) => format!("; `{}` lists all", directory.list()),
+            None => String::new(),
+        };
+        format!("\n  the nearest paths are: {}{list}", names.join(", "))
+    }
+}
+
+impl Directory {
+    /// The key of the entity whose key, or a path that something states, is this name. `other` becomes true if there is a row
+    /// of it that is no entity.
+    ///
+    /// # Errors
+    /// As [`Directory::only`].
+    fn find_stated(
+        &self,
+        wanted: &str,
+        other: &mut bool,
+    ) -> Result<Option<&EntityId>, EntityError> {
         let keys: Vec<EntityId> = self.keys_of(wanted).collect();
         let mut known = keys
             .iter()
             .filter_map(|key| self.records.get_key_value(key));
         if let Some((id, _)) = known.next() {
-            return Ok(id);
+            return Ok(Some(id));
         }
         // What is no entity's key may be a path.
-        let mut other = keys.iter().any(|key| self.others.contains(key));
+        *other = keys.iter().any(|key| self.others.contains(key));
         for own in &self.own_paths {
             for case in LetterCase::OWN {
                 let named = spellings(wanted).flat_map(|name| own.named(name, case));
-                if let Some(id) = self.only_entity(wanted, named.collect(), &mut other)? {
-                    return Ok(id);
+                if let Some(id) = self.only_entity(wanted, named.collect(), other)? {
+                    return Ok(Some(id));
                 }
             }
         }
@@ -45,22 +108,19 @@ impl Directory {
                     .chain(former)
                     .filter(|(_, path)| is_wanted(path))
                     .map(|(id, _)| id);
-                if let Some(id) = self.only_entity(wanted, ids.collect(), &mut other)? {
-                    return Ok(id);
+                if let Some(id) = self.only_entity(wanted, ids.collect(), other)? {
+                    return Ok(Some(id));
                 }
             }
         }
-        // Entities without a path of their own are found by their ancestors' parts.
-        let mut by_parts: Vec<&EntityId> = self
-            .records
-            .keys()
-            .filter(|id| self.full_path(id) == wanted)
-            .collect();
-        by_parts.sort_unstable();
-        match self.only(wanted, &by_parts)? {
-            Some(id) => Ok(id),
-            None if other => Err(self.not_an_entity(wanted)),
-            None => Err(self.unknown(wanted)),
+        Ok(None)
+    }
+
+    /// The command that lists entities of the kind.
+    fn list(&self) -> &'static str {
+        match self.within {
+            Some(_) => "relexport groups --projects",
+            None => "relexport groups",
         }
     }
 
@@ -112,14 +172,6 @@ impl Directory {
         }
     }
 
-    fn unknown(&self, wanted: &str) -> EntityError {
-        EntityError::Unknown {
-            kind: self.entity.kind.clone(),
-            wanted: wanted.to_owned(),
-            hint: self.hint(wanted),
-        }
-    }
-
     fn not_an_entity(&self, wanted: &str) -> EntityError {
         let condition = self
             .entity
@@ -128,27 +180,11 @@ impl Directory {
             .map(|condition| format!("the right {}", condition.column));
         EntityError::NotAnEntity {
             kind: self.entity.kind.clone(),
+            list: self.list(),
             wanted: wanted.to_owned(),
             table: self.entity.table.to_string(),
             condition: condition.unwrap_or_default(),
         }
-    }
-
-    /// The full paths that look most like the wanted one.
-    fn hint(&self, wanted: &str) -> String {
-        let mut near: Vec<(usize, String)> = self
-            .records
-            .keys()
-            .map(|id| self.full_path(id))
-            .map(|path| (distance(wanted, &path), path))
-            .collect();
-        near.sort();
-        near.truncate(3);
-        if near.is_empty() {
-            return "; it holds none at all".to_owned();
-        }
-        let names: Vec<String> = near.iter().map(|(_, path)| visible(path)).collect();
-        format!("\n  the nearest paths are: {}", names.join(", "))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::pipeline::{EntityId, Pipeline};
 use crate::resolve::entities::{Choice, EntityError, EntityInfo};
-use crate::resolve::plan::{Plan, Relations, Selection, plan};
+use crate::resolve::plan::{Id, KindId, Plan, Relations, Selection, plan};
 use crate::snapshot::{TableName, read_schema};
 
-use super::Directory;
+use super::Directories;
 
 const ONE: &str = "7f0e1c9a-3b2d-4e5f-8a6b-9c0d1e2f3a4b";
 const TWO: &str = "00000000-0000-4000-8000-000000000002";
@@ -14,7 +14,7 @@ const THREE: &str = "00000000-0000-4000-8000-000000000003";
 /// Tenants whose key is of some type, with two columns that name them, one above them, and only those that are companies.
 struct Tenants {
     plan: Plan,
-    directory: Directory,
+    directories: Directories,
 }
 
 impl Tenants {
@@ -34,9 +34,9 @@ impl Tenants {
             relations: Relations::Only(Vec::new()),
             ..Selection::default()
         };
-        let plan = plan(&pipeline, &selection, &catalog).unwrap();
-        let directory = Directory::new(&pipeline.entity, &plan);
-        let mut tenants = Tenants { plan, directory };
+        let plan = plan(&[&pipeline], &selection, &catalog).unwrap();
+        let directories = Directories::new([&pipeline.entity], &plan, false);
+        let mut tenants = Tenants { plan, directories };
         tenants.observe(rows).unwrap();
         tenants
     }
@@ -45,7 +45,17 @@ impl Tenants {
         let rows: Vec<String> = rows.iter().map(|row| row.join("\t") + "\n").collect();
         let table = self.plan.table(&TableName::public("tenants")).unwrap();
         let table = &self.plan.tables[table];
-        self.directory.observe(table, rows.concat().as_bytes(), &[])
+        self.directories
+            .observe(table, rows.concat().as_bytes(), &[])
+    }
+
+    fn choose(&self, choice: &Choice) -> Result<Vec<EntityInfo>, EntityError> {
+        let kind = KindId::at(0);
+        let chosen = self.directories.choose(kind, choice, &[])?;
+        let keys = chosen.keys.iter();
+        Ok(keys
+            .map(|key| self.directories.info(kind, key, 0))
+            .collect())
     }
 
     fn chosen(&self, name: &str) -> Result<EntityInfo, EntityError> {
@@ -53,7 +63,7 @@ impl Tenants {
             names: vec![name.to_owned()],
             descendants: false,
         };
-        let mut chosen = self.directory.choose(&choice)?;
+        let mut chosen = self.choose(&choice)?;
         assert_eq!(chosen.len(), 1, "{name}");
         Ok(chosen.remove(0))
     }
@@ -206,7 +216,7 @@ fn families_are_found_by_keys_that_compare_equal() {
         names: vec!["tOP".to_owned()],
         descendants: true,
     };
-    let family = tenants.directory.choose(&choice).unwrap();
+    let family = tenants.choose(&choice).unwrap();
     let shown: Vec<(String, Option<String>)> = family
         .iter()
         .map(|it| {

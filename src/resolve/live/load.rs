@@ -177,8 +177,8 @@ impl Asker<'_> {
         for hop in hops {
             let slot = self.plan.hops[*hop].slot;
             let from = match &self.plan.slots[slot].source {
-                SlotSource::EntityKey => ReachedFrom::EntityKey,
-                SlotSource::EntityRoot => ReachedFrom::EntityRoot,
+                SlotSource::EntityKey(_) => ReachedFrom::EntityKey,
+                SlotSource::EntityRoot(_) => ReachedFrom::EntityRoot,
                 SlotSource::Everything => ReachedFrom::Everything,
                 SlotSource::Collected { .. } => ReachedFrom::Collected,
                 SlotSource::Rows { .. } | SlotSource::Tree { .. } => continue,

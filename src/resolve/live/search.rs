@@ -6,12 +6,17 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use crate::pipeline::{Entity, EntityId, PathLookup};
-use crate::resolve::directory::{Directory, LetterCase, letter_cases, spellings};
-use crate::resolve::entities::{Choice, EntityError, EntityInfo};
+use crate::pipeline::{Entity, EntityId, PathLookup, Pipeline};
+use crate::resolve::directory::{
+    Chosen, Directories, Directory, Entities, LetterCase, letter_cases, spellings,
+};
+use crate::resolve::entities::{Choice, EntityError, KindChoice};
 use crate::resolve::error::ResolveError;
-use crate::resolve::plan::{Relations, Selection, TableId, plan};
+use crate::resolve::plan::{
+    EntityKey, Id, IdVec, KindId, Plan, PlanError, Relations, Selection, TableId, plan,
+};
 use crate::resolve::request::{Observer, Request};
+use crate::resolve::schemas::ChosenSchemas;
 use crate::snapshot::{Catalog, ComparedAs, KeyColumn, KeyedSource, Predicate, TableName};
 
 use super::ask::{AskFailure, Asker, KEYS, Purpose};
@@ -20,7 +25,7 @@ use super::predicates::predicates;
 /// Rows that are looked at for names that look like one that is not there.
 const NEAR: usize = 1000;
 
-/// The chosen entities.
+/// The chosen entities of every kind whose entities are rows; those of kinds that `schemas` has are known.
 ///
 /// # Errors
 /// Where one is not there, or the server does not answer.
@@ -28,53 +33,144 @@ pub(super) fn entities(
     source: &dyn KeyedSource,
     catalog: &Catalog,
     request: &Request<'_>,
+    full: &Plan,
+    mut schemas: ChosenSchemas,
     observer: &mut dyn Observer,
-) -> Result<Vec<EntityInfo>, ResolveError> {
+) -> Result<Entities, ResolveError> {
+    // A plan without relations keeps only the columns that the search needs.
     let selection = Selection {
         relations: Relations::Only(Vec::new()),
         edition: request.selection.edition,
     };
-    // A plan without relations keeps only the columns that the search needs.
-    let plan = plan(request.pipeline, &selection, catalog)?;
+    let pipelines: Vec<&Pipeline> = request.kinds.iter().map(|kind| &kind.pipeline).collect();
+    let plan = plan(&pipelines, &selection, catalog)?;
     for table in &plan.tables {
         observer.table(&table.name);
     }
+    let Some(first) = pipelines.first() else {
+        return Err(PlanError::NoPipeline.into());
+    };
+    let of_kinds = pipelines.iter().map(|pipeline| &pipeline.entity);
     let mut search = Search {
-        entity: &request.pipeline.entity,
+        kinds: request.kinds,
+        kind: KindId::at(0),
+        entity: &first.entity,
         asker: Asker {
             plan: &plan,
             catalog,
             source,
         },
         interrupted: &request.interrupted,
-        directory: Directory::new(&request.pipeline.entity, &plan),
-        asked_rows: BTreeSet::new(),
-        asked_paths: BTreeSet::new(),
+        directories: Directories::new(of_kinds, &plan, request.stop_early),
+        asked_rows: plan.kinds.map(|_| BTreeSet::new()),
+        asked_paths: plan.kinds.map(|_| BTreeSet::new()),
     };
-    match request.choice {
-        Choice::All => search.all()?,
-        Choice::Named { names, descendants } => search.named(names, *descendants)?,
+    let mut entities = Entities::default();
+    let mut all_chosen: IdVec<KindId, Chosen> = IdVec::new();
+    for (kind, planned) in plan.kinds.enumerate() {
+        if planned.key.is_none() {
+            let known = schemas.remove(&kind).unwrap_or_default();
+            entities.infos.extend(known);
+            all_chosen.push(Chosen::default());
+            continue;
+        }
+        let outer = search.outer(kind).map(|outer| &all_chosen[outer]);
+        let outer = outer.map(|chosen| chosen.keys.as_slice());
+        let chosen = search.choose(kind, outer.unwrap_or_default())?;
+        let set = full.kinds[kind].sets.start;
+        entities.add(&search.directories, kind, &chosen, set);
+        all_chosen.push(chosen);
     }
-    let chosen = search.directory.choose(request.choice);
-    let Err(EntityError::Unknown { wanted, .. }) = &chosen else {
-        return Ok(chosen?);
-    };
-    search.near(wanted)?;
-    Ok(search.directory.choose(request.choice)?)
+    Ok(entities)
 }
 
 struct Search<'a> {
+    kinds: &'a [KindChoice],
+    /// The kind that is being searched for, and its entity.
+    kind: KindId,
     entity: &'a Entity,
     asker: Asker<'a>,
     interrupted: &'a AtomicBool,
-    directory: Directory,
-    /// Keys whose rows of the entities' table have been asked for.
-    asked_rows: BTreeSet<EntityId>,
-    /// Keys whose current paths have been asked for.
-    asked_paths: BTreeSet<EntityId>,
+    directories: Directories,
+    /// By kind: keys whose rows of the entities' table have been asked for.
+    asked_rows: IdVec<KindId, BTreeSet<EntityId>>,
+    /// By kind: keys whose current paths have been asked for.
+    asked_paths: IdVec<KindId, BTreeSet<EntityId>>,
 }
 
 impl<'a> Search<'a> {
+    /// Turns to a kind; its entity is the same everywhere.
+    fn turn_to(&mut self, kind: KindId) {
+        self.kind = kind;
+        self.entity = &self.kinds[kind.position()].pipeline.entity;
+    }
+
+    fn directory(&self) -> &Directory {
+        self.directories.of(self.kind)
+    }
+
+    fn key(&self) -> Option<&'a EntityKey> {
+        let plan: &'a Plan = self.asker.plan;
+        plan.kinds[self.kind].key.as_ref()
+    }
+
+    /// The kind that a kind's entities lie within.
+    fn outer(&self, kind: KindId) -> Option<KindId> {
+        let key = self.asker.plan.kinds[kind].key.as_ref()?;
+        Some(key.within.as_ref()?.kind)
+    }
+
+    /// The chosen entities of a kind. `outer` are those that its entities may lie within.
+    fn choose(&mut self, kind: KindId, outer: &[EntityId]) -> Result<Chosen, ResolveError> {
+        self.turn_to(kind);
+        let choice = &self.kinds[kind.position()].choice;
+        match choice {
+            Choice::All => self.all()?,
+            Choice::Named { names, descendants } => self.named(names, *descendants)?,
+            Choice::Within { names } => {
+                self.named(names, false)?;
+                self.within(outer)?;
+            }
+        }
+        let chosen = match self.directories.choose(kind, choice, outer) {
+            Err(EntityError::Unknown { wanted, .. }) => {
+                self.near(&wanted)?;
+                self.directories.choose(kind, choice, outer)?
+            }
+            chosen => chosen?,
+        };
+        // Whether it is an entity that they lie within shows only in its row.
+        let around = self.directories.around(kind, &chosen.keys);
+        self.outer_rows(around)?;
+        Ok(chosen)
+    }
+
+    /// Asks for the rows of what entities of the kind lie within, entities or not, and for what these lie within.
+    fn outer_rows(&mut self, keys: BTreeSet<EntityId>) -> Result<(), ResolveError> {
+        let inner = self.kind;
+        if let (Some(outer), false) = (self.outer(inner), keys.is_empty()) {
+            self.turn_to(outer);
+            self.rows(keys.clone())?;
+            self.complete()?;
+            let around = self.directories.around(outer, &keys);
+            self.outer_rows(around)?;
+            self.turn_to(inner);
+        }
+        Ok(())
+    }
+
+    /// The entities that lie within these of another kind.
+    fn within(&mut self, outer: &[EntityId]) -> Result<(), ResolveError> {
+        let Some(within) = self.key().and_then(|key| key.within.as_ref()) else {
+            return Ok(());
+        };
+        let entity = self.entity;
+        let filter = self.of_entities().collect();
+        let keys: BTreeSet<EntityId> = outer.iter().cloned().collect();
+        self.ask_keys(&entity.table, &within.column, &keys, filter, usize::MAX)?;
+        self.complete()
+    }
+
     fn all(&mut self) -> Result<(), ResolveError> {
         let filter: Vec<_> = self.of_entities().collect();
         self.ask(&self.entity.table, filter, usize::MAX)?;
@@ -82,8 +178,13 @@ impl<'a> Search<'a> {
     }
 
     fn named(&mut self, names: &[String], descendants: bool) -> Result<(), ResolveError> {
-        let keys = names.iter().flat_map(|name| self.directory.keys_of(name));
-        self.rows(keys.collect())?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let directory = self.directory();
+        let keys = names.iter().flat_map(|name| directory.keys_of(name));
+        let keys = keys.collect();
+        self.rows(keys)?;
         self.complete()?;
         let entity = self.entity;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -123,8 +224,9 @@ impl<'a> Search<'a> {
         if descendants {
             let keys = names
                 .iter()
-                .filter_map(|name| self.directory.find(name).ok());
-            self.descendants(keys.cloned().collect())?;
+                .filter_map(|name| self.directories.find(self.kind, name).ok());
+            let keys = keys.cloned().collect();
+            self.descendants(keys)?;
             self.complete()?;
         }
         Ok(())
@@ -132,7 +234,7 @@ impl<'a> Search<'a> {
 
     /// The names that have not been found so far.
     fn open<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
-        let is_open = |name: &&str| self.directory.find(name).is_err();
+        let is_open = |name: &&str| self.directories.find(self.kind, name).is_err();
         names.iter().copied().filter(is_open).collect()
     }
 
@@ -189,7 +291,7 @@ impl<'a> Search<'a> {
         };
         let filter = [paths].into_iter().chain(self.of_paths(lookup));
         self.ask(&lookup.table, filter.collect(), usize::MAX)?;
-        self.rows(self.directory.strangers())?;
+        self.rows(self.directory().strangers())?;
         self.complete()
     }
 
@@ -229,7 +331,7 @@ impl<'a> Search<'a> {
                 self.of_entities().collect(),
                 usize::MAX,
             )?;
-            level = self.directory.below(&level);
+            level = self.directory().below(&level);
             level.retain(|key| seen.insert(key.clone()));
         }
         Ok(())
@@ -250,7 +352,7 @@ impl<'a> Search<'a> {
         let above = starts
             .iter()
             .rev()
-            .find_map(|start| self.directory.find(start).ok().cloned());
+            .find_map(|start| self.directories.find(self.kind, start).ok().cloned());
         if let (Some(above), Some(parent)) = (above, self.column(&entity.table, &entity.parent)) {
             let above = BTreeSet::from([above]);
             self.ask_keys(
@@ -270,21 +372,24 @@ impl<'a> Search<'a> {
     fn complete(&mut self) -> Result<(), ResolveError> {
         loop {
             self.paths()?;
-            let mut above = self.directory.missing_above();
-            above.retain(|key| !self.asked_rows.contains(key));
+            let mut above = self.directory().missing_above();
+            above.retain(|key| !self.asked_rows[self.kind].contains(key));
             if above.is_empty() {
-                return Ok(());
+                break;
             }
             self.rows(above)?;
         }
+        // Paths of others may be made of those of what they lie within.
+        let open = self.directory().without_path();
+        let around = self.directories.around(self.kind, &open);
+        self.outer_rows(around)
     }
 
     /// Asks for rows of the entities' table by their keys, entities or not.
     fn rows(&mut self, mut keys: BTreeSet<EntityId>) -> Result<(), ResolveError> {
-        keys.retain(|key| self.asked_rows.insert(key.clone()));
+        keys.retain(|key| self.asked_rows[self.kind].insert(key.clone()));
         let entity = self.entity;
-        let plan = self.asker.plan;
-        match &plan.entity_key {
+        match self.key() {
             Some(key) => self.ask_keys(&entity.table, &key.column, &keys, Vec::new(), usize::MAX),
             // Schemas have no rows.
             None => Ok(()),
@@ -293,8 +398,8 @@ impl<'a> Search<'a> {
 
     /// Asks for the current paths of the entities that have none yet.
     fn paths(&mut self) -> Result<(), ResolveError> {
-        let mut keys = self.directory.without_path();
-        keys.retain(|key| self.asked_paths.insert(key.clone()));
+        let mut keys = self.directory().without_path();
+        keys.retain(|key| self.asked_paths[self.kind].insert(key.clone()));
         let entity = self.entity;
         for lookup in entity.paths.iter().filter(|lookup| !lookup.former) {
             if self.is_most(&lookup.table, keys.len()) {
@@ -314,8 +419,10 @@ impl<'a> Search<'a> {
 
     /// What is asked of rows of the entities' table, so that they are entities.
     fn of_entities(&self) -> impl Iterator<Item = Predicate<'a>> + use<'a> {
-        let key = self.asker.plan.entity_key.as_ref();
-        let tests = key.map(|key| key.tests.as_slice()).unwrap_or_default();
+        let tests = self
+            .key()
+            .map(|key| key.tests.as_slice())
+            .unwrap_or_default();
         predicates(&self.entity.filter, tests)
     }
 
@@ -323,8 +430,7 @@ impl<'a> Search<'a> {
     fn of_paths(&self, lookup: &'a PathLookup) -> impl Iterator<Item = Predicate<'a>> + use<'a> {
         let mut lookups = self.entity.paths.iter();
         let position = lookups.position(|other| std::ptr::eq(other, lookup));
-        let key = self.asker.plan.entity_key.as_ref();
-        let tests = key.zip(position);
+        let tests = self.key().zip(position);
         let tests = tests.and_then(|(key, position)| key.path_tests.get(position));
         predicates(&lookup.filter, tests.map(Vec::as_slice).unwrap_or_default())
     }
@@ -393,7 +499,7 @@ impl<'a> Search<'a> {
         let Some(table) = self.table(table) else {
             return Ok(());
         };
-        let (directory, planned) = (&mut self.directory, &self.asker.plan.tables[table]);
+        let (directories, planned) = (&mut self.directories, &self.asker.plan.tables[table]);
         let mut rows = 0;
         let read = self.asker.rows(
             table,
@@ -401,7 +507,7 @@ impl<'a> Search<'a> {
             &Purpose::Directory,
             self.interrupted,
             &mut |scanned| {
-                directory
+                directories
                     .observe(planned, &scanned.observed, &[])
                     .map_err(|error| AskFailure::Run(error.into()))?;
                 rows += scanned.rows as usize;

@@ -26,15 +26,11 @@ pub(in crate::resolve) fn resolve_live(
 ) -> Result<Outcome, ResolveError> {
     let source: Arc<dyn KeyedSource> = Arc::from(source);
     let (catalog, facts) = (source.catalog(), source.facts());
-    let (pipeline, choice) = (request.pipeline, request.choice);
-    let (mut plan, schemas) = plan_chosen(pipeline, request.selection, &catalog, choice)?;
+    let (mut plan, schemas) = plan_chosen(request.kinds, request.selection, &catalog)?;
     check_strict(request, &plan)?;
     plan.warnings.extend(not_indexed(&plan, source.as_ref()));
     observer.planned(&plan, &facts);
-    let entities = match schemas {
-        Some(schemas) => schemas,
-        None => entities(source.as_ref(), &catalog, request, observer)?,
-    };
+    let entities = entities(source.as_ref(), &catalog, request, &plan, schemas, observer)?;
     let absent = absent(&plan, &catalog);
     let plan = Arc::new(plan);
     let live = Live {
@@ -48,7 +44,9 @@ pub(in crate::resolve) fn resolve_live(
         resolved: Resolved {
             plan,
             rows: RowSource::Live(live),
-            entities,
+            entities: entities.infos,
+            left_out: entities.left_out,
+            only_named: entities.only_named,
             troubles: BTreeMap::new(),
             absent,
             incomplete: BTreeMap::new(),

@@ -10,6 +10,23 @@ pub enum PlanError {
         "the snapshot has no table {table}, so there is no {kind} to be found in it\n  if it is of another database, name a pipeline of that one with --pipeline; `relexport inspect` lists its tables"
     )]
     NoEntityTable { table: TableName, kind: String },
+    /// A run without anything to take.
+    #[error("no pipeline says what is to be taken")]
+    NoPipeline,
+    /// What entities lie within is nobody's business in the run, or is no row.
+    #[error(
+        "what pipeline {pipeline} takes lies within what pipeline {within} takes, which the run does not have before it\n  name both, each with --pipeline"
+    )]
+    NotInRun { pipeline: String, within: String },
+    /// Two pipelines contradict each other.
+    #[error(
+        "pipelines {one} and {other} say different keys of table {table}\n  say the same in both, or export with one of them at a time"
+    )]
+    Keys {
+        table: TableName,
+        one: String,
+        other: String,
+    },
     #[error("the snapshot has no table {0}")]
     NoTable(TableName),
     #[error("table {table} has no column {column}")]

@@ -14,6 +14,10 @@ pub trait Id: Copy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(usize);
 
+/// A kind of entity of a run: one of its pipelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindId(usize);
+
 /// A hop of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HopId(usize);
@@ -25,6 +29,16 @@ pub struct SlotId(usize);
 impl Id for TableId {
     fn at(position: usize) -> Self {
         TableId(position)
+    }
+
+    fn position(self) -> usize {
+        self.0
+    }
+}
+
+impl Id for KindId {
+    fn at(position: usize) -> Self {
+        KindId(position)
     }
 
     fn position(self) -> usize {

@@ -10,32 +10,51 @@ use crate::pipeline::{
     Columns, Condition, EntityId, Form, Instead, OrderBy, Pick, ValueForm, ValuePath, ValueRule,
 };
 use crate::resolve::condition::{ColumnTest, ValueTest};
-use crate::resolve::entities::entity_id;
+use crate::resolve::entities::{EntityInfo, entity_id};
 use crate::resolve::keys::{KeyShape, RowOrder};
 use crate::snapshot::{BlockHead, Catalog, RowForm, SqlType, TableName};
 
 use super::error::PlanError;
-use super::ids::{HopId, IdVec, SlotId, TableId};
+use super::ids::{HopId, IdVec, KindId, SlotId, TableId};
 
-/// A pipeline laid over a catalog.
+/// The pipelines of a run laid over a catalog.
 #[derive(Debug)]
 pub struct Plan {
     pub tables: IdVec<TableId, PlanTable>,
     pub hops: IdVec<HopId, Hop>,
     pub slots: IdVec<SlotId, Slot>,
-    /// The key column of the entities' table, and how its values compare; `None` if the entities are schemas.
-    pub entity_key: Option<EntityKey>,
-    /// In the pipeline's order, without those whose table the snapshot does not have. If the entities are schemas, those of
-    /// one behind those of the other.
+    /// The kinds of entity, each with its pipeline.
+    pub kinds: IdVec<KindId, PlanKind>,
+    /// Those of one kind behind those of the other, each in its pipeline's order, without those whose table the snapshot does
+    /// not have. If the entities of a kind are schemas, those of one schema behind those of the other.
     pub relations: Vec<PlanRelation>,
-    /// If the entities are schemas, the positions of the relations of each.
-    pub of_schemas: Option<Vec<Range<usize>>>,
-    /// How the types of columns are written.
-    pub values: ValueForm,
+    /// The relations that belong together, as positions of the first and behind the last: one set for each kind, or for each
+    /// schema of a kind whose entities are schemas. A set's records are those of one entity.
+    pub sets: Vec<Range<usize>>,
     /// What of the pipeline the snapshot cannot give, for the log and the manifest.
     pub warnings: Vec<String>,
-    /// Relations that are left out because the snapshot does not have their table, with that table.
-    pub left_out: Vec<(String, TableName)>,
+    /// Relations that are left out because the snapshot does not have their table.
+    pub left_out: Vec<LeftOutRelation>,
+}
+
+/// A kind of entity: a pipeline, as it is laid over the catalog.
+#[derive(Debug)]
+pub struct PlanKind {
+    /// The name of its pipeline.
+    pub pipeline: String,
+    /// The key column of the entities' table, and how its values compare; `None` if the entities are schemas.
+    pub key: Option<EntityKey>,
+    /// The positions of its relations' sets in [`Plan::sets`]: of rows one, of schemas one for each.
+    pub sets: Range<usize>,
+}
+
+/// A relation that the snapshot has no table for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOutRelation {
+    /// The name of its pipeline.
+    pub pipeline: String,
+    pub relation: String,
+    pub table: TableName,
 }
 
 impl Plan {
@@ -45,11 +64,20 @@ impl Plan {
     }
 
     /// The positions of an entity's relations. In the manifest they are counted from the first of these.
-    pub fn relations_of(&self, entity: usize) -> Range<usize> {
-        match &self.of_schemas {
-            None => 0..self.relations.len(),
-            Some(of_schemas) => of_schemas.get(entity).cloned().unwrap_or_default(),
-        }
+    pub fn relations_of(&self, entity: &EntityInfo) -> Range<usize> {
+        self.sets.get(entity.set).cloned().unwrap_or_default()
+    }
+
+    /// The set that a relation belongs to.
+    pub fn set_of(&self, relation: usize) -> Range<usize> {
+        let mut sets = self.sets.iter();
+        let set = sets.find(|set| set.contains(&relation));
+        set.cloned().unwrap_or_default()
+    }
+
+    /// The kind whose pipeline has this name.
+    pub fn kind_named(&self, pipeline: &str) -> Option<KindId> {
+        self.kinds.find(|kind| kind.pipeline == pipeline)
     }
 
     /// The hops that find rows of a table.
@@ -61,7 +89,7 @@ impl Plan {
 
     /// True if rows of a table are looked at: to find the entities, or by some hop.
     pub fn is_read(&self, table: TableId) -> bool {
-        self.tables[table].observed || self.hops_onto(table).next().is_some()
+        self.tables[table].is_observed() || self.hops_onto(table).next().is_some()
     }
 
     /// The slots that rows of a hop feed.
@@ -91,19 +119,14 @@ impl Plan {
                         shape: KeyShape::new([column.form]),
                     }));
                 }
-                SlotSource::EntityKey
-                | SlotSource::EntityRoot
+                SlotSource::EntityKey(_)
+                | SlotSource::EntityRoot(_)
                 | SlotSource::Everything
                 | SlotSource::Rows { .. }
                 | SlotSource::Tree { .. } => {}
             }
         }
         feeds
-    }
-
-    /// True if a hop's keys are those of the root ancestors.
-    pub fn is_of_root(&self, hop: HopId) -> bool {
-        self.slots[self.hops[hop].slot].source == SlotSource::EntityRoot
     }
 
     /// The keys of tables that the snapshot stated behind their rows.
@@ -146,6 +169,19 @@ pub struct EntityKey {
     pub tests: Vec<ColumnTest>,
     /// Which rows of each table of paths are those of entities.
     pub path_tests: Vec<Vec<ColumnTest>>,
+    /// Which entities are taken only if they are named; of no test, none.
+    pub leave_out: Vec<ColumnTest>,
+    /// What entities lie within.
+    pub within: Option<PlanWithin>,
+}
+
+/// The column that says what entities lie within.
+#[derive(Debug, Clone)]
+pub struct PlanWithin {
+    pub kind: KindId,
+    pub column: String,
+    /// How its values compare with the keys of the other kind.
+    pub form: KeyForm,
 }
 
 impl EntityKey {
@@ -167,8 +203,8 @@ pub struct PlanTable {
     pub key_order: RowOrder,
     /// The key is what the snapshot states, which it may do behind the rows.
     pub key_is_late: bool,
-    /// True if rows go to the entity directory, too.
-    pub observed: bool,
+    /// The kinds whose directories rows go to, too: it says who their entities are.
+    pub observed_by: Vec<KindId>,
     /// Rows may stand in several tables: partitions, or tables that inherit.
     pub in_parts: bool,
     /// The columns whose values are collected from written rows.
@@ -176,6 +212,11 @@ pub struct PlanTable {
 }
 
 impl PlanTable {
+    /// True if it says who the entities of some kind are.
+    pub fn is_observed(&self) -> bool {
+        !self.observed_by.is_empty()
+    }
+
     /// Position of a column in the layout.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.layout.iter().position(|column| column.name == name)
@@ -286,10 +327,10 @@ pub struct Slot {
 /// Where the keys of a hop come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SlotSource {
-    /// The chosen entities' keys.
-    EntityKey,
+    /// The keys of the chosen entities of a kind.
+    EntityKey(KindId),
     /// The keys of their root ancestors.
-    EntityRoot,
+    EntityRoot(KindId),
     /// No key is needed: every row of the table belongs to the entity.
     Everything,
     /// Columns of the rows that these hops found.
@@ -319,7 +360,9 @@ impl SlotSource {
     /// The hops whose rows feed the slot; none for a slot of the entities.
     pub fn hops(&self) -> Vec<HopId> {
         match self {
-            SlotSource::EntityKey | SlotSource::EntityRoot | SlotSource::Everything => Vec::new(),
+            SlotSource::EntityKey(_) | SlotSource::EntityRoot(_) | SlotSource::Everything => {
+                Vec::new()
+            }
             SlotSource::Rows { hops, .. } => hops.clone(),
             SlotSource::Tree { base, .. } => base.clone(),
             SlotSource::Collected { columns } => columns.iter().map(|column| column.hop).collect(),
@@ -329,7 +372,7 @@ impl SlotSource {
     /// True for a slot that the chosen entities fill.
     pub fn is_of_entities(&self) -> bool {
         match self {
-            SlotSource::EntityKey | SlotSource::EntityRoot | SlotSource::Everything => true,
+            SlotSource::EntityKey(_) | SlotSource::EntityRoot(_) | SlotSource::Everything => true,
             SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {
                 false
             }
@@ -342,6 +385,8 @@ impl SlotSource {
 pub struct PlanRelation {
     pub name: String,
     pub form: Form,
+    /// How the types of columns are written.
+    pub values: ValueForm,
     pub batched: bool,
     /// The rows of a batch's file are in the order of their keys, whatever the relation's order is.
     pub batches_by_key: bool,
@@ -559,7 +604,18 @@ pub enum PlanNested {
     Empty(String),
 }
 
-/// Says that a relation is left out.
-pub fn no_table(relation: &str, table: &TableName) -> String {
-    format!("the snapshot has no table {table}: relation {relation} is left out")
+impl LeftOutRelation {
+    /// Says that it is left out; with the name of its pipeline if there are several.
+    pub fn says(&self, among: usize) -> String {
+        let LeftOutRelation {
+            pipeline,
+            relation,
+            table,
+        } = self;
+        let of = match among {
+            0 | 1 => String::new(),
+            _ => format!("{pipeline}."),
+        };
+        format!("the snapshot has no table {table}: relation {of}{relation} is left out")
+    }
 }

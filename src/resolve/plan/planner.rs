@@ -7,65 +7,131 @@ mod missing;
 mod nodes;
 mod values;
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::key::{self, KeyForm};
-use crate::pipeline::{Condition, Maximum, Pipeline, Relation, Source};
+use crate::pipeline::{Condition, Maximum, Pipeline, Relation, Source, TableKey};
 use crate::resolve::condition::ColumnTest;
 use crate::resolve::keys::KeyShape;
 use crate::snapshot::{Catalog, Column, SqlType, Table, TableName};
 
 use super::collected::is_collected_from;
 use super::error::PlanError;
-use super::ids::{HopId, IdVec, SlotId, TableId};
-use super::model::{EntityKey, Hop, Plan, PlanMaximum, PlanRelation, PlanSource, Slot, SlotSource};
+use super::ids::{HopId, Id, IdVec, KindId, SlotId, TableId};
+use super::model::{
+    EntityKey, Hop, LeftOutRelation, Plan, PlanKind, PlanMaximum, PlanRelation, PlanSource,
+    PlanWithin, Slot, SlotSource,
+};
 use super::selection::Selection;
 use nodes::Above;
 
-/// Lays a pipeline over a catalog. If its entities are schemas, it is laid over all that are in the catalog.
+/// Lays pipelines over a catalog, all that they have. Of one whose entities are schemas, over all that are in the catalog.
 ///
 /// # Errors
-/// If the entity's own table is missing or lacks its key: then nothing can be exported.
+/// If an entity's own table is missing or lacks its key: then nothing can be exported.
 pub fn plan(
-    pipeline: &Pipeline,
+    pipelines: &[&Pipeline],
     selection: &Selection,
     catalog: &Catalog,
 ) -> Result<Plan, PlanError> {
-    match pipeline.schemas_in(catalog) {
-        Some(schemas) => plan_in_schemas(pipeline, selection, catalog, schemas),
-        None => {
-            let mut planner = Planner::new(pipeline, selection, catalog);
-            planner.entities()?;
-            planner.relations();
-            planner.finish(None)
-        }
-    }
+    let kinds: Vec<Laying<'_>> = pipelines
+        .iter()
+        .map(|pipeline| Laying {
+            pipeline,
+            schemas: pipeline
+                .schemas_in(catalog)
+                .map(|schemas| schemas.into_iter().map(ToOwned::to_owned).collect()),
+            is_wanted: true,
+        })
+        .collect();
+    plan_all(&kinds, selection, catalog)
 }
 
-/// Lays a pipeline over some of the schemas that are its entities. What they share is read once.
+/// A pipeline that is to be laid over a catalog.
+pub(in crate::resolve) struct Laying<'a> {
+    pub pipeline: &'a Pipeline,
+    /// If its entities are schemas, those that it is laid over.
+    pub schemas: Option<Vec<String>>,
+    /// Its relations are wanted, and not only who its entities are.
+    pub is_wanted: bool,
+}
+
+/// Lays pipelines over a catalog. What they share, or the schemas of one of them, is read once.
 ///
 /// # Errors
-/// If the plan contradicts itself.
-pub(in crate::resolve) fn plan_in_schemas<'s>(
-    pipeline: &Pipeline,
+/// As [`plan`].
+pub(in crate::resolve) fn plan_all(
+    kinds: &[Laying<'_>],
     selection: &Selection,
     catalog: &Catalog,
-    schemas: impl IntoIterator<Item = &'s str>,
 ) -> Result<Plan, PlanError> {
-    let schemas = schemas.into_iter();
-    let pipelines: Vec<Pipeline> = schemas.map(|schema| pipeline.in_schema(schema)).collect();
-    let mut planner = Planner::new(pipeline, selection, catalog);
-    let mut of_schemas = Vec::new();
-    for pipeline in &pipelines {
-        planner.pipeline = pipeline;
-        // Its records refer to rows of its own relations alone.
-        planner.writers.clear();
-        let first = planner.relations.len();
-        planner.relations();
-        of_schemas.push(first..planner.relations.len());
+    // A pipeline as it is for each of its sets of relations.
+    let pipelines: Vec<Vec<Cow<'_, Pipeline>>> = kinds
+        .iter()
+        .map(|kind| match &kind.schemas {
+            None => vec![Cow::Borrowed(kind.pipeline)],
+            Some(schemas) => {
+                let schemas = schemas.iter();
+                schemas
+                    .map(|schema| Cow::Owned(kind.pipeline.in_schema(schema)))
+                    .collect()
+            }
+        })
+        .collect();
+    let Some(first) = kinds.first() else {
+        return Err(PlanError::NoPipeline);
+    };
+    let keys = said_keys(pipelines.iter().flatten().map(AsRef::as_ref))?;
+    let mut planner = Planner::new(first.pipeline, keys, selection, catalog);
+    for kind in kinds {
+        planner.pipeline = kind.pipeline;
+        let key = match &kind.schemas {
+            None => Some(planner.entities()?),
+            Some(_) => None,
+        };
+        planner.kinds.push(PlanKind {
+            pipeline: kind.pipeline.name.clone(),
+            key,
+            sets: 0..0,
+        });
     }
-    planner.finish(Some(of_schemas))
+    for ((id, kind), pipelines) in planner.kinds.ids().zip(kinds).zip(&pipelines) {
+        planner.kind = id;
+        let first = planner.sets.len();
+        for pipeline in pipelines {
+            planner.pipeline = pipeline;
+            planner.set(kind.is_wanted);
+        }
+        planner.kinds[id].sets = first..planner.sets.len();
+    }
+    planner.finish()
+}
+
+/// What the pipelines of a run say of the keys of tables.
+///
+/// # Errors
+/// If two of them say different things: a table's rows have one order.
+fn said_keys<'p>(
+    pipelines: impl Iterator<Item = &'p Pipeline>,
+) -> Result<HashMap<&'p TableName, &'p TableKey>, PlanError> {
+    let mut said: HashMap<&TableName, (&Pipeline, &TableKey)> = HashMap::new();
+    for pipeline in pipelines {
+        let rules = pipeline.tables.iter();
+        for (table, rules) in rules.filter(|(_, rules)| rules.key != TableKey::NotSaid) {
+            let (other, key) = said.entry(table).or_insert((pipeline, &rules.key));
+            if **key != rules.key {
+                return Err(PlanError::Keys {
+                    table: table.clone(),
+                    one: other.name.clone(),
+                    other: pipeline.name.clone(),
+                });
+            }
+        }
+    }
+    let said = said.into_iter();
+    Ok(said.map(|(table, (_, key))| (table, key)).collect())
 }
 
 /// A table while the columns that it needs are being gathered.
@@ -75,19 +141,24 @@ struct TableNeeds<'c> {
     key: Vec<String>,
     key_is_late: bool,
     columns: BTreeSet<String>,
-    observed: bool,
+    observed_by: Vec<KindId>,
 }
 
 struct Planner<'p> {
+    /// The pipeline that is being laid, and the kind that it is of.
     pipeline: &'p Pipeline,
+    kind: KindId,
+    /// What any pipeline of the run says of a table's key.
+    keys: HashMap<&'p TableName, &'p TableKey>,
     selection: &'p Selection,
     catalog: &'p Catalog,
     tables: IdVec<TableId, TableNeeds<'p>>,
     hops: IdVec<HopId, Hop>,
     slots: IdVec<SlotId, Slot>,
-    entity_key: Option<EntityKey>,
+    kinds: IdVec<KindId, PlanKind>,
     relations: Vec<PlanRelation>,
-    left_out: Vec<(String, TableName)>,
+    sets: Vec<Range<usize>>,
+    left_out: Vec<LeftOutRelation>,
     warnings: Vec<String>,
     /// Hops whose rows are written as records (not join rows, look-ups or maxima).
     writers: Vec<HopId>,
@@ -98,16 +169,24 @@ struct Planner<'p> {
 }
 
 impl<'p> Planner<'p> {
-    fn new(pipeline: &'p Pipeline, selection: &'p Selection, catalog: &'p Catalog) -> Self {
+    fn new(
+        pipeline: &'p Pipeline,
+        keys: HashMap<&'p TableName, &'p TableKey>,
+        selection: &'p Selection,
+        catalog: &'p Catalog,
+    ) -> Self {
         Planner {
             pipeline,
+            kind: KindId::at(0),
+            keys,
             selection,
             catalog,
             tables: IdVec::new(),
             hops: IdVec::new(),
             slots: IdVec::new(),
-            entity_key: None,
+            kinds: IdVec::new(),
             relations: Vec::new(),
+            sets: Vec::new(),
             left_out: Vec::new(),
             warnings: Vec::new(),
             writers: Vec::new(),
@@ -116,12 +195,26 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// Plans the wanted relations of the pipeline.
+    /// Plans a set of relations, those of the pipeline that are wanted. Its records refer to rows of its own relations
+    /// alone.
+    fn set(&mut self, is_wanted: bool) {
+        self.writers.clear();
+        let first = self.relations.len();
+        if is_wanted {
+            self.relations();
+        }
+        self.sets.push(first..self.relations.len());
+    }
+
     fn relations(&mut self) {
         let mut wanted = Vec::new();
         for relation in self.selection.relations(self.pipeline) {
             match relation.table().filter(|table| self.find(table).is_none()) {
-                Some(table) => self.left_out.push((relation.name.clone(), table.clone())),
+                Some(table) => self.left_out.push(LeftOutRelation {
+                    pipeline: self.pipeline.name.clone(),
+                    relation: relation.name.clone(),
+                    table: table.clone(),
+                }),
                 None => wanted.push(relation),
             }
         }
@@ -139,15 +232,14 @@ impl<'p> Planner<'p> {
         self.relations.extend(planned);
     }
 
-    fn finish(self, of_schemas: Option<Vec<Range<usize>>>) -> Result<Plan, PlanError> {
+    fn finish(self) -> Result<Plan, PlanError> {
         Ok(Plan {
             tables: self.fix_layouts()?,
             hops: self.hops,
             slots: self.slots,
-            entity_key: self.entity_key,
+            kinds: self.kinds,
             relations: self.relations,
-            of_schemas,
-            values: self.pipeline.values,
+            sets: self.sets,
             warnings: self.warnings,
             left_out: self.left_out,
         })
@@ -172,7 +264,8 @@ impl<'p> Planner<'p> {
         if let Some(id) = self.tables.find(|needs| needs.table.name == table.name) {
             return Ok(id);
         }
-        let said = self.pipeline.key_of(self.said(table));
+        let said = self.keys.get(self.said(table)).copied();
+        let said = said.unwrap_or(&TableKey::NotSaid);
         let key = said.columns(table, self.catalog.keys());
         for column in &key {
             find_column(table, column)?;
@@ -188,7 +281,7 @@ impl<'p> Planner<'p> {
             key_is_late: key.is_empty() && said.is_left_to_snapshot(table),
             columns,
             key,
-            observed: false,
+            observed_by: Vec::new(),
         }))
     }
 
@@ -239,7 +332,17 @@ impl<'p> Planner<'p> {
         }
     }
 
-    fn entities(&mut self) -> Result<(), PlanError> {
+    /// Notes that a kind's directory reads a table. The kind is the one that comes next.
+    fn observe(&mut self, table: TableId) {
+        let kind = self.kinds.next_id();
+        let observed_by = &mut self.tables[table].observed_by;
+        if !observed_by.contains(&kind) {
+            observed_by.push(kind);
+        }
+    }
+
+    /// What says who the entities of the pipeline are.
+    fn entities(&mut self) -> Result<EntityKey, PlanError> {
         let entity = &self.pipeline.entity;
         let table = self
             .find(&entity.table)
@@ -248,7 +351,7 @@ impl<'p> Planner<'p> {
                 kind: entity.kind.clone(),
             })?;
         let id = self.table(table)?;
-        self.tables[id].observed = true;
+        self.observe(id);
         let key: Vec<String> = entity.key.iter().cloned().collect();
         let [key] = self
             .or_key(id, &key)?
@@ -274,9 +377,12 @@ impl<'p> Planner<'p> {
         ]
         .into_iter()
         .flatten()
+        .chain(&entity.shown)
         {
             self.need_if_there(id, column);
         }
+        let leave_out = self.leave_out(id)?;
+        let within = self.within(id)?;
         for column in &entity.path {
             self.need(id, column)?;
         }
@@ -288,7 +394,7 @@ impl<'p> Planner<'p> {
                 continue;
             };
             let id = self.table(table)?;
-            self.tables[id].observed = true;
+            self.observe(id);
             self.need(id, &lookup.key)?;
             self.need(id, &lookup.path)?;
             for condition in &lookup.filter {
@@ -296,14 +402,64 @@ impl<'p> Planner<'p> {
             }
             path_tests.push(self.tests(id, &lookup.filter)?);
         }
-        self.entity_key = Some(EntityKey {
+        Ok(EntityKey {
             column: key,
             sql_type,
             form,
             tests,
             path_tests,
-        });
-        Ok(())
+            leave_out,
+            within,
+        })
+    }
+
+    /// The tests by which entities are left out, of which an older snapshot may lack the columns.
+    fn leave_out(&mut self, table: TableId) -> Result<Vec<ColumnTest>, PlanError> {
+        let entity = &self.pipeline.entity;
+        for condition in &entity.leave_out {
+            if !self.need_if_there(table, &condition.column) {
+                self.warn(format!(
+                    "table {} has no column {}: no {} is left out by it",
+                    entity.table, condition.column, entity.kind
+                ));
+                return Ok(Vec::new());
+            }
+        }
+        self.tests(table, &entity.leave_out)
+    }
+
+    fn within(&mut self, table: TableId) -> Result<Option<PlanWithin>, PlanError> {
+        let Some(within) = &self.pipeline.entity.within else {
+            return Ok(None);
+        };
+        let not_there = || PlanError::NotInRun {
+            pipeline: self.pipeline.name.clone(),
+            within: within.pipeline.clone(),
+        };
+        let kind = self.kinds.find(|kind| kind.pipeline == within.pipeline);
+        let kind = kind.ok_or_else(not_there)?;
+        let outer = self.kinds[kind].key.as_ref().ok_or_else(not_there)?;
+        let above = (
+            format!("the key of what pipeline {} takes", within.pipeline),
+            outer.sql_type.clone(),
+        );
+        let outer_form = outer.form;
+        let column = std::slice::from_ref(&within.column);
+        let (own, other) = self.compare(table, column, std::slice::from_ref(&above))?;
+        self.need(table, &within.column)?;
+        match (own.forms(), other.forms()) {
+            ([form], [other]) if *other == outer_form => Ok(Some(PlanWithin {
+                kind,
+                column: within.column.clone(),
+                form: *form,
+            })),
+            _ => Err(PlanError::Incomparable {
+                table: self.tables[table].table.name.clone(),
+                column: within.column.clone(),
+                to: above.0,
+                reason: "they compare otherwise than those keys do among each other".to_owned(),
+            }),
+        }
     }
 
     /// How the values of a column compare with each other.
@@ -415,6 +571,7 @@ impl<'p> Planner<'p> {
         PlanRelation {
             name: relation.name.clone(),
             form: relation.form,
+            values: self.pipeline.values,
             batched: relation.batched,
             batches_by_key: relation.batches_by_key,
             pick: relation.pick,

@@ -10,16 +10,26 @@ use crate::snapshot::TableName;
 pub enum Relations {
     #[default]
     All,
-    /// Only those of these names; of no name, none at all.
+    /// Only those of these names, in every pipeline of the run, or in one, whose name then stands before a dot; of no name,
+    /// none at all.
     Only(Vec<String>),
 }
 
 impl Relations {
-    fn contains(&self, name: &str) -> bool {
+    /// True if a relation of a pipeline is wanted.
+    pub fn contains(&self, pipeline: &str, relation: &str) -> bool {
         match self {
             Relations::All => true,
-            Relations::Only(names) => names.iter().any(|wanted| wanted == name),
+            Relations::Only(names) => names.iter().any(|name| is_named(name, pipeline, relation)),
         }
+    }
+}
+
+/// True if a name, `relation` or `pipeline.relation`, means this relation of this pipeline. Neither name has a dot in it.
+pub fn is_named(name: &str, pipeline: &str, relation: &str) -> bool {
+    match name.split_once('.') {
+        None => name == relation,
+        Some((of, name)) => of == pipeline && name == relation,
     }
 }
 
@@ -37,7 +47,7 @@ impl Selection {
             .relations
             .iter()
             .filter(|relation| !relation.ee || self.edition == Edition::Ee)
-            .filter(|relation| self.relations.contains(&relation.name))
+            .filter(|relation| self.relations.contains(&pipeline.name, &relation.name))
             .collect()
     }
 
@@ -54,12 +64,6 @@ impl Selection {
             );
         }
         names
-    }
-
-    /// As [`Selection::tables`]; `None` where these are only known from a catalog.
-    pub fn known_tables(&self, pipeline: &Pipeline) -> Option<BTreeSet<TableName>> {
-        let is_known = pipeline.entity.schemas.is_none();
-        is_known.then(|| self.tables(pipeline))
     }
 
     /// The names of all tables that a relation reads.

@@ -12,10 +12,11 @@ use super::selection::Selection;
 
 impl Plan {
     /// Fails the relations that need one of these tables, whose data is there without its definition: also those that
-    /// were left out because the catalog does not have it. `pipelines` are those that the plan was made of.
+    /// were left out because the catalog does not have it. `pipelines` are those of the plan's sets, in their order; none for a
+    /// set of a kind of which no relation is wanted.
     pub(in crate::resolve) fn fail_undefined<'p>(
         &mut self,
-        pipelines: impl Iterator<Item = &'p Pipeline>,
+        pipelines: impl Iterator<Item = Option<&'p Pipeline>>,
         selection: &Selection,
         names: &BTreeSet<TableName>,
     ) {
@@ -23,13 +24,15 @@ impl Plan {
         let mut old = old.into_iter().enumerate().peekable();
         // What the old positions have become.
         let mut positions = Vec::new();
-        for (entity, pipeline) in pipelines.enumerate() {
+        for (pipeline, set) in pipelines.zip(&mut self.sets) {
             let first = self.relations.len();
-            let planned = match &self.of_schemas {
-                Some(of_schemas) => of_schemas.get(entity).map_or(0, |range| range.end),
-                None => usize::MAX,
-            };
-            for relation in selection.relations(pipeline) {
+            let planned = set.end;
+            let relations = pipeline.map(|pipeline| (pipeline, selection.relations(pipeline)));
+            let relations = relations.into_iter().flat_map(|(pipeline, relations)| {
+                let relations = relations.into_iter();
+                relations.map(move |relation| (pipeline, relation))
+            });
+            for (pipeline, relation) in relations {
                 let tables = selection.relation_tables(relation);
                 let undefined_table = tables.iter().find(|table| names.contains(*table));
                 let is_it = |(position, other): &(usize, PlanRelation)| {
@@ -48,12 +51,15 @@ impl Plan {
                     },
                     (None, Some(reason)) => {
                         let table = relation.table();
-                        self.left_out.retain(|(name, left_out)| {
-                            *name != relation.name || Some(left_out) != table
+                        self.left_out.retain(|left_out| {
+                            left_out.pipeline != pipeline.name
+                                || left_out.relation != relation.name
+                                || Some(&left_out.table) != table
                         });
                         PlanRelation {
                             name: relation.name.clone(),
                             form: relation.form,
+                            values: pipeline.values,
                             batched: relation.batched,
                             batches_by_key: relation.batches_by_key,
                             pick: relation.pick,
@@ -69,10 +75,7 @@ impl Plan {
                 };
                 self.relations.push(relation);
             }
-            let of_schemas = self.of_schemas.as_mut();
-            if let Some(range) = of_schemas.and_then(|of_schemas| of_schemas.get_mut(entity)) {
-                *range = first..self.relations.len();
-            }
+            *set = first..self.relations.len();
         }
         for table in self.tables.as_mut_slice() {
             for column in &mut table.collected {

@@ -136,7 +136,7 @@ impl Resolver {
             }
         }
         if !scanned.observed.is_empty() {
-            self.directory.observe(
+            self.directories.observe(
                 &self.plan.tables[table],
                 &scanned.observed,
                 &scanned.observed_positions,

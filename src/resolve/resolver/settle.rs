@@ -66,37 +66,34 @@ impl Resolver {
         }
     }
 
-    /// Seals the slots of the entities, when it is known who they are. True if that is so from now on.
+    /// Seals the slots of the entities of a kind, when it is known who they are. True if that is so from now on for some slot.
     fn seal_entities(&mut self) -> Result<bool, ResolveError> {
-        if !self.observed_gone() {
-            return Ok(false);
-        }
         // Known as early as possible, so that a wrong name ends the run at once.
-        if self.entities.is_none() {
-            self.entities()?;
-        }
-        let slots = self.plan.slots.enumerate();
-        let open: Vec<SlotId> = slots
-            .filter(|(slot, planned)| {
-                planned.source.is_of_entities() && self.slots[*slot].sealed().is_none()
-            })
-            .map(|(slot, _)| slot)
-            .collect();
-        if open.is_empty() {
-            return Ok(false);
-        }
-        let entities = self.entities()?;
-        for slot in open {
-            let Slot { source, shape } = &self.plan.slots[slot];
-            let ids = entities.iter().map(|entity| match source {
-                SlotSource::EntityRoot => &entity.root,
-                _ => &entity.key,
+        self.choose_entities()?;
+        let mut moved = false;
+        for (slot, Slot { source, shape }) in self.plan.slots.enumerate() {
+            let (kind, is_root) = match source {
+                SlotSource::EntityKey(kind) => (*kind, false),
+                SlotSource::EntityRoot(kind) => (*kind, true),
+                SlotSource::Everything
+                | SlotSource::Rows { .. }
+                | SlotSource::Tree { .. }
+                | SlotSource::Collected { .. } => continue,
+            };
+            let (None, Some(chosen)) = (self.slots[slot].sealed(), &self.kinds[kind].chosen) else {
+                continue;
+            };
+            let directory = self.directories.of(kind);
+            let ids = chosen.keys.iter().map(|key| match is_root {
+                true => directory.root(key),
+                false => key,
             });
             let keys = ids.filter_map(|id| entity_index(shape, id));
             let keys = KeySet::of(keys.collect(), shape.is_integer());
             self.slots[slot] = SlotState::Sealed(Arc::new(keys));
+            moved = true;
         }
-        Ok(true)
+        Ok(moved)
     }
 
     /// Decides staged rows of a table as far as that is due. True if something was decided.

@@ -83,14 +83,16 @@ fn resolve_access(access: Access) -> Result<Outcome, ResolveError> {
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     let request = Request {
-        pipeline: &Pipeline::builtin(),
+        kinds: &[KindChoice {
+            pipeline: Pipeline::builtin(),
+            choice: Choice::Named {
+                names: vec!["4351".to_owned()],
+                descendants: false,
+            },
+        }],
         selection: &Selection {
             relations: Relations::All,
             edition: Edition::Ee,
-        },
-        choice: &Choice::Named {
-            names: vec!["4351".to_owned()],
-            descendants: false,
         },
         limits: &Limits {
             memory: 64 << 20,

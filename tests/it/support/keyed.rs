@@ -12,7 +12,7 @@ use relexport::export::{
 };
 use relexport::output::{Begin, FolderStore, GzipLevel};
 use relexport::pipeline::{Edition, Pipeline};
-use relexport::resolve::{Choice, Limits, Relations, Selection};
+use relexport::resolve::{Choice, KindChoice, Limits, Relations, Selection};
 use relexport::snapshot::{
     Access, Block, BlockHead, Catalog, Event, Fields, KeyedSource, Kind, OpenOptions, Predicate,
     Query, RowForm, Sink, Snapshot, SnapshotError, SnapshotFacts, TableEnd, TableName, TableSize,
@@ -328,12 +328,14 @@ pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
     let request = ExportRequest {
         snapshot: "double".into(),
         open: OpenOptions::default(),
-        pipeline: Pipeline::builtin(),
+        kinds: vec![KindChoice {
+            pipeline: Pipeline::builtin(),
+            choice,
+        }],
         selection: Selection {
             relations: Relations::All,
             edition: Edition::Ee,
         },
-        choice,
         options: ExportOptions {
             batched: false,
             batch_size: 1000.try_into().unwrap(),

@@ -34,7 +34,7 @@ impl Planner<'_> {
             key: Vec::new(),
             key_order: RowOrder::default(),
             key_is_late: needs.key_is_late,
-            observed: needs.observed,
+            observed_by: needs.observed_by.clone(),
             in_parts: needs.table.partitioned || self.catalog.has_children(name),
             collected: Vec::new(),
         };

@@ -104,7 +104,7 @@ impl<'p> Planner<'p> {
         let child = self.or_key(table, &link.child)?;
         let (from, slot, own, shape) = match above {
             Above::Entity => {
-                let entity_key = self.entity_key.as_ref();
+                let entity_key = self.kinds[self.kind].key.as_ref();
                 let key = entity_key.map(|key| {
                     let name = format!("the key of the {}", self.pipeline.entity.kind);
                     (name, key.sql_type.clone())
@@ -113,8 +113,8 @@ impl<'p> Planner<'p> {
                 let key = key.unwrap_or_else(|| ("the schema".to_owned(), SqlType::Text));
                 let (own, shape) = self.compare(table, &child, &[key])?;
                 let (from, source) = match link.is_to_root() {
-                    true => (ReachedFrom::EntityRoot, SlotSource::EntityRoot),
-                    false => (ReachedFrom::EntityKey, SlotSource::EntityKey),
+                    true => (ReachedFrom::EntityRoot, SlotSource::EntityRoot(self.kind)),
+                    false => (ReachedFrom::EntityKey, SlotSource::EntityKey(self.kind)),
                 };
                 let slot = self.slot(source, shape.clone());
                 (from, slot, own, shape)
