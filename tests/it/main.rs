@@ -23,6 +23,7 @@ mod first_pipeline;
 mod foreign_keys;
 mod imports;
 mod keyed;
+mod kinds;
 mod live;
 mod pgdata;
 mod postgres;

@@ -1,0 +1,1 @@
+//! Lists of entities of several kinds, and what commands say of them.

@@ -1,0 +1,1 @@
+//! What is wrong: with names, with relations, with pipelines.
