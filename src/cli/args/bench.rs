@@ -34,7 +34,9 @@ pub struct BenchArgs {
     /// server.
     #[arg(long, short, value_name = "PATH|URL", required = true)]
     pub snapshot: Option<Spec>,
-    /// A pipeline file in place of the built-in ones; may be given several times
+    /// A pipeline file in place of the built-in ones
+    ///
+    /// May be given several times.
     #[arg(long, value_name = "FILE")]
     pub pipeline: Vec<PathBuf>,
     #[command(flatten)]

@@ -43,9 +43,9 @@ pub struct ExportArgs {
     /// Top-level records of a batch
     #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
     pub batch_size: NonZeroU32,
-    /// Only this relation, of every kind of entity that has it
+    /// Only this relation; may be given several times
     ///
-    /// Of one kind if its pipeline's name stands before it: project.issues. May be given several times.
+    /// Of groups and of projects alike, or of one kind if its pipeline's name stands before it: project.issues.
     #[arg(long, value_name = "NAME")]
     pub relation: Vec<String>,
     /// The edition of GitLab

@@ -34,7 +34,9 @@ pub struct SnapshotTakeArgs {
     /// The folder to make
     #[arg(long, short, value_name = "DIR", value_parser = local_path())]
     pub out: PathBuf,
-    /// A pipeline file in place of the built-in ones; may be given several times
+    /// A pipeline file in place of the built-in ones
+    ///
+    /// May be given several times.
     #[arg(long, value_name = "FILE")]
     pub pipeline: Vec<PathBuf>,
     /// Only the rows that an export of this group needs
@@ -45,12 +47,14 @@ pub struct SnapshotTakeArgs {
     /// The descendants of each group, too
     #[arg(long, requires = "group")]
     pub subgroups: bool,
-    /// Only the rows that an export of this project needs, beside those of the groups, if there are any
+    /// Only the rows that an export of this project needs
     ///
-    /// The project by id, full path or GitLab's address of it. May be given several times.
+    /// The project by id, full path or GitLab's address of it. May be given several times, and beside --group.
     #[arg(long, value_name = "ID|PATH", value_parser = project_name, allow_negative_numbers = true)]
     pub project: Vec<String>,
-    /// The projects in the groups, too; without --group or --project, the tables that projects need
+    /// The projects in the groups, too
+    ///
+    /// Without --group and --project, the tables that projects need.
     #[arg(long)]
     pub with_projects: bool,
     /// Replace a snapshot that is there already
