@@ -164,3 +164,34 @@ fn without_a_table_of_paths_a_board_is_named_by_its_teams_path_and_its_own_part(
         );
     }
 }
+
+#[test]
+fn postgresql_finds_the_same_boards_and_cards() {
+    let boards = Boards::new();
+    let within = "FROM boards b JOIN teams t ON t.id = b.team_id WHERE t.lineage @> '{1}' AND t.kind = 'team' AND NOT b.gone";
+    let ids = boards
+        .database
+        .run(&format!("SELECT b.id {within} ORDER BY b.id"));
+    let cards = boards.database.run(&format!(
+        "SELECT b.id || ' ' || c.id FROM cards c JOIN (SELECT b.id {within}) b ON c.board_id = b.id ORDER BY b.id, c.id"
+    ));
+    for snapshot in &boards.snapshots {
+        let choice = "--group acme --subgroups --with-projects";
+        let (program, folder) = boards.export(snapshot, choice);
+        program.ok();
+        let manifest = folder.manifest();
+        let taken = entities(&manifest);
+        let taken = taken.iter().filter(|entity| entity["type"] == "Board");
+        let taken: Vec<String> = taken.map(|entity| entity["id"].to_string()).collect();
+        assert_eq!(taken, ids.lines().collect::<Vec<_>>(), "{snapshot}");
+        let mut found = Vec::new();
+        for id in &taken {
+            let content = folder.content(&format!("board_{id}/cards.ndjson.gz"));
+            for line in String::from_utf8(content).unwrap().lines() {
+                let card: serde_json::Value = serde_json::from_str(line).unwrap();
+                found.push(format!("{id} {}", card["id"]));
+            }
+        }
+        assert_eq!(found, cards.lines().collect::<Vec<_>>(), "{snapshot}");
+    }
+}
