@@ -5,16 +5,18 @@
 # make picture  makes README's picture again from what make bench measured
 # make bench-live  makes the generated instance (once) and measures exports of a live server against SQL that builds JSON
 #             there, and against an ORM
+# make bench-projects  makes the generated instance with projects (once) and measures exports of a group with its projects
 # make bench-keys  compares keys of uuids with keys of integers on the same data
 # make fuzz   runs each fuzz target for a minute
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
 # make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies
 
-.PHONY: demo test bench bench-keys picture fuzz load fixtures tools check
+.PHONY: demo test bench bench-projects bench-keys picture fuzz load fixtures tools check
 
 BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
+PROJECTS_INSTANCE := target/bench-instance-projects
 FUZZ_SECONDS := 60
 
 demo:
@@ -47,6 +49,11 @@ bench:
 picture: tools
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1180,1560 \
 	  --screenshot=docs/batch-size.png file://$(CURDIR)/target/bench/bench.html
+
+bench-projects:
+	cargo build --release
+	PROJECTS=1 benches/instance/make $(PROJECTS_INSTANCE) gz fd
+	benches/run --instance $(PROJECTS_INSTANCE) --relexport target/release/relexport
 
 bench-live:
 	cargo build --release

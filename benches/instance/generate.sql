@@ -2,6 +2,10 @@
 -- notes, 2 million events, 500,000 label links, 400,000 emoji. Group 1, path `big`, owns a tenth of that.
 --
 --   psql -v big=1 -f generate.sql        (big=10: group 1 is ten times as large, everything else stays)
+--   psql -v big=1 -v with_projects=1 -f generate.sql
+--
+-- With projects (into fixtures/projects/schema.sql) there is a fifth of the notes, events, emoji, label links and state
+-- events; generate-projects.sql then fills the tables of projects, and group 2 has 30 projects.
 --
 -- Every value is a hash of a row's slot (its number in the plan below), so two runs give the same rows in the same order.
 -- An id is a permutation of the slot, and rows are inserted in the order of another hash: neither ids nor the heap
@@ -17,25 +21,33 @@ set work_mem = '256MB';
 set maintenance_work_mem = '512MB';
 set synchronous_commit = off;
 
--- What is how many. Of the big group: times :big.
+\if :{?with_projects}
+  \set part 5
+  \set merge_request_notes 0
+\else
+  \set part 1
+  \set merge_request_notes 11
+\endif
+
+-- What is how many. Of the big group: times :big; of what an instance with projects has less of: one of :part.
 select 10000 * :big as big_epics,
        10000 * :big + 20000 as epics,
        10000 * :big + 20000 + 60000 as issues,          -- an epic's work item is an issue too
-       150000 * :big as big_notes,
-       150000 * :big + 400000 as group_notes,
-       150000 * :big + 400000 + 950000 as notes,
-       200000 * :big as big_events,
-       200000 * :big + 400000 as group_events,
-       200000 * :big + 400000 + 1400000 as events,
-       40000 * :big as big_emoji,
-       40000 * :big + 80000 as group_emoji,
-       40000 * :big + 80000 + 280000 as emoji,
-       30000 * :big as big_label_links,
-       30000 * :big + 90000 as group_label_links,
-       30000 * :big + 90000 + 380000 as label_links,
-       20000 * :big as big_state_events,
-       20000 * :big + 30000 as group_state_events,
-       20000 * :big + 30000 + 60000 as state_events,
+       150000 * :big / :part as big_notes,
+       150000 * :big / :part + 400000 / :part as group_notes,
+       150000 * :big / :part + 400000 / :part + 950000 / :part as notes,
+       200000 * :big / :part as big_events,
+       200000 * :big / :part + 400000 / :part as group_events,
+       200000 * :big / :part + 400000 / :part + 1400000 / :part as events,
+       40000 * :big / :part as big_emoji,
+       40000 * :big / :part + 80000 / :part as group_emoji,
+       40000 * :big / :part + 80000 / :part + 280000 / :part as emoji,
+       30000 * :big / :part as big_label_links,
+       30000 * :big / :part + 90000 / :part as group_label_links,
+       30000 * :big / :part + 90000 / :part + 380000 / :part as label_links,
+       20000 * :big / :part as big_state_events,
+       20000 * :big / :part + 30000 / :part as group_state_events,
+       20000 * :big / :part + 30000 / :part + 60000 / :part as state_events,
        2000 * :big as big_labels,
        2000 * :big + 39 * 100 as group_labels,
        2000 * :big + 39 * 100 + 400 * 20 as labels,
@@ -50,7 +62,7 @@ select 10000 * :big as big_epics,
        200 + 39 * 20 + 400 * 5 as milestones,
        50000 as users,
        400 as projects,
-       200000 as pushes
+       200000 / :part as pushes
 \gset
 
 begin;
@@ -199,9 +211,16 @@ with recursive tree as (
 insert into gen.grp select * from walked;
 
 create table gen.project (id bigint primary key, group_id bigint, namespace_id bigint, path text, full_path text);
+\if :{?with_projects}
+insert into gen.project
+select p, g.id, 1000 + p, 'project-' || p, g.full_path || '/project-' || p
+from (select p, 1 + gen.pick(p, 31, 40) as g from generate_series(1::bigint, :projects) p) o
+join gen.grp g on g.id = case when p <= 30 then 2 when o.g = 2 then 3 else o.g end;
+\else
 insert into gen.project
 select p, g.id, 1000 + p, 'project-' || p, g.full_path || '/project-' || p
 from generate_series(1::bigint, :projects) p join gen.grp g on g.id = 1 + gen.pick(p, 31, 40);
+\endif
 
 insert into organizations (id, created_at, updated_at, name, path, uuid)
 values (1, '2016-01-01 00:00:00+00', '2016-01-01 00:00:00+00', 'Default', 'default', '5eed0000-0000-4000-8000-000000000001');
@@ -368,8 +387,12 @@ from generate_series(1::bigint, 120) i
 cross join generate_series(0::bigint, 4) n
 left join gen.label l on n > 1 and l.slot = case when i % 40 = 0 then i + n else :big_labels + (i % 40) + 39 * n end
 order by gen.h(i * 5 + n, 57);
+-- No export reads this table, nor work_item_parent_links: the schema with projects has neither.
+\if :{?with_projects}
+\else
 insert into boards_epic_board_labels (id, epic_board_id, label_id, group_id)
 select i, i, gen.perm(i, :labels), 1 from generate_series(40::bigint, 120, 40) i;
+\endif
 
 -- Epics and issues ---------------------------------------------------------------------------------------------------
 
@@ -419,12 +442,15 @@ left join gen.epic p on o.slot % 3 = 1 and p.group_id = e.group_id and p.slot = 
 left join gen.sentence t on t.id = gen.pick(o.slot, 67, 40000)
 left join gen.body b on b.id = gen.pick(o.slot, 68, 120000);
 
+\if :{?with_projects}
+\else
 insert into work_item_parent_links (id, work_item_id, work_item_parent_id, created_at, updated_at, namespace_id)
 select o.slot, e.issue_id, p.issue_id, gen.ts(o.slot, 63) at time zone 'UTC', gen.ts(o.slot, 64) at time zone 'UTC', e.group_id
 from (select s as slot from generate_series(1::bigint, :epics) s where s % 3 = 1 order by gen.h(s, 82)) o
 left join gen.epic e on e.slot = o.slot
 left join gen.epic p on p.group_id = e.group_id and p.slot = o.slot - 1 - gen.pick(o.slot, 76, 50)
 where p.id is not null;
+\endif
 
 insert into epic_issues (id, epic_id, issue_id, relative_position, namespace_id)
 select o.slot - :epics, e.id, i.id, o.slot, e.group_id
@@ -460,7 +486,7 @@ select case when n.system then k.md else b.md end,
 from (
   select slot, slot % 10 < 3 as system,
     case when slot <= :group_notes then case when gen.pick(slot, 100, 7) = 0 then 'Epic' else 'Issue' end
-         when gen.pick(slot, 100, 19) < 11 then 'MergeRequest' else 'Issue' end as noteable
+         when gen.pick(slot, 100, 19) < :merge_request_notes then 'MergeRequest' else 'Issue' end as noteable
   from (select s as slot from generate_series(1::bigint, :notes) s order by gen.h(s, 101)) o
 ) n
 left join gen.epic e on n.slot <= :group_notes and e.slot = gen.note_epic(n.slot, :big_notes, :big_epics)
@@ -583,6 +609,10 @@ select i, 1000 + gen.pick(i, 172, 5000000), gen.person(i, 173, false) , gen.pers
   'uploads/' || gen.hex40(i, 1) || '/file.png', encode(sha256(int8send(i)), 'hex'), case i % 3 when 0 then 'Project' when 1 then 'Namespace' else 'User' end,
   'FileUploader', null, left(gen.hex40(i, 2), 32)
 from generate_series(1::bigint, 20000) i order by gen.h(i, 175);
+
+\if :{?with_projects}
+  \ir generate-projects.sql
+\endif
 
 -- Indexes and sequences ----------------------------------------------------------------------------------------------
 
