@@ -1,16 +1,19 @@
 //! Opening a snapshot: what it is, is told by its content and never by its name.
 
-use std::collections::BTreeSet;
+mod content;
+mod opened;
+mod options;
+mod several;
+
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::snapshot::codec::compression::{Compression, MAGIC_LENGTH, decoder};
 use crate::snapshot::codec::read_errors::{io_error, read_error};
 use crate::snapshot::codec::tar_members::Members;
-use crate::snapshot::databases::Databases;
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::facts::Kind;
 use crate::snapshot::keyed::KeyedSource;
@@ -21,71 +24,19 @@ use crate::snapshot::kind::archive::{
 use crate::snapshot::kind::backup::is_of_backup;
 use crate::snapshot::kind::backup::{Backup, BackupOptions};
 use crate::snapshot::kind::csv::CsvFolder;
-use crate::snapshot::kind::pgdata::PgdataOptions;
 use crate::snapshot::kind::pgdata::PgdataSource;
 use crate::snapshot::kind::plain::PlainDump;
-use crate::snapshot::kind::postgres::{PostgresSource, Timeouts, is_nearly_address};
-use crate::snapshot::opening::Opening;
-use crate::snapshot::routing::Routing;
+use crate::snapshot::kind::postgres::{PostgresSource, is_nearly_address};
 use crate::snapshot::source::{Access, Snapshot, TableSource};
 use crate::snapshot::spec::Spec;
-use crate::snapshot::sql::start::begins_like_sql;
-use crate::snapshot::table_name::TableName;
+
+pub use options::OpenOptions;
+
+use content::Content;
+use opened::{Named, Opened};
 
 /// Decompressed bytes that a kind is told by.
 const START: u64 = 4096;
-
-/// How a snapshot is opened. Most of it is for live servers and data folders only.
-#[derive(Debug, Clone)]
-pub struct OpenOptions {
-    /// Queries that are answered at the same time, each on a connection of its own.
-    pub connections: usize,
-    /// The id of an exported snapshot that is read in place of the present instant.
-    pub pg_snapshot: Option<String>,
-    pub timeouts: Timeouts,
-    pub pgdata: PgdataOptions,
-    pub opening: Opening,
-    /// The databases that the snapshot is made of.
-    pub databases: Databases,
-    /// Where parts of a snapshot are kept that come out of a pipe too early.
-    pub temp_dir: PathBuf,
-}
-
-impl Default for OpenOptions {
-    /// A connection per core, and the present instant.
-    fn default() -> Self {
-        OpenOptions {
-            connections: std::thread::available_parallelism().map_or(1, usize::from),
-            pg_snapshot: None,
-            timeouts: Timeouts::default(),
-            pgdata: PgdataOptions::default(),
-            opening: Opening::default(),
-            databases: Databases::default(),
-            temp_dir: std::env::temp_dir(),
-        }
-    }
-}
-
-impl OpenOptions {
-    /// The default ones, with what is said of databases.
-    pub fn of_databases(routing: &Routing) -> Self {
-        OpenOptions {
-            databases: Databases {
-                routing: routing.clone(),
-                ..Databases::default()
-            },
-            ..OpenOptions::default()
-        }
-    }
-
-    /// These, for a run that needs these tables only; `None` means all.
-    #[must_use]
-    pub fn needing(&self, tables: Option<BTreeSet<TableName>>) -> Self {
-        let mut options = self.clone();
-        options.databases.needed = tables;
-        options
-    }
-}
 
 /// Opens a snapshot as [`open_with`] does, with default options.
 ///
@@ -121,42 +72,6 @@ fn open_one(
         Some(name) => error.of(&name),
         None => error,
     })
-}
-
-/// A snapshot of one kind, as far as kinds matter to what several databases become.
-enum Opened {
-    /// A plain dump.
-    Plain(PlainDump, Named),
-    Other(Snapshot),
-}
-
-/// What is known of a stream beside its bytes.
-struct Named {
-    source: String,
-    size: Option<u64>,
-    progress: Arc<AtomicU64>,
-}
-
-impl Opened {
-    fn snapshot(self) -> Snapshot {
-        match self {
-            Opened::Plain(dump, named) => Snapshot {
-                kind: Kind::Plain,
-                source: named.source,
-                size: named.size,
-                progress: named.progress,
-                access: Access::Stream(Box::new(dump)),
-            },
-            Opened::Other(snapshot) => snapshot,
-        }
-    }
-
-    fn with_size(self, size: Option<u64>) -> Opened {
-        match self {
-            Opened::Plain(dump, named) => Opened::Plain(dump, Named { size, ..named }),
-            Opened::Other(snapshot) => Opened::Other(Snapshot { size, ..snapshot }),
-        }
-    }
 }
 
 fn open_kind(
@@ -514,47 +429,6 @@ fn open_stream(
     }))
 }
 
-/// What a file's first bytes, decompressed, show it to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    Sql,
-    Tar,
-    /// pg_dump -Fc.
-    CustomArchive,
-    /// pg_dump -Ft.
-    TarArchive,
-    Unknown,
-}
-
-impl Content {
-    fn tell(start: &[u8]) -> Self {
-        if start.starts_with(b"PGDMP") {
-            return Content::CustomArchive;
-        }
-        // The magic of a tar header, of POSIX's kind and GNU's.
-        if start.get(257..262) == Some(b"ustar") {
-            // pg_dump writes its table of contents first.
-            return match start.starts_with(b"toc.dat\0") {
-                true => Content::TarArchive,
-                false => Content::Tar,
-            };
-        }
-        let text = start
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(start)
-            .trim_ascii_start();
-        // What psql, ssh or docker said may stand before what pg_dump writes first.
-        let is_sql = begins_like_sql(text)
-            || text
-                .split(|byte| *byte == b'\n')
-                .any(|line| line.starts_with(b"-- PostgreSQL database "));
-        match is_sql && !text.contains(&0) {
-            true => Content::Sql,
-            false => Content::Unknown,
-        }
-    }
-}
-
 fn not_a_snapshot(source: &str, start: &[u8]) -> SnapshotError {
     let reason = match start {
         [] => "it is empty".to_owned(),
@@ -576,8 +450,6 @@ fn unsupported(what: &str, reason: &str) -> SnapshotError {
         reason: reason.to_owned(),
     }
 }
-
-mod several;
 
 #[cfg(test)]
 mod tests;
