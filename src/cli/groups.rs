@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::pipeline::{Edition, EntityId, Pipeline};
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure>
     )?;
     let groups = &listing.entities;
     match (args.tree, args.json) {
-        (false, true) => stdout::print_json(&listing.objects()?)?,
+        (false, true) => stdout::print_json(&listing.objects())?,
         (false, false) => stdout::print(&listing.text())?,
         (true, true) => stdout::print(&tree_json(groups)?)?,
         (true, false) => stdout::print(&tree_text(groups))?,
@@ -163,20 +164,44 @@ fn shown(pipeline: &Pipeline, outcome: &Outcome) -> Vec<(usize, String, ShownAs)
         .collect()
 }
 
-impl Listing {
-    /// An object for each entity.
-    fn objects(&self) -> Result<Vec<Value>, Failure> {
-        let object = |entity: &EntityInfo| {
-            let mut object =
-                serde_json::to_value(entity).map_err(|error| Failure::new(Exit::Output, error))?;
-            for (position, name, shown_as) in &self.shown[entity.kind.position()] {
-                let value = entity.shown.get(*position).and_then(Option::as_deref);
-                let value = value.map_or(Value::Null, |text| shown_as.json(text));
-                object[name.as_str()] = value;
-            }
-            Ok(object)
+/// An entity, and behind what is known of each the columns that are shown.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    entity: &'a EntityInfo,
+    #[serde(flatten)]
+    shown: ShownValues<'a>,
+}
+
+/// The values of the columns that are shown, by name.
+struct ShownValues<'a> {
+    entity: &'a EntityInfo,
+    columns: &'a [(usize, String, ShownAs)],
+}
+
+impl Serialize for ShownValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = |(position, name, shown_as): &'_ (usize, String, ShownAs)| {
+            let value = self.entity.shown.get(*position).and_then(Option::as_deref);
+            let value = value.map_or(Value::Null, |text| shown_as.json(text));
+            (name.clone(), value)
         };
-        self.entities.iter().map(object).collect()
+        serializer.collect_map(self.columns.iter().map(value))
+    }
+}
+
+impl Listing {
+    /// What is printed as JSON of each entity.
+    fn objects(&self) -> Vec<Listed<'_>> {
+        let entities = self.entities.iter();
+        let listed = |entity| Listed {
+            entity,
+            shown: ShownValues {
+                entity,
+                columns: &self.shown[entity.kind.position()],
+            },
+        };
+        entities.map(listed).collect()
     }
 
     /// A table for each kind that has entities; an empty one if there is none at all.

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::pipeline::{
-    BUILTIN, Finding, InitOptions, Mistake, Pipeline, Severity, check, init, json_schema,
+    BUILTIN, BUILTINS, Finding, InitOptions, Mistake, Pipeline, Severity, check, init, json_schema,
 };
 use crate::snapshot;
 use crate::snapshot::{TableName, read_definitions};
@@ -67,7 +67,11 @@ fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failur
             let _ = writeln!(text, "{error}");
             (error.mistakes, Vec::new())
         }
-        Ok(pipeline) => (Vec::new(), findings(&pipeline, args, console)?),
+        Ok(pipeline) => {
+            let mut findings = findings(&pipeline, args, console)?;
+            findings.extend(outer_finding(&pipeline));
+            (Vec::new(), findings)
+        }
     };
     for finding in &findings {
         let _ = writeln!(text, "{finding}");
@@ -86,6 +90,20 @@ fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failur
         stdout::print(&text)?;
     }
     Ok(if ok { Exit::Success } else { Exit::Failed })
+}
+
+/// Says that what entities lie within is not known here.
+fn outer_finding(pipeline: &Pipeline) -> Option<Finding> {
+    let within = pipeline.entity.within.as_ref()?;
+    let is_built_in = BUILTINS.iter().any(|(name, _)| *name == within.pipeline);
+    (!is_built_in).then(|| Finding {
+        severity: Severity::Note,
+        place: "entity > within".to_owned(),
+        message: format!(
+            "there is no built-in pipeline {}: name its file, too, wherever this one is used",
+            within.pipeline
+        ),
+    })
 }
 
 fn findings(

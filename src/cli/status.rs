@@ -17,7 +17,8 @@ use super::table::{Align, Table};
 /// Runs the command.
 pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let manifest = FolderStore::new(&args.dir).manifest()?;
-    let is_one = args.group.is_some() || args.relation.is_some() || args.json;
+    let is_named = args.group.is_some() || args.project.is_some();
+    let is_one = is_named || args.relation.is_some() || args.json;
     if manifest.entities.len() > 1 && !is_one {
         stdout::print(&all_text(&manifest))?;
         return Ok(match manifest.status {
@@ -25,7 +26,12 @@ pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
             Status::Started | Status::Finished => Exit::Success,
         });
     }
-    let entity = entity(&manifest, args.group.as_deref())?;
+    let wanted = match (&args.group, &args.project) {
+        (Some(group), _) => Some((group.as_str(), false)),
+        (None, Some(project)) => Some((project.as_str(), true)),
+        (None, None) => None,
+    };
+    let entity = entity(&manifest, wanted)?;
     let relations = entity.map_or(&[][..], |entity| &entity.relations);
     let mut failed = manifest.status == Status::Failed;
     match &args.relation {
@@ -93,10 +99,11 @@ fn print_compact(value: &impl serde::Serialize) -> Result<(), Failure> {
     stdout::print(&format!("{json}\n"))
 }
 
-/// The entity that is asked for; `None` where the export does not know its entities yet.
+/// The entity that is asked for by its name, of those that lie within others or of those that do not; `None` where the
+/// export does not know its entities yet.
 fn entity<'m>(
     manifest: &'m Manifest,
-    wanted: Option<&str>,
+    wanted: Option<(&str, bool)>,
 ) -> Result<Option<&'m EntityEntry>, Failure> {
     let listed = || {
         let entities = manifest.entities.iter();
@@ -108,12 +115,17 @@ fn entity<'m>(
             .collect();
         names.join(", ")
     };
-    let Some(wanted) = wanted else {
+    let Some((wanted, is_inner)) = wanted else {
         return match &manifest.entities[..] {
             [] => Ok(None),
             [entity] => Ok(Some(entity)),
             _ => Err(Failure::usage(format!(
-                "cannot show one status: the export holds several groups\n  choose one with --group: {}",
+                "cannot show one status: the export holds several {}\n  choose one with --group{}: {}",
+                several(manifest),
+                match manifest.entities.iter().any(is_within) {
+                    true => " or --project",
+                    false => "",
+                },
                 listed()
             ))),
         };
@@ -122,7 +134,8 @@ fn entity<'m>(
     let by = |is_meant: &dyn Fn(&str) -> bool| {
         let is_meant =
             |entity: &&EntityEntry| is_meant(&entity.id.to_string()) || is_meant(&entity.full_path);
-        manifest.entities.iter().find(is_meant)
+        let mut entities = manifest.entities.iter();
+        entities.find(|entity| is_within(entity) == is_inner && is_meant(entity))
     };
     let small = path.to_lowercase();
     let found = by(&|name| name == wanted)
@@ -142,6 +155,20 @@ fn entity<'m>(
             "cannot find {wanted}: the export does not hold it\n  it holds {}",
             listed()
         ))),
+    }
+}
+
+/// True for an entity that lies within others.
+fn is_within(entity: &EntityEntry) -> bool {
+    entity.parent_id.is_some()
+}
+
+/// What the entities of an export are called.
+fn several(manifest: &Manifest) -> &'static str {
+    let mut entities = manifest.entities.iter();
+    match entities.any(is_within) {
+        true => "groups and projects",
+        false => "groups",
     }
 }
 
@@ -229,10 +256,19 @@ fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
 /// All groups of an export, one below the other.
 fn all_text(manifest: &Manifest) -> String {
     let status = status_name(manifest.status);
-    let mut text = format!("{} groups: {status}\n", manifest.entities.len());
+    let (count, several) = (manifest.entities.len(), several(manifest));
+    let mut text = format!("{count} {several}: {status}\n");
     if let Some(error) = &manifest.error {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "not to be relied on: {}", visible(error));
+    }
+    for left_out in &manifest.left_out {
+        let _ = writeln!(
+            text,
+            "{} of kind {} left out",
+            left_out.count,
+            visible(&left_out.kind)
+        );
     }
     for entity in &manifest.entities {
         let (path, id) = (visible(&entity.full_path), visible(&entity.id.to_string()));

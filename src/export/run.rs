@@ -1,5 +1,6 @@
 //! A whole export: from a snapshot's name to a complete export in its place.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::fault::caught;
@@ -7,6 +8,7 @@ use crate::output::{Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message,
 use crate::resolve::{LeftOutRelation, Outcome};
 use crate::snapshot::Snapshot;
 use crate::timings::{Phase, Timings};
+use crate::visible::visible;
 
 use super::batches::{BatchError, Batches};
 use super::entries::{first_manifest, metadata, read_facts};
@@ -157,6 +159,24 @@ fn run_in(
     Ok((manifest, outcome.resolved.plan.left_out.clone()))
 }
 
+/// Makes sure that each entity has a folder of its own, also where two kinds' prefixes are alike.
+fn check_folders(entities: &[EntityEntry]) -> Result<(), ExportError> {
+    let mut folders: BTreeMap<&str, &EntityEntry> = BTreeMap::new();
+    for entity in entities {
+        if let Some(other) = folders.insert(&entity.prefix, entity) {
+            return Err(ExportError::Plan(format!(
+                "{} {} and {} {} would have the same folder, {}\n  say another `prefix` in one of their pipelines",
+                other.kind,
+                visible(&other.full_path),
+                entity.kind,
+                visible(&entity.full_path),
+                entity.prefix
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the rows that were found, but for what an `earlier` run finished. Returns the manifest as it was written.
 /// `name` is that of the place, which the metadata tells.
 pub(super) fn write_rows(
@@ -168,6 +188,10 @@ pub(super) fn write_rows(
     observer: &mut dyn ExportObserver,
 ) -> Result<Manifest, ExportError> {
     let mut facts = read_facts(request, outcome);
+    if let Err(error) = check_folders(&facts.entities) {
+        writer.abandon();
+        return Err(error);
+    }
     let metadata = metadata(request, name, outcome, &facts.entities);
     let finished = resume::unite(&outcome.resolved, &mut facts.entities, earlier);
     for warning in late_warnings(request, outcome) {

@@ -15,11 +15,14 @@ use crate::hex;
 /// The pipeline that is built in: what a GitLab group export holds.
 pub const BUILTIN: &str = include_str!("../../pipelines/group.yml");
 
+/// What a GitLab project export holds.
+const PROJECT: &str = include_str!("../../pipelines/project.yml");
+
 /// The largest pipeline file that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
 /// The pipelines that are built in, by their names: what a kind of entity lies within stands before it.
-pub const BUILTINS: &[(&str, &str)] = &[("group", BUILTIN)];
+pub const BUILTINS: &[(&str, &str)] = &[("group", BUILTIN), ("project", PROJECT)];
 
 impl Pipeline {
     /// The pipeline of [`BUILTIN`].

@@ -79,6 +79,8 @@ impl Directories {
             };
             if is_list {
                 directory.shown.clone_from(&entity.shown);
+                // They can be named, so a list has them.
+                directory.leave_out.clear();
             }
             if let Some(within) = &directory.within {
                 directories.kinds[within.kind].other_rows = Some(Map::default());
