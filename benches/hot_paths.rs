@@ -352,8 +352,7 @@ fn manifest(batches: u32) -> Manifest {
                 file: None,
                 skipped: Vec::new(),
                 skipped_count: 0,
-                unreadable_values: Default::default(),
-                missing_files: Default::default(),
+                notes: Default::default(),
             }],
         }],
     }

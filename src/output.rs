@@ -23,7 +23,7 @@ pub use manifest::{
     ManifestError, OptionsEntry, PipelineEntry, RelationEntry, ResumeEntry, SkippedRow,
     SnapshotEntry, Status,
 };
-pub use noted::{MissingFile, Noted, UnreadableValue};
+pub use noted::{LargeRecord, MissingFile, Noted, Notes, UnreadableValue};
 pub use now::now;
 pub use resume::take_up;
 pub use store::folder::{FolderClaim, FolderDraft, Holding, Lock, LockError, atomic};

@@ -9,7 +9,7 @@ use super::access::RequestedGroup;
 use super::errors::ApiError;
 use super::exports::{Run, State as RunState};
 use super::params::Params;
-use crate::output::{BatchEntry, Manifest, Noted, RelationEntry, Status};
+use crate::output::{BatchEntry, Manifest, RelationEntry, Status};
 use crate::pipeline::Pipeline;
 use crate::resolve::{Relations, Selection};
 
@@ -115,8 +115,7 @@ fn begun(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
             file: None,
             skipped: Vec::new(),
             skipped_count: 0,
-            unreadable_values: Noted::default(),
-            missing_files: Noted::default(),
+            notes: Default::default(),
         }
     });
     rows.collect()
@@ -135,7 +134,6 @@ fn uploads(at: String) -> RelationEntry {
         file: None,
         skipped: Vec::new(),
         skipped_count: 0,
-        unreadable_values: Noted::default(),
-        missing_files: Noted::default(),
+        notes: Default::default(),
     }
 }

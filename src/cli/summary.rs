@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::export::ExportReport;
 use crate::memory;
-use crate::output::{RelationEntry, Status};
+use crate::output::{Notes, RelationEntry, Status};
 use crate::timings::Times;
 
 use super::console::Console;
@@ -62,12 +62,43 @@ pub(crate) fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, c
             "{rows} left out; the manifest lists them by relation"
         );
     }
+    tell_notes(&relations);
     if report.older_stays {
         let place = &report.place;
         console.info(
             &format!("the older export stays; this one, which is not complete, is in {place}"),
             json!({"place": place}),
         );
+    }
+}
+
+/// Tells what the manifest notes of records that are written all the same.
+fn tell_notes(relations: &[&RelationEntry]) {
+    let sum = |count: fn(&Notes) -> u64| -> u64 {
+        relations
+            .iter()
+            .map(|relation| count(&relation.notes))
+            .sum()
+    };
+    let notes = [
+        (
+            sum(|notes| notes.unreadable_values.count),
+            "unreadable_values",
+            "values cannot be read, and are written as null or left out",
+        ),
+        (
+            sum(|notes| notes.missing_files.count),
+            "missing_files",
+            "values lie in files that the snapshot does not have, and are written as empty texts",
+        ),
+        (
+            sum(|notes| notes.large_records.count),
+            "large_records",
+            "records are larger than GitLab reads (50 MB)",
+        ),
+    ];
+    for (count, name, what) in notes.into_iter().filter(|(count, ..)| *count > 0) {
+        tracing::warn!("{count} {what}; the manifest lists them as {name}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a run says of itself in the manifest: at its beginning, and when the snapshot has been read.
 
 use crate::output::{
-    ChoiceEntry, EntityEntry, LeftOutEntry, Manifest, Noted, OptionsEntry, PipelineEntry,
-    ReadFacts, RelationEntry, ResumeEntry, SnapshotEntry, Status, manifest, now,
+    ChoiceEntry, EntityEntry, LeftOutEntry, Manifest, OptionsEntry, PipelineEntry, ReadFacts,
+    RelationEntry, ResumeEntry, SnapshotEntry, Status, manifest, now,
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
@@ -221,8 +221,7 @@ pub(super) fn entry(request: &ExportRequest, resolved: &Resolved, entity: usize)
                     file: None,
                     skipped: Vec::new(),
                     skipped_count: 0,
-                    unreadable_values: Noted::default(),
-                    missing_files: Noted::default(),
+                    notes: Default::default(),
                 }
             })
             .collect(),

@@ -62,6 +62,8 @@ pub struct Rendered {
     pub unlisted: u64,
     /// Values that something else stands in the place of.
     pub unreadable: Vec<Unreadable>,
+    /// Records that are larger than GitLab reads, and their bytes.
+    pub large: Vec<(Option<EntityId>, u64)>,
     /// Rows by place of the relation's tree; empty unless the renderer counts.
     pub rows: Vec<u64>,
     /// The place of every row that has been rendered, while the renderer counts.
@@ -100,6 +102,9 @@ pub enum Why {
     /// It lies in a file of this path, which the snapshot does not have, and is empty.
     MissingFile(String),
 }
+
+/// The largest record that GitLab's importers read, in bytes.
+const MOST_READ: usize = 50 << 20;
 
 /// A row that cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -310,8 +315,16 @@ impl Renderer {
             rows: Vec::new(),
             levels: 0,
         };
+        let table = &self.plan.tables[node.table];
         for entry in entries {
+            let start = job.rendered.content.len();
             if job.row(node, *entry)? {
+                let bytes = job.rendered.content.len() - start;
+                if bytes > MOST_READ {
+                    let row = WholeRow(resident.row(entry.at).unwrap_or_default());
+                    let key = sorting::key_of(table, &row);
+                    job.rendered.large.push((key, bytes as u64));
+                }
                 job.rendered.objects += 1;
                 if lines {
                     job.rendered.content.push(b'\n');

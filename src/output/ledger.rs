@@ -16,7 +16,7 @@ use super::manifest::{
     BatchEntry, BatchStatus, EntityEntry, FileEntry, LeftOutEntry, Manifest, RelationEntry,
     ResumeEntry, SkippedRow, Status,
 };
-use super::noted::{MissingFile, Noted, UnreadableValue};
+use super::noted::Notes;
 use crate::timings::Times;
 
 pub use kept::{FileKey, unite};
@@ -59,8 +59,7 @@ pub struct Done {
     pub objects: u64,
     pub skipped: Vec<SkippedRow>,
     pub skipped_count: u64,
-    pub unreadable: Noted<UnreadableValue>,
-    pub missing_files: Noted<MissingFile>,
+    pub notes: Notes,
 }
 
 /// What is known of an export that is being written.
@@ -182,8 +181,7 @@ impl Ledger {
         entry.skipped_count += done.skipped_count;
         let room = DESCRIBED.saturating_sub(entry.skipped.len());
         entry.skipped.extend(done.skipped.into_iter().take(room));
-        entry.unreadable_values.append(done.unreadable);
-        entry.missing_files.append(done.missing_files);
+        entry.notes.append(done.notes);
         match self.batch(file) {
             Some(batch) => {
                 batch.status = BatchStatus::Finished;

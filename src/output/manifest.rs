@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::batch_number::BatchNumber;
-use super::noted::{MissingFile, Noted, UnreadableValue};
+use super::noted::Notes;
 use crate::failure::{Cause, Failure, Policy};
 use crate::pipeline::EntityId;
 use crate::timings::Times;
@@ -249,12 +249,8 @@ pub struct RelationEntry {
     /// How many rows were left out, those that are not described included.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped_count: u64,
-    /// Values that cannot be read: null is written for them, or their key is left out.
-    #[serde(default, skip_serializing_if = "Noted::is_empty")]
-    pub unreadable_values: Noted<UnreadableValue>,
-    /// Files with values that the snapshot does not have: they are written as empty texts.
-    #[serde(default, skip_serializing_if = "Noted::is_empty")]
-    pub missing_files: Noted<MissingFile>,
+    #[serde(flatten)]
+    pub notes: Notes,
 }
 
 /// One batch of a relation.
@@ -406,8 +402,7 @@ impl RelationEntry {
             file: None,
             skipped: Vec::new(),
             skipped_count: 0,
-            unreadable_values: Noted::default(),
-            missing_files: Noted::default(),
+            notes: Notes::default(),
             ..self.clone()
         }
     }

@@ -7,6 +7,33 @@ use crate::pipeline::EntityId;
 /// How many of them are described; the others are only counted.
 const DESCRIBED: usize = 100;
 
+/// What is noted of a relation's records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// Values that cannot be read: null is written for them, or their key is left out.
+    #[serde(default, skip_serializing_if = "Noted::is_empty")]
+    pub unreadable_values: Noted<UnreadableValue>,
+    /// Files with values that the snapshot does not have: they are written as empty texts.
+    #[serde(default, skip_serializing_if = "Noted::is_empty")]
+    pub missing_files: Noted<MissingFile>,
+    /// Records that are written, but are larger than GitLab reads.
+    #[serde(default, skip_serializing_if = "Noted::is_empty")]
+    pub large_records: Noted<LargeRecord>,
+}
+
+impl Notes {
+    pub fn is_empty(&self) -> bool {
+        *self == Notes::default()
+    }
+
+    /// Notes what others have noted.
+    pub fn append(&mut self, other: Notes) {
+        self.unreadable_values.append(other.unreadable_values);
+        self.missing_files.append(other.missing_files);
+        self.large_records.append(other.large_records);
+    }
+}
+
 /// How often something was noted, and the first times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Noted<T> {
@@ -54,6 +81,14 @@ pub struct UnreadableValue {
     /// The column, or the key that is left out.
     pub column: String,
     pub reason: String,
+}
+
+/// A record that is larger than GitLab reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LargeRecord {
+    /// The primary key, where it can be told.
+    pub key: Option<EntityId>,
+    pub bytes: u64,
 }
 
 /// A file with a value that the snapshot does not have.

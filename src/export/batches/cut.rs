@@ -14,6 +14,8 @@ pub(super) struct Cut {
     /// Rows of a file, where there is more than one.
     pub batch_size: Option<usize>,
     pub json: bool,
+    /// Top-level rows that have come back rendered, and their bytes.
+    pub rendered: (u64, u64),
     /// The rest of the rows cannot be had.
     pub refused: bool,
     /// Bad rows that have not been listed yet.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, Rendered};
 use crate::export::render::{Unreadable, Why};
-use crate::output::{Done, FileId, MissingFile, SkippedRow, UnreadableValue};
+use crate::output::{Done, FileId, LargeRecord, MissingFile, SkippedRow, UnreadableValue};
 use crate::resolve::Key;
 
 /// The file that records are being added to. There is one at a time: batches come back in order.
@@ -30,6 +30,13 @@ impl OpenFile {
         for it in &rendered.unreadable {
             self.note(it);
         }
+        for (key, bytes) in &rendered.large {
+            let (key, bytes) = (key.clone(), *bytes);
+            self.done
+                .notes
+                .large_records
+                .note(LargeRecord { key, bytes });
+        }
         self.referred.extend(rendered.collected.iter().cloned());
     }
 }
@@ -42,12 +49,12 @@ impl OpenFile {
             Why::MissingFile(path) => {
                 let path = path.clone();
                 let missing = MissingFile { table, key, path };
-                return self.done.missing_files.note(missing);
+                return self.done.notes.missing_files.note(missing);
             }
             Why::NoValue => "there is no value, and the key is left out".to_owned(),
             Why::Decoding(why) => why.to_string(),
         };
-        self.done.unreadable.note(UnreadableValue {
+        self.done.notes.unreadable_values.note(UnreadableValue {
             table,
             key,
             column: it.column.clone(),
@@ -69,6 +76,10 @@ impl Batches<'_> {
             Ok(rendered) => rendered.content.len() as u64,
             Err(_) => 0,
         };
+        if (file.entity, file.relation) == (self.cut.entity, self.cut.relation) {
+            self.cut.rendered.0 += batch.rows;
+            self.cut.rendered.1 += bytes;
+        }
         let name = &self.resolved.plan.relations[file.relation].name;
         self.observer.rendered(file.entity, name, batch.rows, bytes);
         match (batch.outcome, self.finished.contains(&place)) {

@@ -15,6 +15,9 @@ use crate::resolve::{Entry, RowStore};
 /// content goes on in pieces.
 const SLICE: usize = 200;
 
+/// Bytes that one job is to render, as far as the rows before tell.
+const SLICE_BYTES: u64 = 8 << 20;
+
 impl Batches<'_> {
     /// A relation of an entity begins, with so many top-level rows. What is said of rows after that is of its rows.
     pub(super) fn begin(
@@ -34,6 +37,7 @@ impl Batches<'_> {
             given: 0,
             batch_size: self.batch_size(relation),
             json: planned.form == Form::Object,
+            rendered: (0, 0),
             refused: false,
             unread,
             unlisted,
@@ -88,7 +92,7 @@ impl Batches<'_> {
         let mut rest = entries;
         while !rest.is_empty() && !self.cut.refused {
             let file = self.cut.file();
-            let (rows, behind) = rest.split_at(self.cut.room().min(SLICE).min(rest.len()));
+            let (rows, behind) = rest.split_at(self.cut.room().min(self.slice()).min(rest.len()));
             rest = behind;
             self.cut.given += rows.len();
             if self.is_done_with(file) {
@@ -116,6 +120,14 @@ impl Batches<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Top-level rows of the next job: fewer where those before were large.
+    fn slice(&self) -> usize {
+        let bytes_of_one = self.cut.rendered.1 / self.cut.rendered.0.max(1);
+        let slice = SLICE_BYTES / bytes_of_one.max(1);
+        // It is at most SLICE.
+        (slice.clamp(1, SLICE as u64)) as usize
     }
 
     /// The rest of the relation's rows cannot be had: every file that would hold some of them fails.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Ledger;
-use crate::output::Noted;
+use crate::output::Notes;
 use crate::output::batch_number::BatchNumber;
 use crate::output::layout;
 use crate::output::manifest::{
@@ -106,14 +106,12 @@ fn keep(prefix: &str, entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
     entry.status = Status::Started;
     entry.error = None;
     entry.file = None;
-    let is_noted = !entry.unreadable_values.is_empty() || !entry.missing_files.is_empty();
-    if entry.skipped_count > 0 || is_noted {
+    if entry.skipped_count > 0 || !entry.notes.is_empty() {
         // Which batches that was in is not written down: all of them are made again.
         entry.batches.iter_mut().for_each(Vec::clear);
         entry.skipped.clear();
         entry.skipped_count = 0;
-        entry.unreadable_values = Noted::default();
-        entry.missing_files = Noted::default();
+        entry.notes = Notes::default();
     }
     let batches = entry.batches.iter().flatten();
     entry.total_objects_count = batches.map(|batch| batch.objects_count).sum();

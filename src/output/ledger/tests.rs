@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::output::Noted;
 use crate::output::manifest::{OptionsEntry, PipelineEntry, ResumeEntry, SnapshotEntry, VERSION};
 
 const AT: &str = "2026-01-01T00:00:00.000Z";
@@ -22,8 +21,7 @@ fn relation(name: &str, batched: bool) -> RelationEntry {
         file: None,
         skipped: Vec::new(),
         skipped_count: 0,
-        unreadable_values: Noted::default(),
-        missing_files: Noted::default(),
+        notes: Default::default(),
     }
 }
 

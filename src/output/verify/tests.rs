@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::output::Noted;
 use crate::output::gzip::{self, GzipLevel};
 use crate::output::store::FolderStore;
 use crate::output::{BatchEntry, EntityEntry, OptionsEntry, PipelineEntry, SnapshotEntry};
@@ -38,8 +37,7 @@ fn relation(name: &str, objects: u64, file: Option<FileEntry>) -> RelationEntry 
         file,
         skipped: Vec::new(),
         skipped_count: 0,
-        unreadable_values: Noted::default(),
-        missing_files: Noted::default(),
+        notes: Default::default(),
     }
 }
 
