@@ -183,6 +183,25 @@ fn a_right_export_has_no_problems() {
 }
 
 #[test]
+fn one_object_that_is_not_there_may_be_null() {
+    let settings = |content: &[u8]| {
+        let content = zip(content);
+        found(move |folder, manifest| {
+            let entry = put(folder, "group_1/settings.ndjson.gz", &content);
+            let relations = manifest.entities[0].relations.iter_mut();
+            for relation in relations.filter(|relation| relation.relation == "settings") {
+                relation.total_objects_count = 1;
+                relation.file = Some(entry.clone());
+            }
+        })
+    };
+    assert_eq!(settings(b"null"), [""; 0]);
+    for wrong in [&b"null\n"[..], b"nul", b"null\nnull"] {
+        assert!(!settings(wrong).is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn content_that_is_not_ndjson_is_found() {
     let cases: [(&str, &[u8], &str); 7] = [
         ("no line end", b"{\"id\":3}", "its last line has no end"),
