@@ -6,6 +6,7 @@ mod exact;
 mod manifest;
 mod options;
 mod places;
+mod projects;
 mod resume;
 mod saas;
 mod schemas;
