@@ -15,6 +15,7 @@ mod file;
 mod init;
 mod misread;
 mod model;
+mod nested_values;
 mod node;
 mod node_keys;
 mod notation;

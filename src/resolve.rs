@@ -46,10 +46,10 @@ pub use live::{
 pub use order::row_order;
 pub use plan::{
     CollectedColumn, EntityKey, Feed, HopId, Id, IdVec, KindId, LayoutColumn, LeftOutRelation,
-    Plan, PlanComputed, PlanError, PlanKind, PlanMatch, PlanMaximum, PlanNested, PlanNode,
-    PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest, PlanTree, PlanValue, PlanWithin,
-    Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource, Step, TableId, entity_tables,
-    is_named, may_repeat, plan,
+    Plan, PlanComputed, PlanEqual, PlanError, PlanKind, PlanMatch, PlanMaximum, PlanNested,
+    PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest, PlanTree, PlanValue,
+    PlanWithin, Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource, Step, TableId,
+    entity_tables, is_named, may_repeat, plan,
 };
 pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};

@@ -67,6 +67,7 @@ fn check_one(pipeline: &Pipeline, catalog: &Catalog) -> Vec<Finding> {
         catalog,
         findings: Vec::new(),
         keys_judged: HashSet::new(),
+        nodes: Vec::new(),
     };
     checker.entity();
     checker.tables();
@@ -108,6 +109,8 @@ struct Checker<'a> {
     findings: Vec<Finding>,
     /// Tables whose declared keys were held against the stated ones.
     keys_judged: HashSet<TableName>,
+    /// The nodes that the current one stands in, from the relation down, and behind them itself: their names and tables.
+    nodes: Vec<(String, &'a Table)>,
 }
 
 impl<'a> Checker<'a> {

@@ -53,7 +53,7 @@ impl<'a> Validator<'a> {
         let renamed = self.renamed(keys, &columns, &mut optional);
         self.spend(name.value.len() + 256);
         self.clashes(name, keys, &columns, &renamed);
-        Node {
+        let node = Node {
             name: name.value.clone(),
             ee: is_ee(keys.edition()),
             table,
@@ -77,7 +77,9 @@ impl<'a> Validator<'a> {
             optional,
             instead: keys.instead().map(|instead| self.instead(instead)),
             nested: self.nested(keys, depth),
-        }
+        };
+        self.inside(name, keys, &node);
+        node
     }
 
     fn nested(&mut self, keys: NodeKeys<'a>, depth: usize) -> Vec<Node> {

@@ -6,3 +6,4 @@ mod language_mistakes;
 mod misread;
 mod mistakes;
 mod shop;
+mod value_mistakes;

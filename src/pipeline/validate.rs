@@ -220,7 +220,7 @@ impl<'a> Validator<'a> {
                 Some(ValueFormFile::Exact) => ValueForm::Exact,
             },
             tables: self.tables(),
-            everywhere: self.values(&file.everywhere),
+            everywhere: self.values_of_tables(&file.everywhere),
             relations: file
                 .relations
                 .iter()
@@ -270,7 +270,7 @@ impl<'a> Validator<'a> {
                     .as_ref()
                     .map_or(TableKey::NotSaid, |key| self.table_key(key)),
                 formerly: self.former_names(rules.formerly.as_ref()),
-                values: self.values(&rules.values),
+                values: self.values_of_tables(&rules.values),
             };
             if tables.insert(table, rules).is_some() {
                 let message = format!(

@@ -125,6 +125,41 @@ impl<C> ValueRule<C> {
         }
     }
 
+    /// Columns of its templates: without one of them there is no text.
+    pub fn template_columns(&self) -> Vec<&str> {
+        match self {
+            ValueRule::Object { .. } | ValueRule::Text { .. } | ValueRule::File(_) => {
+                self.columns()
+            }
+            ValueRule::Cases(cases) => {
+                let cases = cases.iter();
+                cases
+                    .flat_map(|case| case.rule.template_columns())
+                    .collect()
+            }
+            ValueRule::Names(_)
+            | ValueRule::NullAs(_)
+            | ValueRule::NullAsColumn(_)
+            | ValueRule::Constant(_)
+            | ValueRule::Column(_)
+            | ValueRule::Of(_)
+            | ValueRule::Count(_)
+            | ValueRule::Title(_)
+            | ValueRule::Yaml(_)
+            | ValueRule::Bytes(_)
+            | ValueRule::Plain => Vec::new(),
+        }
+    }
+
+    /// The rules that it is made of, itself first.
+    pub fn rules(&self) -> Vec<&ValueRule<C>> {
+        let mut rules = vec![self];
+        if let ValueRule::Cases(cases) = self {
+            rules.extend(cases.iter().flat_map(|case| case.rule.rules()));
+        }
+        rules
+    }
+
     /// The conditions of all its cases.
     pub fn conditions(&self) -> Vec<&C> {
         let ValueRule::Cases(cases) = self else {

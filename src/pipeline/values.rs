@@ -26,6 +26,20 @@ impl<'a> Validator<'a> {
         rules
     }
 
+    /// Rules for columns that hold in all nodes.
+    pub(super) fn values_of_tables(
+        &mut self,
+        values: &'a Entries<Located<OneOrMany<ValueFile>>>,
+    ) -> BTreeMap<String, ValueRule> {
+        let rules = self.values(values);
+        for (name, value) in values.iter() {
+            if let Some(rule) = rules.get(&name.value) {
+                self.no_nested_rows(value.position, rule);
+            }
+        }
+        rules
+    }
+
     /// The rule for a column: one, or the first of a list that holds.
     pub(super) fn value(
         &mut self,
@@ -192,8 +206,10 @@ impl<'a> Validator<'a> {
                         let message =
                             "`root` is `anything`, `mapping`, or tags, which begin with `!`";
                         self.mistake(root.position, message);
+                        YamlRoot::Anything
+                    } else {
+                        YamlRoot::Tagged(tags)
                     }
-                    YamlRoot::Tagged(tags)
                 }
             },
         };

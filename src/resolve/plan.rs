@@ -20,10 +20,10 @@ pub use ids::{HopId, Id, IdVec, KindId, TableId};
 pub(crate) use model::Hop;
 pub(crate) use model::Slot;
 pub use model::{
-    CollectedColumn, EntityKey, Feed, LayoutColumn, LeftOutRelation, Plan, PlanComputed, PlanKind,
-    PlanMatch, PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable,
-    PlanTest, PlanTree, PlanValue, PlanWithin, Reach, ReachedFrom, RowOf, SlotSource, Step,
-    may_repeat,
+    CollectedColumn, EntityKey, Feed, LayoutColumn, LeftOutRelation, Plan, PlanComputed, PlanEqual,
+    PlanKind, PlanMatch, PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanRule, PlanSource,
+    PlanTable, PlanTest, PlanTree, PlanValue, PlanWithin, Reach, ReachedFrom, RowOf, SlotSource,
+    Step, may_repeat,
 };
 pub use planner::plan;
 pub(in crate::resolve) use planner::{Laying, plan_all};

@@ -3,6 +3,7 @@
 mod complete;
 mod errors;
 mod exact;
+mod language;
 mod manifest;
 mod options;
 mod places;

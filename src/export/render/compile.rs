@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::pipeline::{Instead, Pick};
 use crate::resolve::{
-    self, CollectedColumn, HopId, KeyShape, Plan, PlanError, PlanNested, PlanNode, PlanTable,
-    ReachedFrom, RowOf, RowOrder, Step, TableId, row_order,
+    self, CollectedColumn, HopId, KeyShape, Plan, PlanEqual, PlanError, PlanNested, PlanNode,
+    PlanTable, ReachedFrom, RowOf, RowOrder, Step, TableId, row_order,
 };
 
 use super::TreePlace;
@@ -49,7 +49,16 @@ pub(super) struct Overlay {
 /// A column that must equal the first of others that is not NULL.
 pub(super) struct Match {
     pub(super) column: usize,
-    pub(super) equals: Vec<(At, usize)>,
+    pub(super) equals: Vec<Equal>,
+}
+
+/// One of the columns that another must equal.
+pub(super) struct Equal {
+    pub(super) at: At,
+    pub(super) column: usize,
+    /// How the two compare: the column that must equal this one, and this one.
+    pub(super) own: KeyShape,
+    pub(super) shape: KeyShape,
 }
 
 /// A node that stands above, while what is below it is compiled.
@@ -236,7 +245,13 @@ impl Compiler<'_> {
         let mut matching = Vec::new();
         for it in &node.matching {
             let mut equals = Vec::new();
-            for (of, column) in &it.equals {
+            for PlanEqual {
+                of,
+                column,
+                own,
+                shape,
+            } in &it.equals
+            {
                 let ancestor = match of {
                     RowOf::Own | RowOf::Parent => above.last(),
                     RowOf::Above(path) => above.iter().find(|above| above.path == *path),
@@ -247,7 +262,12 @@ impl Compiler<'_> {
                     RowOf::Own | RowOf::Parent => At::Own,
                     RowOf::Above(_) => At::Above(ancestor.place),
                 };
-                equals.push((at, column));
+                equals.push(Equal {
+                    at,
+                    column,
+                    own: own.clone(),
+                    shape: shape.clone(),
+                });
             }
             matching.push(Match {
                 column: self.plan.tables[node.table].kept_column(&it.column)?,

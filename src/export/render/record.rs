@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::pipeline::Pick;
 use crate::resolve::{CopyFields, Entry, KeyRead, RowAt, WholeRow, parse_integer};
@@ -11,7 +12,6 @@ use super::compile::{From, Nested, Node, Reach};
 use super::sorting::{by_key, key_of, same_key};
 use super::value::{At, Field};
 use super::{BadValue, Rendered, Renderer, Resident};
-use crate::export::values;
 
 /// The rendering of one batch.
 pub(super) struct Job<'a> {
@@ -23,9 +23,24 @@ pub(super) struct Job<'a> {
     /// The rows of a tree that stand above the current one.
     pub(super) above: Vec<RowAt>,
     /// The rows that the current one stands in, and behind them itself, each with its place.
-    pub(super) rows: Vec<(usize, &'a [u8])>,
+    pub(super) rows: Vec<(usize, RowBytes<'a>)>,
     /// Rows of trees, of all nodes, that the current one stands in.
     pub(super) levels: usize,
+}
+
+/// A row as it is kept, or with the columns of what lies over it.
+pub(super) enum RowBytes<'a> {
+    Kept(&'a [u8]),
+    Overlaid(Rc<[u8]>),
+}
+
+impl RowBytes<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            RowBytes::Kept(bytes) => bytes,
+            RowBytes::Overlaid(bytes) => bytes,
+        }
+    }
 }
 
 /// Rows of trees that may stand in one another: what a worker's stack holds in any case. Little that reads JSON goes
@@ -82,42 +97,46 @@ impl<'a> Job<'a> {
         let bytes = self.resident.row(entry.at)?;
         let mut fields = self.scratch.pop().unwrap_or_default();
         copy_text::next_row(bytes, 0, &mut fields);
-        self.rows.push((node.place, bytes));
-        let mut row = CopyFields {
+        self.rows.push((node.place, RowBytes::Kept(bytes)));
+        let row = CopyFields {
             bytes,
             fields: &fields,
         };
-        let overlaid = self.overlaid(node, &row);
-        if let Some((bytes, fields)) = &overlaid {
-            row = CopyFields { bytes, fields };
-        }
-        let done = with(self, &row);
+        let done = match self.overlaid(node, &row) {
+            None => with(self, &row),
+            Some(over) => {
+                // What is asked of the row further down sees the same values as what is written of it.
+                let over: Rc<[u8]> = over.into();
+                self.rows.pop();
+                self.rows
+                    .push((node.place, RowBytes::Overlaid(Rc::clone(&over))));
+                copy_text::next_row(&over, 0, &mut fields);
+                let row = CopyFields {
+                    bytes: &over,
+                    fields: &fields,
+                };
+                with(self, &row)
+            }
+        };
         self.rows.pop();
         self.scratch.push(fields);
         Some(done)
     }
 
     /// A row with the columns of the nested row that lies over it; `None` if there is none.
-    fn overlaid(
-        &self,
-        node: &'a Node,
-        row: &CopyFields<'_>,
-    ) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+    fn overlaid(&self, node: &'a Node, row: &CopyFields<'_>) -> Option<Vec<u8>> {
         let overlay = node.overlay.as_ref()?;
         let Nested::Node { node: child, .. } = &node.nested[overlay.nested] else {
             return None;
         };
         let found = self.gather(child, row);
         let over = WholeRow(self.resident.row(self.picked(child, &found)?.at)?);
-        let (mut bytes, mut fields) = (row.bytes.to_vec(), row.fields.to_vec());
+        let layout = self.renderer.plan.tables[node.table].layout.len();
+        let mut fields: Vec<&[u8]> = (0..layout).map(|column| row.field(column)).collect();
         for (own, other) in &overlay.columns {
-            let start = bytes.len();
-            bytes.extend_from_slice(over.field(*other));
-            if let Some(field) = fields.get_mut(*own) {
-                *field = start..bytes.len();
-            }
+            fields[*own] = over.field(*other);
         }
-        Some((bytes, fields))
+        Some(fields.join(&b'\t'))
     }
 
     fn object_of(
@@ -218,11 +237,15 @@ impl<'a> Job<'a> {
                 Ok(false) => self.rendered.content.truncate(mark),
                 Err(reason) => {
                     let table = &self.renderer.plan.tables[node.table];
-                    let column = table.layout.get(field.column);
+                    let column = match field.value.is_of_column() {
+                        true => table.layout.get(field.column),
+                        false => None,
+                    };
+                    let column = column.map_or(&field.name, |column| &column.name);
                     return Err(BadValue {
                         table: table.name.to_string(),
                         key: key_of(table, row),
-                        column: Some(column.map_or("?", |column| column.name.as_str()).to_owned()),
+                        column: Some(column.clone()),
                         reason,
                     });
                 }
@@ -333,9 +356,10 @@ impl<'a> Job<'a> {
     }
 
     /// The bytes of the innermost row above that is written at a place.
-    pub(super) fn row_at(&self, place: usize) -> Option<&'a [u8]> {
+    pub(super) fn row_at(&self, place: usize) -> Option<&[u8]> {
         let mut rows = self.rows.iter().rev();
-        rows.find(|(at, _)| *at == place).map(|(_, row)| *row)
+        rows.find(|(at, _)| *at == place)
+            .map(|(_, row)| row.bytes())
     }
 
     /// The rows that a hop comes to from a row.
@@ -372,15 +396,26 @@ impl<'a> Job<'a> {
     fn matches(&self, node: &Node, entry: Entry, parent: &CopyFields<'_>) -> bool {
         let row = WholeRow(self.resident.row(entry.at).unwrap_or_default());
         node.matching.iter().all(|it| {
-            let mut equals = it.equals.iter().map(|(at, column)| match at {
-                At::Own => parent.field(*column),
-                At::Above(place) => {
-                    let above = self.row_at(*place);
-                    above.map_or(b"\\N".as_slice(), |above| WholeRow(above).field(*column))
+            for equal in &it.equals {
+                let column = std::slice::from_ref(&equal.column);
+                let wanted = match equal.at {
+                    At::Own => equal.shape.read(parent, column),
+                    At::Above(place) => match self.row_at(place) {
+                        Some(above) => equal.shape.read(&WholeRow(above), column),
+                        None => KeyRead::Null,
+                    },
+                };
+                match wanted {
+                    KeyRead::Is(wanted) => {
+                        let own = equal.own.read(&row, std::slice::from_ref(&it.column));
+                        return own == KeyRead::Is(wanted);
+                    }
+                    // What is no value of its type equals nothing.
+                    KeyRead::Wrong(_) => return false,
+                    KeyRead::Null => {}
                 }
-            });
-            let wanted = equals.find(|value| !values::is_null(value));
-            wanted.is_some_and(|wanted| wanted == row.field(it.column))
+            }
+            false
         })
     }
 

@@ -59,7 +59,7 @@ pub(super) enum Value {
     Of {
         /// Positions among what is nested, from the row inwards.
         path: Vec<usize>,
-        /// Position among the keys of the innermost row.
+        /// Position among the keys of the innermost row, those behind what is nested last.
         field: usize,
     },
     /// The number of rows of what is nested at this position.
@@ -79,6 +79,31 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// True if it is made of the column of its field, so that an error is that column's.
+    pub(super) fn is_of_column(&self) -> bool {
+        match self {
+            Value::Plain(_)
+            | Value::Names(_)
+            | Value::NamesOrNull(_)
+            | Value::NullAs(..)
+            | Value::NullAsColumn(..)
+            | Value::Object { .. }
+            | Value::Column(..)
+            | Value::Text { .. }
+            | Value::Title { .. }
+            | Value::TextColor { .. }
+            | Value::Yaml(_)
+            | Value::Bytes(_)
+            | Value::File(_)
+            | Value::Cases { .. } => true,
+            Value::Lookup { .. }
+            | Value::Of { .. }
+            | Value::Count(_)
+            | Value::Constant(_)
+            | Value::First(_) => false,
+        }
+    }
+
     /// The hops to rows of other tables that values are looked up in.
     pub(super) fn lookups(&self) -> Vec<&Reach> {
         match self {
@@ -347,7 +372,7 @@ impl Values<'_> {
                 Some((_, Nested::Empty { .. })) | None => return null(),
             }
         }
-        let mut fields = node.fields.iter();
+        let mut fields = node.fields.iter().chain(&node.last);
         match fields.position(|field| field.name == path.key) {
             Some(field) => Ok(Value::Of {
                 path: positions,
@@ -432,6 +457,13 @@ fn or_null(value: Value) -> Value {
             column,
             value: Box::new(or_null(*value)),
             without_row,
+        },
+        Value::Cases { cases, otherwise } => Value::Cases {
+            cases: cases
+                .into_iter()
+                .map(|(when, value)| (when, or_null(value)))
+                .collect(),
+            otherwise,
         },
         other => other,
     }

@@ -166,7 +166,13 @@ impl<'a> Job<'a> {
                     }
                 }
             }
-            Value::Of { path, field } => self.value_of(node, path, *field, row),
+            Value::Of { path, field } => {
+                // The nested row is written, too, and its values are noted there.
+                let noted = self.rendered.unreadable.len();
+                let written = self.value_of(node, path, *field, row);
+                self.rendered.unreadable.truncate(noted);
+                written
+            }
             Value::Count(nested) => {
                 let count = match &node.nested[*nested] {
                     Nested::Node { node: child, .. } => self.gather(child, row).len(),
@@ -258,7 +264,9 @@ impl<'a> Job<'a> {
         row: &CopyFields<'_>,
     ) -> Result<(), String> {
         let Some((first, rest)) = path.split_first() else {
-            let field = &node.fields[field];
+            let Some(field) = node.fields.iter().chain(&node.last).nth(field) else {
+                return Err("a key of a nested row is not there".to_owned());
+            };
             return self.value(node, &field.value, field.column, row);
         };
         let child = match &node.nested[*first] {

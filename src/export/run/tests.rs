@@ -33,12 +33,13 @@ entity: { kind: Customer, table: customers, key: id, prefix: "customer_{key}", n
 relations:
   orders: { table: orders, link: { customer_id: key } }
   profile: { table: customers, form: object, link: { id: key } }
+  discount: { table: discounts, form: single, pick: last, order: [percent], without_row: null, link: { customer_id: key } }
   employees:
     table: employees
     collected: { columns: [packed_by_id], except_tables: [employees] }
 "#;
 
-/// Customer 5 has three batches of two orders, customer 6 has one.
+/// Customer 5 has three batches of two orders and no discount, customer 6 has one batch and two discounts.
 const SHOP: &str = r#"--
 -- PostgreSQL database dump
 --
@@ -47,12 +48,18 @@ const SHOP: &str = r#"--
 -- Dumped by pg_dump version 16.1
 
 CREATE TABLE public.customers (id integer NOT NULL, company text NOT NULL);
+CREATE TABLE public.discounts (id integer NOT NULL, customer_id integer, percent integer);
 CREATE TABLE public.employees (id bigint NOT NULL, name text);
 CREATE TABLE public.orders (id integer NOT NULL, customer_id integer, packed_by_id bigint);
 
 COPY public.customers (id, company) FROM stdin;
 5	Lamps & Co
 6	Chairs Ltd
+\.
+
+COPY public.discounts (id, customer_id, percent) FROM stdin;
+1	6	20
+2	6	10
 \.
 
 COPY public.employees (id, name) FROM stdin;
@@ -274,6 +281,36 @@ fn a_folder_and_memory_hold_the_same_files() {
             &bytes[..],
             "{name}"
         );
+    }
+}
+
+#[test]
+fn a_relation_without_its_row_is_one_value_and_of_several_rows_the_last_one_of_the_order() {
+    let (_temp, dump) = shop();
+    let mut one = request(&dump, 5);
+    for batched in [true, false] {
+        one.options.batched = batched;
+        let mut other = request(&dump, 6);
+        other.options.batched = batched;
+        for (customer, request, expected) in [
+            (5, &one, "null"),
+            (6, &other, r#"{"id":1,"customer_id":6,"percent":20}"#),
+        ] {
+            let files = undisturbed(request);
+            let packed = &files[&format!("customer_{customer}/discount.ndjson.gz")];
+            let mut content = String::new();
+            let mut member = flate2::read::GzDecoder::new(&packed[..]);
+            std::io::Read::read_to_string(&mut member, &mut content).unwrap();
+            assert_eq!(content, expected);
+            let manifest = manifest(&files).unwrap();
+            let relations = manifest.entities[0].relations.iter();
+            let discount = relations
+                .clone()
+                .find(|it| it.relation == "discount")
+                .unwrap();
+            assert_eq!(discount.total_objects_count, 1, "customer {customer}");
+            assert!(!discount.batched);
+        }
     }
 }
 

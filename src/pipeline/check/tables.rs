@@ -1,6 +1,7 @@
 //! Rules for tables and for columns of a name.
 
 use super::{Checker, Need, Severity};
+use crate::pipeline::model::Condition;
 use crate::pipeline::table_key::TableKey;
 use crate::pipeline::value_rule::ValueRule;
 use crate::snapshot::{SqlType, Table, TableName};
@@ -60,8 +61,7 @@ impl<'a> Checker<'a> {
             | ValueRule::Constant(_)
             | ValueRule::Plain
             | ValueRule::Of(_)
-            | ValueRule::Count(_)
-            | ValueRule::File(_) => {}
+            | ValueRule::Count(_) => {}
             ValueRule::Yaml(_) | ValueRule::Bytes(_) => {
                 self.needed(place, table, column, Need::Text, "decoding");
             }
@@ -81,9 +81,14 @@ impl<'a> Checker<'a> {
             ValueRule::Column(other) => {
                 self.needed(place, table, other, Need::Any, "the value in its place");
             }
-            ValueRule::Object { .. } | ValueRule::Text { .. } => {
+            ValueRule::Object { .. } | ValueRule::Text { .. } | ValueRule::File(_) => {
+                // A rule of a table does not know in which nodes its rows stand.
+                let in_node = !self.nodes.is_empty();
                 for name in rule.columns() {
-                    self.needed(place, table, name, Need::Any, "the template");
+                    let is_known = in_node || !name.contains('.');
+                    if is_known && self.column_above(table, name).is_err() {
+                        self.there(place, table, name, "the template");
+                    }
                 }
             }
             ValueRule::Title(part) => {
@@ -91,17 +96,19 @@ impl<'a> Checker<'a> {
             }
             ValueRule::Cases(cases) => {
                 for case in cases {
-                    // What is asked of rows further up is checked where the row is nested in them.
-                    let own = case.when.iter();
-                    let own = own.filter(|condition| table.column(&condition.column).is_some());
-                    let own: Vec<_> = own.cloned().collect();
-                    self.filter(place, table, &own);
                     for condition in &case.when {
-                        let column = &condition.column;
-                        if table.column(column).is_none() && !column.contains('.') {
-                            let message =
-                                format!("table {} has no column {column}: it is NULL", table.name);
-                            self.report(Severity::Note, place, message);
+                        match self.column_above(table, &condition.column) {
+                            Ok((table, column)) => {
+                                let test = condition.test.clone();
+                                self.filter(place, table, &[Condition { column, test }]);
+                            }
+                            Err(message)
+                                if !self.nodes.is_empty() || !condition.column.contains('.') =>
+                            {
+                                self.report(Severity::Note, place, message);
+                            }
+                            // A rule of a table does not know in which nodes its rows stand.
+                            Err(_) => {}
                         }
                     }
                     self.value_rule(place, table, column, &case.rule);

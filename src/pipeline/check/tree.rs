@@ -78,6 +78,7 @@ impl<'a> Checker<'a> {
         }
         self.ordered_by_bytes(place, node, table);
         self.columns(place, node, table);
+        self.nodes.push((node.name.clone(), table));
         self.rules(place, node, table);
         for computed in &node.computed {
             self.computed(
@@ -91,6 +92,7 @@ impl<'a> Checker<'a> {
             let place = format!("{place} > {}", nested.name);
             self.node(&place, nested, Above::Table(table));
         }
+        self.nodes.pop();
     }
 
     /// What a node says of the values of its columns.
@@ -104,6 +106,7 @@ impl<'a> Checker<'a> {
         }
         for it in &node.matching {
             self.there(place, table, &it.column, "`match`");
+            self.matched(place, &it.column, &it.equals);
         }
         if let Some(overlay) = &node.overlay {
             let mut nested = node.nested.iter();
@@ -114,6 +117,55 @@ impl<'a> Checker<'a> {
                     self.there(place, table, column, "`overlay`");
                 }
             }
+        }
+    }
+
+    /// What a column must equal: the first of these columns that is not NULL.
+    fn matched(&mut self, place: &str, column: &str, equals: &[String]) {
+        let parent = self.nodes.iter().rev().nth(1).map(|(_, table)| *table);
+        let Some(parent) = parent else {
+            return;
+        };
+        let mut found = 0;
+        for other in equals {
+            match self.column_above(parent, other) {
+                Ok(_) => found += 1,
+                Err(message) => self.report(Severity::Note, place, message),
+            }
+        }
+        if found == 0 {
+            let message = format!(
+                "column {column} has nothing to match: none of the columns that it must equal is there, and no row is found"
+            );
+            self.report(Severity::Warning, place, message);
+        }
+    }
+
+    /// A column of a table, or of a row further up, by its name; or what is not there.
+    pub(super) fn column_above(
+        &self,
+        table: &'a Table,
+        column: &str,
+    ) -> Result<(&'a Table, String), String> {
+        if table.column(column).is_some() {
+            return Ok((table, column.to_owned()));
+        }
+        let above = column.rsplit_once('.').and_then(|(node, name)| {
+            let mut nodes = self.nodes.iter().rev().skip(1);
+            nodes
+                .find(|(above, _)| above == node)
+                .map(|(_, above)| (*above, name))
+        });
+        match above {
+            Some((above, name)) if above.column(name).is_some() => Ok((above, name.to_owned())),
+            Some((above, name)) => Err(format!(
+                "table {} has no column {name}: it is NULL",
+                above.name
+            )),
+            None => Err(format!(
+                "table {} has no column {column}: it is NULL",
+                table.name
+            )),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::pipeline::Pipeline;
 
 /// The mistakes of a file, in which `§` stands where one is reported; a line for each case that is told otherwise.
-fn failures(cases: &[(&str, String, &str)]) -> String {
+pub(super) fn failures(cases: &[(&str, String, &str)]) -> String {
     let mut failures = String::new();
     for (name, marked, expected) in cases {
         let Some((before, after)) = marked.split_once('§') else {
@@ -24,17 +24,17 @@ fn failures(cases: &[(&str, String, &str)]) -> String {
     failures
 }
 
-fn with_relation(relation: &str) -> String {
+pub(super) fn with_relation(relation: &str) -> String {
     format!(
         "pipeline: shop\nentity: {{ kind: C, table: c, prefix: 'c_{{key}}' }}\nrelations:\n{relation}"
     )
 }
 
-fn with_keys(keys: &str) -> String {
+pub(super) fn with_keys(keys: &str) -> String {
     with_relation(&format!("  o: {{ table: o, link: {{ a: key }}, {keys} }}"))
 }
 
-fn with_node(keys: &str) -> String {
+pub(super) fn with_node(keys: &str) -> String {
     with_keys(&format!("nested: {{ n: {{ {keys} }} }}"))
 }
 

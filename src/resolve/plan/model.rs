@@ -552,7 +552,17 @@ pub struct PlanOverlay {
 #[derive(Debug, Clone)]
 pub struct PlanMatch {
     pub column: String,
-    pub equals: Vec<(RowOf, String)>,
+    pub equals: Vec<PlanEqual>,
+}
+
+/// One of the columns that another must equal.
+#[derive(Debug, Clone)]
+pub struct PlanEqual {
+    pub of: RowOf,
+    pub column: String,
+    /// How the two compare: the column that must equal this one, and this one.
+    pub own: KeyShape,
+    pub shape: KeyShape,
 }
 
 /// A key that is not a column of its own.

@@ -158,3 +158,137 @@ fn what_a_node_writes_is_there_once() {
         ),
     ]);
 }
+
+#[test]
+fn values_look_at_what_is_there() {
+    const TABLES: &str = "CREATE TABLE o (id bigint PRIMARY KEY, c_id uuid, s integer, t text);
+        CREATE TABLE l (id bigint PRIMARY KEY, o_id bigint, s integer, t text, e text);";
+    let within = |keys: &str| {
+        format!(
+            "table: o, link: {{ c_id: key }}, nested: {{ l: {{ many: l, link: {{ o_id: id }}, {keys} }} }}"
+        )
+    };
+    let place = "relations > o > l";
+    let cases = [
+        (
+            "values: { s: [{ when: { o.s: 1, t: { length: 3 } }, constant: 1 }] }",
+            vec![],
+        ),
+        (
+            "values: { s: [{ when: { gone: 1 }, constant: 1 }] }",
+            vec![format!(
+                "note: {place}: table l has no column gone: it is NULL"
+            )],
+        ),
+        (
+            "values: { s: [{ when: { o.gone: 1 }, constant: 1 }] }",
+            vec![format!(
+                "note: {place}: table o has no column gone: it is NULL"
+            )],
+        ),
+        (
+            "values: { s: [{ when: { p.s: 1 }, constant: 1 }] }",
+            vec![format!(
+                "note: {place}: table l has no column p.s: it is NULL"
+            )],
+        ),
+        (
+            "values: { s: [{ when: { o.s: x }, constant: 1 }] }",
+            vec![format!(
+                "warning: {place}: column s of table o is never \"x\""
+            )],
+        ),
+        (
+            "values: { s: [{ when: { s: { length: 3 } }, constant: 1 }] }",
+            vec![format!(
+                "error: {place}: `length` needs a text, and column s of table l is none"
+            )],
+        ),
+        (
+            "values: { gone: { constant: 1 } }",
+            vec![format!(
+                "note: {place}: table l has no column gone: the rule has nothing to hold for"
+            )],
+        ),
+        ("values: { t: { file: '{o.t}/{t}' } }", vec![]),
+        (
+            "values: { t: { file: '{o.gone}' } }",
+            vec![format!(
+                "error: {place}: the template needs column o.gone, which table l does not have"
+            )],
+        ),
+        (
+            "values: { t: { text: '{gone}' } }",
+            vec![format!(
+                "error: {place}: the template needs column gone, which table l does not have"
+            )],
+        ),
+        (
+            "values: { s: { yaml: {} } }",
+            vec![format!(
+                "error: {place}: decoding needs a text, and column s of table l is none"
+            )],
+        ),
+        (
+            "values: { s: { bytes: {} } }",
+            vec![format!(
+                "error: {place}: decoding needs a text, and column s of table l is none"
+            )],
+        ),
+        (
+            "values: { t: { title: { column: s, behind: /, part: 1 } } }",
+            vec![format!(
+                "error: {place}: a part of a path needs a text, and column s of table l is none"
+            )],
+        ),
+        (
+            "values: { t: { column: gone } }",
+            vec![format!(
+                "error: {place}: the value in its place needs column gone, which table l does not have"
+            )],
+        ),
+        ("match: { s: [s, o.s] }", vec![]),
+        (
+            "match: { gone: [s] }",
+            vec![format!(
+                "error: {place}: `match` needs column gone, which table l does not have"
+            )],
+        ),
+        (
+            "match: { s: [gone, s] }",
+            vec![format!(
+                "note: {place}: table o has no column gone: it is NULL"
+            )],
+        ),
+        (
+            "match: { s: [gone] }",
+            vec![
+                format!("note: {place}: table o has no column gone: it is NULL"),
+                format!(
+                    "warning: {place}: column s has nothing to match: none of the columns that it must equal is there, and no \
+                     row is found"
+                ),
+            ],
+        ),
+        (
+            "overlay: { nested: m, columns: [s, e] }, nested: { m: { one: o, link: { id: o_id } } }",
+            vec![format!(
+                "error: {place}: `overlay` needs column e, which table o does not have"
+            )],
+        ),
+        (
+            "computed: { k: { first: [{ lookup: gone, link: { id: s }, column: x }, { column: s, names: { 1: x } }] } }",
+            vec![format!(
+                "note: {place} > k: the snapshot has no table gone: the key has no value from there"
+            )],
+        ),
+    ];
+    let mut failures = String::new();
+    for (keys, expected) in cases {
+        let found = of_relation(&within(keys), TABLES);
+        if found != expected {
+            failures.push_str(&format!("{keys}: {found:#?}\n"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::key::KeyForm;
-use crate::pipeline::{Computed, ComputedValue, Condition, Node, ValueRule};
+use crate::pipeline::{Computed, ComputedValue, Condition, Node, Test, ValueRule};
 use crate::resolve::condition::ValueTest;
 use crate::resolve::plan::error::PlanError;
 use crate::resolve::plan::ids::{HopId, TableId};
-use crate::resolve::plan::model::{PlanComputed, PlanMatch, PlanRule, PlanTest, PlanValue, RowOf};
+use crate::resolve::plan::model::{
+    PlanComputed, PlanEqual, PlanMatch, PlanRule, PlanTest, PlanValue, RowOf,
+};
 
-use super::Planner;
 use super::nodes::Above;
+use super::{Planner, find_column};
 
 impl<'p> Planner<'p> {
     /// The rules of all columns that a node may write.
@@ -40,6 +42,10 @@ impl<'p> Planner<'p> {
             let (_, table, column) = self.place(table, column, RowOf::Own);
             self.need_if_there(table, &column);
         }
+        for column in rule.template_columns() {
+            let (_, table, column) = self.place(table, column, RowOf::Own);
+            self.need(table, &column)?;
+        }
         rule.try_map(&mut |condition| self.test(table, condition))
     }
 
@@ -52,7 +58,19 @@ impl<'p> Planner<'p> {
         let form = found.and_then(|(_, found)| KeyForm::of(&found.sql_type, self.catalog));
         let test = match found {
             Some(_) => ValueTest::new(&condition.test, form),
-            None => ValueTest::new(&condition.test, Some(KeyForm::Text)),
+            None => match &condition.test {
+                test @ (Test::In { .. } | Test::NotIn { .. }) => {
+                    ValueTest::new(test, Some(KeyForm::Text))
+                }
+                // NULL is neither beyond a bound nor a text.
+                Test::Between { .. } | Test::Prefix(_) | Test::Length(_) => {
+                    let never = Test::In {
+                        values: Vec::new(),
+                        null: false,
+                    };
+                    ValueTest::new(&never, Some(KeyForm::Text))
+                }
+            },
         };
         let test = test.map_err(|reason| PlanError::Condition {
             table: definition.name.clone(),
@@ -94,11 +112,21 @@ impl<'p> Planner<'p> {
             self.need(table, &it.column)?;
             let mut equals = Vec::new();
             for column in &it.equals {
-                let (of, table, column) = self.place(parent, column, RowOf::Parent);
+                let (of, above, column) = self.place(parent, column, RowOf::Parent);
                 // One that the snapshot lacks is NULL, and the next one counts.
-                if self.need_if_there(table, &column) {
-                    equals.push((of, column));
+                if !self.need_if_there(above, &column) {
+                    continue;
                 }
+                let found = self.tables[above].table;
+                let sql_type = find_column(found, &column)?.sql_type.clone();
+                let end = (format!("column {column} of table {}", found.name), sql_type);
+                let (own, shape) = self.compare(table, std::slice::from_ref(&it.column), &[end])?;
+                equals.push(PlanEqual {
+                    of,
+                    column,
+                    own,
+                    shape,
+                });
             }
             matching.push(PlanMatch {
                 column: it.column.clone(),
