@@ -328,6 +328,8 @@ fn manifest(batches: u32) -> Manifest {
         options: OptionsEntry {
             batched: true,
             batch_size: 50,
+            batch_sizes: Default::default(),
+            batch_bytes: None,
             edition: "ee".to_owned(),
         },
         warnings: Vec::new(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::compare::Comparison;
 use crate::bench::{self, Bench, BenchError, BenchObserver, BenchRequest, Point, RunScope, Sweep};
-use crate::export::{BatchObserver, DEFAULT_BATCH_SIZE, Expected, ExportObserver};
+use crate::export::{BatchObserver, Expected, ExportObserver};
 use crate::output::{FolderClaim, atomic};
 use crate::snapshot;
 use crate::snapshot::{Access, Spec};
@@ -293,7 +293,8 @@ fn export_args(args: &BenchArgs, snapshot: &Spec) -> ExportArgs {
         force: false,
         resume: false,
         batched: true,
-        batch_size: DEFAULT_BATCH_SIZE,
+        batch_size: Vec::new(),
+        batch_bytes: None,
         relation: args.relations.clone(),
         edition: args.edition,
         gzip_level: 6,

@@ -162,6 +162,12 @@ fn export(args: &ExportArgs, quiet: bool, given: &mut GivenOptions<'_>) -> Resul
             "on the files without --batched, which makes one of each batch",
         );
     }
+    if args.batch_bytes.is_some() && reads_a_server(&args.snapshot.snapshot) {
+        return Err(Failure::usage(
+            "cannot cut batches by bytes: the rows of a server are cut into batches before they are read\n  leave \
+             --batch-bytes out, or export from a snapshot of the server (`relexport snapshot take`)",
+        ));
+    }
     if args.dry_run {
         let when = "with --dry-run, which writes nothing";
         given.without_effect("gzip_level", "--gzip-level", when);

@@ -1,5 +1,7 @@
 //! From arguments to what the other floors take.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use crate::export::{Destination, ExportOptions, ExportRequest, WORKER_STACK};
+use crate::export::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest, WORKER_STACK};
 use crate::output::{Begin, FolderStore, GzipLevel};
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
 use crate::resolve::{Limits, Relations, Selection};
@@ -29,6 +31,9 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
     let kinds = kinds(&args.snapshot.pipeline, &args.entities)?;
     let edition = edition(args.edition);
     check_relations(&args.relation, edition, &kinds)?;
+    let (batch_size, batch_sizes) = batch_sizes(&args.batch_size)?;
+    let named: Vec<String> = batch_sizes.keys().cloned().collect();
+    check_relations(&named, edition, &kinds)?;
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
     let mut open = open_options(server, args.limits.threads, &pipelines_of(&kinds), console)?;
@@ -46,7 +51,9 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
         },
         options: ExportOptions {
             batched: args.batched,
-            batch_size: args.batch_size,
+            batch_size,
+            batch_sizes,
+            batch_bytes: args.batch_bytes,
             // clap has checked the range.
             gzip_level: GzipLevel::new(args.gzip_level).unwrap_or_default(),
             edition,
@@ -60,6 +67,29 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
         source_url: args.source_url.clone(),
         interrupted,
     })
+}
+
+/// The batch size of all relations, and those of single ones.
+fn batch_sizes(
+    given: &[(Option<String>, NonZeroU32)],
+) -> Result<(NonZeroU32, BTreeMap<String, NonZeroU32>), Failure> {
+    let mut of_all = None;
+    let mut own = BTreeMap::new();
+    for (relation, size) in given {
+        let before = match relation {
+            None => of_all.replace(*size),
+            Some(relation) => own.insert(relation.clone(), *size),
+        };
+        if before.is_some() {
+            let of = relation
+                .as_deref()
+                .map_or(String::new(), |name| format!(" of {name}"));
+            return Err(Failure::usage(format!(
+                "--batch-size{of} is given twice\n  give it once"
+            )));
+        }
+    }
+    Ok((of_all.unwrap_or(DEFAULT_BATCH_SIZE), own))
 }
 
 /// Where the arguments of an export send it; `None` if they name no place, as a dry run may.

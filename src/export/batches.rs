@@ -3,6 +3,7 @@
 mod cut;
 mod files;
 mod jobs;
+mod measure;
 mod pieces;
 mod trouble;
 
@@ -16,8 +17,8 @@ use rayon::ThreadPool;
 use crate::fan_out::FanOut;
 use crate::output::{Done, FileId, FileKey, Message, Piece, Writer};
 use crate::resolve::{
-    EntityInfo, EntityRequest, Entry, Fetched, Key, Live, PlanSource, RelationRequest,
-    ResolveError, Resolved, Round, RoundPart, RowSource, RowStore, TopKeys,
+    EntityInfo, EntityRequest, Entry, Fetched, Key, Live, PlanRelation, PlanSource,
+    RelationRequest, ResolveError, Resolved, Round, RoundPart, RowSource, RowStore, TopKeys,
 };
 use crate::timings::{self, Phase};
 
@@ -107,6 +108,7 @@ pub(super) struct Batches<'a> {
     resolved: &'a Resolved,
     options: &'a ExportOptions,
     renderer: Arc<Renderer>,
+    pool: Arc<ThreadPool>,
     renders: FanOut<Batch>,
     compressions: FanOut<Compressed>,
     sink: &'a mut dyn BatchSink,
@@ -148,6 +150,7 @@ impl<'a> Batches<'a> {
             resolved,
             options,
             renderer: Arc::new(renderer),
+            pool: Arc::clone(pool),
             // One batch more than threads: while one is being taken, none of the threads is idle.
             renders: FanOut::new(Arc::clone(pool), threads + 1, Phase::Render),
             compressions: FanOut::new(Arc::clone(pool), threads * 2, Phase::Compress),
@@ -183,6 +186,15 @@ impl<'a> Batches<'a> {
     pub(crate) fn run(mut self) -> Result<(), BatchError> {
         let _render = timings::phase(Phase::Render);
         let resolved = self.resolved;
+        if let (RowSource::Live(_), Some(_), true) = (
+            &resolved.rows,
+            self.options.batch_bytes,
+            self.options.batched,
+        ) {
+            let message = "batches by bytes need rows that are read before they are cut, and a server's are not: leave \
+                           --batch-bytes out, or export from a snapshot of the server (`relexport snapshot take`)";
+            return Err(BatchError::Plan(message.to_owned()));
+        }
         for collected in [false, true] {
             match &resolved.rows {
                 RowSource::Kept(store) => self.kept(store, collected)?,
@@ -242,16 +254,19 @@ impl<'a> Batches<'a> {
             ordered.map_err(BatchError::Temp)?;
             self.renderer.pick(relation, &mut entries);
         }
-        self.begin(entity, relation, entries.len())?;
+        let files = self.files(store, relation, &entries)?;
+        self.begin_files(entity, relation, entries.len(), files)?;
         if let Some(reason) = self.renderer.more_than_one(store, relation, &entries) {
             return self.refused(&reason);
         }
-        let size = self.cut.batch_size.unwrap_or(entries.len()).max(1);
-        let by_key =
-            self.cut.batch_size.is_some() && self.resolved.plan.relations[relation].batches_by_key;
-        for batch in entries.chunks_mut(size).filter(|_| !by_key) {
-            let ordered = self.renderer.in_order(store, relation, batch);
-            ordered.map_err(BatchError::Temp)?;
+        if !(self.cut.files.is_batched() && self.resolved.plan.relations[relation].batches_by_key) {
+            let mut rest = entries.as_mut_slice();
+            for length in self.cut.files.lengths(rest.len()) {
+                let (batch, behind) = rest.split_at_mut(length);
+                let ordered = self.renderer.in_order(store, relation, batch);
+                ordered.map_err(BatchError::Temp)?;
+                rest = behind;
+            }
         }
         self.rows(store, &entries)
     }
@@ -399,7 +414,11 @@ impl<'a> Batches<'a> {
     /// Top-level rows of a file of a relation; `None` where there is one file.
     fn batch_size(&self, relation: usize) -> Option<usize> {
         let batched = self.options.batched && self.resolved.plan.relations[relation].batched;
-        batched.then(|| self.options.batch_size.get() as usize)
+        let sizes = &self.options.batch_sizes;
+        let PlanRelation { pipeline, name, .. } = &self.resolved.plan.relations[relation];
+        let own = sizes.get(&format!("{pipeline}.{name}"));
+        let size = own.or_else(|| sizes.get(name));
+        batched.then(|| size.unwrap_or(&self.options.batch_size).get() as usize)
     }
 
     /// Hands over a message. What takes it counts relations from the first one of their entity.

@@ -1,5 +1,7 @@
 //! What a run says of itself in the manifest: at its beginning, and when the snapshot has been read.
 
+use std::num::NonZeroU64;
+
 use crate::output::{
     ChoiceEntry, EntityEntry, LeftOutEntry, Manifest, OptionsEntry, PipelineEntry, ReadFacts,
     RelationEntry, ResumeEntry, SnapshotEntry, Status, manifest, now,
@@ -129,6 +131,13 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
     OptionsEntry {
         batched: request.options.batched,
         batch_size: request.options.batch_size.get(),
+        batch_sizes: request
+            .options
+            .batch_sizes
+            .iter()
+            .map(|(name, size)| (name.clone(), size.get()))
+            .collect(),
+        batch_bytes: request.options.batch_bytes.map(NonZeroU64::get),
         edition: match request.options.edition {
             Edition::Ce => "ce".to_owned(),
             Edition::Ee => "ee".to_owned(),

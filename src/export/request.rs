@@ -1,6 +1,7 @@
 //! What an export is asked for.
 
-use std::num::NonZeroU32;
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -44,6 +45,11 @@ pub struct ExportOptions {
     pub batched: bool,
     /// Top-level rows of a batch.
     pub batch_size: NonZeroU32,
+    /// Those of relations that have a size of their own, by their names, before which that of their pipeline and a dot may
+    /// stand.
+    pub batch_sizes: BTreeMap<String, NonZeroU32>,
+    /// Bytes of NDJSON after which a batch ends, too.
+    pub batch_bytes: Option<NonZeroU64>,
     pub gzip_level: GzipLevel,
     pub edition: Edition,
     /// Leave out rows that cannot be rendered, and list them, rather than fail their relation.

@@ -135,6 +135,12 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     if old.batch_size != new.batch_size {
         return made("--batch-size", &old.batch_size, &new.batch_size);
     }
+    if old.batch_sizes != new.batch_sizes {
+        return Some("it was begun with other batch sizes of relations (--batch-size)".to_owned());
+    }
+    if old.batch_bytes != new.batch_bytes {
+        return Some("it was begun with another --batch-bytes".to_owned());
+    }
     if old.edition != new.edition {
         return made("--edition", &old.edition, &new.edition);
     }

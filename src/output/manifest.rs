@@ -4,6 +4,8 @@
 //! status endpoint, in its order, and beside them the file with its size and SHA-256. This file says what a manifest
 //! is; what happens to files becomes a manifest in the [`Ledger`](super::Ledger), which alone changes one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::batch_number::BatchNumber;
@@ -52,6 +54,21 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Times>,
     pub entities: Vec<EntityEntry>,
+}
+
+impl OptionsEntry {
+    /// The most top-level rows of a batch of a relation. A relation of this name of several pipelines may have several.
+    pub fn batch_sizes_of(&self, relation: &str) -> Vec<u32> {
+        let own = self.batch_sizes.iter().filter(|(name, _)| {
+            let (_, last) = name.rsplit_once('.').unwrap_or(("", name));
+            last == relation
+        });
+        let mut sizes: Vec<u32> = own.map(|(_, size)| *size).collect();
+        if !self.batch_sizes.contains_key(relation) {
+            sizes.push(self.batch_size);
+        }
+        sizes
+    }
 }
 
 impl Manifest {
@@ -147,6 +164,12 @@ pub struct PipelineEntry {
 pub struct OptionsEntry {
     pub batched: bool,
     pub batch_size: u32,
+    /// Batch sizes of single relations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub batch_sizes: BTreeMap<String, u32>,
+    /// Bytes of NDJSON after which a batch ends, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_bytes: Option<u64>,
     pub edition: String,
 }
 

@@ -259,7 +259,9 @@ impl<'a> Checker<'a> {
 
     fn batches(&mut self, place: &str, entity: &'a EntityEntry, relation: &'a RelationEntry) {
         let batches = relation.batches.as_deref().unwrap_or_default();
-        let size = u64::from(self.manifest.options.batch_size);
+        let options = &self.manifest.options;
+        let sizes = options.batch_sizes_of(&relation.relation);
+        let by_bytes = options.batch_bytes.is_some();
         if relation.file.is_some() {
             self.wrong(format!("{place} has batches and a file of its own"));
         }
@@ -294,15 +296,21 @@ impl<'a> Checker<'a> {
             }
             let is_last = position + 1 == batches.len();
             // Rows that were left out under --keep-going are missing from their batches.
-            let least = match (is_last, relation.skipped_count) {
-                (_, 1..) => 0,
-                (true, 0) => 1,
-                (false, 0) => size,
+            let is_right = |size: &u32| {
+                let size = u64::from(*size);
+                let least = match (is_last || by_bytes, relation.skipped_count) {
+                    (_, 1..) => 0,
+                    (true, 0) => 1,
+                    (false, 0) => size,
+                };
+                (least..=size).contains(&batch.objects_count)
             };
-            if !(least..=size).contains(&batch.objects_count) {
+            if !sizes.iter().any(is_right) {
+                let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
                 self.wrong(format!(
-                    "{place} has {} objects, but batches have {size}{}",
+                    "{place} has {} objects, but batches have {}{}",
                     batch.objects_count,
+                    sizes.join(" or "),
                     if is_last { " or, the last, fewer" } else { "" }
                 ));
             }

@@ -185,6 +185,8 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
         options: ExportOptions {
             batched: run.batched,
             batch_size: NonZeroU32::new(run.batch_size).unwrap_or(DEFAULT_BATCH_SIZE),
+            batch_sizes: Default::default(),
+            batch_bytes: None,
             gzip_level: engine.gzip_level,
             edition: engine.edition,
             keep_going: false,

@@ -1,17 +1,16 @@
 //! The arguments of `relexport export`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::EditionArg;
 use super::entities::EntityArgs;
-use super::parse::{batch_size, local_path, version, web_address};
+use super::parse::{batch_bytes, batch_size_of, local_path, version, web_address};
 use super::source::{LimitArgs, SnapshotArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
-use crate::export::DEFAULT_BATCH_SIZE;
 
 /// Export groups and projects from a snapshot
 ///
@@ -40,9 +39,16 @@ pub struct ExportArgs {
     /// Write one file per batch, for relations that GitLab batches
     #[arg(long)]
     pub batched: bool,
-    /// Top-level records of a batch
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
-    pub batch_size: NonZeroU32,
+    /// Top-level records of a batch [default: 1000]
+    ///
+    /// With a relation before it, of that one alone: issues=200, or project.issues=200. May be given several times.
+    #[arg(long, value_name = "N|RELATION=N", value_parser = batch_size_of)]
+    pub batch_size: Vec<(Option<String>, NonZeroU32)>,
+    /// End a batch before it has more NDJSON than this, too
+    ///
+    /// Such as 100MiB. A larger record is a batch of its own. Not for servers.
+    #[arg(long, value_name = "SIZE", value_parser = batch_bytes, requires = "batched")]
+    pub batch_bytes: Option<NonZeroU64>,
     /// Only this relation; may be given several times
     ///
     /// Of groups and of projects alike, or of one kind if its pipeline's name stands before it: project.issues.

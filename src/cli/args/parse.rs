@@ -1,6 +1,6 @@
 //! Values of options: what a user writes, and what it stands for.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +50,15 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 pub(crate) fn batch_size(text: &str) -> Result<NonZeroU32, String> {
     text.parse()
         .map_err(|_| format!("a batch has from 1 to {} records", u32::MAX))
+}
+
+/// A number of records, of all relations or of the one whose name stands before it.
+pub(crate) fn batch_size_of(text: &str) -> Result<(Option<String>, NonZeroU32), String> {
+    match text.split_once('=') {
+        None => Ok((None, batch_size(text)?)),
+        Some(("", _)) => Err("name the relation before the =, such as issues=200".to_owned()),
+        Some((relation, number)) => Ok((Some(relation.to_owned()), batch_size(number)?)),
+    }
 }
 
 /// A change in per cent.
@@ -108,6 +117,12 @@ pub(crate) fn memory(text: &str) -> Result<usize, String> {
         )),
         bytes => Ok(bytes),
     }
+}
+
+/// Bytes of NDJSON that a batch may have.
+pub(crate) fn batch_bytes(text: &str) -> Result<NonZeroU64, String> {
+    let bytes = NonZeroU64::new(size(text)? as u64);
+    bytes.ok_or_else(|| "a batch has at least one byte".to_owned())
 }
 
 /// A size such as `512MiB`, `2G` or `1000000` (bytes).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::cut::Cut;
+use super::cut::{Cut, Files};
 use super::trouble::bad_rows;
 use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, Rendered};
@@ -13,7 +13,7 @@ use crate::resolve::{Entry, RowStore};
 
 /// Top-level rows that one job renders at the most: what bounds the memory of a batch that is under way, since its
 /// content goes on in pieces.
-const SLICE: usize = 200;
+pub(super) const SLICE: usize = 200;
 
 /// Bytes that one job is to render, as far as the rows before tell.
 const SLICE_BYTES: u64 = 8 << 20;
@@ -26,6 +26,18 @@ impl Batches<'_> {
         relation: usize,
         total: usize,
     ) -> Result<(), BatchError> {
+        let files = self.files_by_size(relation);
+        self.begin_files(entity, relation, total, files)
+    }
+
+    /// A relation of an entity begins, whose rows are cut into these files.
+    pub(super) fn begin_files(
+        &mut self,
+        entity: usize,
+        relation: usize,
+        total: usize,
+        files: Files,
+    ) -> Result<(), BatchError> {
         let planned = &self.resolved.plan.relations[relation];
         self.observer.relation(entity, &planned.name, total as u64);
         // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
@@ -35,15 +47,15 @@ impl Batches<'_> {
             relation,
             total,
             given: 0,
-            batch_size: self.batch_size(relation),
+            files,
             json: planned.form == Form::Object,
             rendered: (0, 0),
             refused: false,
             unread,
             unlisted,
         };
-        if let Some(batch_size) = self.cut.batch_size {
-            let count = u32::try_from(total.div_ceil(batch_size)).map_err(|_| {
+        if let Some(count) = self.cut.files.count(total) {
+            let count = u32::try_from(count).map_err(|_| {
                 BatchError::Plan(format!("{} would have too many batches", planned.name))
             })?;
             self.send(Message::Batches {

@@ -111,6 +111,8 @@ fn request(dump: &Path, customer: i64) -> ExportRequest {
         options: ExportOptions {
             batched: true,
             batch_size: 2.try_into().unwrap(),
+            batch_sizes: Default::default(),
+            batch_bytes: None,
             gzip_level: GzipLevel::default(),
             edition: Edition::Ee,
             keep_going: false,

@@ -63,6 +63,8 @@ fn first() -> Manifest {
         options: OptionsEntry {
             batched: true,
             batch_size: 2,
+            batch_sizes: Default::default(),
+            batch_bytes: None,
             edition: "ee".to_owned(),
         },
         resume: Some(terms()),

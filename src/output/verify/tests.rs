@@ -97,6 +97,8 @@ fn export(folder: &Path) -> Manifest {
         options: OptionsEntry {
             batched: true,
             batch_size: 2,
+            batch_sizes: Default::default(),
+            batch_bytes: None,
             edition: "ee".to_owned(),
         },
         resume: None,

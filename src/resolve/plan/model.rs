@@ -384,6 +384,8 @@ impl SlotSource {
 #[derive(Debug)]
 pub struct PlanRelation {
     pub name: String,
+    /// The name of its pipeline.
+    pub pipeline: String,
     pub form: Form,
     /// How the types of columns are written.
     pub values: ValueForm,

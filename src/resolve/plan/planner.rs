@@ -570,6 +570,7 @@ impl<'p> Planner<'p> {
         let hops: Vec<HopId> = self.hops.ids_from(first_hop).collect();
         PlanRelation {
             name: relation.name.clone(),
+            pipeline: self.pipeline.name.clone(),
             form: relation.form,
             values: self.pipeline.values,
             batched: relation.batched,

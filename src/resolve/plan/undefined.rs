@@ -58,6 +58,7 @@ impl Plan {
                         });
                         PlanRelation {
                             name: relation.name.clone(),
+                            pipeline: pipeline.name.clone(),
                             form: relation.form,
                             values: pipeline.values,
                             batched: relation.batched,

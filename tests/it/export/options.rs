@@ -107,6 +107,62 @@ fn temp_files_do_not_outlive_the_run() {
 }
 
 #[test]
+fn a_batch_ends_at_its_size_or_its_bytes_whichever_comes_first() {
+    let dir = Dir::new();
+    let dump = project("fixtures/projects/gitlab.sql.gz");
+    let export = |out: &str, more: &[&str]| {
+        let run = dir.export_to(&dump, dir.join(out));
+        run.args(["--project", "71", "--relation", "issues"])
+            .args(more)
+            .ok()
+    };
+    let whole = export("whole", &[]).contents();
+    let lines = |contents: &BTreeMap<String, Vec<u8>>, batch: usize| -> Vec<String> {
+        let name = format!("project_71/issues/batch_{batch}.ndjson.gz");
+        let content = contents
+            .get(&name)
+            .map(|it| String::from_utf8_lossy(it).into_owned());
+        content
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
+    for (out, more, most) in [
+        ("rows", vec!["--batch-size", "issues=2"], (2, usize::MAX)),
+        ("bytes", vec!["--batch-bytes", "4KiB"], (1000, 4096)),
+        (
+            "both",
+            vec!["--batch-size", "project.issues=3", "--batch-bytes", "6000"],
+            (3, 6000),
+        ),
+    ] {
+        let mut args = vec!["--batched"];
+        args.extend(&more);
+        let run = export(out, &args);
+        let contents = run.contents();
+        let mut all = Vec::new();
+        let mut batch = 1;
+        while let rows @ [_, ..] = lines(&contents, batch).as_slice() {
+            let bytes: usize = rows.iter().map(|row| row.len() + 1).sum();
+            assert!(rows.len() <= most.0, "{out}: batch {batch}");
+            assert!(bytes <= most.1 || rows.len() == 1, "{out}: batch {batch}");
+            all.extend_from_slice(rows);
+            batch += 1;
+        }
+        assert!(batch > 2, "{out}");
+        let mut expected: Vec<&str> = std::str::from_utf8(&whole["project_71/issues.ndjson.gz"])
+            .unwrap()
+            .lines()
+            .collect();
+        expected.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(all, expected, "{out}");
+        dir.relexport("verify").arg(&run.out).ok();
+    }
+}
+
+#[test]
 fn batches_have_the_batch_size_and_join_to_the_whole() {
     let dir = Dir::new();
     for size in [1usize, 2, 3, 5, 13, 1000] {

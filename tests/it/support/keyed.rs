@@ -339,6 +339,8 @@ pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
         options: ExportOptions {
             batched: false,
             batch_size: 1000.try_into().unwrap(),
+            batch_sizes: Default::default(),
+            batch_bytes: None,
             gzip_level: GzipLevel::default(),
             edition: Edition::Ee,
             keep_going: false,
