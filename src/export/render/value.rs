@@ -46,9 +46,8 @@ pub(super) enum Value {
         column: usize,
         part: TitlePart,
     },
-    TextColor {
-        default: Vec<u8>,
-    },
+    /// Black or white, for the colour that this value is.
+    TextColor(Box<Value>),
     Lookup {
         reach: Reach,
         column: usize,
@@ -91,7 +90,7 @@ impl Value {
             | Value::Column(..)
             | Value::Text { .. }
             | Value::Title { .. }
-            | Value::TextColor { .. }
+            | Value::TextColor(_)
             | Value::Yaml(_)
             | Value::Bytes(_)
             | Value::File(_)
@@ -121,7 +120,7 @@ impl Value {
             | Value::Column(..)
             | Value::Text { .. }
             | Value::Title { .. }
-            | Value::TextColor { .. }
+            | Value::TextColor(_)
             | Value::Of { .. }
             | Value::Count(_)
             | Value::Yaml(_)
@@ -394,14 +393,13 @@ impl Values<'_> {
                 Some(column) => Some((column, self.column(column, rule.as_ref())?)),
                 None => None,
             },
-            PlanValue::TextColor { column: name } => there(name).map(|column| {
-                let default = match self.node.values.get(name) {
-                    // The rule holds JSON text; a colour has nothing to unescape.
-                    Some(ValueRule::NullAs(json)) => json.trim_matches('"').as_bytes().to_vec(),
-                    _ => Vec::new(),
-                };
-                (column, Value::TextColor { default })
-            }),
+            PlanValue::TextColor { column } => match there(column) {
+                Some(column) => {
+                    let colour = self.column(column, None)?;
+                    Some((column, Value::TextColor(Box::new(colour))))
+                }
+                None => None,
+            },
             PlanValue::Constant(json) => Some((0, Value::Constant(json.clone().into_bytes()))),
             PlanValue::Of(path) => Some((0, self.of(path)?)),
             PlanValue::Lookup {

@@ -122,13 +122,14 @@ impl<'a> Job<'a> {
                 }
                 Ok(())
             }
-            Value::TextColor { default } => {
-                let color = if values::is_null(raw) {
-                    Cow::Borrowed(default.as_slice())
-                } else {
-                    values::decode_copy(raw).map_err(said)?
-                };
-                values::write_json_str(values::text_color(&color), out);
+            Value::TextColor(color) => {
+                let start = out.len();
+                self.value(node, color, column, row)?;
+                let out = &mut self.rendered.content;
+                // What is no text is no colour.
+                let color: String = serde_json::from_slice(&out[start..]).unwrap_or_default();
+                out.truncate(start);
+                values::write_json_str(values::text_color(color.as_bytes()), out);
                 Ok(())
             }
             Value::Lookup {

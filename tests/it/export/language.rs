@@ -326,6 +326,32 @@ relations:
     expect(RULED, pipeline, &[], &[("builds.ndjson", builds)]);
 }
 
+/// What reads well on a colour is told by what is written of it, whatever rule that is of.
+#[test]
+fn a_colour_is_what_its_rule_makes_of_it() {
+    let sql = "
+        CREATE TABLE labels (id bigint PRIMARY KEY, tenant_id bigint, color text);
+        INSERT INTO labels VALUES (1, 1, NULL), (2, 1, NULL), (3, 1, '#ffffff'), (4, 1, E'#ff\\tfff'), (5, 1, '#000000');
+        CREATE INDEX ON labels (tenant_id);
+    ";
+    let pipeline = "
+relations:
+  labels:
+    table: labels
+    link: { tenant_id: key }
+    only: [id]
+    values: { color: [{ when: { id: { above: 1 } }, null_as: '#000000' }, { null_as: '#ffffff' }] }
+    computed: { ink: { text_color: color } }
+";
+    let (black, white) = ("#1F1E24", "#FFFFFF");
+    let labels: String = [black, white, black, white, white]
+        .iter()
+        .zip(1..)
+        .map(|(ink, id)| format!("{{\"id\":{id},\"ink\":\"{ink}\"}}\n"))
+        .collect();
+    expect(sql, pipeline, &[], &[("labels.ndjson", &labels)]);
+}
+
 const CHOICES: &str = "
     CREATE TABLE rules (id bigint PRIMARY KEY, tenant_id bigint, rank integer, title text);
     CREATE TABLE things (id bigint PRIMARY KEY, tenant_id bigint, rank integer, secret text);
