@@ -11,6 +11,7 @@
 mod condition;
 mod directory;
 mod entities;
+mod entity_count;
 mod error;
 mod holdings;
 mod interrupt;
@@ -34,6 +35,7 @@ mod walk;
 
 pub use condition::ValueTest;
 pub use entities::{Choice, EntityError, EntityInfo, KindChoice, LeftOutEntities};
+pub use entity_count::{EntityCount, EntityCounter, with_entities};
 pub use error::ResolveError;
 pub use keys::{
     CopyFields, Fields, IndexKey, Key, KeyRead, KeySet, KeyShape, OpenKeys, RowOrder, SortColumn,

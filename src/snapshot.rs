@@ -61,5 +61,5 @@ pub use sql::ddl::read_schema;
 pub use sql::schema::schema_sql;
 pub use sql_type::SqlType;
 pub use stated_keys::{KeyVerdict, StatedKey, StatedKeys};
-pub use survey::{Definitions, Survey, read_definitions, survey};
+pub use survey::{Definitions, Onlooker, Survey, read_definitions, survey};
 pub use table_name::TableName;

@@ -120,9 +120,9 @@ pub struct GroupsArgs {
 
 /// Say what a snapshot is and which tables it holds
 ///
-/// Prints its kind, the versions of the server and of GitLab, when it was taken, and its tables with their rows and
-/// bytes (of row text, before compression). The whole snapshot is read. Of a live server: what its statistics say, how far
-/// its log is, and which columns that rows are found by have no index.
+/// Prints its kind, the versions of the server and of GitLab, when it was taken, how many groups and projects it has, and its
+/// tables with their rows and bytes (of row text, before compression). The whole snapshot is read. Of a live server: what its
+/// statistics say, how far its log is, and which columns that rows are found by have no index.
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::INSPECT)]
 pub struct InspectArgs {
@@ -132,7 +132,7 @@ pub struct InspectArgs {
     /// (postgres://…), or a server's data folder (pgdata:DIR).
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: Spec,
-    /// A pipeline to look for indexes for [default: the built-in ones]
+    /// A pipeline whose entities are counted [default: the built-in ones]
     ///
     /// On a live server, the columns that its rows are found by must have indexes. May be given several times.
     #[arg(long, value_name = "FILE")]

@@ -1,13 +1,18 @@
 //! `relexport inspect`: what a snapshot is and holds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use crate::export::{ExportObserver, version_by_tables};
-use crate::resolve::{KindChoice, Selection, missing_indexes, plan};
-use crate::snapshot::{Access, Snapshot, Survey, open_with, survey};
+use crate::pipeline::Pipeline;
+use crate::resolve::{EntityCount, EntityCounter, Selection, missing_indexes, plan, with_entities};
+use crate::snapshot::{
+    Access, Block, Catalog, Onlooker, Snapshot, SnapshotFacts, Survey, TableName, open_with, survey,
+};
 use crate::visible::visible;
 
 use super::args::InspectArgs;
@@ -38,6 +43,9 @@ struct Inspection {
     /// Rows and bytes are by a live server's statistics.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     estimated: bool,
+    /// How many entities each pipeline would find, by its name, as far as the snapshot has a table of them; `null` if the number is
+    /// not known.
+    entities: BTreeMap<String, Option<u64>>,
     tables: Vec<TableEntry>,
     /// Columns that the pipeline finds rows by, without an index that helps a live server to do so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,16 +71,13 @@ struct IndexEntry {
 }
 
 /// The columns without an index of a live server; `None` for other snapshots, or where the pipeline does not fit.
-fn missing(kinds: &[KindChoice], snapshot: &Snapshot) -> Option<Vec<IndexEntry>> {
+fn missing(pipelines: &[&Pipeline], snapshot: &Snapshot) -> Option<Vec<IndexEntry>> {
     let Access::Keyed(source) = &snapshot.access else {
         return None;
     };
-    let plan = plan(
-        &pipelines_of(kinds),
-        &Selection::default(),
-        &source.catalog(),
-    )
-    .ok()?;
+    let catalog = source.catalog();
+    let pipelines = with_entities(pipelines, &catalog);
+    let plan = plan(&pipelines, &Selection::default(), &catalog).ok()?;
     let missing = missing_indexes(&plan, source.as_ref()).into_iter();
     let entries = missing.map(|(table, column)| IndexEntry {
         table: table.to_string(),
@@ -81,21 +86,49 @@ fn missing(kinds: &[KindChoice], snapshot: &Snapshot) -> Option<Vec<IndexEntry>>
     Some(entries.collect())
 }
 
+/// Counts entities while the tables go by, and shows which.
+struct Watch<'a> {
+    progress: Progress,
+    counter: EntityCounter<'a>,
+}
+
+impl Onlooker for Watch<'_> {
+    fn catalog(&mut self, catalog: &Arc<Catalog>, facts: &SnapshotFacts) {
+        self.counter.know(catalog, facts);
+    }
+
+    fn rows(&mut self, block: &Block) {
+        self.counter.take(block);
+    }
+
+    fn table(&mut self, table: &TableName) {
+        self.progress.table(&table.to_string());
+    }
+}
+
 /// Runs the command. What could be read is printed, even where the rest is damaged.
 pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
     let kinds = all_kinds(&args.pipeline)?;
-    let options = setup::open_options(&args.server, Some(1), &pipelines_of(&kinds), console)?;
+    let pipelines = pipelines_of(&kinds);
+    let options = setup::open_options(&args.server, Some(1), &pipelines, console)?;
     let snapshot = open_with(&args.snapshot, &options)?;
-    let missing_indexes = missing(&kinds, &snapshot);
+    let missing_indexes = missing(&pipelines, &snapshot);
     let estimated = matches!(snapshot.access, Access::Keyed(_));
-    let mut progress = Progress::new(console);
-    progress.reading(snapshot.size, snapshot.progress.clone());
+    let mut watch = Watch {
+        progress: Progress::new(console),
+        counter: EntityCounter::new(&pipelines),
+    };
+    watch
+        .progress
+        .reading(snapshot.size, snapshot.progress.clone());
+    if let Access::Keyed(source) = &snapshot.access {
+        watch.counter.ask(source.as_ref());
+    }
     let (kind, source, size) = (snapshot.kind, snapshot.source.clone(), snapshot.size);
     let readers = std::thread::available_parallelism().map_or(1, usize::from);
-    let found = survey(snapshot, readers, &mut |table| {
-        progress.table(&table.to_string());
-    });
-    progress.finish();
+    let wanted = watch.counter.tables();
+    let found = survey(snapshot, readers, wanted, &mut watch);
+    watch.progress.finish();
     let Survey {
         facts,
         catalog,
@@ -108,6 +141,16 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
     for damage in &damage {
         tracing::warn!("{damage}");
     }
+    let counts = watch.counter.finish(|table| {
+        let has_data = tables.get(table).is_some_and(Option::is_some);
+        // Of a table in several parts one may be among those that were not read.
+        estimated || has_data && (error.is_none() || !catalog.has_children(table))
+    });
+    for EntityCount { kind, count, .. } in &counts {
+        if let Err(reason) = count {
+            tracing::warn!("{} cannot be counted: {reason}", several(kind));
+        }
+    }
     let inspection = Inspection {
         kind: kind.name(),
         source,
@@ -119,6 +162,10 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
         taken_at: facts.taken_at,
         lsn: facts.lsn,
         estimated,
+        entities: counts
+            .iter()
+            .map(|count| (count.pipeline.clone(), count.count.as_ref().ok().copied()))
+            .collect(),
         tables: tables
             .into_iter()
             .map(|(name, size)| TableEntry {
@@ -133,7 +180,7 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
     if args.json {
         stdout::print_json(&inspection)?;
     } else {
-        stdout::print(&text(&inspection))?;
+        stdout::print(&text(&inspection, &counts))?;
     }
     match error {
         Some(error) => Err(Failure::from(error).of(&args.snapshot)),
@@ -141,7 +188,12 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
     }
 }
 
-fn text(inspection: &Inspection) -> String {
+/// What several entities of a kind are called.
+fn several(kind: &str) -> String {
+    format!("{}s", kind.to_lowercase())
+}
+
+fn text(inspection: &Inspection, counts: &[EntityCount]) -> String {
     let gitlab = match (
         &inspection.gitlab_version,
         inspection.gitlab_version_by_tables,
@@ -169,6 +221,13 @@ fn text(inspection: &Inspection) -> String {
         let value = value.map_or("not known".to_owned(), |value| visible(&value));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:15} {value}");
+    }
+    for EntityCount { kind, count, .. } in counts {
+        let shown = match count {
+            Ok(count) => HumanCount(*count).to_string(),
+            Err(_) => "not known".to_owned(),
+        };
+        let _ = writeln!(text, "{:15} {shown}", several(kind));
     }
     let (rows, bytes, nothing) = match inspection.estimated {
         true => ("ROWS, ABOUT", "ON DISK, ABOUT", "not known"),

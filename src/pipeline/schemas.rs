@@ -54,6 +54,17 @@ impl Pipeline {
         Some(of_entities.map(|name| name.schema.as_str()).collect())
     }
 
+    /// True if a catalog has the table of the entities, by one of its names; of schemas, if one of them is an entity.
+    pub fn has_entities(&self, catalog: &Catalog) -> bool {
+        match self.schemas_in(catalog) {
+            Some(schemas) => !schemas.is_empty(),
+            None => {
+                let mut names = self.names_of(&self.entity.table);
+                names.any(|name| catalog.table(name).is_some())
+            }
+        }
+    }
+
     /// The pipeline for the tenant whose schema this is: tables that name no schema are looked for there.
     #[must_use]
     pub fn in_schema(&self, schema: &str) -> Pipeline {

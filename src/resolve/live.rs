@@ -22,6 +22,7 @@ mod start;
 
 pub use fetch::Fetch;
 pub use indexes::missing_indexes;
+pub(super) use predicates::predicates;
 pub use requests::{EntityRequest, RelationRequest, TopKeys};
 pub use round::{Fetched, Round, RoundPart};
 pub use rows::Live;

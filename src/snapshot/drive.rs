@@ -223,7 +223,7 @@ pub(crate) type PartReaders<Tag> = Readers<(Tag, TablePart), PartReport<Tag>>;
 pub(crate) fn part_readers<Tag: Copy + Send + 'static>(
     source: Arc<dyn TableSource>,
     count: usize,
-    wants: fn(&Event) -> bool,
+    wants: impl Fn(&Event) -> bool + Send + Sync + 'static,
 ) -> Result<PartReaders<Tag>, SnapshotError> {
     Readers::start(
         count,

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::snapshot::block::Block;
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::drive::{PartReaders, PartReport, Stopped, drive_stream, part_readers};
 use crate::snapshot::error::SnapshotError;
@@ -83,18 +84,36 @@ impl Survey {
     }
 }
 
-/// Reads all of a snapshot, handing out no row; of a live server nothing is read but its statistics. `at` is told the tables as they go by; `readers` threads read where
-/// tables can be opened one by one.
-pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)) -> Survey {
+/// Looks on while a snapshot is surveyed.
+pub trait Onlooker {
+    /// What the snapshot says of its tables and of itself is known. Comes before any row, of live servers not at all.
+    fn catalog(&mut self, catalog: &Arc<Catalog>, facts: &SnapshotFacts);
+    /// Rows of a table that the onlooker wants.
+    fn rows(&mut self, block: &Block);
+    /// Data of a table has gone by.
+    fn table(&mut self, table: &TableName);
+}
+
+/// Reads all of a snapshot; of a live server nothing is read but its statistics. `onlooker` is shown the rows of the tables
+/// in `wanted`; `readers` threads read where tables can be opened one by one.
+pub fn survey(
+    snapshot: Snapshot,
+    readers: usize,
+    wanted: BTreeSet<TableName>,
+    onlooker: &mut dyn Onlooker,
+) -> Survey {
     let mut survey = Survey::default();
     let read = match snapshot.access {
-        Access::Stream(source) => read_no_rows(source, |event| {
-            if let Event::End(end) = &event {
-                at(&end.table);
-            }
-            survey.take(event);
-        }),
-        Access::Tables(source) => survey_tables(&source.into(), readers, &mut survey, at),
+        Access::Stream(source) => {
+            let is_wanted = move |table: &TableName| wanted.contains(table);
+            read_stream(source, is_wanted, |event| {
+                show(&event, onlooker);
+                survey.take(event);
+            })
+        }
+        Access::Tables(source) => {
+            survey_tables(&source.into(), readers, wanted, &mut survey, onlooker)
+        }
         Access::Keyed(source) => {
             survey.facts = source.facts();
             survey.know(source.catalog());
@@ -108,20 +127,29 @@ pub fn survey(snapshot: Snapshot, readers: usize, at: &mut dyn FnMut(&TableName)
     survey
 }
 
-/// Reads a stream to its end, and hands out no row.
-fn read_no_rows(
+fn show(event: &Event, onlooker: &mut dyn Onlooker) {
+    match event {
+        Event::Catalog(catalog, facts) => onlooker.catalog(catalog, facts),
+        Event::Rows(block) => onlooker.rows(block),
+        Event::End(end) => onlooker.table(&end.table),
+        Event::Keys(_)
+        | Event::Begin(_)
+        | Event::Damage(_)
+        | Event::DatabaseEnd(_)
+        | Event::Holdings(_) => {}
+    }
+}
+
+/// Reads a stream to its end, and hands out the rows of tables that are wanted.
+fn read_stream(
     source: Box<dyn StreamSource>,
+    wanted: impl Fn(&TableName) -> bool + Send + Sync + 'static,
     mut take: impl FnMut(Event),
 ) -> Result<(), SnapshotError> {
-    let driven = drive_stream(
-        source,
-        |_| false,
-        &NEVER,
-        |event| {
-            take(event);
-            Ok::<_, Infallible>(ControlFlow::Continue(()))
-        },
-    );
+    let driven = drive_stream(source, wanted, &NEVER, |event| {
+        take(event);
+        Ok::<_, Infallible>(ControlFlow::Continue(()))
+    });
     driven.unwrap_or_else(|stopped| Err(stopped_by(stopped)))
 }
 
@@ -139,11 +167,13 @@ fn stopped_by(stopped: Stopped<Infallible>) -> SnapshotError {
 fn survey_tables(
     source: &Arc<dyn TableSource>,
     count: usize,
+    wanted: BTreeSet<TableName>,
     survey: &mut Survey,
-    at: &mut dyn FnMut(&TableName),
+    onlooker: &mut dyn Onlooker,
 ) -> Result<(), SnapshotError> {
     survey.facts = source.facts();
     survey.know(source.catalog());
+    onlooker.catalog(&survey.catalog, &survey.facts);
     let mut parts: Vec<TablePart> = survey
         .tables
         .keys()
@@ -151,8 +181,17 @@ fn survey_tables(
         .collect();
     // The largest first, so that none is left alone at the end.
     parts.sort_by_key(|part| std::cmp::Reverse(part.size));
-    let is_end = |event: &Event| matches!(event, Event::End(_));
-    let mut readers: PartReaders<()> = part_readers(Arc::clone(source), count, is_end)?;
+    let is_taken = move |event: &Event| match event {
+        Event::End(_) => true,
+        Event::Rows(block) => wanted.contains(&block.head.table),
+        Event::Catalog(..)
+        | Event::Keys(_)
+        | Event::Begin(_)
+        | Event::Damage(_)
+        | Event::DatabaseEnd(_)
+        | Event::Holdings(_) => false,
+    };
+    let mut readers: PartReaders<()> = part_readers(Arc::clone(source), count, is_taken)?;
     for part in parts {
         readers.give(((), part));
     }
@@ -162,9 +201,7 @@ fn survey_tables(
         let taken = readers.next(&NEVER, |report| {
             match report {
                 PartReport::Event((), event) => {
-                    if let Event::End(end) = &event {
-                        at(&end.table);
-                    }
+                    show(&event, onlooker);
                     survey.take(event);
                 }
                 PartReport::End((), Err(error)) if first.is_ok() => first = Err(error),
@@ -206,33 +243,37 @@ pub fn read_definitions(snapshot: Snapshot) -> Result<Definitions, SnapshotError
 
 fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, SnapshotError> {
     let mut known = None;
-    let read = read_no_rows(source, |event| {
-        match (event, &mut known) {
-            (Event::Catalog(catalog, facts), known) => {
-                *known = Some(Definitions {
-                    catalog,
-                    facts,
-                    error: None,
-                });
+    let read = read_stream(
+        source,
+        |_| false,
+        |event| {
+            match (event, &mut known) {
+                (Event::Catalog(catalog, facts), known) => {
+                    *known = Some(Definitions {
+                        catalog,
+                        facts,
+                        error: None,
+                    });
+                }
+                (Event::Keys(keys), Some(known)) => {
+                    known.catalog = Arc::new(known.catalog.with_keys(keys));
+                }
+                // Definitions are what they are, whatever a row is like.
+                (Event::Damage(damage), _) => tracing::warn!("{damage}"),
+                // No rows are wanted.
+                (Event::Keys(_), None)
+                | (
+                    // How a database ended is told again at the stream's end.
+                    Event::Begin(_)
+                    | Event::Rows(_)
+                    | Event::End(_)
+                    | Event::DatabaseEnd(_)
+                    | Event::Holdings(_),
+                    _,
+                ) => {}
             }
-            (Event::Keys(keys), Some(known)) => {
-                known.catalog = Arc::new(known.catalog.with_keys(keys));
-            }
-            // Definitions are what they are, whatever a row is like.
-            (Event::Damage(damage), _) => tracing::warn!("{damage}"),
-            // No rows are wanted.
-            (Event::Keys(_), None)
-            | (
-                // How a database ended is told again at the stream's end.
-                Event::Begin(_)
-                | Event::Rows(_)
-                | Event::End(_)
-                | Event::DatabaseEnd(_)
-                | Event::Holdings(_),
-                _,
-            ) => {}
-        }
-    });
+        },
+    );
     match (known, read) {
         (Some(known), read) => Ok(Definitions {
             error: read.err(),

@@ -11,7 +11,7 @@ use super::ask::AskFailure;
 
 /// The conditions of a hop or of the entities, as a server is asked them. `tests` are the same, ready for their columns:
 /// values that are none of a column's type, which a server would refuse, are left out there.
-pub(super) fn predicates<'a>(
+pub(in crate::resolve) fn predicates<'a>(
     filter: &'a [Condition],
     tests: &'a [ColumnTest],
 ) -> impl Iterator<Item = Predicate<'a>> {

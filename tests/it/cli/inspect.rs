@@ -1,11 +1,13 @@
 //! `relexport inspect`.
 
+use serde_json::{Value, json};
+
 use crate::support::*;
 
 #[test]
 fn a_backup_tells_its_versions_and_its_time() {
     let text = relexport(&format!("inspect -s {BACKUP}")).prints();
-    let head: Vec<&str> = text.lines().take(7).collect();
+    let head: Vec<&str> = text.lines().take(9).collect();
     assert_eq!(
         head,
         [
@@ -16,6 +18,8 @@ fn a_backup_tells_its_versions_and_its_time() {
             "dump version    15.18",
             "GitLab version  16.5.1-ee",
             "taken at        2023-11-14 22:13:20.000000000 Z",
+            "groups          4",
+            "projects        1",
         ]
     );
     assert!(head[2].starts_with("size            "));
@@ -47,7 +51,7 @@ fn tables_are_counted_alike_in_every_kind_of_snapshot() {
 #[test]
 fn without_a_stated_version_the_tables_tell_the_oldest() {
     let json = relexport(&format!("inspect -s {DUMP} --json")).json();
-    assert_eq!(json["gitlab_version"], serde_json::Value::Null);
+    assert_eq!(json["gitlab_version"], Value::Null);
     assert_eq!(json["gitlab_version_by_tables"], "19.1.0");
 }
 
@@ -58,7 +62,7 @@ fn of_a_dump_that_is_cut_off_what_came_before_is_shown() {
     let ran = relexport("inspect -s - --json").input(&dump[..users]).run();
     assert_eq!(ran.code, Some(3));
     assert!(ran.stderr.starts_with("error: -: "), "{}", ran.stderr);
-    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let json: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert!(json["error"].is_string());
     let tables = json["tables"].as_array().unwrap();
     let rows = |name: &str| {
@@ -66,5 +70,116 @@ fn of_a_dump_that_is_cut_off_what_came_before_is_shown() {
         found.unwrap()["rows"].clone()
     };
     assert_eq!(rows("badges"), 9);
-    assert_eq!(rows("users"), serde_json::Value::Null);
+    assert_eq!(rows("users"), Value::Null);
+}
+
+#[test]
+fn groups_and_projects_are_counted_in_every_kind_of_snapshot() {
+    // People and projects are namespaces, too. Projects that are about to be deleted count, as `groups --projects` lists them.
+    let with_projects = json!({"group": 3, "project": 8});
+    let without = json!({"group": 4, "project": 1});
+    for (snapshot, expected) in [
+        (DUMP, &without),
+        (BACKUP, &without),
+        (CSV, &without),
+        (PROJECTS, &with_projects),
+        (PROJECTS_BACKUP, &with_projects),
+    ] {
+        let json = relexport(&format!("inspect -s {snapshot} --json")).json();
+        assert_eq!(json["entities"], *expected, "{snapshot}");
+        for (projects, kind) in [("", "group"), (" --projects", "project")] {
+            let listed = relexport(&format!("groups -s {snapshot} --json{projects}")).json();
+            let listed = listed.as_array().unwrap().len();
+            assert_eq!(json["entities"][kind], listed, "{kind} of {snapshot}");
+        }
+    }
+    let only = format!("inspect -s {PROJECTS} --pipeline pipelines/group.yml --json");
+    assert_eq!(relexport(&only).json()["entities"], json!({"group": 3}));
+}
+
+#[test]
+fn of_a_snapshot_without_a_table_of_entities_nothing_is_said() {
+    let dir = Dir::new();
+    dir.write(
+        "dump.sql",
+        "CREATE TABLE public.projects (id bigint, namespace_id bigint);\n\
+         COPY public.projects (id, namespace_id) FROM stdin;\n1\t1\n\\.\n",
+    );
+    let ran = dir.relexport("inspect -s dump.sql").ok();
+    assert!(!ran.stdout.contains("groups"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("projects        "), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+    let json = dir.relexport("inspect -s dump.sql --json").json();
+    assert_eq!(json["entities"], json!({}));
+}
+
+#[test]
+fn entities_that_are_schemas_are_counted() {
+    let dir = Dir::new();
+    dir.write(
+        "crm.yml",
+        "pipeline: crm\nentity: { kind: Tenant, schema: 'tenant_*', table: users, prefix: '{key}' }\n\
+         relations: { users: { table: users } }\n",
+    );
+    dir.write(
+        "dump.sql",
+        "CREATE TABLE tenant_a.users (id bigint);\nCREATE TABLE tenant_b.users (id bigint);\n\
+         CREATE TABLE tenant_c.logs (id bigint);\nCREATE TABLE staff.users (id bigint);\n",
+    );
+    let text = dir.relexport("inspect -s dump.sql --pipeline crm.yml");
+    assert!(text.prints().contains("\ntenants         2\n"));
+}
+
+/// A dump of one group, one project namespace and three projects, the second of which has one field too few if it is `bad`.
+fn small_dump(bad: bool) -> String {
+    let second = if bad { "2" } else { "2\t1" };
+    format!(
+        "CREATE TABLE public.namespaces (id bigint, type text, name text, path text, parent_id bigint, traversal_ids bigint[]);\n\
+         CREATE TABLE public.projects (id bigint, namespace_id bigint);\n\
+         COPY public.namespaces (id, type) FROM stdin;\n1\tGroup\n2\tProject\n3\t\\N\n\\.\n\
+         COPY public.projects (id, namespace_id) FROM stdin;\n1\t1\n{second}\n3\t2\n\\.\n"
+    )
+}
+
+#[test]
+fn a_table_with_a_damaged_row_or_without_its_end_gives_no_number() {
+    let inspect = |dump: &str| {
+        let ran = relexport("inspect -s - --json").input(dump).run();
+        let json: Value = serde_json::from_str(&ran.stdout).unwrap();
+        (ran, json["entities"].clone())
+    };
+    let (ran, entities) = inspect(&small_dump(false));
+    assert_eq!(entities, json!({"group": 1, "project": 3}));
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+
+    let (ran, entities) = inspect(&small_dump(true));
+    assert_eq!(entities, json!({"group": 1, "project": null}));
+    assert_eq!(ran.code, Some(0));
+    let told = "projects cannot be counted: table projects: row 2 (byte ";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let fields = ": 1 fields, but the table's data has 2 columns";
+    assert!(ran.stderr.contains(fields), "{}", ran.stderr);
+
+    let whole = small_dump(false);
+    let (ran, entities) = inspect(&whole[..whole.len() - 5]);
+    assert_eq!(entities, json!({"group": 1, "project": null}));
+    assert_eq!(ran.code, Some(3));
+    let told = "projects cannot be counted: table projects: not all of its rows are there";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let text = relexport("inspect -s -").input(&whole[..whole.len() - 5]);
+    let text = text.run().stdout;
+    assert!(text.contains("\nprojects        not known\n"), "{text}");
+}
+
+#[test]
+fn of_a_snapshot_of_some_entities_only_these_are_counted() {
+    let dir = Dir::new();
+    let from = project(PROJECTS);
+    let take = dir.relexport("snapshot take --project 71 --out taken");
+    take.option("--from", &from).ok();
+    let json = dir.relexport("inspect -s taken --json").json();
+    assert_eq!(json["entities"]["project"], 1);
+    let listed = dir.relexport("groups -s taken --json").json();
+    let listed = listed.as_array().unwrap().len();
+    assert_eq!(json["entities"]["group"], listed);
 }

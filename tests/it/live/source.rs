@@ -559,7 +559,9 @@ fn inspect_tells_what_a_servers_statistics_say() {
     database.load(&project("fixtures/schema.sql"));
     database.run(
         "INSERT INTO labels (id, title) SELECT n, n FROM generate_series(1, 3000) n; ANALYZE labels;
-         DROP INDEX index_badges_on_group_id",
+         DROP INDEX index_badges_on_group_id;
+         INSERT INTO namespaces (id, type, name, path) VALUES (1, 'Group', 'a', 'a'), (2, 'User', 'b', 'b'), (3, 'Group', 'c', 'c');
+         INSERT INTO projects (id, namespace_id) VALUES (1, 1), (2, 2), (3, 3)",
     );
     let inspect = |more: &[&str]| {
         let program = relexport("inspect").option("--snapshot", database.address());
@@ -577,6 +579,11 @@ fn inspect_tells_what_a_servers_statistics_say() {
         "t"
     );
     assert_eq!(json["estimated"], true);
+    // These are counted all the same.
+    assert_eq!(
+        json["entities"],
+        serde_json::json!({"group": 2, "project": 3})
+    );
     let table = |name: &str| {
         let tables = json["tables"].as_array().unwrap();
         tables.iter().find(|table| table["table"] == name).unwrap()

@@ -13,6 +13,12 @@ pub(crate) const CSV: &str = "fixtures/csv";
 /// Every kind of snapshot that the fixtures hold.
 pub(crate) const SNAPSHOTS: [&str; 3] = [DUMP, BACKUP, CSV];
 
+/// A group with projects, as a plain dump of all of its databases' tables in one.
+pub(crate) const PROJECTS: &str = "fixtures/projects/gitlab.sql.gz";
+/// The same as a GitLab backup of a main and a CI database.
+pub(crate) const PROJECTS_BACKUP: &str =
+    "fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar";
+
 /// The groups of the fixture.
 pub(crate) const GROUPS: [i64; 4] = [4350, 4351, 4352, 7001];
 
