@@ -55,7 +55,7 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
             temp_dir(&args.snapshot, &mut given);
         }
         Command::Snapshot(SnapshotCommand::Verify(_))
-        | Command::Pipeline(PipelineCommand::Show | PipelineCommand::Schema)
+        | Command::Pipeline(PipelineCommand::Show(_) | PipelineCommand::Schema)
         | Command::Status(_)
         | Command::Verify(_)
         | Command::Token(_)

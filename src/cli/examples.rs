@@ -27,8 +27,10 @@ pub(crate) const ALL: &str = with_status!(
 );
 
 pub(crate) const EXPORT: &str = with_status!(
-    "A group with its subgroups, from a GitLab backup, in batches:"
-    "  relexport export -s 1700000000_gitlab_backup.tar -g acme --subgroups -o acme --batched"
+    "A group with its subgroups and their projects, from a GitLab backup:"
+    "  relexport export -s 1700000000_gitlab_backup.tar -g acme --subgroups --with-projects -o acme"
+    "One project, in batches:"
+    "  relexport export -s dump.sql.gz --project acme/app -o app --batched"
     "Two relations of a group, from a dump that comes through a pipe:"
     "  ssh db pg_dump gitlab | relexport export -s - -g 4351 -o out --relation labels --relation epics"
     "What would be written, and how much of it:"
@@ -51,6 +53,7 @@ pub(crate) const BENCH_COMPARE: &str = with_status!(
 
 pub(crate) const GROUPS: &str = with_status!(
     "relexport groups -s dump.sql.gz --tree"
+    "relexport groups -s backup.tar --projects"
     "relexport groups -s backup.tar --json | jq -r '.[].full_path'"
 );
 
@@ -102,9 +105,16 @@ pub(crate) const PIPELINE_INIT: &str = with_status!(
     "relexport pipeline init -s postgres://reader@replica/shop --entity app.customers --kind Customer"
 );
 
+pub(crate) const PIPELINE_SHOW: &str = with_status!(
+    "relexport pipeline show > group.yml"
+    "relexport pipeline show project > project.yml"
+);
+
 pub(crate) const PIPELINE_CHECK: &str = with_status!(
     "relexport pipeline show > mine.yml"
     "relexport pipeline check mine.yml --snapshot dump.sql.gz"
+    "What of the built-in pipelines a snapshot does not have:"
+    "  relexport pipeline check --snapshot dump.sql.gz"
 );
 
 pub(crate) const COMPLETIONS: &str = with_status!(

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::pipeline::{
-    BUILTIN, BUILTINS, Finding, InitOptions, Mistake, Pipeline, Severity, check, init, json_schema,
+    BUILTINS, Finding, InitOptions, Mistake, Pipeline, Severity, check, init, json_schema,
 };
 use crate::snapshot;
 use crate::snapshot::{TableName, read_definitions};
@@ -23,9 +23,21 @@ pub(crate) fn run(command: &PipelineCommand, console: &Console) -> Result<Exit, 
     match command {
         PipelineCommand::Check(args) => run_check(args, console),
         PipelineCommand::Init(args) => run_init(args, console),
-        PipelineCommand::Show => stdout::print(BUILTIN).map(|()| Exit::Success),
+        PipelineCommand::Show(args) => show(&args.name),
         PipelineCommand::Schema => stdout::print_json(&json_schema()).map(|()| Exit::Success),
     }
+}
+
+/// Prints the built-in pipeline of a name.
+fn show(name: &str) -> Result<Exit, Failure> {
+    let Some((_, text)) = BUILTINS.iter().find(|(own, _)| *own == name) else {
+        let names: Vec<&str> = BUILTINS.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::usage(format!(
+            "there is no built-in pipeline {name}\n  there are: {}",
+            names.join(", ")
+        )));
+    };
+    stdout::print(text).map(|()| Exit::Success)
 }
 
 /// What a check came to, as it is printed as JSON.
@@ -45,49 +57,70 @@ struct MistakeEntry {
 
 #[derive(Serialize)]
 struct FindingEntry {
+    /// The name of the pipeline.
+    pipeline: String,
     severity: String,
     place: String,
     message: String,
 }
 
 fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failure> {
-    let (name, parsed) = match &args.file {
-        None => ("the built-in pipeline".to_owned(), Ok(Pipeline::builtin())),
+    let pipelines = match &args.file {
+        None => {
+            let all = BUILTINS.iter();
+            let all = all.filter_map(|(name, _)| Pipeline::builtin_named(name));
+            all.map(|pipeline| (format!("built-in pipeline {}", pipeline.name), pipeline))
+                .collect()
+        }
         Some(file) => {
             let text = setup::read_pipeline(file)?;
             let name = file.display().to_string();
-            let parsed = Pipeline::parse(&text, &name);
-            (name, parsed)
+            match Pipeline::parse(&text, &name) {
+                Ok(pipeline) => vec![(name, pipeline)],
+                Err(error) => return tell(args, &format!("{error}\n"), error.mistakes, Vec::new()),
+            }
         }
     };
+    let names: Vec<&str> = pipelines.iter().map(|(name, _)| name.as_str()).collect();
+    let all: Vec<&Pipeline> = pipelines.iter().map(|(_, pipeline)| pipeline).collect();
+    let mut found = findings(&all, args, console)?;
+    for ((_, pipeline), found) in pipelines.iter().zip(&mut found) {
+        found.extend(outer_finding(pipeline));
+    }
     let mut text = String::new();
-    let (mistakes, findings) = match parsed {
-        Err(error) => {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{error}");
-            (error.mistakes, Vec::new())
+    for (name, found) in names.iter().zip(&found) {
+        for finding in found {
+            // Which of several is told. Writing to a string cannot fail.
+            let _ = match names.len() {
+                1 => writeln!(text, "{finding}"),
+                _ => writeln!(text, "{name}: {finding}"),
+            };
         }
-        Ok(pipeline) => {
-            let mut findings = findings(&pipeline, args, console)?;
-            findings.extend(outer_finding(&pipeline));
-            (Vec::new(), findings)
+        if is_right(found) {
+            let _ = writeln!(text, "{name}: nothing is wrong");
         }
-    };
-    for finding in &findings {
-        let _ = writeln!(text, "{finding}");
     }
-    // What is left out by an older snapshot is as it should be.
-    let ok = mistakes.is_empty()
-        && findings
-            .iter()
-            .all(|finding| finding.severity == Severity::Note);
-    if ok {
-        let _ = writeln!(text, "{name}: nothing is wrong");
-    }
-    if args.json {
-        stdout::print_json(&answer(ok, mistakes, findings))?;
-    } else {
-        stdout::print(&text)?;
+    let named = all.iter().map(|pipeline| pipeline.name.clone());
+    tell(args, &text, Vec::new(), named.zip(found).collect())
+}
+
+/// True if nothing but notes was found: what is left out by an older snapshot is as it should be.
+fn is_right(findings: &[Finding]) -> bool {
+    let mut findings = findings.iter();
+    findings.all(|finding| finding.severity == Severity::Note)
+}
+
+/// Prints what a check came to. Findings are those of each pipeline, with its name.
+fn tell(
+    args: &PipelineCheckArgs,
+    text: &str,
+    mistakes: Vec<Mistake>,
+    findings: Vec<(String, Vec<Finding>)>,
+) -> Result<Exit, Failure> {
+    let ok = mistakes.is_empty() && findings.iter().all(|(_, findings)| is_right(findings));
+    match args.json {
+        true => stdout::print_json(&answer(ok, mistakes, findings))?,
+        false => stdout::print(text)?,
     }
     Ok(if ok { Exit::Success } else { Exit::Failed })
 }
@@ -106,47 +139,64 @@ fn outer_finding(pipeline: &Pipeline) -> Option<Finding> {
     })
 }
 
+/// What is found of each pipeline in the snapshot, if one is named.
 fn findings(
-    pipeline: &Pipeline,
+    pipelines: &[&Pipeline],
     args: &PipelineCheckArgs,
     console: &Console,
-) -> Result<Vec<Finding>, Failure> {
+) -> Result<Vec<Vec<Finding>>, Failure> {
     let Some(spec) = &args.snapshot else {
-        return Ok(Vec::new());
+        return Ok(pipelines.iter().map(|_| Vec::new()).collect());
     };
-    let options = setup::open_options(&args.server, Some(1), &[pipeline], console)?;
+    let options = setup::open_options(&args.server, Some(1), pipelines, console)?;
     let definitions = read_definitions(snapshot::open_with(spec, &options)?)
         .map_err(|error| Failure::from(error).of(spec))?;
-    let mut findings = check(pipeline, &definitions.catalog);
-    if let Some(error) = definitions.error {
-        findings.push(Finding {
-            severity: Severity::Warning,
-            place: "snapshot".to_owned(),
-            message: format!("primary keys that stand behind the rows are not known: {error}"),
-        });
-    }
-    Ok(findings)
+    let catalog = &definitions.catalog;
+    // Of a file it is an error that the snapshot has nothing of it; so it is if it has nothing of any of them.
+    let must_be_there = !pipelines.iter().any(|it| it.has_entities(catalog));
+    let of_each = pipelines.iter().map(|pipeline| {
+        if !must_be_there && !pipeline.has_entities(catalog) {
+            return vec![Finding {
+                severity: Severity::Note,
+                place: "entity".to_owned(),
+                message: format!(
+                    "the snapshot has no table {}: the pipeline is not held against it",
+                    pipeline.entity.table
+                ),
+            }];
+        }
+        let mut findings = check(pipeline, catalog);
+        if let Some(error) = &definitions.error {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                place: "snapshot".to_owned(),
+                message: format!("primary keys that stand behind the rows are not known: {error}"),
+            });
+        }
+        findings
+    });
+    Ok(of_each.collect())
 }
 
-fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<Finding>) -> Answer {
+fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<(String, Vec<Finding>)>) -> Answer {
+    let mistakes = mistakes.into_iter().map(|mistake| MistakeEntry {
+        line: mistake.line,
+        column: mistake.column,
+        message: mistake.message,
+    });
+    let findings = findings.into_iter().flat_map(|(pipeline, findings)| {
+        let entry = move |finding: Finding| FindingEntry {
+            pipeline: pipeline.clone(),
+            severity: finding.severity.to_string(),
+            place: finding.place,
+            message: finding.message,
+        };
+        findings.into_iter().map(entry)
+    });
     Answer {
         ok,
-        mistakes: mistakes
-            .into_iter()
-            .map(|mistake| MistakeEntry {
-                line: mistake.line,
-                column: mistake.column,
-                message: mistake.message,
-            })
-            .collect(),
-        findings: findings
-            .into_iter()
-            .map(|finding| FindingEntry {
-                severity: finding.severity.to_string(),
-                place: finding.place,
-                message: finding.message,
-            })
-            .collect(),
+        mistakes: mistakes.collect(),
+        findings: findings.collect(),
     }
 }
 

@@ -341,7 +341,7 @@ fn a_stopped_cluster_is_read_and_its_database_chosen() {
     };
     let groups = look("groups").prints();
     assert!(groups.contains("acme/platform"), "{groups}");
-    look("pipeline check").ok();
+    look("pipeline check pipelines/group.yml").ok();
     let inspection = look("inspect --json").json();
     assert_eq!(inspection["kind"], "pgdata");
     assert_eq!(inspection["source"], "data");

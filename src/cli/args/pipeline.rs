@@ -14,10 +14,18 @@ use crate::snapshot::Spec;
 pub enum PipelineCommand {
     Check(Box<PipelineCheckArgs>),
     Init(Box<PipelineInitArgs>),
-    /// Print the built-in pipeline
-    Show,
+    /// Print a built-in pipeline
+    Show(PipelineShowArgs),
     /// Print the JSON Schema of pipeline files
     Schema,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::PIPELINE_SHOW)]
+pub struct PipelineShowArgs {
+    /// Its name: group or project
+    #[arg(value_name = "NAME", default_value = "group")]
+    pub name: String,
 }
 
 /// Check a pipeline file, and whether a snapshot has what it names
@@ -27,8 +35,10 @@ pub enum PipelineCommand {
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::PIPELINE_CHECK)]
 pub struct PipelineCheckArgs {
-    /// The pipeline file [default: the built-in one]
-    #[arg(value_name = "FILE", required_unless_present = "snapshot")]
+    /// The pipeline file [default: the built-in ones]
+    ///
+    /// Of the built-in ones, those whose entities the snapshot has a table of are held against it.
+    #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// A snapshot whose tables the pipeline is held against
     #[arg(long, short, value_name = "PATH|URL")]

@@ -25,6 +25,70 @@ fn the_built_in_pipeline_is_shown_and_is_right() {
 }
 
 #[test]
+fn built_in_pipelines_are_shown_by_name() {
+    for name in ["group", "project"] {
+        let text = fs::read_to_string(project(&format!("pipelines/{name}.yml"))).unwrap();
+        assert_eq!(
+            relexport(&format!("pipeline show {name}")).prints(),
+            text,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        relexport("pipeline show projects").err(2),
+        "error: there is no built-in pipeline projects\n  there are: group, project\n"
+    );
+}
+
+#[test]
+fn without_a_file_all_built_in_pipelines_are_checked() {
+    let right =
+        "built-in pipeline group: nothing is wrong\nbuilt-in pipeline project: nothing is wrong\n";
+    assert_eq!(relexport("pipeline check").prints(), right);
+    let check = format!("pipeline check --snapshot {PROJECTS}");
+    let text = relexport(&check).prints();
+    for line in text.lines() {
+        let is_told = ["group", "project"].iter().any(|name| {
+            let rest = line.strip_prefix(&format!("built-in pipeline {name}: "));
+            rest.is_some_and(|rest| rest.starts_with("note: ") || rest == "nothing is wrong")
+        });
+        assert!(is_told, "{line}");
+    }
+    let json = relexport(&format!("{check} --json")).json();
+    assert_eq!(json["ok"], true);
+    let names = json["findings"].as_array().unwrap().iter();
+    let names: Vec<&str> = names
+        .map(|finding| finding["pipeline"].as_str().unwrap())
+        .collect();
+    assert!(names.is_sorted() && names.contains(&"group") && names.contains(&"project"));
+}
+
+#[test]
+fn built_in_pipelines_are_held_against_what_the_snapshot_has_entities_of() {
+    let dir = Dir::new();
+    let dump = fs::read_to_string(project(DUMP)).unwrap();
+    // The statements of the table of projects are those of another table.
+    dir.write(
+        "groups.sql",
+        dump.replace("public.projects", "public.plans"),
+    );
+    let ran = dir.relexport("pipeline check --snapshot groups.sql").ok();
+    let told = "built-in pipeline project: note: entity: the snapshot has no table projects: the pipeline is not held against it\n";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("pipeline project: note: relations"));
+    // If it has nothing of any of them, that is an error.
+    dir.write("shop.sql", "CREATE TABLE public.shops (id bigint);\n");
+    let ran = dir.relexport("pipeline check --snapshot shop.sql").run();
+    assert_eq!(ran.code, Some(1));
+    for error in [
+        "built-in pipeline group: error: entity: ",
+        "built-in pipeline project: error: entity: ",
+    ] {
+        assert!(ran.stdout.contains(error), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn mistakes_are_told_with_their_lines() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("mine.yml");
