@@ -4,8 +4,8 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::args::{
-    BenchArgs, Cli, Command, ExportArgs, PipelineCheckArgs, PipelineCommand, SnapshotCommand,
-    SnapshotTakeArgs,
+    BenchArgs, Cli, Command, ExportArgs, PipelineCheckArgs, PipelineCommand, ServerArgs,
+    SnapshotArgs, SnapshotCommand, SnapshotTakeArgs,
 };
 use super::exit::Failure;
 use crate::snapshot::Spec;
@@ -26,6 +26,14 @@ const OF_DATA_FOLDERS: [(&str, &str); 4] = [
     ("pg_start_timeout", "--pg-start-timeout"),
 ];
 
+/// Other options that only a snapshot can have a use for.
+const OF_ANY_SNAPSHOT: [(&str, &str); 4] = [
+    ("pg_snapshot", "--pg-snapshot"),
+    ("temp_dir", "--temp-dir"),
+    ("ci_snapshot", "--ci-snapshot"),
+    ("sec_snapshot", "--sec-snapshot"),
+];
+
 /// Variable that says more exactly than `-v` what is logged.
 pub(super) const LOG_VARIABLE: &str = "RELEXPORT_LOG";
 
@@ -38,21 +46,17 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
     match &cli.command {
         Command::Export(args) => export(args, cli.global.quiet, &mut given)?,
         Command::Bench(args) => bench(args, &mut given)?,
-        Command::Groups(args) => snapshot(&args.snapshot.snapshot, &mut given)?,
-        Command::Serve(args) => snapshot(&args.snapshot.snapshot, &mut given)?,
+        Command::Groups(args) => of_snapshot(&args.snapshot, &mut given)?,
+        Command::Serve(args) => of_snapshot(&args.snapshot, &mut given)?,
         Command::Inspect(args) => {
-            snapshot(&args.snapshot, &mut given)?;
-            temp_dir(&args.snapshot, &mut given);
-            if !reads_a_server(&args.snapshot) {
-                let when = "on a snapshot of files, where no column needs an index";
-                given.without_effect("pipeline", "--pipeline", when);
-            }
+            snapshot(&args.snapshot, &args.server, &mut given)?;
+            temp_dir(&args.snapshot, &args.server, &mut given);
         }
         Command::Snapshot(SnapshotCommand::Take(args)) => take(args, &mut given)?,
         Command::Pipeline(PipelineCommand::Check(args)) => pipeline_check(args, &mut given)?,
         Command::Pipeline(PipelineCommand::Init(args)) => {
-            snapshot(&args.snapshot, &mut given)?;
-            temp_dir(&args.snapshot, &mut given);
+            snapshot(&args.snapshot, &args.server, &mut given)?;
+            temp_dir(&args.snapshot, &args.server, &mut given);
         }
         Command::Snapshot(SnapshotCommand::Verify(_))
         | Command::Pipeline(PipelineCommand::Show(_) | PipelineCommand::Schema)
@@ -118,21 +122,26 @@ impl<'a> GivenOptions<'a> {
     }
 }
 
-/// Options of servers and data folders beside a snapshot that is something else.
-fn snapshot(spec: &Spec, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
+fn of_snapshot(args: &SnapshotArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
+    snapshot(&args.snapshot, &args.server, given)
+}
+
+/// Options of servers and data folders beside snapshots that are something else. The other databases of an instance are read
+/// by the same ones.
+fn snapshot(spec: &Spec, server: &ServerArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     if !matches!(spec, Spec::Server(_)) && given.has("pg_snapshot") {
         return Err(Failure::usage(
             "cannot read at the exported snapshot that --pg-snapshot names: only a live server has some\n  \
              name the server by its address, or leave --pg-snapshot out",
         ));
     }
-    if !reads_a_server(spec) {
+    if !databases(spec, server).any(reads_a_server) {
         for (argument, option) in OF_SERVERS {
             let when = "on a snapshot of files; it is for live servers and data folders";
             given.without_effect(argument, option, when);
         }
     }
-    if !matches!(spec, Spec::DataFolder(_)) {
+    if !databases(spec, server).any(is_data_folder) {
         for (argument, option) in OF_DATA_FOLDERS {
             let when = "on this snapshot; it is for data folders (pgdata:DIR)";
             given.without_effect(argument, option, when);
@@ -141,20 +150,30 @@ fn snapshot(spec: &Spec, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The main database, and those that are named beside it.
+fn databases<'s>(main: &'s Spec, server: &'s ServerArgs) -> impl Iterator<Item = &'s Spec> {
+    let others = server.databases.given().map(|(_, _, spec)| spec);
+    std::iter::once(main).chain(others)
+}
+
+fn is_data_folder(spec: &Spec) -> bool {
+    matches!(spec, Spec::DataFolder(_))
+}
+
 /// True if rows come from a server: a live one, or the private one of a data folder.
 fn reads_a_server(spec: &Spec) -> bool {
     matches!(spec, Spec::Server(_) | Spec::DataFolder(_))
 }
 
 /// Of commands that keep no rows, the temp folder gets copies of data folders only.
-fn temp_dir(spec: &Spec, given: &mut GivenOptions<'_>) {
-    if !matches!(spec, Spec::DataFolder(_)) {
+fn temp_dir(spec: &Spec, server: &ServerArgs, given: &mut GivenOptions<'_>) {
+    if !databases(spec, server).any(is_data_folder) {
         given.without_effect("temp_dir", "--temp-dir", "here: no temp file is needed");
     }
 }
 
 fn export(args: &ExportArgs, quiet: bool, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
-    snapshot(&args.snapshot.snapshot, given)?;
+    of_snapshot(&args.snapshot, given)?;
     if !args.batched {
         given.without_effect(
             "batch_size",
@@ -188,34 +207,34 @@ fn export(args: &ExportArgs, quiet: bool, given: &mut GivenOptions<'_>) -> Resul
 
 fn bench(args: &BenchArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     match &args.snapshot {
-        Some(name) => snapshot(name, given),
+        Some(name) => snapshot(name, &args.server, given),
         None => Ok(()),
     }
 }
 
 fn take(args: &SnapshotTakeArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
-    snapshot(&args.from, given)?;
-    if args.group.is_empty() {
+    snapshot(&args.from, &args.server, given)?;
+    if args.group.is_empty() && args.project.is_empty() {
         given.without_effect(
             "memory_limit",
             "--memory-limit",
-            "without --group: no row is kept",
+            "without --group or --project: no row is kept",
         );
-        temp_dir(&args.from, given);
+        temp_dir(&args.from, &args.server, given);
     }
     Ok(())
 }
 
 fn pipeline_check(args: &PipelineCheckArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     if let Some(name) = &args.snapshot {
-        snapshot(name, given)?;
-        temp_dir(name, given);
+        snapshot(name, &args.server, given)?;
+        temp_dir(name, &args.server, given);
         return Ok(());
     }
     for (argument, option) in OF_SERVERS
         .into_iter()
         .chain(OF_DATA_FOLDERS)
-        .chain([("pg_snapshot", "--pg-snapshot"), ("temp_dir", "--temp-dir")])
+        .chain(OF_ANY_SNAPSHOT)
     {
         given.without_effect(argument, option, "without --snapshot");
     }

@@ -283,17 +283,13 @@ fn an_option_that_changes_nothing_is_said() {
         ),
         (
             format!("inspect -s {DUMP} --temp-dir /tmp --pipeline pipelines/group.yml"),
-            vec![
-                "--temp-dir has no effect here: no temp file is needed".to_owned(),
-                "--pipeline has no effect on a snapshot of files, where no column needs an index".to_owned(),
-            ],
+            vec!["--temp-dir has no effect here: no temp file is needed".to_owned()],
         ),
         (
-            "pipeline check pipelines/group.yml --connections 2 --temp-dir /tmp".to_owned(),
-            vec![
-                "--connections has no effect without --snapshot".to_owned(),
-                "--temp-dir has no effect without --snapshot".to_owned(),
-            ],
+            "pipeline check pipelines/group.yml --connections 2 --temp-dir /tmp --ci-snapshot a --sec-snapshot b".to_owned(),
+            ["--connections", "--temp-dir", "--ci-snapshot", "--sec-snapshot"]
+                .map(|option| format!("{option} has no effect without --snapshot"))
+                .to_vec(),
         ),
         (
             format!(
@@ -301,11 +297,18 @@ fn an_option_that_changes_nothing_is_said() {
                 out("e")
             ),
             vec![
-                "--memory-limit has no effect without --group: no row is kept".to_owned(),
+                "--memory-limit has no effect without --group or --project: no row is kept".to_owned(),
                 "--temp-dir has no effect here: no temp file is needed".to_owned(),
             ],
         ),
         // What has an effect is not said, nor what nobody gave.
+        (
+            format!(
+                "snapshot take --from {PROJECTS} --out {} --project 71 --memory-limit 1MiB --temp-dir /tmp",
+                out("j")
+            ),
+            vec![],
+        ),
         (
             format!("{export} -o {} --batched --batch-size 5 --temp-dir /tmp --memory-limit 1MiB", out("f")),
             vec![],
