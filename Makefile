@@ -1,4 +1,5 @@
-# make demo   builds, exports a group from the bundled GitLab backup, shows its status and the first lines
+# make demo   builds, exports a group with its subgroups and projects from the bundled GitLab backup, shows its status and
+#             first lines
 # make test   runs all tests; says what they need and is missing, and installs it where the user may
 # make bench  makes the generated instance (once) and measures the README's numbers: whole runs against other programs,
 #             then batch sizes, threads and gzip levels against each other, into target/bench
@@ -14,16 +15,16 @@
 
 .PHONY: demo test bench bench-projects bench-keys picture fuzz load fixtures tools check
 
-BACKUP := fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar
+BACKUP := fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
 PROJECTS_INSTANCE := target/bench-instance-projects
 FUZZ_SECONDS := 60
 
 demo:
 	cargo build --profile quick
-	target/quick/relexport export --snapshot $(BACKUP) --group acme/platform --out demo --force
+	target/quick/relexport export --snapshot $(BACKUP) --group acme --subgroups --with-projects --out demo --force
 	target/quick/relexport status demo
-	gzip -dc demo/group_4351/labels.ndjson.gz | head -n 3
+	gzip -dc demo/group_50/labels.ndjson.gz | head -n 3
 
 bench-keys:
 	cargo build --release
