@@ -116,6 +116,13 @@ impl<'a> Validator<'a> {
             let message = "the rows below are found by a column that `overlay` takes from another row; leave one of them out";
             self.mistake(file.position, message);
         }
+        for (order, file) in node.order.iter().zip(keys.order()) {
+            if is_over(&order.column) {
+                let message = "rows are put into an order before `overlay` takes this column from another row; order by a \
+                               column of their own";
+                self.mistake(file.position, message);
+            }
+        }
         for child in &node.nested {
             let links = child.via.last().map_or(&child.links, |via| &via.links);
             for link in links {

@@ -319,6 +319,14 @@ fn rows_over_others_and_none() {
             "the rows below are found by a column that `overlay` takes",
         ),
         (
+            "an order by what lies over",
+            with_overlay(
+                "{ nested: n, columns: [x] }",
+                &format!("order: [b, §x desc], {nested} }}"),
+            ),
+            "rows are put into an order before `overlay` takes this column",
+        ),
+        (
             "looked up by what lies over",
             with_overlay(
                 "{ nested: n, columns: [x] }",
