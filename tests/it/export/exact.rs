@@ -12,7 +12,7 @@ relations:
 ";
 
 /// Columns: type, value in SQL, exact JSON, usual JSON. All written by hand from docs/pipeline.md.
-const COLUMNS: [(&str, &str, &str, &str); 48] = [
+const COLUMNS: [(&str, &str, &str, &str); 49] = [
     ("smallint", "-32768", "-32768", "-32768"),
     (
         "bigint",
@@ -73,7 +73,8 @@ const COLUMNS: [(&str, &str, &str, &str); 48] = [
         "0.30000000000000004",
         "0.30000000000000004",
     ),
-    ("double precision", "1e+300", "1e+300", "1e+300"),
+    ("double precision", "1e+300", "1e+300", "1.0e+300"),
+    ("double precision", "95", "95", "95.0"),
     ("double precision", "NaN", r#""NaN""#, "null"),
     ("double precision", "-Infinity", r#""-Infinity""#, "null"),
     ("money", "-1234.5", r#""-$1,234.50""#, r#""-$1,234.50""#),
