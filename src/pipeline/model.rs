@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::snapshot::{Routing, TableName};
+use crate::snapshot::{Catalog, Routing, TableName};
 
 use super::schemas::SchemaPattern;
 use super::table_key::TableKey;
@@ -42,6 +42,20 @@ impl Pipeline {
         let rules = self.tables.get(table);
         let formerly = rules.map(|rules| rules.formerly.as_slice());
         std::iter::once(table).chain(formerly.unwrap_or_default())
+    }
+
+    /// What the pipeline calls a table of a catalog: its newest name, if it has a former one there. `None` for a table of a
+    /// former name beside the one that has its newest name: it is not read.
+    pub fn said<'a>(&'a self, table: &'a TableName, catalog: &Catalog) -> Option<&'a TableName> {
+        if self.tables.contains_key(table) {
+            return Some(table);
+        }
+        let mut newer = self.tables.iter();
+        let newer = newer.find(|(_, rules)| rules.formerly.contains(table));
+        match newer {
+            None => Some(table),
+            Some((name, _)) => catalog.table(name).is_none().then_some(name),
+        }
     }
 
     /// The rule for a column's values: the table's own, else the one for every table.

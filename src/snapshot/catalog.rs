@@ -410,7 +410,10 @@ impl Catalog {
         };
         let is_there =
             |table: &TableName| has_data(table) || self.holders(table).iter().any(is_whole);
-        let tables = self.tables.values().filter(|table| !table.partitioned);
+        // The rows of a partitioned table stand in its partitions. One of which the snapshot has none was dumped without
+        // them: a table that has no partitions yet is nothing that a dump can tell apart.
+        let tables = self.tables.values();
+        let tables = tables.filter(|table| !table.partitioned || !self.has_children(&table.name));
         let mut without_data: Vec<TableName> = tables
             .map(|table| &table.name)
             .filter(|name| !is_there(name))

@@ -24,6 +24,7 @@ pub fn doubtful_keys(
 /// What is wrong with the declared key of a table, if anything.
 fn doubt(pipeline: &Pipeline, catalog: &Catalog, table: &Table) -> Option<(Severity, String)> {
     let name = &table.name;
+    pipeline.said(name, catalog)?;
     let key = declared_key(pipeline, catalog, table);
     // Rows without a key are told apart by all that they hold.
     if key.is_empty() {
@@ -65,7 +66,11 @@ fn shown(key: &[String]) -> String {
 fn declared_key(pipeline: &Pipeline, catalog: &Catalog, table: &Table) -> Vec<String> {
     match &pipeline.entity.key {
         Some(key) if pipeline.entity.table == table.name => vec![key.clone()],
-        _ => pipeline.key_of(&table.name).columns(table, catalog.keys()),
+        _ => {
+            let said = pipeline.said(&table.name, catalog);
+            let said = said.unwrap_or(&table.name);
+            pipeline.key_of(said).columns(table, catalog.keys())
+        }
     }
 }
 

@@ -252,11 +252,8 @@ impl<'p> Planner<'p> {
 
     /// What the pipeline calls a table of the catalog.
     fn said(&self, table: &'p Table) -> &'p TableName {
-        let mut tables = self.pipeline.tables.iter();
-        let said = tables.find(|(name, rules)| {
-            rules.formerly.contains(&table.name) && self.catalog.table(name).is_none()
-        });
-        said.map_or(&table.name, |(name, _)| name)
+        let said = self.pipeline.said(&table.name, self.catalog);
+        said.unwrap_or(&table.name)
     }
 
     /// The id of a table of the catalog.
