@@ -89,7 +89,7 @@ fn tell_notes(relations: &[&RelationEntry]) {
         (
             sum(|notes| notes.missing_files.count),
             "missing_files",
-            "values lie in files that the snapshot does not have, and are written as empty texts",
+            "values lie in files outside the database, and are written as empty texts",
         ),
         (
             sum(|notes| notes.large_records.count),

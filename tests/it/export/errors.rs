@@ -1082,7 +1082,7 @@ fn a_partitioned_table_without_its_partitions_is_no_empty_one() {
         relations:\n  orders: { table: orders, link: { shop_id: key } }\n";
     fs::write(dir.join("shop.yml"), pipeline).unwrap();
     let export = |out: &str| {
-        let run = dir.export_to(&dir.join("dump.sql"), dir.join(out));
+        let run = dir.export_to(dir.join("dump.sql"), dir.join(out));
         run.arg("--pipeline")
             .arg(dir.join("shop.yml"))
             .args(["--group", "1"])
