@@ -210,6 +210,31 @@ fn check_prefixes(kinds: &[KindChoice]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes sure that relations which have a batch size of their own are there, and are cut into batches.
+///
+/// # Errors
+/// Wrong usage.
+pub(crate) fn check_batched(
+    names: &[String],
+    edition: Edition,
+    kinds: &[KindChoice],
+) -> Result<(), Failure> {
+    check_relations(names, edition, kinds)?;
+    for name in names {
+        let pipelines = kinds.iter().map(|kind| &kind.pipeline);
+        let mut meant = pipelines.flat_map(|pipeline| {
+            let relations = pipeline.relations.iter();
+            relations.filter(|relation| is_named(name, &pipeline.name, &relation.name))
+        });
+        if meant.all(|relation| !relation.batched) {
+            return Err(Failure::usage(format!(
+                "cannot give relation {name} a batch size: it is never cut into batches\n  leave it out of --batch-size"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Makes sure that relations which are asked for by name are there, and belong to the edition.
 ///
 /// # Errors

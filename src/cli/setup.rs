@@ -21,7 +21,7 @@ use super::args::{DatabaseArgs, EditionArg, ExportArgs, LimitArgs, ServerArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::interrupt;
-use super::kinds::{check_relations, kinds, pipelines_of};
+use super::kinds::{check_batched, check_relations, kinds, pipelines_of};
 
 /// The request that the arguments of an export make.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
     check_relations(&args.relation, edition, &kinds)?;
     let (batch_size, batch_sizes) = batch_sizes(&args.batch_size)?;
     let named: Vec<String> = batch_sizes.keys().cloned().collect();
-    check_relations(&named, edition, &kinds)?;
+    check_batched(&named, edition, &kinds)?;
     let server = &args.snapshot.server;
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
     let mut open = open_options(server, args.limits.threads, &pipelines_of(&kinds), console)?;

@@ -57,7 +57,7 @@ pub enum ResolveError {
     Limited { kind: String, wanted: String },
     /// A taken snapshot lacks what this pipeline needs.
     #[error(
-        "the snapshot was taken for another pipeline ({pipeline}), and {lacks}\n  take one with `snapshot take --pipeline`"
+        "the snapshot was taken for another pipeline ({pipeline}), and {lacks}\n  take one with what this run names: `snapshot take` has --pipeline, --group, --project and --with-projects, too"
     )]
     NotTaken { pipeline: String, lacks: String },
     #[error("interrupted")]

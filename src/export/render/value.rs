@@ -80,27 +80,14 @@ pub(super) enum Value {
 impl Value {
     /// True if it is made of the column of its field, so that an error is that column's.
     pub(super) fn is_of_column(&self) -> bool {
-        match self {
-            Value::Plain(_)
-            | Value::Names(_)
-            | Value::NamesOrNull(_)
-            | Value::NullAs(..)
-            | Value::NullAsColumn(..)
-            | Value::Object { .. }
-            | Value::Column(..)
-            | Value::Text { .. }
-            | Value::Title { .. }
-            | Value::TextColor(_)
-            | Value::Yaml(_)
-            | Value::Bytes(_)
-            | Value::File(_)
-            | Value::Cases { .. } => true,
+        !matches!(
+            self,
             Value::Lookup { .. }
-            | Value::Of { .. }
-            | Value::Count(_)
-            | Value::Constant(_)
-            | Value::First(_) => false,
-        }
+                | Value::Of { .. }
+                | Value::Count(_)
+                | Value::Constant(_)
+                | Value::First(_)
+        )
     }
 
     /// The hops to rows of other tables that values are looked up in.

@@ -306,7 +306,10 @@ impl<'a> Job<'a> {
                     WholeRow(self.row_at(*place).unwrap_or_default()).field(*column)
                 }
             };
-            text.extend_from_slice(&values::decode_copy(field)?);
+            // NULL is no text.
+            if !values::is_null(field) {
+                text.extend_from_slice(&values::decode_copy(field)?);
+            }
         }
         Ok(text)
     }

@@ -2,24 +2,16 @@
 
 use std::sync::Arc;
 
-use super::catalogs;
+use super::Databases;
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{SnapshotFacts, TableSize};
 use crate::snapshot::keyed::{Ending, KeyedSource, Query};
-use crate::snapshot::ownership::{Ownership, unite_facts};
+use crate::snapshot::ownership::Ownership;
 use crate::snapshot::table_name::TableName;
 
-/// Databases, the main one first.
-pub(in crate::snapshot) struct KeyedDatabases {
-    sources: Vec<Box<dyn KeyedSource>>,
-    ownership: Ownership,
-    catalog: Arc<Catalog>,
-    facts: SnapshotFacts,
-}
-
-impl KeyedDatabases {
+impl Databases<dyn KeyedSource> {
     /// # Errors
     /// Two databases have parts of the same name.
     pub(in crate::snapshot) fn new(
@@ -27,15 +19,13 @@ impl KeyedDatabases {
         names: &[String],
         ownership: Ownership,
     ) -> Result<Self, SnapshotError> {
-        let known: Vec<Arc<Catalog>> = sources.iter().map(|source| source.catalog()).collect();
-        let catalog = Arc::new(ownership.unite(&catalogs(&known))?);
-        let facts: Vec<SnapshotFacts> = sources.iter().map(|source| source.facts()).collect();
-        Ok(KeyedDatabases {
-            facts: unite_facts(&ownership, &facts, Some(names)),
-            catalog,
-            ownership,
+        Databases::unite(
             sources,
-        })
+            names,
+            ownership,
+            <dyn KeyedSource>::catalog,
+            <dyn KeyedSource>::facts,
+        )
     }
 
     fn source(&self, table: &TableName) -> &dyn KeyedSource {
@@ -43,7 +33,7 @@ impl KeyedDatabases {
     }
 }
 
-impl KeyedSource for KeyedDatabases {
+impl KeyedSource for Databases<dyn KeyedSource> {
     fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog)
     }

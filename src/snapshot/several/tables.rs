@@ -2,24 +2,16 @@
 
 use std::sync::Arc;
 
-use super::catalogs;
+use super::Databases;
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{Holdings, SnapshotFacts};
-use crate::snapshot::ownership::{Ownership, unite_facts, unite_holdings};
+use crate::snapshot::ownership::{Ownership, unite_holdings};
 use crate::snapshot::source::{TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
 
-/// Databases, the main one first.
-pub(in crate::snapshot) struct TableDatabases {
-    sources: Vec<Box<dyn TableSource>>,
-    ownership: Ownership,
-    catalog: Arc<Catalog>,
-    facts: SnapshotFacts,
-}
-
-impl TableDatabases {
+impl Databases<dyn TableSource> {
     /// # Errors
     /// Two databases have parts of the same name.
     pub(in crate::snapshot) fn new(
@@ -27,19 +19,17 @@ impl TableDatabases {
         names: &[String],
         ownership: Ownership,
     ) -> Result<Self, SnapshotError> {
-        let known: Vec<Arc<Catalog>> = sources.iter().map(|source| source.catalog()).collect();
-        let catalog = Arc::new(ownership.unite(&catalogs(&known))?);
-        let facts: Vec<SnapshotFacts> = sources.iter().map(|source| source.facts()).collect();
-        Ok(TableDatabases {
-            facts: unite_facts(&ownership, &facts, Some(names)),
-            catalog,
-            ownership,
+        Databases::unite(
             sources,
-        })
+            names,
+            ownership,
+            <dyn TableSource>::catalog,
+            <dyn TableSource>::facts,
+        )
     }
 }
 
-impl TableSource for TableDatabases {
+impl TableSource for Databases<dyn TableSource> {
     fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog)
     }

@@ -1067,28 +1067,3 @@ fn a_csv_table_that_is_there_twice_fails_what_needs_it() {
         &["\"badges.csv\" and \"badges.csv.gz\" hold the same table"],
     );
 }
-
-/// `pg_dump -n public` leaves out the partitions of tables whose partitions stand in another schema.
-#[test]
-fn a_partitioned_table_without_its_partitions_is_no_empty_one() {
-    let dir = Dir::new();
-    let dump = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\
-        CREATE TABLE public.shops (\n    id bigint NOT NULL\n);\n\
-        CREATE TABLE public.orders (\n    id bigint NOT NULL,\n    shop_id bigint\n)\nPARTITION BY LIST (id);\n\
-        COPY public.shops (id) FROM stdin;\n1\n\\.\n\n\
-        --\n-- PostgreSQL database dump complete\n--\n";
-    fs::write(dir.join("dump.sql"), dump).unwrap();
-    let pipeline = "pipeline: shop\nentity: { kind: Shop, table: shops, prefix: \"shop_{key}\" }\n\
-        relations:\n  orders: { table: orders, link: { shop_id: key } }\n";
-    fs::write(dir.join("shop.yml"), pipeline).unwrap();
-    let export = |out: &str| {
-        let run = dir.export_to(dir.join("dump.sql"), dir.join(out));
-        run.arg("--pipeline")
-            .arg(dir.join("shop.yml"))
-            .args(["--group", "1"])
-    };
-    let says = "table orders is defined, but the snapshot does not hold the data";
-    export("strict").fails(1, &[says]);
-    let run = export("allowed").arg("--allow-missing").ok();
-    assert_eq!(run.content("shop_1/orders.ndjson.gz"), b"");
-}

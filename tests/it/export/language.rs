@@ -308,7 +308,7 @@ relations:
             many: lines
             link: { file_id: id }
             only: [text]
-            values: { text: [{ when: { builds.stored: true, files.size: 3 }, text: "{files.data}{builds.sha}-{text}" }] }
+            values: { text: [{ when: { builds.stored: true, files.size: 3 }, text: "{files.data}{builds.sha}{builds.org}-{text}" }] }
 "#;
     let builds = concat!(
         // printf '1:ääää' | sha1sum

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+use regex::Regex;
 
 use super::Unreadable;
 use super::tree::{Entry, MAX_DEPTH, MAX_NODES, Node, Value, unique};
@@ -19,6 +20,15 @@ use crate::pipeline::{TaggedValues, YamlRule};
 const YAML: &str = "tag:yaml.org,2002:";
 /// So many entries may come into mappings by `<<`. Each of them is copied.
 const MAX_MERGED: usize = 100_000;
+
+/// A pattern of this module.
+#[expect(
+    clippy::expect_used,
+    reason = "the patterns are constants, which the tests compile, every one"
+)]
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a pattern")
+}
 
 /// A document's root and its tag.
 pub(super) struct Root {

@@ -48,16 +48,17 @@ impl Planner<'_> {
                 table: other,
                 column,
                 without_table,
+                without_row,
                 ..
             } => match (self.find(other), without_table) {
                 (Some(other), _) => {
-                    self.look_for(node, other, column, &outcome("is always null"));
+                    self.look_for(node, other, column, &outcome(&always(without_row)));
                 }
                 (None, Some(own)) => {
                     self.look_for(node, found, own, &outcome("is always null"));
                 }
                 (None, None) => {
-                    let outcome = outcome("is always null");
+                    let outcome = outcome(&always(without_row));
                     self.warn(format!("table {other} is not in the snapshot: {outcome}"));
                 }
             },
@@ -72,4 +73,9 @@ impl Planner<'_> {
             ));
         }
     }
+}
+
+/// What a key is that has no other table to be looked up in: JSON text, or null.
+fn always(without_row: &Option<String>) -> String {
+    format!("is always {}", without_row.as_deref().unwrap_or("null"))
 }

@@ -372,6 +372,14 @@ impl<'p> Planner<'p> {
                 overlay: over.clone(),
             };
             let Some(nested) = self.nested(node, child, table, &above)? else {
+                if let Some(said) = node.overlay.as_ref().filter(|_| is_over(child)) {
+                    self.warn(format!(
+                        "table {} is not in the snapshot: {} of {} are those of the row itself, which may be NULL",
+                        child.table,
+                        said.columns.join(", "),
+                        node.name
+                    ));
+                }
                 continue;
             };
             if let (PlanNested::Node(found), Some(said), true) =

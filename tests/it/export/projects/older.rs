@@ -35,6 +35,47 @@ fn tables_under_former_names_are_read_in_place_of_those_that_are_not_there() {
     }
 }
 
+/// Up to GitLab 18 a table says which type an issue is of, whatever the number of the type; one that it does not know has
+/// none, though the number has a name elsewhere.
+#[test]
+fn types_of_issues_are_those_of_their_table_where_there_is_one() {
+    let (dir, database) = (Dir::new(), new_database());
+    database.run(
+        "CREATE TABLE work_item_types (id bigint PRIMARY KEY, base_type smallint NOT NULL);
+         INSERT INTO work_item_types VALUES (1, 4), (2, 99)",
+    );
+    let plain = text(dir.write("types.sql", database.dump(&[])));
+    for (name, snapshot) in [("plain", plain), ("live", database.address())] {
+        let run = export(&dir, &snapshot, name, &[71])
+            .args(["--relation", "issues"])
+            .ok();
+        let issues = records(&run.contents()["project_71/issues.ndjson.gz"]);
+        let typed = |sql: &str| {
+            let numbers = database.run(sql);
+            let numbers: Vec<i64> = numbers.lines().map(|row| row.parse().unwrap()).collect();
+            let of = |issue: &&Value| {
+                issue["iid"]
+                    .as_i64()
+                    .is_some_and(|iid| numbers.contains(&iid))
+            };
+            let types: Vec<_> = issues
+                .iter()
+                .filter(of)
+                .map(|it| it.get("work_item_type"))
+                .collect();
+            assert!(!types.is_empty(), "{sql}");
+            types.into_iter().map(|it| it.cloned()).collect::<Vec<_>>()
+        };
+        let of = "SELECT iid FROM issues WHERE project_id = 71 AND iid IS NOT NULL AND work_item_type_id";
+        for found in typed(&format!("{of} = 1")) {
+            assert_eq!(found, Some(json!({"name": "Task"})), "{name}");
+        }
+        for found in typed(&format!("{of} BETWEEN 2 AND 9")) {
+            assert_eq!(found, None, "{name}");
+        }
+    }
+}
+
 /// A table of the former name beside the new one is out of date, and nothing of it is read.
 #[test]
 fn a_former_name_does_not_count_beside_the_new_one() {

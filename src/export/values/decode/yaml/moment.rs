@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::pattern;
 use crate::civil::CivilDate;
 
 const SECONDS_PER_DAY: u32 = 86_400;
@@ -79,18 +80,11 @@ struct Patterns {
     time: Regex,
 }
 
-static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the patterns are constants, which every test here compiles"
-    )]
-    let pattern = |text: &str| Regex::new(text).expect("a pattern");
-    Patterns {
-        date: pattern(r"\A([0-9]{4})-(1[012]|0[0-9]|[0-9])-([12][0-9]|3[01]|0[0-9]|[0-9])\z"),
-        time: pattern(concat!(
-            r"\A(?<year>[0-9]{4})-(?<month>[0-9]{1,2})-(?<day>[0-9]{1,2})",
-            r"(?:[Tt]|[ \t]+)(?<hour>[0-9]{1,2}):(?<minute>[0-9]{2}):(?<second>[0-9]{2})",
-            r"(?:\.(?<fraction>[0-9]*))?(?:[ \t]*(?<offset>Z|[-+][0-9]{1,2}:?(?:[0-9]{2})?))?\z",
-        )),
-    }
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
+    date: pattern(r"\A([0-9]{4})-(1[012]|0[0-9]|[0-9])-([12][0-9]|3[01]|0[0-9]|[0-9])\z"),
+    time: pattern(concat!(
+        r"\A(?<year>[0-9]{4})-(?<month>[0-9]{1,2})-(?<day>[0-9]{1,2})",
+        r"(?:[Tt]|[ \t]+)(?<hour>[0-9]{1,2}):(?<minute>[0-9]{2}):(?<second>[0-9]{2})",
+        r"(?:\.(?<fraction>[0-9]*))?(?:[ \t]*(?<offset>Z|[-+][0-9]{1,2}:?(?:[0-9]{2})?))?\z",
+    )),
 });

@@ -9,7 +9,7 @@ use regex::Regex;
 use super::super::Unreadable;
 use super::super::base64::decode_lenient;
 use super::super::tree::Value;
-use super::{YAML, moment};
+use super::{YAML, moment, pattern};
 
 /// The value of a scalar with its tag, which is one of YAML's own or of Ruby's for texts and symbols.
 ///
@@ -191,11 +191,6 @@ struct Patterns {
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the patterns are constants, which every test here compiles"
-    )]
-    let pattern = |text: &str| Regex::new(text).expect("a pattern");
     Patterns {
         sixties: pattern(r"\A[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}\z"),
         float_sixties: pattern(r"\A[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}\.[0-9_]*\z"),
