@@ -8,12 +8,18 @@
 #             there, and against an ORM
 # make bench-projects  makes the generated instance with projects (once) and measures exports of a group with its projects
 # make bench-keys  compares keys of uuids with keys of integers on the same data
+# make bench-files  measures how fast a backup of 30 GB is indexed, and its members read from their places
 # make fuzz   runs each fuzz target for a minute
+# make torture  kills, faults and damage of every sort, thousands of times: a table of what was survived (docs/torture.md);
+#             TORTURE='--only kill --tries 9 --seed 7' says which, how many and in which order
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
-# make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies
+# make packages  builds the .deb and the .rpm into target/packages, and checks them: what is in them, and a night in two
+#             clean systems, without and with systemd; needs root and a mirror of Debian
+# make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies,
+#             and what packages are made of, as far as that can be checked in seconds
 
-.PHONY: demo test bench bench-projects bench-keys picture fuzz load fixtures tools check
+.PHONY: demo test bench bench-projects bench-keys bench-files picture fuzz torture load fixtures tools packages check
 
 BACKUP := fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -29,6 +35,11 @@ demo:
 bench-keys:
 	cargo build --release
 	benches/keys/run --relexport target/release/relexport
+
+bench-files:
+	cargo build --release
+	benches/files/run --relexport target/release/relexport
+	cargo bench --bench files
 
 tools:
 	fixtures/install-tools
@@ -68,12 +79,22 @@ fuzz:
 		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
+# As make test builds it, with the checks of arithmetic that a release has not.
+torture: tools
+	cargo test --profile quick --test torture -- --long $(TORTURE)
+
 load:
 	RELEXPORT_LOAD_SECONDS=60 cargo test --release --test it api::load -- --nocapture
 
 fixtures: tools
 	fixtures/make
 	fixtures/projects/make
+
+packages:
+	packaging/install-tools static packages roots
+	cargo build --release
+	packaging/build
+	packaging/check static packages plain systemd
 
 # The fuzz targets are only compiled here, which the stable compiler can do; their target folder is the project's, so
 # that the crates which both need are compiled once. What looks at the dependencies is not installed by this.
@@ -83,5 +104,10 @@ check: test
 	cargo check --manifest-path fuzz/Cargo.toml --target-dir target --locked
 	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licenses and sources of dependencies are not checked"; fi
+	@if ! command -v cargo-deny >/dev/null || ! cargo deny fetch db 2>/dev/null; \
+	then echo "the advisory database cannot be had: known vulnerabilities of dependencies are not looked for"; \
+	else cargo deny check --disable-fetch advisories; fi
 	@if command -v cargo-machete >/dev/null; then cargo machete; \
 	else echo "cargo-machete is not installed: dependencies that nothing uses are not looked for"; fi
+	packaging/install-tools static
+	packaging/check static

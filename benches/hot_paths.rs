@@ -24,12 +24,12 @@ use relexport::output::{
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{
     Choice, HopToScan, IndexKey, KeySet, KindChoice, Limits, Observer, Plan, Relations, Request,
-    Resolved, RowSource, RowStore, ScanFor, Scanner, Selection, plan, resolve,
+    ResolveError, Resolved, RowSource, RowStore, ScanFor, Scanner, Selection, plan, resolve,
 };
 use relexport::snapshot::codec::copy_text;
 use relexport::snapshot::{
-    Access, Block, BlockHead, Kind, PlainDump, RowForm, Snapshot, SnapshotFacts, TableName,
-    read_schema,
+    Access, Block, BlockHead, FileSource, Kind, PlainDump, RowForm, Snapshot, SnapshotFacts,
+    TableName, read_schema,
 };
 
 const FIXTURE: &str = include_str!("../fixtures/gitlab.sql");
@@ -101,6 +101,7 @@ fn selection() -> Selection {
     Selection {
         relations: Relations::Only(vec!["epics".to_owned()]),
         edition: Edition::Ee,
+        files: false,
     }
 }
 
@@ -158,7 +159,9 @@ fn scan(c: &mut Criterion) {
 struct Silent;
 
 impl Observer for Silent {
-    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) -> Result<(), ResolveError> {
+        Ok(())
+    }
     fn table(&mut self, _name: &TableName) {}
 }
 
@@ -179,6 +182,7 @@ fn epic_with_notes(count: usize) -> Resolved {
         size: None,
         progress: Arc::default(),
         access: Access::Stream(Box::new(source)),
+        files: FileSource::None { why: String::new() },
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(1)
@@ -310,6 +314,8 @@ fn manifest(batches: u32) -> Manifest {
         status: Status::Started,
         started_at: at.to_owned(),
         finished_at: None,
+        conditional_put: None,
+        job: None,
         error: None,
         snapshot: SnapshotEntry {
             kind: "plain".to_owned(),
@@ -319,7 +325,11 @@ fn manifest(batches: u32) -> Manifest {
             taken_at: None,
             lsn: None,
         },
+        suspect: Vec::new(),
+        redaction: None,
+        encrypted_for: Vec::new(),
         resume: None,
+        terms: None,
         pipeline: PipelineEntry {
             name: "group".to_owned(),
             sha256: "0123456789abcdef".repeat(4),
@@ -334,6 +344,9 @@ fn manifest(batches: u32) -> Manifest {
         },
         warnings: Vec::new(),
         missing_tables: 0,
+        tables_without_data: Vec::new(),
+        left_out_relations: Vec::new(),
+        tables_in_parts: Vec::new(),
         left_out: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {
@@ -342,6 +355,7 @@ fn manifest(batches: u32) -> Manifest {
             full_path: "acme/platform".to_owned(),
             prefix: "group_4351".to_owned(),
             parent_id: None,
+            missing_parent: None,
             relations: vec![RelationEntry {
                 relation: "epics".to_owned(),
                 status: Status::Started,
@@ -350,6 +364,7 @@ fn manifest(batches: u32) -> Manifest {
                 batched: true,
                 batches_count: batches,
                 total_objects_count: u64::from(batches) * 50,
+                rows_read: None,
                 batches: Some(entries.collect()),
                 file: None,
                 skipped: Vec::new(),

@@ -13,6 +13,7 @@ const DAYS_PER_ERA: i64 = 146_097;
 const EPOCH: i64 = 719_468;
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 const MILLIS_PER_DAY: i64 = 1000 * SECONDS_PER_DAY;
+const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 /// Cuts the mark of a year before 1 off a date or time, and says whether it was there.
 pub(super) fn split_bc(text: &[u8]) -> (&[u8], bool) {
@@ -169,6 +170,89 @@ pub(crate) fn utc_millis_to_iso(millis_since_epoch: i64) -> String {
     let mut text: String = out.into_iter().map(char::from).collect();
     text.push_str(&format!(".{:03}Z", millis % 1000));
     text
+}
+
+/// An instant, to the millisecond, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UtcTime(i64);
+
+impl UtcTime {
+    /// The time now, as the machine's clock has it.
+    pub fn now() -> Self {
+        SystemTime::now().into()
+    }
+
+    /// Reads what [`utc_millis_to_iso`] writes, in years of four digits, with or without fractional digits; `None` for
+    /// every other form, and for an instant that the calendar does not have.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let day = CivilDate::parse(date)?.to_days();
+        let (seconds, fraction) = match time.split_once('.') {
+            Some((seconds, fraction)) => (seconds, fraction),
+            None => (time, "0"),
+        };
+        let [h1, h2, b':', m1, m2, b':', s1, s2] = *seconds.as_bytes() else {
+            return None;
+        };
+        let below = |most: u8, tens, ones| read_two_digits(tens, ones).filter(|part| *part < most);
+        let (hour, minute) = (below(24, h1, h2)?, below(60, m1, m2)?);
+        // A leap second counts as the first one of the next minute.
+        let second = below(61, s1, s2)?;
+        if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let millis = fraction.bytes().chain([b'0'; 3]).take(3);
+        let millis = millis.fold(0, |sum, digit| 10 * sum + i64::from(digit - b'0'));
+        let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
+        Some(UtcTime(day * MILLIS_PER_DAY + seconds * 1000 + millis))
+    }
+
+    /// Milliseconds since 1970-01-01 00:00 UTC.
+    pub(crate) fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The day that it lies on, counted from 1970-01-01.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(MILLIS_PER_DAY)
+    }
+
+    /// The hour that it lies in, counted from 1970-01-01.
+    pub fn hour(self) -> i64 {
+        self.0.div_euclid(MILLIS_PER_HOUR)
+    }
+
+    /// The same time on another day.
+    pub fn on_day(self, day: i64) -> Self {
+        UtcTime(day * MILLIS_PER_DAY + self.0.rem_euclid(MILLIS_PER_DAY))
+    }
+
+    /// So many hours before.
+    pub fn minus_hours(self, hours: i64) -> Self {
+        UtcTime(self.0 - hours * MILLIS_PER_HOUR)
+    }
+
+    /// How many milliseconds lie between an earlier instant and this one; negative if it is later.
+    pub fn millis_since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+}
+
+impl From<SystemTime> for UtcTime {
+    fn from(time: SystemTime) -> Self {
+        let millis = |since: std::time::Duration| i64::try_from(since.as_millis());
+        UtcTime(match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => millis(since).unwrap_or(i64::MAX),
+            Err(before) => millis(before.duration()).map_or(i64::MIN, |millis| -millis),
+        })
+    }
+}
+
+impl fmt::Display for UtcTime {
+    /// As the manifest writes times.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&utc_millis_to_iso(self.0))
+    }
 }
 
 fn days_in_month(year: i64, month: u8) -> u8 {
@@ -329,6 +413,36 @@ mod tests {
         ];
         for (millis, expected) in cases {
             assert_eq!(utc_millis_to_iso(millis), expected);
+        }
+    }
+
+    #[test]
+    fn instants_are_read_as_they_are_written() {
+        for text in [
+            "1970-01-01T00:00:00.000Z",
+            "2026-11-22T10:00:03.120Z",
+            "1969-12-31T23:59:59.999Z",
+            "2024-02-29T23:59:59.999Z",
+        ] {
+            let time = UtcTime::parse(text);
+            assert_eq!(time.map(|time| time.to_string()).as_deref(), Some(text));
+        }
+        let second = UtcTime::parse("2026-11-22T10:00:03Z").unwrap();
+        assert_eq!(UtcTime::parse("2026-11-22T10:00:03.0004Z"), Some(second));
+        for text in [
+            "",
+            "2026-11-22T10:00:03.120",
+            "2026-11-22 10:00:03.120Z",
+            "2026-11-31T10:00:03.120Z",
+            "2026-11-22T24:00:03.120Z",
+            "2026-11-22T10:60:03.120Z",
+            "2026-11-22T10:00:61.120Z",
+            "2026-11-22T10:00:03.Z",
+            "2026-11-22T10:00:03.1+2Z",
+            "2026-11-22T1é:00:03Z",
+            "2026-11-22T10:00Z",
+        ] {
+            assert_eq!(UtcTime::parse(text), None, "{text:?}");
         }
     }
 

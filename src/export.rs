@@ -9,28 +9,38 @@ mod dry_run;
 mod entries;
 mod error;
 mod failed;
+pub(crate) mod files;
 mod find;
 mod metadata;
 mod observer;
 mod prepared;
 mod records;
+pub(crate) mod redact;
 mod render;
 mod report;
 mod request;
 mod resume;
 mod run;
+mod unchanged;
 pub mod values;
 mod warnings;
 
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
 pub use error::ExportError;
+pub(crate) use files::repositories::git as git_program;
+pub use files::repositories::{
+    Bundle, BundleHeader, Found, ObjectFormat, ObjectId, Refs, Repositories, Repository,
+    RepositoryError, RepositoryPath,
+};
 pub use metadata::{is_enterprise, version_by_tables};
 pub use observer::{Expected, ExportObserver};
 pub use prepared::{Prepared, prepare};
 pub use records::Records;
+pub use redact::Redaction;
 pub use render::{BadValue, Rendered, Renderer, Resident, WORKER_STACK};
 pub use report::ExportReport;
 pub use request::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest};
 pub use resume::resumable_files;
 pub use run::{run, run_from};
+pub use unchanged::{Unchanged, unchanged};

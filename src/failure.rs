@@ -33,6 +33,8 @@ pub enum Cause {
     Machine,
     /// Another run works in the same place.
     AnotherRun,
+    /// Something elsewhere was not ready, after it was asked often enough: the same run, begun later, may go well.
+    TryAgain,
     /// All was done, and something was found that should not be.
     Finding,
     /// This program has a fault.

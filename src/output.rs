@@ -4,28 +4,44 @@
 //! writing thread makes files of them in a [`store`]; the [`Ledger`] turns what becomes of the files into the manifest.
 
 mod batch_number;
+pub mod encryption;
 mod gzip;
+mod inflated;
+mod judge;
 pub mod layout;
 mod ledger;
+mod location;
 pub mod manifest;
 mod noted;
 mod now;
+pub mod partial;
+pub mod pattern;
 mod resume;
+pub mod retention;
+pub mod shelf;
 pub mod store;
 pub mod verify;
 mod writer;
 
 pub use batch_number::BatchNumber;
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
+pub(crate) use inflated::{each_line, inflated};
+pub use judge::Judge;
+pub use layout::FileForm;
 pub use ledger::{Done, FileId, FileKey, Ledger, ReadFacts, unite};
+pub use location::Location;
 pub use manifest::{
-    BatchEntry, BatchStatus, ChoiceEntry, EntityEntry, FileEntry, LeftOutEntry, Manifest,
-    ManifestError, OptionsEntry, PipelineEntry, RelationEntry, ResumeEntry, SkippedRow,
-    SnapshotEntry, Status,
+    BatchEntry, BatchStatus, ChoiceEntry, EntityEntry, FileEntry, LeftOutEntry,
+    LeftOutRelationEntry, Manifest, ManifestError, OptionsEntry, PipelineEntry, RedactionEntry,
+    RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status, TableInParts, TableWithoutData,
 };
-pub use noted::{LargeRecord, MissingFile, Noted, Notes, UnreadableValue};
+pub use noted::{
+    DamagedFile, DanglingReference, LargeRecord, MissingFile, Noted, Notes, UnreadableValue,
+};
 pub use now::now;
+pub use partial::Partial;
 pub use resume::take_up;
+pub(crate) use store::claim_within;
 pub use store::folder::{FolderClaim, FolderDraft, Holding, Lock, LockError, atomic};
 pub use store::{
     Begin, Claim, Contents, Draft, FileReader, FolderStore, Store, StoreError, StoredFile,

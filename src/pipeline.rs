@@ -20,6 +20,7 @@ mod node;
 mod node_keys;
 mod notation;
 mod parse;
+mod reading;
 mod relation;
 mod scalar;
 mod schema;
@@ -38,13 +39,18 @@ mod tests;
 
 pub use crate::entity_id::EntityId;
 pub use check::keys::doubtful_keys;
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, Scope, Severity, check, lacks};
 pub use decoding::{BytesRule, FixedKeys, KeysByValue, TaggedValues, YamlRoot, YamlRule};
 pub use error::{Mistake, PipelineError};
 pub(crate) use init::{InitOptions, init};
 pub use model::*;
-pub use parse::{BUILTIN, BUILTINS, MAX_BYTES};
+pub use parse::{BUILTIN, BUILTINS};
+pub use reading::MAX_BYTES;
+pub(crate) use reading::{FileKind, read as read_file};
 pub use schema::json_schema;
 pub use schemas::SchemaPattern;
 pub use table_key::TableKey;
-pub use value_rule::{Case, Digest, TemplatePart, TitlePart, ValuePath, ValueRule};
+pub use value_rule::{
+    Case, Digest, FileSlice, RepositoryRule, TemplatePart, TitlePart, ValuePath, ValueRule,
+};
+pub(crate) use yaml::{Entries, Located, Position, given};

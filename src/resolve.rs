@@ -17,6 +17,7 @@ mod holdings;
 mod interrupt;
 mod keys;
 mod live;
+mod name_pattern;
 mod order;
 mod plan;
 mod request;
@@ -45,6 +46,7 @@ pub use live::{
     EntityRequest, Fetch, Fetched, Live, RelationRequest, Round, RoundPart, TopKeys,
     missing_indexes,
 };
+pub use name_pattern::NamePattern;
 pub use order::row_order;
 pub use plan::{
     CollectedColumn, EntityKey, Feed, HopId, Id, IdVec, KindId, LayoutColumn, LeftOutRelation,

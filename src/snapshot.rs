@@ -16,6 +16,7 @@ pub(crate) mod drive;
 mod error;
 mod event;
 mod facts;
+mod files;
 mod fingerprint;
 mod foreign_keys;
 mod keyed;
@@ -24,6 +25,7 @@ mod open;
 mod opening;
 mod owners;
 mod ownership;
+mod place;
 mod routing;
 mod several;
 mod source;
@@ -44,6 +46,10 @@ pub use described::{Described, DescribedPipeline, DescribedSchema, DescribedTabl
 pub use error::{Position, SnapshotError};
 pub use event::{DatabaseEnd, DatabaseOutcome, Event, Sink, TableEnd, TableFilter};
 pub use facts::{Holdings, Kind, SnapshotFacts, TableSize};
+pub use files::{
+    ArchiveTrouble, BackupFiles, BackupInfo, BackupPart, Behind, FileSource, Gathered,
+    InnerArchive, TarIndex, Wanted, backup_parts,
+};
 pub use foreign_keys::ForeignKey;
 pub use keyed::{ComparedAs, Ending, Fields, KeyColumn, KeyedSource, Predicate, Query};
 pub use kind::archive::{CustomArchive, CustomStream, DirectoryArchive, TarArchive, TarStream};
@@ -51,9 +57,10 @@ pub use kind::backup::{Backup, BackupOptions};
 pub use kind::csv::CsvFolder;
 pub use kind::pgdata::PgdataOptions;
 pub use kind::plain::PlainDump;
-pub use kind::postgres::{PASSWORD_VARIABLE, PostgresSource, Timeouts};
-pub use open::{OpenOptions, open, open_with};
+pub use kind::postgres::{PostgresSource, Timeouts};
+pub use open::{OpenOptions, open, open_files, open_with};
 pub use opening::{Listener, Opening, OpeningStep};
+pub(crate) use place::{Pipe, is_of_source};
 pub use routing::{MAIN_DATABASE, Routing, TwoDatabases};
 pub use source::{Access, Snapshot, StreamSource, TablePart, TableSource};
 pub use spec::Spec;
@@ -61,5 +68,5 @@ pub use sql::ddl::read_schema;
 pub use sql::schema::schema_sql;
 pub use sql_type::SqlType;
 pub use stated_keys::{KeyVerdict, StatedKey, StatedKeys};
-pub use survey::{Definitions, Onlooker, Survey, read_definitions, survey};
+pub use survey::{Definitions, Onlooker, Survey, read_catalog, read_definitions, survey};
 pub use table_name::TableName;

@@ -34,7 +34,12 @@ impl TempFolder {
                 .prefix(prefix)
                 .tempdir_in(parent)
                 .map_err(&named)?;
-            let held = File::open(folder.path()).map_err(&named)?;
+            let held = match File::open(folder.path()) {
+                Ok(held) => held,
+                // Another run took it for a dead one's before it could be held.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(named(error)),
+            };
             let lock = flock(&held, FlockOperation::NonBlockingLockExclusive);
             // Before it was held, another run may have taken it for a dead one's.
             if lock != Err(Errno::WOULDBLOCK) && folder.path().exists() {

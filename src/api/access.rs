@@ -3,6 +3,7 @@
 //! The token is looked at before anything else, as GitLab does: a wrong one is refused on every route, none means a
 //! stranger, who sees nothing. Without a token file whoever reaches the loopback address may do everything.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,7 +16,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
-use super::directory::{Directory, Group};
+use super::directory::{Directory, Group, Project};
+use super::entity::{EntityRef, Kind};
 use super::errors::ApiError;
 use super::params::Params;
 use super::tokens::Token;
@@ -46,6 +48,40 @@ impl Access {
                 let mut ids = ids.map(|group| group.id);
                 ids.any(|id| line.iter().any(|above| above.id == id))
             }
+        }
+    }
+
+    /// True where the project lies in a group that may be seen. One that lies in no group of the snapshot is there for who
+    /// sees everything.
+    pub(crate) fn may_see_project(&self, directory: &Directory, project: &Project) -> bool {
+        let group = project.group_id.and_then(|group| directory.get(group));
+        match group {
+            Some(group) => self.may_see(directory, group),
+            None => self.sees_all(),
+        }
+    }
+
+    /// The projects that may be seen, in order of their ids.
+    pub(crate) fn seen_projects<'d>(&self, directory: &'d Directory) -> Vec<&'d Project> {
+        let mut seen: HashMap<Option<i64>, bool> = HashMap::new();
+        let all = directory.projects().iter();
+        all.filter(|project| {
+            let seen = seen.entry(project.group_id);
+            // What may be seen of a group may be seen of all its projects.
+            *seen.or_insert_with(|| self.may_see_project(directory, project))
+        })
+        .collect()
+    }
+
+    /// The same of either.
+    pub(crate) fn may_see_entity(&self, directory: &Directory, entity: EntityRef) -> bool {
+        match entity.kind {
+            Kind::Group => directory
+                .get(entity.id)
+                .is_some_and(|group| self.may_see(directory, group)),
+            Kind::Project => directory
+                .project(entity.id)
+                .is_some_and(|project| self.may_see_project(directory, project)),
         }
     }
 
@@ -80,8 +116,19 @@ fn token_of(query: Option<&str>, headers: &HeaderMap) -> Result<Option<String>, 
         .find(|token| !token.is_empty()))
 }
 
-fn access(app: &App, query: Option<&str>, headers: &HeaderMap) -> Result<Access, ApiError> {
-    let given = token_of(query, headers)?;
+/// Who asks, by the token of a request.
+///
+/// # Errors
+/// The token is not good.
+pub(crate) fn of(app: &App, query: Option<&str>, headers: &HeaderMap) -> Result<Access, ApiError> {
+    of_token(app, token_of(query, headers)?)
+}
+
+/// Who asks, by a token.
+///
+/// # Errors
+/// It is not good.
+pub(crate) fn of_token(app: &App, given: Option<String>) -> Result<Access, ApiError> {
     let Some(tokens) = &app.tokens else {
         return Ok(Access::Open);
     };
@@ -108,7 +155,7 @@ pub(crate) async fn of_request(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match access(&app, request.uri().query(), request.headers()) {
+    match of(&app, request.uri().query(), request.headers()) {
         Ok(access) => {
             request.extensions_mut().insert(access);
             next.run(request).await
@@ -123,7 +170,7 @@ pub(crate) async fn of_graphql(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match access(&app, request.uri().query(), request.headers()) {
+    match of(&app, request.uri().query(), request.headers()) {
         Ok(access) => {
             request.extensions_mut().insert(access);
             next.run(request).await
@@ -188,18 +235,43 @@ impl FromRequestParts<App> for RequestedGroup {
         if access == Access::Nobody {
             return Err(ApiError::group_not_found());
         }
-        let params = RawPathParams::from_request_parts(parts, app)
-            .await
-            .map_err(|_| ApiError::error(StatusCode::BAD_REQUEST, "400 Bad Request"))?;
-        let named = params
-            .iter()
-            .find_map(|(name, value)| (name == "id").then_some(value))
-            .unwrap_or_default();
+        let named = named(parts, app).await?;
         let directory = app.directory()?;
         directory
-            .find(named)
+            .find(&named)
             .filter(|group| access.may_see(directory, group))
             .map(|group| RequestedGroup(group.clone()))
             .ok_or_else(ApiError::group_not_found)
     }
+}
+
+/// The project that the path names, where it is there and may be seen. Paths that a project had once name it, too.
+pub(crate) struct RequestedProject(pub Project);
+
+impl FromRequestParts<App> for RequestedProject {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let access = Access::from_request_parts(parts, app).await?;
+        if access == Access::Nobody {
+            return Err(ApiError::project_not_found());
+        }
+        let named = named(parts, app).await?;
+        let directory = app.directory()?;
+        directory
+            .find_project(&named)
+            .filter(|project| access.may_see_project(directory, project))
+            .map(|project| RequestedProject(project.clone()))
+            .ok_or_else(ApiError::project_not_found)
+    }
+}
+
+/// The `:id` of a path.
+async fn named(parts: &mut Parts, app: &App) -> Result<String, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, app)
+        .await
+        .map_err(|_| ApiError::error(StatusCode::BAD_REQUEST, "400 Bad Request"))?;
+    let mut params = params.iter();
+    let named = params.find_map(|(name, value)| (name == "id").then(|| value.to_owned()));
+    Ok(named.unwrap_or_default())
 }

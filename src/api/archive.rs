@@ -1,7 +1,7 @@
-//! `GET /-/relexport/groups/:id/archive`: a whole export as one tar, streamed from disk.
+//! `GET /-/relexport/groups/:id/archive`, and the same of a project: a whole export as one tar, streamed from disk.
 //!
-//! What is in it is an export folder as `relexport export` writes one, of the chosen groups alone: the manifest and the
-//! metadata of a run name all of its groups, and not every one of them is the asker's business. So these two are written
+//! What is in it is an export folder as `relexport export` writes one, of the chosen entities alone: the manifest and the
+//! metadata of a run name all of its entities, and not every one of them is the asker's business. So these two are written
 //! anew; the other files are the run's own.
 
 use std::collections::HashSet;
@@ -18,66 +18,79 @@ use serde_json::Value;
 use tar::{EntryType, Header};
 
 use super::App;
-use super::access::RequestedGroup;
 use super::archive_body::{ArchiveBody, ArchivePiece};
-use super::directory::{Directory, Group};
+use super::control::wants_subgroups;
+use super::directory::Directory;
+use super::entity::{EntityRef, Kind};
 use super::errors::ApiError;
+use super::exportable::{Exportable, family};
 use super::exports::Run;
 use super::params::Params;
 use crate::output::{Contents, EntityEntry, FileReader, GzipLevel, compress, layout, manifest};
-use crate::pipeline::EntityId;
 
 /// Bytes of a tar's blocks.
 const BLOCK: u64 = 512;
 /// Letters of the folder in the tar; a tar's names have 100.
 const NAME: usize = 60;
 
-/// The group, and with its subgroups those below it.
-pub(crate) fn chosen(directory: &Directory, group: i64, subgroups: bool) -> HashSet<i64> {
-    let mut groups = HashSet::from([group]);
+/// The entity, and where wanted all that lies in it.
+pub(crate) fn chosen(
+    directory: &Directory,
+    entity: EntityRef,
+    subgroups: bool,
+) -> HashSet<EntityRef> {
+    let mut chosen = HashSet::from([entity]);
     if subgroups {
-        groups.extend(directory.descendants(group).iter().map(|group| group.id));
+        chosen.extend(family(directory, entity));
     }
-    groups
+    chosen
 }
 
-/// The newest run of a group that everything of these groups is in; `None` where there is none.
-pub(crate) fn complete_run(app: &App, group: i64, groups: &HashSet<i64>) -> Option<Arc<Run>> {
-    let runs = app.queue.runs_of(group);
+/// The newest run of an entity that everything of these entities is in; `None` where there is none.
+pub(crate) fn complete_run(
+    app: &App,
+    entity: EntityRef,
+    all: &HashSet<EntityRef>,
+) -> Option<Arc<Run>> {
+    let runs = app.queue.runs_of(entity);
     let both = runs.newest.into_iter().chain(runs.complete);
-    let mut runs = both.filter(|run| groups.is_subset(&run.complete_groups()));
+    let mut runs = both.filter(|run| all.is_subset(&*run.complete_entities()));
     runs.next()
 }
 
-/// Bytes of the files that groups have in a run.
-pub(crate) fn size(run: &Run, groups: &HashSet<i64>) -> u64 {
+/// Bytes of the files that entities have in a run.
+pub(crate) fn size(run: &Run, all: &HashSet<EntityRef>) -> u64 {
     let manifest = run.manifest();
     let entities = manifest.iter().flat_map(|manifest| &manifest.entities);
     let files = entities
-        .filter(|entity| is_one_of(&entity.id, groups))
+        .filter(|entry| EntityRef::of(entry).is_some_and(|entity| all.contains(&entity)))
         .flat_map(|entity| &entity.relations)
         .flat_map(|relation| relation.files());
     files.map(|file| file.bytes).sum()
 }
 
 /// Answers the request.
-pub(crate) async fn get(
+pub(crate) async fn get<E: Exportable>(
     State(app): State<App>,
-    group: RequestedGroup,
+    asked: E,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::of_query(query.as_deref())?;
-    let subgroups = params.boolean("subgroups")?.unwrap_or(false);
-    let groups = chosen(app.directory()?, group.0.id, subgroups);
-    let run = complete_run(&app, group.0.id, &groups).ok_or_else(|| {
-        ApiError::not_found(match subgroups {
-            true => "404 Not Found: no export of the group with its subgroups is complete",
-            false => "404 Not Found: no export of the group is complete",
+    let entity = asked.entity();
+    let subgroups = wants_subgroups(entity, &params)?;
+    let all = chosen(app.directory()?, entity, subgroups);
+    let run = complete_run(&app, entity, &all).ok_or_else(|| {
+        ApiError::not_found(match (entity.kind, subgroups) {
+            (Kind::Group, true) => {
+                "404 Not Found: no export of the group with all that lies in it is complete"
+            }
+            (Kind::Group, false) => "404 Not Found: no export of the group is complete",
+            (Kind::Project, _) => "404 Not Found: no export of the project is complete",
         })
     })?;
-    let name = name(&group.0, subgroups);
+    let name = name(entity, asked.full_path(), subgroups);
     let folder = name.clone();
-    let parts = tokio::task::spawn_blocking(move || parts(run, &groups, &folder));
+    let parts = tokio::task::spawn_blocking(move || parts(run, &all, &folder));
     let parts = match parts.await {
         Ok(Ok(parts)) => parts,
         Ok(Err(error)) => return Err(ApiError::internal("cannot read an export", error)),
@@ -102,28 +115,25 @@ pub(crate) async fn get(
     Ok((headers, Body::new(body)).into_response())
 }
 
-/// What the folder in the tar is called, and the tar: the group's full path in letters that every system takes.
-fn name(group: &Group, subgroups: bool) -> String {
+/// What the folder in the tar is called, and the tar: the full path in letters that every system takes.
+fn name(entity: EntityRef, full_path: &str, subgroups: bool) -> String {
     let plain = |letter: char| match letter {
         letter if letter.is_ascii_alphanumeric() || letter == '-' || letter == '.' => letter,
         _ => '_',
     };
-    let path: String = group.full_path.chars().take(NAME).map(plain).collect();
-    let what = if subgroups { "tree" } else { "group" };
-    format!("{what}_{}_{}", group.id, path.trim_matches('.'))
-}
-
-/// True if an entity of a manifest is one of these groups. A server exports only those whose keys are integers.
-fn is_one_of(id: &EntityId, groups: &HashSet<i64>) -> bool {
-    id.integer().is_some_and(|id| groups.contains(&id))
+    let path: String = full_path.chars().take(NAME).map(plain).collect();
+    let what = match (entity.kind, subgroups) {
+        (Kind::Group, true) => "tree",
+        (kind, _) => kind.word(),
+    };
+    format!("{what}_{}_{}", entity.id, path.trim_matches('.'))
 }
 
 /// The parts of the tar, in order.
-fn parts(run: Arc<Run>, groups: &HashSet<i64>, folder: &str) -> io::Result<Vec<ArchivePiece>> {
-    let found = run
-        .manifest()
+fn parts(run: Arc<Run>, all: &HashSet<EntityRef>, folder: &str) -> io::Result<Vec<ArchivePiece>> {
+    let own = run
+        .manifest_of(all)
         .ok_or_else(|| io::Error::other("the export has no manifest"))?;
-    let own = found.only(|id| is_one_of(id, groups));
     let mut json = serde_json::to_vec_pretty(&own)?;
     json.push(b'\n');
     let metadata = metadata(run.contents(), &own.entities, folder)?;
@@ -177,7 +187,7 @@ fn padding(length: u64) -> ArchivePiece {
     ArchivePiece::Bytes(Bytes::from_static(&EMPTY).slice(..missing))
 }
 
-/// The metadata with the chosen groups alone, and with the name of their folder.
+/// The metadata with the chosen entities alone, and with the name of their folder.
 fn metadata(
     contents: &dyn Contents,
     entities: &[EntityEntry],

@@ -28,7 +28,8 @@ pub(crate) struct Attributes {
     pub created_at: Option<String>,
 }
 
-fn visibility(level: Option<i64>) -> Option<&'static str> {
+/// The name of a visibility level; none for an unknown one.
+pub(crate) fn visibility(level: Option<i64>) -> Option<&'static str> {
     match level? {
         0 => Some("private"),
         10 => Some("internal"),

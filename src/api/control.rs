@@ -4,72 +4,99 @@ use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::App;
-use super::access::{MayWrite, RequestedGroup};
-use super::directory::Group;
+use super::access::MayWrite;
+use super::entity::{EntityRef, Kind};
 use super::errors::ApiError;
-use super::exports::QueueFull;
+use super::exportable::{Exportable, family, is_whole};
+use super::exports::{FamilyRole, Order, QueueFull, RunOptions};
 use super::params::Params;
 use super::request;
 
-/// `POST /groups/:id/export_relations`: asks for an export, as GitLab does.
-pub(crate) async fn start(
+/// `POST /groups/:id/export_relations`, and the same of a project: asks for an export, as GitLab does.
+pub(crate) async fn start<E: Exportable>(
     State(app): State<App>,
     MayWrite: MayWrite,
-    group: RequestedGroup,
+    asked: E,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
     let params = params(query, headers, request).await?;
-    ask(app, vec![group.0], &params).await?;
+    let order = order(&app, asked.entity(), &params)?;
+    ask(app, order).await?;
     Ok(accepted(json!({ "message": "202 Accepted" })))
 }
 
-/// `POST /-/relexport/groups/:id/export`: the same, where wanted with all groups below the group.
-pub(crate) async fn start_tree(
+/// `POST /-/relexport/groups/:id/export`, and the same of a project: asks for an export, where wanted with all that lies in
+/// the group, and where wanted anew.
+pub(crate) async fn start_tree<E: Exportable>(
     State(app): State<App>,
     MayWrite: MayWrite,
-    group: RequestedGroup,
+    asked: E,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
     let params = params(query, headers, request).await?;
-    let groups = with_subgroups(&app, group.0, &params)?;
-    let count = groups.len();
-    ask(app, groups, &params).await?;
-    Ok(accepted(
-        json!({ "message": "202 Accepted", "groups": count }),
-    ))
+    let mut order = order(&app, asked.entity(), &params)?;
+    order.anew = params.boolean("anew")?.unwrap_or(false);
+    if wants_subgroups(order.entity, &params)? {
+        let directory = app.directory()?;
+        order.role = FamilyRole::Asked;
+        order.family = family(directory, order.entity);
+        check_whole(&app, &order.family)?;
+    } else if order.anew {
+        order.family = Vec::new();
+    }
+    let mut asked = vec![order.entity];
+    if order.role == FamilyRole::Asked {
+        asked.extend(&order.family);
+    }
+    let new = ask(app, order).await?;
+    let mut body = counted("202 Accepted", &asked);
+    body["new"] = json!(new);
+    Ok(accepted(body))
 }
 
-/// `DELETE /-/relexport/groups/:id/export`: takes back what waits or runs, where wanted of all groups below the group, too.
-pub(crate) async fn cancel(
+/// `DELETE /-/relexport/groups/:id/export`, and the same of a project: takes back what waits or runs, where wanted of all that
+/// lies in the group, too.
+pub(crate) async fn cancel<E: Exportable>(
     State(app): State<App>,
     MayWrite: MayWrite,
-    group: RequestedGroup,
+    asked: E,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
     // GitLab's framework reads the body of a DELETE, too.
     let params = params(query, headers, request).await?;
-    let groups = with_subgroups(&app, group.0, &params)?;
-    let groups: Vec<i64> = groups.iter().map(|group| group.id).collect();
-    let cancelled = tokio::task::spawn_blocking(move || app.queue.cancel(&groups));
+    let entity = asked.entity();
+    let mut entities = vec![entity];
+    if wants_subgroups(entity, &params)? {
+        entities.extend(family(app.directory()?, entity));
+    }
+    let cancelled = tokio::task::spawn_blocking(move || app.queue.cancel(&entities));
     match cancelled.await {
-        Ok(Ok(0)) => Err(ApiError::not_found(
-            "404 Not Found: no export of this group waits or runs",
-        )),
-        Ok(Ok(count)) => {
-            Ok(Json(json!({ "message": "200 Cancelled", "groups": count })).into_response())
+        Ok(Ok(cancelled)) if cancelled.is_empty() => Err(ApiError::not_found(&format!(
+            "404 Not Found: no export of this {} waits or runs",
+            entity.kind.word()
+        ))),
+        Ok(Ok(cancelled)) => {
+            let cancelled: Vec<EntityRef> = cancelled.into_iter().collect();
+            Ok(Json(counted("200 Cancelled", &cancelled)).into_response())
         }
         Ok(Err(error)) => Err(ApiError::internal("cannot take an export back", error)),
         Err(error) => Err(ApiError::internal("cannot take an export back", error)),
     }
+}
+
+/// An answer that says of how many groups and projects it is.
+fn counted(message: &str, entities: &[EntityRef]) -> Value {
+    let count = |kind| entities.iter().filter(|it| it.kind == kind).count();
+    json!({ "message": message, "groups": count(Kind::Group), "projects": count(Kind::Project) })
 }
 
 async fn params(
@@ -81,36 +108,58 @@ async fn params(
     Params::of_request(query.as_deref(), &headers, &body).await
 }
 
-fn accepted(body: serde_json::Value) -> Response {
+/// True if all that lies in a group is meant. In a project nothing does.
+pub(crate) fn wants_subgroups(entity: EntityRef, params: &Params) -> Result<bool, ApiError> {
+    match entity.kind {
+        Kind::Group => Ok(params.boolean("subgroups")?.unwrap_or(false)),
+        Kind::Project => Ok(false),
+    }
+}
+
+fn accepted(body: Value) -> Response {
     (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
-/// The group, and with `subgroups` those below it, whoever may see a group may see those.
-fn with_subgroups(app: &App, group: Group, params: &Params) -> Result<Vec<Group>, ApiError> {
-    let mut groups = Vec::new();
-    if params.boolean("subgroups")?.unwrap_or(false) {
-        let directory = app.directory()?;
-        groups.extend(directory.descendants(group.id).into_iter().cloned());
+/// Makes sure that the snapshot has the rows of these: what is there of others would look whole.
+fn check_whole(app: &App, entities: &[EntityRef]) -> Result<(), ApiError> {
+    let directory = app.directory()?;
+    let mut entities = entities.iter();
+    match entities.find(|entity| !is_whole(directory, **entity)) {
+        None => Ok(()),
+        Some(other) => Err(ApiError::not_found(&format!(
+            "404 Not Found: the snapshot was taken without the rows of {} {}",
+            other.kind.word(),
+            other.id
+        ))),
     }
-    groups.insert(0, group);
-    Ok(groups)
 }
 
-async fn ask(app: App, groups: Vec<Group>, params: &Params) -> Result<(), ApiError> {
+/// What a request asks for: the entity, and what is exported with it unless the server is told not to.
+fn order(app: &App, entity: EntityRef, params: &Params) -> Result<Order, ApiError> {
     let batched = params.boolean("batched")?.unwrap_or(false);
+    check_whole(app, &[entity])?;
     let directory = app.directory()?;
-    // What is there of these would look like a whole group.
-    if let Some(other) = groups.iter().find(|group| !directory.is_whole(group.id)) {
-        return Err(ApiError::not_found(&format!(
-            "404 Not Found: the snapshot was taken without the rows of group {}",
-            other.id
-        )));
-    }
-    let groups: Vec<i64> = groups.iter().map(|group| group.id).collect();
-    let batch_size = app.options.batch_size.get();
-    let asked = tokio::task::spawn_blocking(move || app.queue.ask(&groups, batched, batch_size));
+    let mut others = match app.options.prefetch {
+        true => family(directory, entity),
+        false => Vec::new(),
+    };
+    others.retain(|other| is_whole(directory, *other));
+    Ok(Order {
+        entity,
+        family: others,
+        role: FamilyRole::Prefetched,
+        options: RunOptions {
+            batched,
+            batch_size: app.options.batch_size.get(),
+        },
+        anew: false,
+    })
+}
+
+async fn ask(app: App, order: Order) -> Result<usize, ApiError> {
+    let asked = tokio::task::spawn_blocking(move || app.queue.ask(&order));
     match asked.await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(new)) => Ok(new),
         Ok(Err(QueueFull::Full | QueueFull::Closed)) => Err(ApiError::too_many_exports()),
         Ok(Err(QueueFull::Io(error))) => Err(ApiError::internal("cannot accept an export", error)),
         Err(error) => Err(ApiError::internal("cannot accept an export", error)),

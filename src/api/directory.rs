@@ -1,10 +1,13 @@
-//! The directory: every group of the snapshot, read from it once and kept in a file of the data folder.
+//! The directory: every group and every project of the snapshot, read from it once and kept in a file of the data folder.
 //!
-//! Ids, paths and names are in memory; what else is known of a group stays in the file and is read when it is asked for.
+//! Ids, paths and names are in memory; what else is known of one stays in the file and is read when it is asked for.
 
 mod file;
 mod ghosts;
+mod paths;
+mod projects;
 mod read;
+mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,9 +15,12 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use ghosts::read as read_ghosts;
+pub(crate) use projects::{Features, Project, ProjectDetails, Snippet};
 pub(crate) use read::{DirectoryError, Source, read};
 
 use file::Lines;
+use paths::Paths;
+use projects::Projects;
 
 /// What the snapshot says of the instance that it was taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +35,11 @@ pub(crate) struct Instance {
     /// The GitLab version with its suffix, where the snapshot states it or its tables show it.
     pub version: Option<String>,
     pub enterprise: bool,
-    /// Relations of the served pipeline that the snapshot has no table for: they are never exported.
+    /// Relations of the pipeline of groups that the snapshot has no table for: they are never exported.
     pub left_out: Vec<String>,
+    /// The same of the pipeline of projects; `None` if the snapshot has none, or they are not served.
+    #[serde(default)]
+    pub projects_left_out: Option<Vec<String>>,
     /// What could not be read of badges, members and the like.
     pub warnings: Vec<String>,
 }
@@ -87,9 +96,10 @@ pub(crate) struct Columns {
     pub organization_id: Option<i64>,
     pub avatar: Option<String>,
     pub description: Option<String>,
+    pub wiki_access_level: Option<i64>,
 }
 
-/// A group's badge.
+/// A badge of a group or a project.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Badge {
     pub id: i64,
@@ -162,39 +172,30 @@ pub(crate) struct Iteration {
     pub updated_at: Option<String>,
 }
 
-/// Every group of the snapshot.
+/// Every group and every project of the snapshot.
 pub(crate) struct Directory {
     pub instance: Instance,
     /// In order of the ids.
     groups: Vec<Group>,
-    by_path: HashMap<String, usize>,
-    /// By full path in small letters, where that is another text.
-    by_small_path: HashMap<String, usize>,
+    paths: Paths,
     /// Groups by parent, in order of their names; those whose parent the snapshot lacks have none.
     below: HashMap<Option<i64>, Vec<usize>>,
     lines: Lines,
+    projects: Projects,
 }
 
 impl Directory {
-    fn new(instance: Instance, groups: Vec<Group>, lines: Lines) -> Self {
+    fn new(instance: Instance, groups: Vec<Group>, lines: Lines, projects: Projects) -> Self {
         let mut directory = Directory {
             instance,
             groups,
-            by_path: HashMap::new(),
-            by_small_path: HashMap::new(),
+            paths: Paths::default(),
             below: HashMap::new(),
             lines,
+            projects,
         };
         for (at, group) in directory.groups.iter().enumerate() {
-            // Of two groups with one path, which only damage can bring about, the lower id.
-            directory
-                .by_path
-                .entry(group.full_path.clone())
-                .or_insert(at);
-            let small = group.full_path.to_lowercase();
-            if small != group.full_path {
-                directory.by_small_path.entry(small).or_insert(at);
-            }
+            directory.paths.insert(&group.full_path, at);
             let parent = group
                 .parent_id
                 .filter(|parent| directory.position(*parent).is_some());
@@ -213,23 +214,15 @@ impl Directory {
 
     /// The group that a request names: digits, with a `-` before them or not, are an id, anything else a full path.
     pub(crate) fn find(&self, id_or_path: &str) -> Option<&Group> {
-        let digits = id_or_path.strip_prefix('-').unwrap_or(id_or_path);
-        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return self.get(id_or_path.parse().ok()?);
+        match paths::number(id_or_path) {
+            Some(id) => self.get(id?),
+            None => self.find_path(id_or_path),
         }
-        self.find_path(id_or_path)
     }
 
     /// The group of a full path: the one with exactly this path, else the one whose path differs in the case of letters only.
     pub(crate) fn find_path(&self, full_path: &str) -> Option<&Group> {
-        let exact = self.by_path.get(full_path);
-        let in_any_case = || {
-            let small = full_path.to_lowercase();
-            let both = [self.by_path.get(&small), self.by_small_path.get(&small)];
-            // Of several, the lowest id, as an export takes it.
-            both.into_iter().flatten().min()
-        };
-        exact.or_else(in_any_case).map(|at| &self.groups[*at])
+        self.paths.find(full_path).map(|at| &self.groups[at])
     }
 
     /// True for a group whose rows the snapshot was taken with. Others are there for the paths of those below them.
@@ -240,10 +233,10 @@ impl Directory {
 
     /// All groups below a group, those near to it first.
     pub(crate) fn descendants(&self, id: i64) -> Vec<&Group> {
-        let mut found: Vec<&Group> = self.below(Some(id)).collect();
-        // A hostile snapshot may have parents in a circle.
-        let mut seen: HashSet<i64> = found.iter().map(|group| group.id).collect();
-        seen.insert(id);
+        // A hostile snapshot may have parents in a circle, the smallest of which is a group that is its own.
+        let mut seen = HashSet::from([id]);
+        let below = self.below(Some(id));
+        let mut found: Vec<&Group> = below.filter(|group| seen.insert(group.id)).collect();
         let mut at = 0;
         while at < found.len() {
             let below = self.below(Some(found[at].id));
@@ -306,5 +299,60 @@ impl Directory {
             Some(at) => self.lines.read(at),
             None => Ok(Details::default()),
         }
+    }
+
+    /// All projects, in order of their ids. Those that GitLab was about to delete are not among them.
+    pub(crate) fn projects(&self) -> &[Project] {
+        self.projects.all()
+    }
+
+    pub(crate) fn project(&self, id: i64) -> Option<&Project> {
+        self.projects.get(id)
+    }
+
+    /// The project that a request names: digits, with a `-` before them or not, are an id, anything else is a full path:
+    /// exactly this one, else one that differs in the case of letters only, else one that a project had once.
+    pub(crate) fn find_project(&self, id_or_path: &str) -> Option<&Project> {
+        match paths::number(id_or_path) {
+            Some(id) => self.project(id?),
+            None => self
+                .find_project_path(id_or_path)
+                .or_else(|| self.projects.at_former_path(id_or_path)),
+        }
+    }
+
+    /// The project of a full path, but for paths that a project had once.
+    pub(crate) fn find_project_path(&self, full_path: &str) -> Option<&Project> {
+        self.projects.at_path(full_path)
+    }
+
+    /// The projects of a group, in order of their ids; with those of all groups below it, if they are wanted.
+    pub(crate) fn projects_of(&self, group: i64, include_subgroups: bool) -> Vec<&Project> {
+        let mut found: Vec<&Project> = self.projects.of_group(group).collect();
+        if include_subgroups {
+            for below in self.descendants(group) {
+                found.extend(self.projects.of_group(below.id));
+            }
+            found.sort_unstable_by_key(|project| project.id);
+        }
+        found
+    }
+
+    /// How many projects lie right in a group.
+    pub(crate) fn count_projects_of(&self, group: i64) -> usize {
+        self.projects.count_of_group(group)
+    }
+
+    /// The project that a snippet belongs to.
+    pub(crate) fn project_of_snippet(&self, snippet: i64) -> Option<&Project> {
+        self.projects.of_snippet(snippet)
+    }
+
+    /// What else is known of a project. Reads a few kilobytes of a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read any more.
+    pub(crate) fn project_details(&self, id: i64) -> io::Result<ProjectDetails> {
+        self.projects.details(id)
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /groups/:id/export_relations/download`: a file of an export, streamed from disk.
+//! `GET /groups/:id/export_relations/download`, and the same of a project: a file of an export, streamed from disk.
 
 use std::io;
 use std::sync::Arc;
@@ -11,19 +11,20 @@ use axum::response::{IntoResponse, Response};
 use headers::{ContentRange, HeaderMapExt};
 
 use super::App;
-use super::access::RequestedGroup;
 use super::conditional::{Requested, Validators};
+use super::entity::{EntityRef, Kind};
 use super::errors::ApiError;
+use super::exportable::Exportable;
 use super::exports::Run;
 use super::file_body::FileBody;
 use super::params::Params;
 use super::status;
-use crate::output::{FileEntry, RelationEntry, Status, StoredFile};
+use crate::output::{FileEntry, Status, StoredFile};
 
 /// Answers the request.
-pub(crate) async fn get(
+pub(crate) async fn get<E: Exportable>(
     State(app): State<App>,
-    group: RequestedGroup,
+    asked: E,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -34,6 +35,10 @@ pub(crate) async fn get(
     let relation = params.text("relation")?.unwrap_or_default();
     let batched = params.boolean("batched")?;
     let number = params.integer("batch_number")?;
+    let entity = asked.entity();
+    if entity.kind == Kind::Project && !status::is_known(&app, entity.kind, &relation) {
+        return Err(ApiError::bad_parameter("relation is not portable"));
+    }
     if params.has("batched") != params.has("batch_number") {
         return Err(ApiError::bad_parameter(
             "batched, batch_number provide all or none of parameters",
@@ -43,7 +48,7 @@ pub(crate) async fn get(
         Some(true) => Some(number.unwrap_or_default()),
         Some(false) | None => None,
     };
-    let (run, found) = find(&app, group.0.id, &relation, batch)?;
+    let (run, found) = find(&app, entity, &relation, batch)?;
     let name = found.file.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let file = run.contents().read(&name)?;
@@ -70,17 +75,14 @@ pub(crate) async fn get(
 /// the first export.
 fn find(
     app: &App,
-    group: i64,
+    entity: EntityRef,
     relation: &str,
     batch: Option<i64>,
 ) -> Result<(Arc<Run>, FileEntry), ApiError> {
-    let runs = app.queue.runs_of(group);
+    let runs = app.queue.runs_of(entity);
     let none = || ApiError::not_found("Export not found");
     let newest = runs.newest.ok_or_else(none)?;
-    let row = |run: &Run| -> Option<RelationEntry> {
-        let mut rows = status::rows_of(app, run, group).into_iter();
-        rows.find(|row| row.relation == relation)
-    };
+    let row = |run: &Run| status::row_of(app, run, entity, relation);
     let mut found = (row(&newest).ok_or_else(none)?, newest);
     if found.0.status != Status::Finished
         && let Some(complete) = runs.complete
@@ -126,10 +128,11 @@ fn answer(
 ) -> Response {
     let validators = Validators::new(&found.sha256, Some(changed));
     // A batch has its number in the folder's name only, as in GitLab.
-    let name = match found.file.ends_with(".ndjson.gz") {
-        true => format!("{relation}.ndjson.gz"),
-        false => format!("{relation}.json.gz"),
-    };
+    let endings = [".ndjson.gz", ".tar.gz"];
+    let ending = endings
+        .into_iter()
+        .find(|ending| found.file.ends_with(ending));
+    let name = format!("{relation}{}", ending.unwrap_or(".json.gz"));
     let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
     let mut answer = HeaderMap::new();
     validators.add_to(&mut answer);

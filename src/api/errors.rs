@@ -42,6 +42,10 @@ impl ApiError {
         Self::message(StatusCode::NOT_FOUND, "404 Group Not Found")
     }
 
+    pub(crate) fn project_not_found() -> Self {
+        Self::message(StatusCode::NOT_FOUND, "404 Project Not Found")
+    }
+
     /// A row or file of an export that is not there.
     pub(crate) fn not_found(text: &str) -> Self {
         Self::message(StatusCode::NOT_FOUND, text)
@@ -96,7 +100,26 @@ impl ApiError {
         }
     }
 
-    /// The groups of the snapshot are still being read.
+    /// As many programs run as may.
+    pub(crate) fn busy() -> Self {
+        ApiError {
+            retry_after: Some(10),
+            ..Self::message(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "503 Service Unavailable: too many fetches at the same time",
+            )
+        }
+    }
+
+    /// The server is ending.
+    pub(crate) fn ending() -> Self {
+        Self::message(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "503 Service Unavailable: the server is ending",
+        )
+    }
+
+    /// The groups and projects of the snapshot are still being read.
     pub(crate) fn not_ready() -> Self {
         ApiError {
             retry_after: Some(5),

@@ -4,6 +4,9 @@ mod group;
 mod iterations;
 mod limits;
 mod members;
+mod project;
+mod project_members;
+mod snippets;
 mod time;
 mod users;
 
@@ -20,11 +23,13 @@ use serde_json::json;
 
 use super::App;
 use super::access::Access;
+use super::address;
 use super::directory::Directory;
 use super::errors::ApiError;
 use super::request;
 use group::Group;
 use limits::Refused;
+use project::Project;
 use users::{UserCore, UserCoreConnection, UserId};
 
 /// Rows of a page at the most.
@@ -50,6 +55,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     app.directory()?;
+    let address = Address(address::base(&app, request.headers()));
     let body = request::body(request.into_body()).await?;
     let Ok(mut query) = serde_json::from_slice::<async_graphql::Request>(&body) else {
         let body = json!({ "errors": [{ "message": "Unexpected end of document" }] });
@@ -72,14 +78,20 @@ pub(crate) async fn post(
     if access == Access::Nobody {
         query = query.disable_introspection();
     }
-    let answer = SCHEMA.execute(query.data(app).data(access)).await;
+    let answer = SCHEMA
+        .execute(query.data(app).data(access).data(address))
+        .await;
     Ok(Json(answer).into_response())
 }
+
+/// Where clients know the server, as [`address::base`] says.
+struct Address(String);
 
 /// What a resolver works with.
 struct QueryContext<'c> {
     app: &'c App,
     access: &'c Access,
+    address: &'c str,
     directory: &'c Directory,
 }
 
@@ -88,6 +100,7 @@ fn query_context<'c>(context: &Context<'c>) -> async_graphql::Result<QueryContex
     Ok(QueryContext {
         app,
         access: context.data::<Access>()?,
+        address: &context.data::<Address>()?.0,
         directory: app
             .directory()
             .map_err(|_| "the groups are not known yet")?,
@@ -144,6 +157,18 @@ impl Query {
             Some(group) => Group::read(asked.app, group.clone()).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A project, by its full path; null where it is not there or may not be seen.
+    async fn project(
+        &self,
+        context: &Context<'_>,
+        full_path: ID,
+    ) -> async_graphql::Result<Option<Project>> {
+        let asked = query_context(context)?;
+        let found = asked.directory.find_project_path(&full_path);
+        let found = found.filter(|project| asked.access.may_see_project(asked.directory, project));
+        Ok(found.map(Project::from))
     }
 
     /// Users that finished exports name, by id or by name.

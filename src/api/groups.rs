@@ -5,13 +5,14 @@ use axum::extract::{OriginalUri, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::App;
 use super::access::{Authenticated, RequestedGroup};
 use super::address;
+use super::app::reading;
 use super::attributes::{Attributes, attributes};
-use super::directory::{Directory, Group};
+use super::badge::BadgeEntity;
+use super::directory::Group;
 use super::errors::ApiError;
 use super::paging::Page;
 use super::params::Params;
@@ -78,28 +79,21 @@ impl GroupEntity {
     }
 }
 
-/// Runs what reads the directory's file where it may block.
-async fn reading<T: Send + 'static>(
-    app: &App,
-    read: impl FnOnce(&Directory) -> std::io::Result<T> + Send + 'static,
-) -> Result<T, ApiError> {
-    let app = App::clone(app);
-    let result = tokio::task::spawn_blocking(move || {
-        let directory = app.directory()?;
-        read(directory).map_err(|error| ApiError::internal("cannot read the groups", error))
-    });
-    result
-        .await
-        .unwrap_or_else(|error| Err(ApiError::internal("cannot read the groups", error)))
-}
-
 /// True where the group's name or path holds the text, or its full path, where the text has a slash.
 pub(crate) fn matches(group: &Group, wanted: &str) -> bool {
-    let wanted = wanted.to_lowercase();
-    let holds = |text: &str| text.to_lowercase().contains(&wanted);
+    is_match(&group.name, &group.full_path, &wanted.to_lowercase())
+}
+
+/// True where a name or the last part of a full path holds a text of small letters, or all of the path, where the text has a
+/// slash.
+pub(crate) fn is_match(name: &str, full_path: &str, wanted: &str) -> bool {
+    let holds = |text: &str| text.to_lowercase().contains(wanted);
+    let path = full_path
+        .rsplit_once('/')
+        .map_or(full_path, |(_, path)| path);
     match wanted.contains('/') {
-        true => holds(&group.full_path),
-        false => holds(&group.name) || holds(group.path()),
+        true => holds(full_path),
+        false => holds(name) || holds(path),
     }
 }
 
@@ -188,17 +182,6 @@ pub(crate) async fn one(
     Ok(Json(found.await?).into_response())
 }
 
-#[derive(Serialize)]
-struct BadgeEntity {
-    name: Option<String>,
-    link_url: Option<String>,
-    image_url: Option<String>,
-    rendered_link_url: Option<String>,
-    rendered_image_url: Option<String>,
-    id: i64,
-    kind: &'static str,
-}
-
 /// `GET /groups/:id/badges`: the group's own.
 pub(crate) async fn badges(
     State(app): State<App>,
@@ -217,22 +200,12 @@ pub(crate) async fn badges(
     let rows: Vec<BadgeEntity> = page
         .cut(badges)
         .into_iter()
-        .map(|badge| BadgeEntity {
-            name: badge.name,
+        .map(|badge| {
             // Placeholders such as %{default_branch} are about projects; a group has nothing to put there.
-            rendered_link_url: badge.link_url.clone(),
-            rendered_image_url: badge.image_url.clone(),
-            link_url: badge.link_url,
-            image_url: badge.image_url,
-            id: badge.id,
-            kind: "group",
+            let (link_url, image_url) = (badge.link_url.clone(), badge.image_url.clone());
+            BadgeEntity::new(badge, "group", link_url, image_url)
         })
         .collect();
     let address = address::of(&app, &headers, &uri);
     Ok(page.answer(&rows, total, &address, &params))
-}
-
-/// `GET /groups/:id/wikis`: a wiki's pages are in a repository, which a snapshot of the database does not have.
-pub(crate) async fn wikis(_: RequestedGroup) -> Json<[Value; 0]> {
-    Json([])
 }

@@ -19,24 +19,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::metrics::Metrics;
 use super::request::Peer;
 
-/// Connections at the same time; further ones wait to be accepted.
-const CONNECTIONS: usize = 1024;
-/// How long a client may take to send the head of a request, and how long a connection may be idle.
-const HEAD_TIME: Duration = Duration::from_secs(30);
-/// How long a client may take no byte at all of an answer.
-const STALL_TIME: Duration = Duration::from_secs(60);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const HEAD_SIZE: usize = 64 << 10;
 /// How long downloads may go on when the server ends.
 const END_TIME: Duration = Duration::from_secs(20);
+
+/// What clients are held to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Connections at the same time; further ones wait to be accepted.
+    pub connections: usize,
+    /// How long a client may take to send the head of a request, how long a connection may be idle, and how long a client
+    /// may take no byte at all of an answer. `None` is for ever.
+    pub silence: Option<Duration>,
+}
 
 /// Opens the address.
 ///
@@ -75,9 +79,10 @@ pub(crate) async fn accept(
     acceptor: Option<TlsAcceptor>,
     router: Router,
     metrics: Arc<Metrics>,
+    bounds: Bounds,
     mut closed: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(bounds.connections));
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&room).acquire_owned() => permit,
@@ -104,13 +109,13 @@ pub(crate) async fn accept(
         let (metrics, closed) = (Arc::clone(&metrics), closed.clone());
         tokio::spawn(async move {
             metrics.connections.inc();
-            serve(stream, peer, acceptor, router, closed).await;
+            serve(stream, peer, acceptor, router, bounds.silence, closed).await;
             metrics.connections.dec();
             drop(permit);
         });
     }
     drop(listener);
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    let all = u32::try_from(bounds.connections).unwrap_or(u32::MAX);
     if timeout(END_TIME, room.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
@@ -121,14 +126,18 @@ async fn serve(
     peer: SocketAddr,
     acceptor: Option<TlsAcceptor>,
     router: Router,
+    silence: Option<Duration>,
     closed: watch::Receiver<bool>,
 ) {
     // Answers are written whole, so waiting for more to send with them gains nothing.
     let _ = stream.set_nodelay(true);
     match acceptor {
-        None => connection(Patient::new(stream), peer, router, closed).await,
+        None => connection(Patient::new(stream, silence), peer, router, silence, closed).await,
         Some(acceptor) => match timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => connection(Patient::new(stream), peer, router, closed).await,
+            Ok(Ok(stream)) => {
+                let stream = Patient::new(stream, silence);
+                connection(stream, peer, router, silence, closed).await;
+            }
             Ok(Err(error)) => tracing::debug!(%peer, "no TLS connection: {error}"),
             Err(_) => tracing::debug!(%peer, "no TLS connection in time"),
         },
@@ -139,6 +148,7 @@ async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     peer: SocketAddr,
     router: Router,
+    silence: Option<Duration>,
     mut closed: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -156,7 +166,7 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(silence)
         .max_buf_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
@@ -176,14 +186,17 @@ async fn connection(
 /// A stream that gives up on a client that takes nothing.
 struct Patient<S> {
     stream: S,
+    /// How long it may take nothing.
+    silence: Option<Duration>,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    fn new(stream: S) -> Self {
+    fn new(stream: S, silence: Option<Duration>) -> Self {
         Patient {
             stream,
+            silence,
             stalled: None,
         }
     }
@@ -197,9 +210,10 @@ impl<S> Patient<S> {
             self.stalled = None;
             return written;
         }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALL_TIME)));
+        let Some(silence) = self.silence else {
+            return Poll::Pending;
+        };
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(silence)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

@@ -13,9 +13,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::App;
+use super::entity::Kind;
 use super::errors::ApiError;
 
-/// How exports ended (`finished`, `failed`), or where groups are (`waiting`, `running`).
+/// How exports ended (`finished`, `failed`), or where groups and projects are (`waiting`, `running`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
     state: &'static str,
@@ -40,6 +41,7 @@ pub(crate) struct Metrics {
     pub exported_bytes: Counter,
     exports: Family<StateLabel, Counter>,
     groups: Family<StateLabel, Gauge>,
+    projects: Family<StateLabel, Gauge>,
     pub connections: Gauge<i64, AtomicI64>,
 }
 
@@ -89,6 +91,12 @@ impl Default for Metrics {
             "Groups whose export waits or runs",
             groups.clone(),
         );
+        let projects = Family::default();
+        registry.register(
+            "projects",
+            "Projects whose export waits or runs",
+            projects.clone(),
+        );
         let connections = Gauge::default();
         registry.register("connections", "Open connections", connections.clone());
         Metrics {
@@ -101,6 +109,7 @@ impl Default for Metrics {
             exported_bytes,
             exports,
             groups,
+            projects,
             connections,
         }
     }
@@ -131,14 +140,17 @@ impl Metrics {
 
 /// Answers the request.
 pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
-    let (waiting, running) = app.queue.counts();
-    let groups = &app.metrics.groups;
-    let set = |state, count: usize| {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        groups.get_or_create(&StateLabel { state }).set(count);
-    };
-    set("waiting", waiting);
-    set("running", running);
+    for kind in Kind::ALL {
+        let (waiting, running) = app.queue.counts(kind);
+        let gauges = match kind {
+            Kind::Group => &app.metrics.groups,
+            Kind::Project => &app.metrics.projects,
+        };
+        for (state, count) in [("waiting", waiting), ("running", running)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            gauges.get_or_create(&StateLabel { state }).set(count);
+        }
+    }
     // Both are there from the beginning, so that rates can be computed of the first export.
     for state in ["finished", "failed"] {
         drop(app.metrics.exports.get_or_create(&StateLabel { state }));

@@ -73,7 +73,7 @@ static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
         Asset::new("main.js", include_str!("page/main.js")),
         Asset::new("server.js", include_str!("page/server.js")),
         Asset::new("tree.js", include_str!("page/tree.js")),
-        Asset::new("group.js", include_str!("page/group.js")),
+        Asset::new("entity.js", include_str!("page/entity.js")),
         Asset::new("relations.js", include_str!("page/relations.js")),
         Asset::new("picture.js", include_str!("page/picture.js")),
         Asset::new("manifest.js", include_str!("page/manifest.js")),

@@ -6,11 +6,12 @@ use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{self, MethodRouter};
 
-use super::access;
+use super::access::{self, RequestedGroup};
 use super::errors::ApiError;
+use super::exportable::ExportableProject;
 use super::{
-    App, archive, control, download, graphql, groups, health, host, instance, metrics, openapi,
-    overview, page, request, status,
+    App, archive, control, download, git, graphql, groups, health, host, instance, metrics,
+    openapi, overview, page, projects, request, status, wikis,
 };
 
 /// Whose routes they are: where their paths begin, and who is let through to them.
@@ -88,17 +89,54 @@ impl Area {
                 get("/groups/{id}", groups::one),
                 get("/groups/{id}/subgroups", groups::subgroups),
                 get("/groups/{id}/badges", groups::badges),
-                get("/groups/{id}/wikis", groups::wikis),
-                post("/groups/{id}/export_relations", control::start),
-                get("/groups/{id}/export_relations/status", status::get),
-                get("/groups/{id}/export_relations/download", download::get),
+                get("/groups/{id}/wikis", wikis::of_group),
+                get("/groups/{id}/projects", projects::of_group),
+                get("/projects", projects::all),
+                get("/projects/{id}", projects::one),
+                get("/projects/{id}/badges", projects::badges),
+                get("/projects/{id}/wikis", wikis::of_project),
+                post(
+                    "/groups/{id}/export_relations",
+                    control::start::<RequestedGroup>,
+                ),
+                get(
+                    "/groups/{id}/export_relations/status",
+                    status::get::<RequestedGroup>,
+                ),
+                get(
+                    "/groups/{id}/export_relations/download",
+                    download::get::<RequestedGroup>,
+                ),
+                post(
+                    "/projects/{id}/export_relations",
+                    control::start::<ExportableProject>,
+                ),
+                get(
+                    "/projects/{id}/export_relations/status",
+                    status::get::<ExportableProject>,
+                ),
+                get(
+                    "/projects/{id}/export_relations/download",
+                    download::get::<ExportableProject>,
+                ),
             ],
             Area::Relexport => vec![
                 get("/groups", overview::groups),
-                get("/groups/{id}", overview::group),
-                post("/groups/{id}/export", control::start_tree),
-                delete("/groups/{id}/export", control::cancel),
-                get("/groups/{id}/archive", archive::get),
+                get("/groups/{id}", overview::one::<RequestedGroup>),
+                post("/groups/{id}/export", control::start_tree::<RequestedGroup>),
+                delete("/groups/{id}/export", control::cancel::<RequestedGroup>),
+                get("/groups/{id}/archive", archive::get::<RequestedGroup>),
+                get("/entities", overview::entities),
+                get("/projects/{id}", overview::one::<ExportableProject>),
+                post(
+                    "/projects/{id}/export",
+                    control::start_tree::<ExportableProject>,
+                ),
+                delete(
+                    "/projects/{id}/export",
+                    control::cancel::<ExportableProject>,
+                ),
+                get("/projects/{id}/archive", archive::get::<ExportableProject>),
                 get("/snapshot", overview::snapshot),
             ],
             Area::GraphQl => vec![post("/graphql", graphql::post)],
@@ -142,7 +180,7 @@ pub(crate) fn router(app: &App) -> Router {
             .route(root, routing::get(page::with_slash))
             .route(&format!("{root}/"), routing::get(page::index)),
     };
-    all.fallback(|| async { ApiError::no_route() })
+    all.fallback(git::or_no_route)
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .layer(from_fn_with_state(app.clone(), host::check))
         .layer(from_fn_with_state(app.clone(), request::log))

@@ -1,36 +1,35 @@
 //! From options to a running server, and to its end.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use tokio::sync::{mpsc, watch};
 
+use super::descriptors;
 use super::directory::{self, Directory, DirectoryError, Source};
 use super::exports::{DataFolder, DataFolderError, Queue, SnapshotFolder, Workers};
 use super::fingerprint::fingerprint;
+use super::git::GitServer;
 use super::listen;
 use super::metrics::Metrics;
-use super::status::templates;
+use super::status::Templates;
 use super::tls::{self, TlsError};
 use super::tokens::{TokenError, Tokens};
-use super::{App, AppState, ServeOptions, routes};
+use super::{App, AppState, ServeOptions, prepare, routes};
 use crate::civil::utc_millis_to_iso;
 use crate::failure::{Cause, Failure, Policy};
 use crate::fault::caught;
+use crate::interruption;
 use crate::output::now;
 use crate::pipeline::Edition;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{SnapshotError, Spec};
 
 /// Threads that answer requests. They compute little; what blocks is elsewhere.
 const THREADS: usize = 2;
 /// Threads that read files for downloads at the most.
 const BLOCKING_THREADS: usize = 16;
-/// Files that are open as soon as the server is: six of the runtime, the listener, the snapshot and the list of groups.
-const DESCRIPTORS: usize = 9;
 /// What a query's limits let through needs far less; what is not touched costs nothing.
 const STACK: usize = 2 << 20;
 
@@ -77,6 +76,8 @@ impl Failure for ServeError {
 enum Ending {
     Signal,
     Directory(DirectoryError),
+    /// A group cannot be prepared, for this reason.
+    Prepare(String),
 }
 
 /// Serves until SIGINT or SIGTERM. `listening` is told the address once connections are accepted.
@@ -87,18 +88,21 @@ pub(crate) fn serve(
     options: ServeOptions,
     listening: impl FnOnce(std::net::SocketAddr),
 ) -> Result<(), ServeError> {
-    let path = check(&options)?;
+    check(&options)?;
     let data = DataFolder::take(&options.data)?;
     let snapshot = options.engine.snapshot.shown();
     let edition = match options.engine.edition {
         Edition::Ce => "ce",
         Edition::Ee => "ee",
     };
-    let served = [options.engine.pipeline.sha256.as_str(), edition];
-    let fingerprint = fingerprint(&path, &served).map_err(|source| ServeError::Snapshot {
-        snapshot: snapshot.clone(),
-        source,
-    })?;
+    let kinds = &options.engine.kinds;
+    let mut served = vec![kinds.group().sha256.as_str(), edition];
+    served.extend(kinds.project().map(|project| project.sha256.as_str()));
+    let fingerprint =
+        fingerprint(&options.engine.snapshot, &served).map_err(|source| ServeError::Snapshot {
+            snapshot: snapshot.clone(),
+            source,
+        })?;
     let tokens = options
         .token_file
         .as_deref()
@@ -106,11 +110,14 @@ pub(crate) fn serve(
         .transpose()?;
     let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
     let folder = SnapshotFolder::open(data, &fingerprint)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let git = GitServer::new(folder.repositories(), Arc::clone(&stop));
     let queue = Queue::open(folder, options.queue).map_err(|source| DataFolderError::Io {
         path: options.data.display().to_string(),
         source,
     })?;
-    check_descriptors().map_err(ServeError::Start)?;
+    descriptors::check().map_err(ServeError::Start)?;
+    let connections = descriptors::connections(options.max_connections, options.jobs);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -119,18 +126,19 @@ pub(crate) fn serve(
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
+    let snapshot_changed_at = changed_at(&options.engine.snapshot);
     let app: App = Arc::new(AppState {
         options,
         queue: Arc::new(queue),
+        git,
         metrics: Arc::new(Metrics::default()),
         tokens,
         directory: OnceLock::new(),
         ghosts: OnceLock::new(),
         templates: OnceLock::new(),
         started_at: now(),
-        snapshot_changed_at: changed_at(&path),
+        snapshot_changed_at,
     });
-    let stop = Arc::new(AtomicBool::new(false));
     let (ended, mut ending) = mpsc::channel(1);
     let (closing, closed) = watch::channel(false);
     let result = runtime.block_on(async {
@@ -155,12 +163,17 @@ pub(crate) fn serve(
             acceptor,
             routes::router(&app),
             Arc::clone(&app.metrics),
+            listen::Bounds {
+                connections,
+                silence: app.options.client_timeout,
+            },
             closed,
         ));
         let why = ending.recv().await;
         tracing::info!("ending");
         // No export begins from here on, and those that run stop where they can go on later.
         stop.store(true, Ordering::Relaxed);
+        interruption::flag().store(true, Ordering::Relaxed);
         app.queue.close();
         let _ = closing.send(true);
         let _ = accepting.await;
@@ -177,20 +190,21 @@ pub(crate) fn serve(
             snapshot,
             source: Box::new(source),
         }),
+        Some(Ending::Prepare(reason)) => Err(ServeError::Usage(reason)),
         Some(Ending::Signal) | None => Ok(()),
     }
 }
 
-/// Makes sure that this can be served, and says where the snapshot lies.
-fn check(options: &ServeOptions) -> Result<PathBuf, ServeError> {
-    let Some(path) = options.engine.snapshot.path() else {
+/// Makes sure that this can be served.
+fn check(options: &ServeOptions) -> Result<(), ServeError> {
+    if !matches!(options.engine.snapshot, Spec::Path(_) | Spec::Bucket(_)) {
         return Err(ServeError::Usage(
-            "cannot serve this snapshot: it has to be there, and stay the same, for every export\n  name a file or a folder; `relexport snapshot take` makes one of a server"
+            "cannot serve this snapshot: it has to be there, and stay the same, for every export\n  name a file, a folder or an object of a bucket; `relexport snapshot take` makes a folder of a server"
                 .to_owned(),
         ));
-    };
-    let pipeline = &options.engine.pipeline;
-    if pipeline.entity.schemas.is_some() {
+    }
+    let mut pipelines = options.engine.kinds.pipelines().into_iter();
+    if let Some(pipeline) = pipelines.find(|pipeline| pipeline.entity.schemas.is_some()) {
         return Err(ServeError::Usage(format!(
             "cannot serve pipeline {}: its entities are schemas, which have no integers as ids\n  \
              export them by `relexport export --group SCHEMA`",
@@ -204,14 +218,7 @@ fn check(options: &ServeOptions) -> Result<PathBuf, ServeError> {
             options.listen
         )));
     }
-    Ok(path.to_owned())
-}
-
-/// Makes sure that the process may open as many files as a server needs before it can answer anybody. Some of them tokio
-/// takes for granted: without them it panics.
-fn check_descriptors() -> io::Result<()> {
-    let opened = (0..DESCRIPTORS).map(|_| File::open("/dev/null"));
-    opened.collect::<io::Result<Vec<_>>>().map(drop)
+    Ok(())
 }
 
 type Reader = std::thread::JoinHandle<Option<Workers>>;
@@ -229,12 +236,14 @@ fn read_directory(
             let engine = &app.options.engine;
             let source = Source {
                 snapshot: &engine.snapshot,
-                pipeline: &engine.pipeline,
+                pipeline: engine.kinds.group(),
+                projects: engine.kinds.project(),
                 edition: engine.edition,
                 allow_missing: engine.allow_missing,
                 limits: &engine.limits,
                 pool: Arc::clone(&engine.pool),
                 interrupted: stop,
+                pipe_silence: engine.pipe_silence,
             };
             // A server whose thread just died would wait for its groups for ever.
             let read = caught(|| directory::read(&source, &app.queue.folder().directory()));
@@ -256,10 +265,12 @@ fn read_directory(
                     "token {token} is for group {group}, which the snapshot does not have"
                 );
             }
-            let left_out = &directory.instance.left_out;
-            let templates = templates(&engine.pipeline, engine.edition, left_out);
+            app.git
+                .open(&engine.snapshot, &app.queue.folder().file_index());
             // This thread alone sets them.
-            let _ = app.templates.set(templates);
+            let _ = app
+                .templates
+                .set(Templates::new(engine, &directory.instance));
             let _ = app.directory.set(directory);
             let workers = match Workers::start(app.options.jobs, engine, &app.queue, &app.metrics) {
                 Ok(workers) => Some(workers),
@@ -268,6 +279,14 @@ fn read_directory(
                     None
                 }
             };
+            let prepared = match prepare::ask(&app) {
+                Ok(prepared) => prepared,
+                Err(reason) => {
+                    let _ = ended.blocking_send(Ending::Prepare(reason));
+                    return workers;
+                }
+            };
+            app.git.warm();
             match directory::read_ghosts(&source, &app.queue.folder().ghosts()) {
                 Ok(ghosts) => {
                     let _ = app.ghosts.set(ghosts);
@@ -275,6 +294,7 @@ fn read_directory(
                 // A destination does without them, too.
                 Err(error) => tracing::info!("no users that stand for deleted ones: {error}"),
             }
+            prepare::tell(&app, &prepared);
             workers
         })
 }
@@ -292,9 +312,8 @@ fn strange_groups(app: &App, directory: &Directory) -> Vec<(String, String)> {
     strange
 }
 
-/// When a file was written last, as manifests write times.
-fn changed_at(path: &Path) -> Option<String> {
-    let changed = std::fs::metadata(path).and_then(|found| found.modified());
-    let since = changed.ok()?.duration_since(UNIX_EPOCH).ok()?;
+/// When a snapshot was written last, as manifests write times.
+fn changed_at(snapshot: &Spec) -> Option<String> {
+    let since = snapshot.modified()?.duration_since(UNIX_EPOCH).ok()?;
     Some(utc_millis_to_iso(i64::try_from(since.as_millis()).ok()?))
 }

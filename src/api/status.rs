@@ -1,38 +1,60 @@
-//! `GET /groups/:id/export_relations/status`: what each relation's export is at.
+//! `GET /groups/:id/export_relations/status`, and the same of a project: what each relation's export is at.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::access::RequestedGroup;
+use super::directory::Instance;
+use super::entity::{EntityRef, Kind};
 use super::errors::ApiError;
-use super::exports::{Run, State as RunState};
+use super::exportable::Exportable;
+use super::exports::{Engine, Run, State as RunState};
 use super::params::Params;
-use crate::output::{BatchEntry, Manifest, RelationEntry, Status};
-use crate::pipeline::Pipeline;
+use super::portable::is_portable;
+use crate::output::{BatchEntry, BatchStatus, RelationEntry, Status};
+use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Relations, Selection};
 
-/// The relation of files, which a snapshot of the database does not have. Every destination asks for it and takes
-/// a missing row for a failure, so there is a row that says that there is nothing to fetch.
-const UPLOADS: &str = "uploads";
-
 /// A relation that every export has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
+struct Template {
     name: String,
     batched: bool,
 }
 
-/// The relations of every export: those of the pipeline, without those that the snapshot has no table for.
-pub(crate) fn templates(
-    pipeline: &Pipeline,
-    edition: crate::pipeline::Edition,
-    left_out: &[String],
-) -> Vec<Template> {
+/// The relations of every export, by kind: those of the pipeline, without those that the snapshot has no table for.
+pub(crate) struct Templates {
+    group: Vec<Template>,
+    project: Vec<Template>,
+}
+
+impl Templates {
+    /// Those of what is served from a snapshot.
+    pub(crate) fn new(engine: &Engine, instance: &Instance) -> Templates {
+        let of = |pipeline, left_out| templates(pipeline, engine.edition, left_out);
+        let project = engine
+            .kinds
+            .project()
+            .zip(instance.projects_left_out.as_ref());
+        Templates {
+            group: of(engine.kinds.group(), &instance.left_out),
+            project: project.map_or_else(Vec::new, |(pipeline, left_out)| of(pipeline, left_out)),
+        }
+    }
+
+    fn of(&self, kind: Kind) -> &[Template] {
+        match kind {
+            Kind::Group => &self.group,
+            Kind::Project => &self.project,
+        }
+    }
+}
+
+fn templates(pipeline: &Pipeline, edition: Edition, left_out: &[String]) -> Vec<Template> {
     let selection = Selection {
         relations: Relations::All,
         edition,
+        files: false,
     };
     let relations = selection.relations(pipeline).into_iter();
     relations
@@ -45,61 +67,101 @@ pub(crate) fn templates(
 }
 
 /// Answers the request.
-pub(crate) async fn get(
+pub(crate) async fn get<E: Exportable>(
     State(app): State<App>,
-    group: RequestedGroup,
+    asked: E,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::of_query(query.as_deref())?;
     let wanted = params.text("relation")?;
-    let rows = rows(&app, group.0.id);
-    let Some(wanted) = wanted else {
-        return Ok(Json(rows).into_response());
-    };
-    match rows.into_iter().find(|row| row.relation == wanted) {
-        Some(row) => Ok(Json(row).into_response()),
-        None => Err(ApiError::not_found("Export not found")),
+    let entity = asked.entity();
+    match wanted {
+        None => Ok(Json(rows(&app, entity)).into_response()),
+        Some(wanted) => {
+            let run = app.queue.runs_of(entity).newest;
+            let row = run.and_then(|run| row_of(&app, &run, entity, &wanted));
+            let row = row.ok_or_else(|| ApiError::not_found("Export not found"))?;
+            Ok(Json(row.without_files()).into_response())
+        }
     }
 }
 
-/// The rows of a group, as GitLab gives them; none before its first export.
-pub(crate) fn rows(app: &App, group: i64) -> Vec<RelationEntry> {
-    let Some(run) = app.queue.runs_of(group).newest else {
+/// True for a relation of a kind that has an export, whatever is in it.
+pub(crate) fn is_known(app: &App, kind: Kind, relation: &str) -> bool {
+    let templates = app.templates.get();
+    let mut own = templates.iter().flat_map(|templates| templates.of(kind));
+    own.any(|template| template.name == relation)
+        || is_portable(kind, relation, app.options.engine.edition)
+}
+
+/// One of the rows of an entity in a run, with its files. A destination takes a missing row for a failure, which costs it
+/// many minutes, so a relation that GitLab has and the snapshot has no table for is one without objects.
+pub(crate) fn row_of(
+    app: &App,
+    run: &Run,
+    entity: EntityRef,
+    relation: &str,
+) -> Option<RelationEntry> {
+    let mut rows = rows_of(app, run, entity).into_iter();
+    let found = rows.find(|row| row.relation == relation);
+    found.or_else(|| {
+        let is_known = is_known(app, entity.kind, relation);
+        is_known.then(|| empty(relation, run.accepted_at(entity).unwrap_or_default()))
+    })
+}
+
+/// The rows of an entity, as GitLab gives them; none before its first export.
+pub(crate) fn rows(app: &App, entity: EntityRef) -> Vec<RelationEntry> {
+    let Some(run) = app.queue.runs_of(entity).newest else {
         return Vec::new();
     };
-    let mut rows = rows_of(app, &run, group);
+    let mut rows = rows_of(app, &run, entity);
     for row in &mut rows {
         *row = row.without_files();
     }
     rows
 }
 
-/// The rows of a group in a run, with files. Before the engine knows the groups they are all at their beginning.
-pub(crate) fn rows_of(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
-    let manifest = run.manifest();
-    let found = manifest.as_deref().and_then(|manifest| of(manifest, group));
-    let mut rows = match found {
-        Some(found) => found.to_vec(),
-        None => begun(app, run, group),
+/// The rows of an entity in a run, with files. Before the engine knows the entities they are all at their beginning.
+pub(crate) fn rows_of(app: &App, run: &Run, entity: EntityRef) -> Vec<RelationEntry> {
+    let mut rows = match run.entry(entity) {
+        Some((_, entry)) => entry.relations,
+        None => begun(app, run, entity),
     };
-    let at = rows.iter().position(|row| row.relation == "self");
-    let uploads = uploads(run.accepted_at(group).unwrap_or_default());
-    rows.insert(at.unwrap_or(rows.len()), uploads);
+    if run.state() == RunState::Waiting {
+        rows.iter_mut().for_each(wait_again);
+    }
     rows
 }
 
-fn of(manifest: &Manifest, group: i64) -> Option<&[RelationEntry]> {
-    super::exports::entity(manifest, group).map(|(_, entity)| entity.relations.as_slice())
+/// What failed in a run that waits to go on is tried once more.
+fn wait_again(row: &mut RelationEntry) {
+    if row.status != Status::Finished {
+        row.status = Status::Started;
+        row.error = None;
+    }
+    for batch in row.batches.iter_mut().flatten() {
+        if batch.status != BatchStatus::Finished {
+            batch.status = BatchStatus::Created;
+            batch.error = None;
+        }
+    }
 }
 
-fn begun(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
+fn begun(app: &App, run: &Run, entity: EntityRef) -> Vec<RelationEntry> {
     let error = match run.state() {
         RunState::Failed(error) => Some(error),
-        RunState::Waiting | RunState::Running | RunState::Ended => None,
+        RunState::Waiting | RunState::Running => None,
+        // Nobody may wait for it for ever.
+        RunState::Ended => Some(format!(
+            "the export ended without this {}",
+            entity.kind.word()
+        )),
     };
-    let templates = app.templates.get().map(Vec::as_slice).unwrap_or_default();
+    let templates = app.templates.get();
+    let templates = templates.map_or(&[][..], |templates| templates.of(entity.kind));
     let rows = templates.iter().map(|template| {
-        let batched = run.batched && template.batched;
+        let batched = run.options.batched && template.batched;
         RelationEntry {
             relation: template.name.clone(),
             status: match error {
@@ -107,12 +169,13 @@ fn begun(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
                 None => Status::Started,
             },
             error: error.clone(),
-            updated_at: run.accepted_at(group).unwrap_or_default(),
+            updated_at: run.accepted_at(entity).unwrap_or_default(),
             batched,
             batches_count: 0,
             total_objects_count: 0,
             batches: batched.then(Vec::new),
             file: None,
+            rows_read: None,
             skipped: Vec::new(),
             skipped_count: 0,
             notes: Default::default(),
@@ -121,9 +184,10 @@ fn begun(app: &App, run: &Run, group: i64) -> Vec<RelationEntry> {
     rows.collect()
 }
 
-fn uploads(at: String) -> RelationEntry {
+/// A relation without objects, which is finished.
+fn empty(relation: &str, at: String) -> RelationEntry {
     RelationEntry {
-        relation: UPLOADS.to_owned(),
+        relation: relation.to_owned(),
         status: Status::Finished,
         error: None,
         updated_at: at,
@@ -132,6 +196,7 @@ fn uploads(at: String) -> RelationEntry {
         total_objects_count: 0,
         batches: Some(Vec::<BatchEntry>::new()),
         file: None,
+        rows_read: None,
         skipped: Vec::new(),
         skipped_count: 0,
         notes: Default::default(),

@@ -111,6 +111,8 @@ impl Failure for BenchError {
                 // As the program itself exits.
                 Some(2) => Cause::Request,
                 Some(3) => Cause::Snapshot,
+                Some(11) => Cause::AnotherRun,
+                Some(75) => Cause::TryAgain,
                 Some(130) => Cause::Interruption,
                 Some(_) | None => Cause::Machine,
             },

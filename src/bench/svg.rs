@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::visible::visible_lines;
+
 /// Width and height of a chart of lines, in units of its own.
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 260.0;
@@ -39,7 +41,7 @@ pub(crate) struct Line {
 /// Text as it may stand in the page.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in visible_lines(text).chars() {
         match letter {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),

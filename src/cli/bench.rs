@@ -281,34 +281,23 @@ fn from(args: &BenchArgs, snapshot: &Spec, console: &Console) -> Result<RunScope
 
 /// The arguments of the export that is measured, as [`setup::request`] takes them.
 fn export_args(args: &BenchArgs, snapshot: &Spec) -> ExportArgs {
+    let snapshot = SnapshotArgs {
+        snapshot: snapshot.clone(),
+        pipeline: args.pipeline.clone(),
+        allow_missing: false,
+        server: args.server.clone(),
+    };
     ExportArgs {
-        snapshot: SnapshotArgs {
-            snapshot: snapshot.clone(),
-            pipeline: args.pipeline.clone(),
-            allow_missing: false,
-            server: args.server.clone(),
-        },
-        entities: args.entities.clone(),
-        out: None,
-        force: false,
-        resume: false,
         batched: true,
-        batch_size: Vec::new(),
-        batch_bytes: None,
         relation: args.relations.clone(),
         edition: args.edition,
-        gzip_level: 6,
-        keep_going: false,
-        strict: false,
-        dry_run: false,
-        gitlab_version: None,
-        source_url: None,
-        json: false,
-        timings: false,
+        // Rows are measured.
+        no_files: true,
         limits: LimitArgs {
             threads: None,
             memory_limit: args.memory_limit,
         },
+        ..ExportArgs::new(snapshot, args.entities.clone())
     }
 }
 
@@ -351,6 +340,8 @@ fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
         EditionArg::Ee => "ee",
     };
     option("--edition", Some(edition.into()));
+    // Rows are measured.
+    option("--no-files", None);
     let server = &args.server;
     if let Some(connections) = server.connections {
         option("--connections", Some(connections.to_string().into()));
@@ -365,10 +356,18 @@ fn arguments(args: &BenchArgs, snapshot: &Spec) -> Vec<OsString> {
     ] {
         option(name, Some(format!("{}ms", time.as_millis()).into()));
     }
+    if let Some(time) = server.stall_timeout {
+        option(
+            "--stall-timeout",
+            Some(format!("{}ms", time.as_millis()).into()),
+        );
+    }
     for (name, _, snapshot) in server.databases.given() {
         option(name, Some(snapshot.argument().into()));
     }
     option("--memory-limit", Some(args.memory_limit.to_string().into()));
+    option("--max-window", Some(server.max_window.to_string().into()));
+    option("--max-row", Some(server.max_row.to_string().into()));
     if let Some(folder) = &server.temp_dir {
         option("--temp-dir", Some(PathBuf::from(folder).into_os_string()));
     }

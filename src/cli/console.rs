@@ -7,7 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::args::{GlobalArgs, LogFormat};
+use super::interrupt::{PRINTED_AT_ONCE, has_room};
+use super::log_tail::LogTail;
 use crate::output::now;
+use crate::visible::{
+    visible_coloured, visible_json, visible_lines, visible_message, without_colours,
+};
 
 /// How a line on standard error is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +26,10 @@ pub(crate) enum Level {
 pub(crate) struct Console {
     quiet: bool,
     format: LogFormat,
+    /// The log has colours.
+    is_coloured: bool,
     bars: MultiProgress,
+    tail: LogTail,
 }
 
 impl Console {
@@ -39,12 +47,24 @@ impl Console {
         Console {
             quiet,
             format,
+            is_coloured: format == LogFormat::Text && io::stderr().is_terminal(),
             bars: MultiProgress::with_draw_target(target),
+            tail: LogTail::default(),
         }
     }
 
     pub(crate) fn format(&self) -> LogFormat {
         self.format
+    }
+
+    /// The end of what is written here.
+    pub(crate) fn tail(&self) -> &LogTail {
+        &self.tail
+    }
+
+    /// True if the log has colours.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.is_coloured
     }
 
     /// The bars, where a terminal shows some.
@@ -64,17 +84,54 @@ impl Console {
         self.line(Level::Error, text, fields);
     }
 
+    /// A line of the log as it may be shown, whoever wrote what it says.
+    fn shown(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.strip_suffix('\n');
+        let text = line.unwrap_or(&text);
+        let mut shown = match (self.format, self.is_coloured) {
+            (LogFormat::Json, _) => visible_json(text.to_owned()),
+            (LogFormat::Text, true) => visible_coloured(text),
+            (LogFormat::Text, false) => visible_message(text),
+        };
+        if line.is_some() {
+            shown.push('\n');
+        }
+        shown
+    }
+
     fn line(&self, level: Level, text: &str, fields: Value) {
         let line = line(self.format, level, text, fields);
-        // Never fails.
-        let _ = self.clone().write_all(line.as_bytes());
+        self.tail.note(line.as_bytes());
+        self.put(&line);
     }
+
+    /// Writes what may be shown.
+    fn put(&self, shown: &str) {
+        let _ = match self.bars() {
+            Some(bars) => bars.suspend(|| write(shown)),
+            None => write(shown),
+        };
+    }
+}
+
+/// Writes to standard error; if nobody takes it, and the run is to end, not all of it.
+fn write(shown: &str) -> io::Result<()> {
+    for piece in shown.as_bytes().chunks(PRINTED_AT_ONCE) {
+        if !has_room(io::stderr()) {
+            return Ok(());
+        }
+        io::stderr().write_all(piece)?;
+    }
+    Ok(())
 }
 
 fn line(format: LogFormat, level: Level, text: &str, fields: Value) -> String {
     match format {
-        LogFormat::Text if level == Level::Error => format!("error: {text}\n"),
-        LogFormat::Text => format!("{text}\n"),
+        LogFormat::Text if level == Level::Error => {
+            format!("error: {}\n", visible_lines(text))
+        }
+        LogFormat::Text => format!("{}\n", visible_lines(text)),
         LogFormat::Json => format!("{}\n", json_line(level, text, fields)),
     }
 }
@@ -97,7 +154,7 @@ fn json_line(level: Level, text: &str, fields: Value) -> String {
         fields,
     };
     // Strings and plain values always serialize.
-    serde_json::to_string(&line).unwrap_or_default()
+    visible_json(serde_json::to_string(&line).unwrap_or_default())
 }
 
 #[derive(Serialize)]
@@ -113,10 +170,13 @@ struct Line<'a> {
 /// to tell it to: whether the work goes on is never decided by its log.
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = match self.bars() {
-            Some(bars) => bars.suspend(|| io::stderr().write_all(bytes)),
-            None => io::stderr().write_all(bytes),
-        };
+        let shown = self.shown(bytes);
+        // Whoever gets the end of the log may have no terminal.
+        match self.is_coloured {
+            true => self.tail.note(without_colours(&shown).as_bytes()),
+            false => self.tail.note(shown.as_bytes()),
+        }
+        self.put(&shown);
         Ok(bytes.len())
     }
 

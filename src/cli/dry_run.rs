@@ -20,7 +20,7 @@ use super::table::{Align, Table};
 pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<Exit, Failure> {
     let request = setup::request(args, console)?;
     let mut progress = Progress::new(console);
-    let destination = setup::destination(args);
+    let destination = setup::destination(args)?;
     let result = dry_run(&request, destination.as_ref(), &mut progress);
     progress.finish();
     let would_be = result?;

@@ -4,10 +4,12 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::args::{
-    BenchArgs, Cli, Command, ExportArgs, PipelineCheckArgs, PipelineCommand, ServerArgs,
-    SnapshotArgs, SnapshotCommand, SnapshotTakeArgs,
+    BenchArgs, Cli, Command, ExportArgs, PipelineCheckArgs, PipelineCommand, RedactCommand,
+    ServerArgs, SnapshotArgs, SnapshotCommand, SnapshotTakeArgs, VerifyArgs,
 };
 use super::exit::Failure;
+use crate::environment::LOG_VARIABLE;
+use crate::jobs::metrics::MetricsFile;
 use crate::snapshot::Spec;
 
 /// Options that only a live server or a data folder's private one looks at: names of arguments, and of options.
@@ -27,15 +29,15 @@ const OF_DATA_FOLDERS: [(&str, &str); 4] = [
 ];
 
 /// Other options that only a snapshot can have a use for.
-const OF_ANY_SNAPSHOT: [(&str, &str); 4] = [
+const OF_ANY_SNAPSHOT: [(&str, &str); 7] = [
     ("pg_snapshot", "--pg-snapshot"),
     ("temp_dir", "--temp-dir"),
+    ("stall_timeout", "--stall-timeout"),
+    ("max_window", "--max-window"),
+    ("max_row", "--max-row"),
     ("ci_snapshot", "--ci-snapshot"),
     ("sec_snapshot", "--sec-snapshot"),
 ];
-
-/// Variable that says more exactly than `-v` what is logged.
-pub(super) const LOG_VARIABLE: &str = "RELEXPORT_LOG";
 
 /// Warns of each option that was given and changes nothing.
 ///
@@ -58,11 +60,24 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
             snapshot(&args.snapshot, &args.server, &mut given)?;
             temp_dir(&args.snapshot, &args.server, &mut given);
         }
+        Command::Verify(args) => verify(args, &mut given)?,
+        Command::Redact(command) => match &**command {
+            RedactCommand::Init(args) => {
+                snapshot(&args.snapshot, &args.server, &mut given)?;
+                temp_dir(&args.snapshot, &args.server, &mut given);
+            }
+            RedactCommand::Schema => {}
+        },
         Command::Snapshot(SnapshotCommand::Verify(_))
         | Command::Pipeline(PipelineCommand::Show(_) | PipelineCommand::Schema)
         | Command::Status(_)
-        | Command::Verify(_)
+        | Command::Run(_)
+        | Command::Jobs(_)
+        | Command::Diff(_)
+        | Command::Forget(_)
+        | Command::Doctor(_)
         | Command::Token(_)
+        | Command::Config(_)
         | Command::Completions(_)
         | Command::Man(_) => {}
     }
@@ -88,6 +103,15 @@ pub(crate) fn tell_version(args: &ExportArgs, reported: Option<&str>) {
             "--gitlab-version has no effect: the snapshot says that it is of {reported}"
         );
     }
+}
+
+/// Looks at the arguments of a job's export, which stand on no command line.
+///
+/// # Errors
+/// As [`tell`].
+pub(crate) fn check_job(args: &ExportArgs) -> Result<(), Failure> {
+    let matches = ArgMatches::default();
+    export(args, false, &mut GivenOptions::new(&matches))
 }
 
 /// The options that the user gave, and what is said of them.
@@ -198,6 +222,14 @@ fn export(args: &ExportArgs, quiet: bool, given: &mut GivenOptions<'_>) -> Resul
             given.without_effect("gitlab_version", "--gitlab-version", when);
         }
     }
+    if let Some(path) = &args.metrics_file
+        && !MetricsFile::new(path).is_collected()
+    {
+        given.warnings.push(format!(
+            "{}: node_exporter reads files only whose names end in .prom",
+            path.display()
+        ));
+    }
     if quiet {
         let when = "with --quiet; the manifest has the times";
         given.without_effect("timings", "--timings", when);
@@ -225,18 +257,34 @@ fn take(args: &SnapshotTakeArgs, given: &mut GivenOptions<'_>) -> Result<(), Fai
     Ok(())
 }
 
+fn verify(args: &VerifyArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
+    match &args.against {
+        Some(spec) => {
+            snapshot(spec, &args.server, given)?;
+            temp_dir(spec, &args.server, given);
+        }
+        None => without_snapshot("without --against", given),
+    }
+    Ok(())
+}
+
+/// Options of snapshots where none is read.
+fn without_snapshot(when: &str, given: &mut GivenOptions<'_>) {
+    for (argument, option) in OF_SERVERS
+        .into_iter()
+        .chain(OF_DATA_FOLDERS)
+        .chain(OF_ANY_SNAPSHOT)
+    {
+        given.without_effect(argument, option, when);
+    }
+}
+
 fn pipeline_check(args: &PipelineCheckArgs, given: &mut GivenOptions<'_>) -> Result<(), Failure> {
     if let Some(name) = &args.snapshot {
         snapshot(name, &args.server, given)?;
         temp_dir(name, &args.server, given);
         return Ok(());
     }
-    for (argument, option) in OF_SERVERS
-        .into_iter()
-        .chain(OF_DATA_FOLDERS)
-        .chain(OF_ANY_SNAPSHOT)
-    {
-        given.without_effect(argument, option, "without --snapshot");
-    }
+    without_snapshot("without --snapshot", given);
     Ok(())
 }

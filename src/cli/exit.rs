@@ -13,7 +13,7 @@ use crate::snapshot::Spec;
 pub enum Exit {
     /// Everything asked for was done.
     Success = 0,
-    /// Some relation failed, rows were left out, or a check found something.
+    /// Done in part: some relation failed, or rows were left out. Or a check found something.
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
@@ -25,8 +25,30 @@ pub enum Exit {
     InUse = 11,
     /// This program has a fault.
     Fault = 70,
+    /// A server was not ready; the same command may go well later. The number is EX_TEMPFAIL of sysexits.
+    TryAgain = 75,
     /// Interrupted by a signal.
     Interrupted = 130,
+}
+
+impl Exit {
+    const ALL: [Exit; 9] = [
+        Exit::Success,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Snapshot,
+        Exit::Output,
+        Exit::InUse,
+        Exit::Fault,
+        Exit::TryAgain,
+        Exit::Interrupted,
+    ];
+
+    /// The one with this status; a status that is none of them is a fault's.
+    pub(crate) fn of_status(status: u8) -> Exit {
+        let found = Self::ALL.into_iter().find(|exit| *exit as u8 == status);
+        found.unwrap_or(Exit::Fault)
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -35,17 +57,28 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The EXIT STATUS section of the help texts.
-pub(crate) const STATUS_HELP: &str = "\
+/// The EXIT STATUS section of the help texts, as a literal that others can be joined with.
+macro_rules! exit_status {
+    () => {
+        "\
 Exit status:
   0    everything was done
-  1    some relation failed, rows were left out (--keep-going), or a check found something
+  1    done in part (a relation failed, rows were left out), or a check found something
   2    wrong usage
   3    the snapshot, the group or the export to look at cannot be read
   4    the output cannot be written
   11   another run writes to the same place
   70   a fault in this program; please report it
-  130  interrupted; no unfinished file has its final name";
+  75   a server or a bucket was not ready: try again later
+  130  interrupted; no unfinished file has its final name
+A code that is not listed is a failure."
+    };
+}
+
+pub(crate) use exit_status;
+
+/// The EXIT STATUS section of the short help texts.
+pub(crate) const STATUS_HELP: &str = exit_status!();
 
 /// An error with the exit code that it leads to.
 #[derive(Debug)]
@@ -93,6 +126,7 @@ impl From<Cause> for Exit {
             Cause::Snapshot => Exit::Snapshot,
             Cause::Machine => Exit::Output,
             Cause::AnotherRun => Exit::InUse,
+            Cause::TryAgain => Exit::TryAgain,
             Cause::Program => Exit::Fault,
             Cause::Interruption => Exit::Interrupted,
         }
@@ -125,6 +159,7 @@ mod tests {
             table: "public.notes".to_owned(),
             message: "permission denied".to_owned(),
             sqlstate: "42501".to_owned(),
+            may_pass: false,
         };
         let resolve = |source: ResolveError| ExportError::Resolve {
             snapshot: "dump.sql".to_owned(),
@@ -141,7 +176,22 @@ mod tests {
         let reappeared = || ResolveError::Reappeared {
             table: "public.notes".to_owned(),
         };
-        let cases: [(&str, Failure, Exit); 14] = [
+        let not_now = || SnapshotError::NotNow {
+            server: "postgres://here".to_owned(),
+            reason: "the database system is starting up".to_owned(),
+        };
+        let cases: [(&str, Failure, Exit); 17] = [
+            ("a server that starts", not_now().into(), Exit::TryAgain),
+            (
+                "it in an export",
+                ExportError::Open(Box::new(not_now())).into(),
+                Exit::TryAgain,
+            ),
+            (
+                "an instant that is gone",
+                SnapshotError::Lost("gone".to_owned()).into(),
+                Exit::Snapshot,
+            ),
             ("no thread", threads().into(), Exit::Output),
             ("a refused table", refused().into(), Exit::Snapshot),
             (

@@ -1,14 +1,18 @@
 //! `relexport groups`: the groups of a snapshot, or its projects.
 
+mod sizes;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use indicatif::HumanBytes;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::pipeline::{Edition, EntityId, Pipeline};
 use crate::resolve::{
-    EntityInfo, Id, KindChoice, Limits, Observer, Outcome, Plan, Relations, Request, Selection,
-    WantedTables, resolve,
+    EntityInfo, Id, KindChoice, Limits, Observer, Outcome, Plan, Relations, Request, ResolveError,
+    Selection, WantedTables, resolve,
 };
 use crate::snapshot;
 use crate::snapshot::{OpenOptions, SnapshotFacts, Spec, SqlType, TableName};
@@ -23,6 +27,7 @@ use super::stdout;
 use super::table::{Align, Table};
 use crate::export::ExportObserver;
 use crate::visible::visible;
+use sizes::{Sizes, SizesById, sizes};
 
 /// Runs the command.
 pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure> {
@@ -45,11 +50,15 @@ pub(crate) fn run(args: &GroupsArgs, console: &Console) -> Result<Exit, Failure>
         args.snapshot.allow_missing,
         console,
     )?;
+    let mut listing = listing;
+    if args.sizes {
+        listing.sizes = Some(sizes(args, console)?);
+    }
     let groups = &listing.entities;
     match (args.tree, args.json) {
         (false, true) => stdout::print_json(&listing.objects())?,
         (false, false) => stdout::print(&listing.text())?,
-        (true, true) => stdout::print(&tree_json(groups)?)?,
+        (true, true) => stdout::print_json_text(tree_json(groups)?)?,
         (true, false) => stdout::print(&tree_text(groups))?,
     }
     Ok(Exit::Success)
@@ -61,6 +70,10 @@ pub(super) struct Listing {
     pub entities: Vec<EntityInfo>,
     /// By kind, each column that is shown: where its value stands, its name, and how its values are.
     shown: Vec<Vec<(usize, String, ShownAs)>>,
+    /// The names of the kinds, as exports have them.
+    kinds: Vec<String>,
+    /// Bytes of files, if they were asked for.
+    sizes: Option<SizesById>,
 }
 
 /// How the values of a column are shown.
@@ -105,6 +118,7 @@ pub(super) fn read(
     let selection = Selection {
         relations: Relations::Only(Vec::new()),
         edition: Edition::Ee,
+        files: false,
     };
     let tables = WantedTables::new(kinds, &selection).known();
     let snapshot = snapshot::open_with(spec, &options.needing(tables))?;
@@ -145,7 +159,15 @@ pub(super) fn read(
         );
     }
     entities.sort_by(|a, b| (a.kind, &a.full_path, &a.id).cmp(&(b.kind, &b.full_path, &b.id)));
-    Ok(Listing { entities, shown })
+    Ok(Listing {
+        entities,
+        shown,
+        kinds: kinds
+            .iter()
+            .map(|kind| kind.pipeline.entity.kind.clone())
+            .collect(),
+        sizes: None,
+    })
 }
 
 /// The columns that a pipeline shows of its entities, as far as the snapshot has them.
@@ -171,6 +193,8 @@ struct Listed<'a> {
     entity: &'a EntityInfo,
     #[serde(flatten)]
     shown: ShownValues<'a>,
+    #[serde(flatten)]
+    sizes: Option<Sizes>,
 }
 
 /// The values of the columns that are shown, by name.
@@ -200,8 +224,18 @@ impl Listing {
                 entity,
                 columns: &self.shown[entity.kind.position()],
             },
+            sizes: self.sizes_of(entity),
         };
         entities.map(listed).collect()
+    }
+
+    /// The bytes of an entity's files, if they were asked for.
+    fn sizes_of(&self, entity: &EntityInfo) -> Option<Sizes> {
+        let sizes = self.sizes.as_ref()?;
+        let kind = self.kinds.get(entity.kind.position())?;
+        let found = sizes.get(&(kind.clone(), entity.id.clone()));
+        // One that nobody takes unless it is named has none here.
+        Some(found.copied().unwrap_or_default())
     }
 
     /// A table for each kind that has entities; an empty one if there is none at all.
@@ -212,13 +246,63 @@ impl Listing {
             .map(|entities| {
                 let kind = entities.first().map(|first| first.kind.position());
                 let shown = kind.map(|kind| self.shown[kind].as_slice());
-                list(entities, shown.unwrap_or_default())
+                self.list(entities, shown.unwrap_or_default())
             })
             .collect();
         match tables.is_empty() {
-            true => list(&[], &[]),
+            true => self.list(&[], &[]),
             false => tables.join("\n"),
         }
+    }
+
+    /// A table of entities of one kind.
+    fn list(&self, entities: &[EntityInfo], shown: &[(usize, String, ShownAs)]) -> String {
+        let numbers = entities.iter().all(|entity| entity.id.integer().is_some());
+        let align = if numbers { Align::Right } else { Align::Left };
+        let titles: Vec<String> = shown
+            .iter()
+            .map(|(_, name, _)| name.to_uppercase())
+            .collect();
+        let mut columns = vec![
+            ("ID", align),
+            ("PARENT", align),
+            ("FULL PATH", Align::Left),
+            ("NAME", Align::Left),
+        ];
+        columns.extend(titles.iter().map(|title| (title.as_str(), Align::Left)));
+        if self.sizes.is_some() {
+            let titles = ["REPOSITORY", "UPLOADS", "LFS OBJECTS"];
+            columns.extend(titles.map(|title| (title, Align::Right)));
+        }
+        let mut table = Table::new(&columns);
+        for entity in entities {
+            let parent = entity.parent_id.as_ref();
+            let values = shown.iter().map(|(position, _, shown_as)| {
+                let value = entity.shown.get(*position).and_then(Option::as_deref);
+                match value.map(|text| shown_as.json(text)) {
+                    None => "-".to_owned(),
+                    Some(Value::String(text)) => text,
+                    Some(value) => value.to_string(),
+                }
+            });
+            let own = [
+                entity.id.to_string(),
+                parent.map_or("-".to_owned(), EntityId::to_string),
+                entity.full_path.clone(),
+                entity.name.clone(),
+            ];
+            let sizes = self.sizes_of(entity).map(|sizes| {
+                [
+                    sizes.repository_bytes,
+                    sizes.uploads_bytes,
+                    sizes.lfs_objects_bytes,
+                ]
+            });
+            let sizes = sizes.into_iter().flatten();
+            let sizes = sizes.map(|bytes| HumanBytes(bytes).to_string());
+            table.row(own.into_iter().chain(values).chain(sizes));
+        }
+        table.text()
     }
 }
 
@@ -245,47 +329,13 @@ fn check(outcome: &Outcome) -> Result<(), Failure> {
 struct Tables<'a>(&'a mut Progress);
 
 impl Observer for Tables<'_> {
-    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) -> Result<(), ResolveError> {
+        Ok(())
+    }
 
     fn table(&mut self, name: &TableName) {
         self.0.table(&name.to_string());
     }
-}
-
-fn list(entities: &[EntityInfo], shown: &[(usize, String, ShownAs)]) -> String {
-    let numbers = entities.iter().all(|entity| entity.id.integer().is_some());
-    let align = if numbers { Align::Right } else { Align::Left };
-    let titles: Vec<String> = shown
-        .iter()
-        .map(|(_, name, _)| name.to_uppercase())
-        .collect();
-    let mut columns = vec![
-        ("ID", align),
-        ("PARENT", align),
-        ("FULL PATH", Align::Left),
-        ("NAME", Align::Left),
-    ];
-    columns.extend(titles.iter().map(|title| (title.as_str(), Align::Left)));
-    let mut table = Table::new(&columns);
-    for entity in entities {
-        let parent = entity.parent_id.as_ref();
-        let values = shown.iter().map(|(position, _, shown_as)| {
-            let value = entity.shown.get(*position).and_then(Option::as_deref);
-            match value.map(|text| shown_as.json(text)) {
-                None => "-".to_owned(),
-                Some(Value::String(text)) => text,
-                Some(value) => value.to_string(),
-            }
-        });
-        let own = [
-            entity.id.to_string(),
-            parent.map_or("-".to_owned(), EntityId::to_string),
-            entity.full_path.clone(),
-            entity.name.clone(),
-        ];
-        table.row(own.into_iter().chain(values));
-    }
-    table.text()
 }
 
 /// A group in the tree: how deep, whether it is the last below its parent, and which it is.
@@ -338,14 +388,22 @@ fn tree(groups: &[EntityInfo]) -> Vec<Twig<'_>> {
     twigs
 }
 
+/// Levels of a tree that are drawn. GitLab has 20.
+const DEEPEST_DRAWN: usize = 60;
+
 fn tree_text(groups: &[EntityInfo]) -> String {
     let mut text = String::new();
     // Of each level above, whether its last group is behind.
     let mut ended: Vec<bool> = Vec::new();
     for twig in tree(groups) {
         ended.truncate(twig.depth.saturating_sub(1));
-        for ended in &ended {
+        let shown = ended.len().min(DEEPEST_DRAWN);
+        for ended in &ended[..shown] {
             text.push_str(if *ended { "    " } else { "│   " });
+        }
+        if ended.len() > shown {
+            // Every level more would make every line of it longer.
+            text.push_str(&format!("… level {} ", twig.depth));
         }
         if twig.depth > 0 {
             text.push_str(if twig.last {
@@ -392,7 +450,7 @@ fn tree_json(groups: &[EntityInfo]) -> Result<String, Failure> {
         open += 1;
     }
     text.push_str(&"]}".repeat(open));
-    text.push_str("]\n");
+    text.push(']');
     Ok(text)
 }
 
@@ -409,6 +467,7 @@ mod tests {
                 full_path: format!("g{id}"),
                 name: format!("Name {id}}}"),
                 parent_id: parent_id.map(EntityId::from),
+                missing_parent: None,
                 root: (*id).into(),
                 kind: KindId::at(0),
                 set: 0,
@@ -450,7 +509,7 @@ g8 (8)  Name 8}
 
     #[test]
     fn no_groups_are_an_empty_list() {
-        assert_eq!(tree_json(&[]).unwrap(), "[]\n");
+        assert_eq!(tree_json(&[]).unwrap(), "[]");
         assert_eq!(tree_text(&[]), "");
     }
 }

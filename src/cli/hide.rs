@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::snapshot::{PASSWORD_VARIABLE, Spec};
+use crate::environment::PASSWORD_VARIABLE;
+use crate::snapshot::Spec;
 
 /// Where an argument holds an address with a password, starts this very process anew without it; the password goes
 /// into the environment. Returns where there is nothing to hide, or where that is not possible.

@@ -1,5 +1,7 @@
 //! `relexport inspect`: what a snapshot is and holds.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use super::progress::Progress;
 use super::setup;
 use super::stdout;
 use super::table::{Align, Table};
+use files::Files;
 
 /// What is printed as JSON.
 #[derive(Serialize)]
@@ -50,6 +53,9 @@ struct Inspection {
     /// Columns that the pipeline finds rows by, without an index that helps a live server to do so.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing_indexes: Option<Vec<IndexEntry>>,
+    /// The files of a GitLab backup beside its databases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Files>,
     /// Why the tables are not all of the snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -113,6 +119,7 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
     let options = setup::open_options(&args.server, Some(1), &pipelines, console)?;
     let snapshot = open_with(&args.snapshot, &options)?;
     let missing_indexes = missing(&pipelines, &snapshot);
+    let files = Files::of(&snapshot.files);
     let estimated = matches!(snapshot.access, Access::Keyed(_));
     let mut watch = Watch {
         progress: Progress::new(console),
@@ -175,6 +182,7 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
             })
             .collect(),
         missing_indexes,
+        files,
         error: error.as_ref().map(ToString::to_string),
     };
     if args.json {
@@ -247,6 +255,9 @@ fn text(inspection: &Inspection, counts: &[EntityCount]) -> String {
         ]);
     }
     let _ = write!(text, "\n{}", table.text());
+    if let Some(files) = &inspection.files {
+        let _ = write!(text, "\n{}", files.text());
+    }
     if let Some(missing) = inspection
         .missing_indexes
         .as_ref()

@@ -1,8 +1,6 @@
 //! `relexport pipeline`: checks, prints and makes pipelines.
 
 use std::fmt::Write;
-use std::fs::File;
-use std::io::Write as _;
 
 use serde::Serialize;
 
@@ -62,6 +60,8 @@ struct FindingEntry {
     severity: String,
     place: String,
     message: String,
+    /// The snapshot does not have what the pipeline names, and it does not say that it may be missing.
+    lack: bool,
 }
 
 fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failure> {
@@ -96,7 +96,7 @@ fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failur
                 _ => writeln!(text, "{name}: {finding}"),
             };
         }
-        if is_right(found) {
+        if is_right(found, args.strict) {
             let _ = writeln!(text, "{name}: nothing is wrong");
         }
     }
@@ -104,10 +104,10 @@ fn run_check(args: &PipelineCheckArgs, console: &Console) -> Result<Exit, Failur
     tell(args, &text, Vec::new(), named.zip(found).collect())
 }
 
-/// True if nothing but notes was found: what is left out by an older snapshot is as it should be.
-fn is_right(findings: &[Finding]) -> bool {
+/// True if nothing but notes was found: what is left out by an older snapshot is as it should be. Not if it is to be `strict`.
+fn is_right(findings: &[Finding], strict: bool) -> bool {
     let mut findings = findings.iter();
-    findings.all(|finding| finding.severity == Severity::Note)
+    findings.all(|finding| finding.severity == Severity::Note && !(strict && finding.is_lack))
 }
 
 /// Prints what a check came to. Findings are those of each pipeline, with its name.
@@ -117,7 +117,8 @@ fn tell(
     mistakes: Vec<Mistake>,
     findings: Vec<(String, Vec<Finding>)>,
 ) -> Result<Exit, Failure> {
-    let ok = mistakes.is_empty() && findings.iter().all(|(_, findings)| is_right(findings));
+    let mut all = findings.iter();
+    let ok = mistakes.is_empty() && all.all(|(_, findings)| is_right(findings, args.strict));
     match args.json {
         true => stdout::print_json(&answer(ok, mistakes, findings))?,
         false => stdout::print(text)?,
@@ -136,6 +137,7 @@ fn outer_finding(pipeline: &Pipeline) -> Option<Finding> {
             "there is no built-in pipeline {}: name its file, too, wherever this one is used",
             within.pipeline
         ),
+        is_lack: false,
     })
 }
 
@@ -163,6 +165,7 @@ fn findings(
                     "the snapshot has no table {}: the pipeline is not held against it",
                     pipeline.entity.table
                 ),
+                is_lack: false,
             }];
         }
         let mut findings = check(pipeline, catalog);
@@ -171,6 +174,7 @@ fn findings(
                 severity: Severity::Warning,
                 place: "snapshot".to_owned(),
                 message: format!("primary keys that stand behind the rows are not known: {error}"),
+                is_lack: false,
             });
         }
         findings
@@ -190,6 +194,7 @@ fn answer(ok: bool, mistakes: Vec<Mistake>, findings: Vec<(String, Vec<Finding>)
             severity: finding.severity.to_string(),
             place: finding.place,
             message: finding.message,
+            lack: finding.is_lack,
         };
         findings.into_iter().map(entry)
     });
@@ -219,19 +224,5 @@ fn run_init(args: &PipelineInitArgs, console: &Console) -> Result<Exit, Failure>
     };
     let text = init(&definitions.catalog, &options)
         .map_err(|error| Failure::new(Exit::Snapshot, error).of(&args.snapshot))?;
-    let Some(path) = &args.out else {
-        return stdout::print(&text).map(|()| Exit::Success);
-    };
-    let written = File::create_new(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    match written {
-        Ok(()) => Ok(Exit::Success),
-        Err(error) => {
-            let shown = path.display();
-            let text = format!("cannot make {shown}: {error}\n  name another file with --out");
-            Err(Failure::new(Exit::Output, anyhow::anyhow!(text)))
-        }
-    }
+    setup::make_file(&text, args.out.as_deref())
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::args::ServeArgs;
+use super::args::{PrefetchArg, ServeArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
+use super::kinds;
 use super::setup;
-use crate::api::{Engine, ServeOptions, TlsFiles, serve};
+use crate::api::{Engine, ServeOptions, ServedKinds, TlsFiles, serve};
 use crate::output::GzipLevel;
-use crate::pipeline::Pipeline;
 
 /// Runs the command.
 pub(crate) fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> {
@@ -36,15 +36,11 @@ pub(crate) fn run(args: &ServeArgs, console: &Console) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
-/// The pipeline that is served: of groups, until there are others.
-fn pipeline(files: &[PathBuf]) -> Result<Pipeline, Failure> {
-    match files {
-        [] => Ok(Pipeline::builtin()),
-        [file] => setup::load_pipeline(file),
-        _ => Err(Failure::usage(
-            "cannot serve several pipelines\n  name one with --pipeline, and export the others with `relexport export`",
-        )),
-    }
+/// What is served: by the given pipelines, or by the built-in ones of groups and projects.
+fn served_kinds(files: &[PathBuf]) -> Result<ServedKinds, Failure> {
+    let kinds = kinds::all_kinds(files)?.into_iter();
+    let pipelines = kinds.map(|kind| kind.pipeline).collect();
+    ServedKinds::new(pipelines).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
@@ -59,7 +55,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
             snapshot: args.snapshot.snapshot.clone(),
             fingerprint: args.snapshot.snapshot.fingerprint().unwrap_or_default(),
             data: args.data.clone(),
-            pipeline: pipeline(&args.snapshot.pipeline)?,
+            kinds: served_kinds(&args.snapshot.pipeline)?,
             edition: setup::edition(args.edition),
             allow_missing: args.snapshot.allow_missing,
             // clap has checked the range.
@@ -68,6 +64,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
             pool: setup::pool(&args.limits)?,
             gitlab_version: args.gitlab_version.clone(),
             source_url: args.source_url.clone(),
+            pipe_silence: setup::pipe_silence(&args.snapshot.server),
         },
         data: args.data.clone(),
         listen: args.listen,
@@ -82,8 +79,12 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, Failure> {
             _ => None,
         },
         batch_size: args.batch_size,
+        prefetch: args.prefetch == PrefetchArg::Family,
+        prepare: args.prepare.clone(),
         jobs: usize::from(args.jobs),
         queue: args.queue,
+        max_connections: usize::from(args.max_connections),
+        client_timeout: Some(args.client_timeout).filter(|time| !time.is_zero()),
     })
 }
 

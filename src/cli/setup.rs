@@ -1,41 +1,98 @@
 //! From arguments to what the other floors take.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use crate::bounds::Bounds;
 use crate::export::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest, WORKER_STACK};
-use crate::output::{Begin, FolderStore, GzipLevel};
+use crate::interruption;
+use crate::output::encryption::Recipients;
+use crate::output::{Begin, GzipLevel, Location, StoreError};
 use crate::pipeline::{Edition, MAX_BYTES, Pipeline};
-use crate::resolve::{Limits, Relations, Selection};
+use crate::resolve::{KindChoice, Limits, Relations, Selection};
 use crate::snapshot::{
-    Databases, Listener, OpenOptions, Opening, OpeningStep, OtherDatabase, PgdataOptions, Timeouts,
+    Databases, Listener, OpenOptions, Opening, OpeningStep, OtherDatabase, PgdataOptions, Pipe,
+    Timeouts,
 };
 
-use super::args::{DatabaseArgs, EditionArg, ExportArgs, LimitArgs, ServerArgs};
+use super::args::{DatabaseArgs, EditionArg, EncryptionArgs, ExportArgs, LimitArgs, ServerArgs};
 use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::interrupt;
 use super::kinds::{check_batched, check_relations, kinds, pipelines_of};
+use super::redaction;
+use super::stdout;
 
-/// The request that the arguments of an export make.
+/// Looks at the arguments of an export and its pipelines, and at nothing else.
 ///
 /// # Errors
-/// Wrong usage, told before anything is read.
-pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Failure> {
+/// Wrong usage.
+pub(crate) fn check(args: &ExportArgs) -> Result<(), Failure> {
+    checked(args)?;
+    redaction::check(&args.redaction)
+}
+
+/// What the arguments of an export say of entities and batches.
+struct Checked {
+    kinds: Vec<KindChoice>,
+    batch_size: NonZeroU32,
+    batch_sizes: BTreeMap<String, NonZeroU32>,
+}
+
+fn checked(args: &ExportArgs) -> Result<Checked, Failure> {
     let kinds = kinds(&args.snapshot.pipeline, &args.entities)?;
     let edition = edition(args.edition);
     check_relations(&args.relation, edition, &kinds)?;
     let (batch_size, batch_sizes) = batch_sizes(&args.batch_size)?;
     let named: Vec<String> = batch_sizes.keys().cloned().collect();
     check_batched(&named, edition, &kinds)?;
-    let server = &args.snapshot.server;
+    Ok(Checked {
+        kinds,
+        batch_size,
+        batch_sizes,
+    })
+}
+
+/// The request that the arguments of an export make.
+///
+/// # Errors
+/// Wrong usage, told before anything is read.
+pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequest, Failure> {
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
+    request_until(args, console, interrupted)
+}
+
+/// As [`request`], of an export that somebody else's flag ends.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) fn request_until(
+    args: &ExportArgs,
+    console: &Console,
+    interrupted: Arc<AtomicBool>,
+) -> Result<ExportRequest, Failure> {
+    let Checked {
+        kinds,
+        batch_size,
+        batch_sizes,
+    } = checked(args)?;
+    let edition = edition(args.edition);
+    let redaction = redaction::load(&args.redaction)?;
+    let EncryptionArgs {
+        encrypt_to,
+        encrypt_to_file,
+    } = &args.encryption;
+    let recipients = Recipients::read(encrypt_to, encrypt_to_file)?;
+    let server = &args.snapshot.server;
     let mut open = open_options(server, args.limits.threads, &pipelines_of(&kinds), console)?;
     open.opening.interrupted = Arc::clone(&interrupted);
     Ok(ExportRequest {
@@ -48,6 +105,7 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
                 false => Relations::Only(args.relation.clone()),
             },
             edition,
+            files: !args.no_files && redaction.as_ref().is_none_or(|it| it.keeps_files),
         },
         options: ExportOptions {
             batched: args.batched,
@@ -63,8 +121,12 @@ pub(crate) fn request(args: &ExportArgs, console: &Console) -> Result<ExportRequ
         },
         limits: limits(args.limits.memory_limit, server),
         pool: pool(&args.limits)?,
+        redaction: redaction.map(Arc::new),
+        recipients: recipients.map(Arc::new),
         gitlab_version: args.gitlab_version.clone(),
         source_url: args.source_url.clone(),
+        job: None,
+        judge: None,
         interrupted,
     })
 }
@@ -93,17 +155,48 @@ fn batch_sizes(
 }
 
 /// Where the arguments of an export send it; `None` if they name no place, as a dry run may.
-pub(crate) fn destination(args: &ExportArgs) -> Option<Destination> {
-    let out = args.out.as_ref()?;
+///
+/// # Errors
+/// If a setting of a bucket is wrong.
+pub(crate) fn destination(args: &ExportArgs) -> Result<Option<Destination>, Failure> {
+    let Some(out) = &args.out else {
+        return Ok(None);
+    };
     let begin = match (args.force, args.resume) {
         (true, _) => Begin::Replace,
         (false, true) => Begin::Resume,
         (false, false) => Begin::New,
     };
-    Some(Destination {
-        store: Arc::new(FolderStore::new(out)),
+    if let (Location::Bucket(_), Begin::Replace) = (out, begin) {
+        return Err(StoreError::NothingToReplace(out.shown()).into());
+    }
+    let store = match begin {
+        Begin::Resume => out.store_to_resume()?,
+        Begin::New | Begin::Replace => out.store()?,
+    };
+    Ok(Some(Destination {
+        store,
         begin,
-    })
+        lock_wait: args.lock_wait,
+    }))
+}
+
+/// A place that another run holds: says that it can be waited for, or how long it was.
+pub(crate) fn told_of_wait(failure: Failure, waited: Duration) -> Failure {
+    if failure.exit != Exit::InUse {
+        return failure;
+    }
+    let more = match waited.is_zero() {
+        true => "; --lock-wait 1h waits for it, up to an hour".to_owned(),
+        false => format!(
+            "; it was waited for for {} s (--lock-wait)",
+            waited.as_secs_f64()
+        ),
+    };
+    Failure {
+        exit: failure.exit,
+        error: anyhow::anyhow!("{}{more}", failure.error),
+    }
 }
 
 /// The edition that an argument names.
@@ -123,20 +216,52 @@ pub(crate) fn load_pipeline(path: &Path) -> Result<Pipeline, Failure> {
 
 /// The text of a pipeline file.
 pub(crate) fn read_pipeline(path: &Path) -> Result<String, Failure> {
+    read_yaml(
+        path,
+        "pipeline",
+        "`relexport pipeline show` prints one to begin with",
+    )
+}
+
+/// The text of a file that is YAML: `what` it is, and where one comes from that is right.
+pub(super) fn read_yaml(path: &Path, what: &str, begin: &str) -> Result<String, Failure> {
     let shown = path.display();
     let unreadable = |error: std::io::Error| {
         Failure::usage(format!(
-            "cannot read the pipeline {shown}: {error}\n  `relexport pipeline show` prints one to begin with"
+            "cannot read the {what} {shown}: {error}\n  {begin}"
         ))
     };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > MAX_BYTES as u64 {
         return Err(Failure::usage(format!(
-            "cannot read the pipeline {shown}: it is larger than a pipeline can be ({MAX_BYTES} bytes)\n  \
-             name a pipeline file"
+            "cannot read the {what} {shown}: it is larger than one can be ({MAX_BYTES} bytes)\n  \
+             name another file"
         )));
     }
-    std::fs::read_to_string(path).map_err(unreadable)
+    let mut text = String::new();
+    let file = Pipe::of_settings(path).map_err(unreadable)?;
+    // What comes out of a pipe has no size before.
+    let read = file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text);
+    read.map_err(unreadable).map(|_| text)
+}
+
+/// Makes a file of a text, which is not to be there yet; without a path, prints it.
+pub(super) fn make_file(text: &str, path: Option<&Path>) -> Result<Exit, Failure> {
+    let Some(path) = path else {
+        return stdout::print(text).map(|()| Exit::Success);
+    };
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    match written {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => {
+            let shown = path.display();
+            let text = format!("cannot make {shown}: {error}\n  name another file with --out");
+            Err(Failure::new(Exit::Output, anyhow::anyhow!(text)))
+        }
+    }
 }
 
 /// How a snapshot is opened, by the arguments. `threads` says how many connections there are where the user does
@@ -152,7 +277,13 @@ pub(crate) fn open_options(
 ) -> Result<OpenOptions, Failure> {
     let defaults = OpenOptions::default();
     let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
+    let silence = args.stall_timeout.map(some);
     let console = console.clone();
+    Bounds {
+        window: args.max_window as u64,
+        row: args.max_row as u64,
+    }
+    .set();
     Ok(OpenOptions {
         connections: args
             .connections
@@ -163,7 +294,9 @@ pub(crate) fn open_options(
             statement: some(args.statement_timeout),
             lock: some(args.lock_timeout),
             idle: some(args.idle_timeout),
+            silence: silence.unwrap_or(defaults.timeouts.silence),
         },
+        pipe_silence: pipe_silence(args),
         pgdata: PgdataOptions {
             temp_dir: temp_dir(args),
             bindir: args.pg_bindir.clone(),
@@ -174,11 +307,20 @@ pub(crate) fn open_options(
         },
         opening: Opening {
             listener: Listener::new(move |step| tell_step(step, &console)),
-            ..defaults.opening
+            interrupted: interruption::flag(),
         },
         databases: databases(&args.databases, pipelines)?,
         temp_dir: temp_dir(args),
+        files_index: None,
     })
+}
+
+/// How long a pipe may bring nothing; `None` is for ever.
+pub(crate) fn pipe_silence(args: &ServerArgs) -> Option<Duration> {
+    match args.stall_timeout {
+        Some(time) => Some(time).filter(|time| !time.is_zero()),
+        None => OpenOptions::default().pipe_silence,
+    }
 }
 
 /// The databases that are read: what the pipelines of a run say of them, and those that the arguments name.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::export::ExportObserver;
 use crate::memory;
+use crate::output::Partial;
 use crate::pipeline::Pipeline;
 use crate::resolve::{Choice, KindChoice};
 use crate::snapshot::TableName;
@@ -52,6 +53,7 @@ fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure>
         )?,
         out: args.out.clone(),
         force: args.force,
+        lock_wait: args.lock_wait,
         kinds,
         limited,
         limits: setup::limits(args.limits.memory_limit, &args.server),
@@ -62,7 +64,7 @@ fn run_take(args: &SnapshotTakeArgs, console: &Console) -> Result<Exit, Failure>
     let mut progress = Progress::new(console);
     let taken = take(&request, &mut progress);
     progress.finish();
-    let taken = taken?;
+    let taken = taken.map_err(|error| setup::told_of_wait(error.into(), args.lock_wait))?;
     if args.json {
         stdout::print_json(&taken)?;
     }
@@ -153,7 +155,12 @@ fn run_verify(args: &SnapshotVerifyArgs, console: &Console) -> Result<Exit, Fail
             problems: &verified.problems,
         })?;
     } else {
-        stdout::print(&verify_export::text(&verified, "rows", "snapshot.json"))?;
+        stdout::print(&verify_export::text(
+            &verified,
+            &Partial::default(),
+            "rows",
+            "snapshot.json",
+        ))?;
     }
     Ok(if ok { Exit::Success } else { Exit::Failed })
 }

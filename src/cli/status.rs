@@ -2,21 +2,22 @@
 
 use std::fmt::Write;
 
-use indicatif::HumanCount;
-
 use crate::output::{
-    BatchStatus, Contents, EntityEntry, FolderStore, Manifest, RelationEntry, Status,
+    BatchStatus, Contents, EntityEntry, Location, Manifest, Partial, RelationEntry, Status,
 };
 use crate::visible::visible;
 
 use super::args::StatusArgs;
+use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::stdout;
 use super::table::{Align, Table};
 
 /// Runs the command.
-pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
-    let manifest = FolderStore::new(&args.dir).manifest()?;
+pub(crate) fn run(args: &StatusArgs, console: &Console) -> Result<Exit, Failure> {
+    let store = args.dir.store()?;
+    let manifest = store.manifest()?;
+    tell_which(&args.dir, &*store, console);
     let is_named = args.group.is_some() || args.project.is_some();
     let is_one = is_named || args.relation.is_some() || args.json;
     if manifest.entities.len() > 1 && !is_one {
@@ -37,21 +38,25 @@ pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     match &args.relation {
         Some(name) => {
             let relation = relation(relations, name)?;
-            failed = relation.status == Status::Failed;
+            // What was found to be wrong with the whole is wrong with each relation.
+            failed = relation.status == Status::Failed || manifest.error.is_some();
             if args.json {
-                print_compact(&relation.without_files())?;
+                stdout::print_compact(&relation.without_files())?;
             } else {
                 stdout::print(&batches_text(relation))?;
             }
-            tell_left_out(relation.skipped_count);
+            tell_unreliable(&manifest);
+            tell_partial(&Partial::of_relations([relation]));
         }
         None if args.json => {
             let answer: Vec<RelationEntry> =
                 relations.iter().map(RelationEntry::without_files).collect();
-            print_compact(&answer)?;
-            tell_nothing_there(&manifest);
-            let skipped = relations.iter().map(|relation| relation.skipped_count);
-            tell_left_out(skipped.sum());
+            stdout::print_compact(&answer)?;
+            match manifest.entities.is_empty() {
+                true => tell_nothing_there(&manifest),
+                false => tell_unreliable(&manifest),
+            }
+            tell_partial(&partial_of(&manifest, entity));
         }
         None => stdout::print(&text(&manifest, entity))?,
     }
@@ -61,19 +66,35 @@ pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Says beside an answer that has no place for it that rows were left out.
-fn tell_left_out(rows: u64) {
-    if rows > 0 {
-        tracing::warn!("{}; the manifest lists them", left_out(rows));
+/// Says which export of several is meant.
+pub(super) fn tell_which(named: &Location, contents: &dyn Contents, console: &Console) {
+    let found = contents.shown("");
+    if found != named.shown() {
+        console.info(
+            &format!("the newest export is {found}"),
+            serde_json::json!({"export": found}),
+        );
+    }
+}
+
+/// Says beside an answer that has no place for it what is partial.
+fn tell_partial(partial: &Partial) {
+    for line in partial.lines() {
+        tracing::warn!("{line}");
+    }
+}
+
+/// Says beside an answer that has no place for it what is wrong with the whole export.
+fn tell_unreliable(manifest: &Manifest) {
+    if let Some(error) = &manifest.error {
+        tracing::warn!("not to be relied on: {}", visible(error));
     }
 }
 
 /// Says beside an empty answer why it is empty.
 fn tell_nothing_there(manifest: &Manifest) {
-    if manifest.entities.is_empty() {
-        let error = manifest.error.iter().map(|error| format!(": {error}"));
-        tracing::warn!("{}{}", nothing_there(manifest), error.collect::<String>());
-    }
+    let error = manifest.error.iter().map(|error| format!(": {error}"));
+    tracing::warn!("{}{}", nothing_there(manifest), error.collect::<String>());
 }
 
 /// What has become of an export that does not know its groups.
@@ -83,20 +104,6 @@ fn nothing_there(manifest: &Manifest) -> &'static str {
         Status::Failed => "failed before its groups were found",
         Status::Finished => "finished without any group",
     }
-}
-
-/// How many rows an export lacks.
-pub(super) fn left_out(rows: u64) -> String {
-    match rows {
-        1 => "1 row was left out (--keep-going)".to_owned(),
-        rows => format!("{} rows were left out (--keep-going)", HumanCount(rows)),
-    }
-}
-
-/// Prints JSON in one line, as the endpoint does.
-fn print_compact(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string(value).map_err(|error| Failure::new(Exit::Output, error))?;
-    stdout::print(&format!("{json}\n"))
 }
 
 /// The entity that is asked for by its name, of those that lie within others or of those that do not; `None` where the
@@ -250,6 +257,7 @@ fn text(manifest: &Manifest, entity: Option<&EntityEntry>) -> String {
     if let Some(entity) = entity {
         text.push_str(&relations_text(entity));
     }
+    text.push_str(&partial_text(&partial_of(manifest, entity)));
     text
 }
 
@@ -262,41 +270,39 @@ fn all_text(manifest: &Manifest) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "not to be relied on: {}", visible(error));
     }
-    for left_out in &manifest.left_out {
-        let _ = writeln!(
-            text,
-            "{} of kind {} left out",
-            left_out.count,
-            visible(&left_out.kind)
-        );
-    }
     for entity in &manifest.entities {
         let (path, id) = (visible(&entity.full_path), visible(&entity.id.to_string()));
         let _ = writeln!(text, "\n{path} ({id})\n");
         text.push_str(&relations_text(entity));
     }
+    text.push_str(&partial_text(&Partial::of(manifest)));
     text
 }
 
-/// The relations of a group, and which of them lack rows.
+/// What is partial of an export, as far as an entity of it is concerned.
+fn partial_of(manifest: &Manifest, entity: Option<&EntityEntry>) -> Partial {
+    match entity {
+        Some(entity) => Partial::of(&manifest.only(|it| it.prefix == entity.prefix)),
+        None => Partial::of(manifest),
+    }
+}
+
+/// What is partial, below the tables.
+fn partial_text(partial: &Partial) -> String {
+    let lines = partial.lines().map(|line| format!("{line}\n"));
+    match lines.collect::<String>() {
+        lines if lines.is_empty() => lines,
+        lines => format!("\n{lines}"),
+    }
+}
+
+/// The relations of a group.
 fn relations_text(entity: &EntityEntry) -> String {
     let mut table = Table::new(&COLUMNS);
     for relation in &entity.relations {
         table.row(row(relation));
     }
-    let mut text = table.text();
-    let mut lacking = entity.relations.iter();
-    if lacking.any(|relation| relation.skipped_count > 0) {
-        text.push('\n');
-    }
-    for relation in &entity.relations {
-        if relation.skipped_count > 0 {
-            let rows = left_out(relation.skipped_count);
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}: {rows}", relation.relation);
-        }
-    }
-    text
+    table.text()
 }
 
 /// A relation, and its batches where it has some.

@@ -5,9 +5,10 @@ use std::time::Instant;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
+use crate::advice::advise;
 use crate::export::ExportReport;
 use crate::memory;
-use crate::output::{Notes, RelationEntry, Status};
+use crate::output::{Partial, RelationEntry, Status};
 use crate::timings::Times;
 
 use super::console::Console;
@@ -49,56 +50,23 @@ pub(crate) fn tell(report: &ExportReport, ndjson_bytes: u64, started: Instant, c
         json!({"relations": relations.len(), "finished": finished, "records": records, "ndjson_bytes": ndjson_bytes,
             "bytes": bytes, "seconds": seconds, "peak_memory_bytes": peak}),
     );
-    let skipped = report.skipped_rows();
-    if skipped > 0 {
-        let rows = if skipped == 1 {
-            "1 row"
-        } else {
-            &format!("{skipped} rows")
-        };
-        // A warning, so that it is told under --quiet, too.
-        tracing::warn!(
-            skipped_rows = skipped,
-            "{rows} left out; the manifest lists them by relation"
-        );
+    for finding in Partial::of(&report.manifest).untold() {
+        match finding.what.is_lack() {
+            // A warning, so that it is told under --quiet, too.
+            true => tracing::warn!("{}", finding.says),
+            false => advise(&finding.says),
+        }
     }
-    tell_notes(&relations);
     if report.older_stays {
         let place = &report.place;
+        let what = match report.is_complete() {
+            true => "suspect",
+            false => "not complete",
+        };
         console.info(
-            &format!("the older export stays; this one, which is not complete, is in {place}"),
+            &format!("the older export stays; this one, which is {what}, is in {place}"),
             json!({"place": place}),
         );
-    }
-}
-
-/// Tells what the manifest notes of records that are written all the same.
-fn tell_notes(relations: &[&RelationEntry]) {
-    let sum = |count: fn(&Notes) -> u64| -> u64 {
-        relations
-            .iter()
-            .map(|relation| count(&relation.notes))
-            .sum()
-    };
-    let notes = [
-        (
-            sum(|notes| notes.unreadable_values.count),
-            "unreadable_values",
-            "values cannot be read, and are written as null or left out",
-        ),
-        (
-            sum(|notes| notes.missing_files.count),
-            "missing_files",
-            "values lie in files outside the database, and are written as empty texts",
-        ),
-        (
-            sum(|notes| notes.large_records.count),
-            "large_records",
-            "records are larger than GitLab reads (50 MB)",
-        ),
-    ];
-    for (count, name, what) in notes.into_iter().filter(|(count, ..)| *count > 0) {
-        tracing::warn!("{count} {what}; the manifest lists them as {name}");
     }
 }
 

@@ -10,10 +10,16 @@ pub(crate) enum Align {
     Right,
 }
 
+/// Places that a column is widened to at the most: one long cell is not to make every other line as long.
+const WIDEST: usize = 300;
+
 /// Rows of cells under a head.
 pub(crate) struct Table {
     columns: Vec<(String, Align)>,
-    rows: Vec<Vec<String>>,
+    /// The cells of all rows, one behind the other: there may be a million rows.
+    cells: String,
+    /// Where each cell ends.
+    ends: Vec<usize>,
 }
 
 impl Table {
@@ -23,14 +29,31 @@ impl Table {
                 .iter()
                 .map(|(name, align)| ((*name).to_owned(), *align))
                 .collect(),
-            rows: Vec::new(),
+            cells: String::new(),
+            ends: Vec::new(),
         }
     }
 
     /// Adds a row with as many cells as there are columns.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows
-            .push(cells.into_iter().map(|cell| visible(&cell)).collect());
+        for cell in cells {
+            self.cells.push_str(&visible(&cell));
+            self.ends.push(self.cells.len());
+        }
+    }
+
+    /// The cells, row by row.
+    fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+        let mut start = 0;
+        let rows = self.ends.chunks(self.columns.len().max(1));
+        rows.map(move |ends| {
+            let cells = ends.iter().map(|end| {
+                let cell = self.cells.get(start..*end).unwrap_or_default();
+                start = *end;
+                cell
+            });
+            cells.collect()
+        })
     }
 
     /// The text, each line ended.
@@ -68,9 +91,9 @@ impl Table {
     /// The width of each column.
     fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| width(name)).collect();
-        for row in &self.rows {
+        for row in self.rows() {
             for (widest, cell) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(width(cell));
+                *widest = (*widest).max(width(cell).min(WIDEST));
             }
         }
         widths
@@ -78,15 +101,15 @@ impl Table {
 
     /// Some of the columns, by their positions.
     fn text_of(&self, columns: &[usize], widths: &[usize]) -> String {
-        let head: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let head: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
         let mut text = String::new();
-        for row in std::iter::once(&head).chain(&self.rows) {
+        for row in std::iter::once(head).chain(self.rows()) {
             let mut line = String::new();
             for column in columns {
                 let (Some(cell), (_, align)) = (row.get(*column), &self.columns[*column]) else {
                     continue;
                 };
-                let room = " ".repeat(widths[*column] - width(cell));
+                let room = " ".repeat(widths[*column].saturating_sub(width(cell)));
                 // Writing to a string cannot fail.
                 let _ = match align {
                     Align::Left => write!(line, "{cell}{room}  "),
@@ -118,6 +141,16 @@ mod tests {
             table.text(),
             "NAME     ROWS\na       12345\ngrößer      1\n"
         );
+    }
+
+    #[test]
+    fn a_very_long_cell_makes_its_own_line_long_and_no_other() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("ROWS", Align::Right)]);
+        table.row(["a".to_owned(), "1".to_owned()]);
+        table.row(["b".repeat(5000), "2".to_owned()]);
+        let text = table.text();
+        let lengths: Vec<usize> = text.lines().map(str::len).collect();
+        assert_eq!(lengths, [306, 306, 5006]);
     }
 
     #[test]

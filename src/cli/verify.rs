@@ -1,4 +1,6 @@
-//! `relexport verify`: whether an export folder is what its manifest says.
+//! `relexport verify`: whether an export folder is what its manifest says, and what a snapshot says.
+
+mod against;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -6,10 +8,13 @@ use std::sync::atomic::AtomicU64;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
+use serde_json::json;
 
+use crate::against::Report;
 use crate::export::ExportObserver;
-use crate::output::verify::{Verified, verify};
-use crate::output::{Contents, EntityEntry, FolderStore};
+use crate::output::encryption::Identities;
+use crate::output::verify::{Verified, offline, verify};
+use crate::output::{EntityEntry, Partial};
 use crate::pipeline::{BUILTINS, Form, Pipeline};
 use crate::visible::visible;
 
@@ -18,7 +23,7 @@ use super::console::Console;
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::setup;
-use super::status::left_out;
+use super::status::tell_which;
 use super::stdout;
 
 /// What is printed as JSON.
@@ -27,6 +32,11 @@ struct Answer<'a> {
     ok: bool,
     #[serde(flatten)]
     verified: &'a Verified,
+    /// What of the export is partial, though nothing of it is wrong.
+    partial: &'a Partial,
+    /// What the comparison with a snapshot came to, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<&'a Report>,
 }
 
 /// Runs the command.
@@ -43,8 +53,18 @@ pub(crate) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure>
             pipelines.collect::<Result<Vec<_>, _>>()?
         }
     };
-    let store = FolderStore::new(&args.dir);
+    against::check(args)?;
+    let store = args.dir.store()?;
     let manifest = store.manifest()?;
+    tell_which(&args.dir, &*store, console);
+    let identities = args.identity.as_deref().map(Identities::read);
+    let identities = identities.transpose()?;
+    if manifest.is_sealed() && identities.is_none() {
+        console.info(
+            "the files are encrypted: without --identity, what they hold is not looked at",
+            json!({"encrypted_for": manifest.encrypted_for}),
+        );
+    }
     setup::start_shared_pool()?;
     let made_by = manifest.pipelines();
     let is_known = |pipeline: &Pipeline| made_by.iter().any(|it| it.sha256 == pipeline.sha256);
@@ -59,6 +79,7 @@ pub(crate) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure>
         )));
     }
     let known: Vec<&Pipeline> = pipelines.iter().filter(|it| is_known(it)).collect();
+    against::check_pipelines(args, &manifest, &known)?;
     let form = |entity: &EntityEntry, relation: &str| {
         let mut known = known.iter();
         let pipeline = known.find(|pipeline| pipeline.entity.kind == entity.kind)?;
@@ -71,24 +92,47 @@ pub(crate) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure>
         .iter()
         .flat_map(|entity| &entity.relations)
         .flat_map(|relation| relation.files());
-    progress.reading(Some(files.map(|file| file.bytes).sum()), Arc::clone(&read));
-    let verified = verify(&store, &manifest, &form, &read);
+    progress.reading(
+        Some(files.map(|file| file.bytes).fold(0, u64::saturating_add)),
+        Arc::clone(&read),
+    );
+    let verified = verify(&*store, &manifest, &form, &read, identities.as_ref());
     progress.finish();
     let verified = verified.map_err(|error| {
-        let shown = args.dir.display();
+        let shown = args.dir.shown();
         Failure::new(
             Exit::Snapshot,
-            anyhow::anyhow!("cannot list the folder {shown}: {error}\n  look at its permissions"),
+            anyhow::anyhow!("cannot list {shown}: {error}\n  look at its permissions"),
         )
     })?;
-    let ok = verified.problems.is_empty();
+    let mut verified = verified;
+    if args.gitlab_offline {
+        verified.problems.extend(offline(&*store, &manifest));
+        verified.problems.sort();
+    }
+    let partial = Partial::of(&manifest);
+    let report = against::run(
+        args,
+        console,
+        &*store,
+        &manifest,
+        &known,
+        identities.as_ref(),
+    )?;
+    let is_as_the_snapshot = report.as_ref().is_none_or(Report::is_right);
+    let ok = verified.problems.is_empty() && is_as_the_snapshot;
     if args.json {
         stdout::print_json(&Answer {
             ok,
             verified: &verified,
+            partial: &partial,
+            against: report.as_ref(),
         })?;
     } else {
-        stdout::print(&text(&verified, "objects", "the manifest"))?;
+        stdout::print(&text(&verified, &partial, "objects", "the manifest"))?;
+        if let Some(report) = &report {
+            stdout::print(&against::text(report))?;
+        }
     }
     Ok(if ok { Exit::Success } else { Exit::Failed })
 }
@@ -102,15 +146,14 @@ fn form(pipeline: &Pipeline, relation: &str) -> Option<Form> {
 }
 
 /// What was found, for people: `objects` are what the files hold, and `list` says what they should be.
-pub(super) fn text(verified: &Verified, objects: &str, list: &str) -> String {
+pub(super) fn text(verified: &Verified, partial: &Partial, objects: &str, list: &str) -> String {
     let mut text = String::new();
     for problem in &verified.problems {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", visible(&problem.to_string()));
     }
-    if verified.skipped_rows > 0 {
-        let rows = left_out(verified.skipped_rows);
-        let _ = writeln!(text, "{rows}; the manifest lists them by relation");
+    for line in partial.lines() {
+        let _ = writeln!(text, "{line}");
     }
     let result = match verified.problems.len() {
         0 => format!("everything is as {list} says"),

@@ -1,5 +1,6 @@
 //! Batches: a relation's top-level rows cut into jobs for the pool, and what comes back put into files.
 
+mod archives;
 mod cut;
 mod files;
 mod jobs;
@@ -7,23 +8,29 @@ mod measure;
 mod pieces;
 mod trouble;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rayon::ThreadPool;
 
 use crate::fan_out::FanOut;
+use crate::output::manifest::ARCHIVE_BATCH_SIZE;
 use crate::output::{Done, FileId, FileKey, Message, Piece, Writer};
+use crate::pipeline::Form;
 use crate::resolve::{
     EntityInfo, EntityRequest, Entry, Fetched, Key, Live, PlanRelation, PlanSource,
     RelationRequest, ResolveError, Resolved, Round, RoundPart, RowSource, RowStore, TopKeys,
 };
+use crate::snapshot::{FileSource, SnapshotError};
 use crate::timings::{self, Phase};
 
 use super::ExportOptions;
-use super::render::{Rendered, Renderer};
+use super::files::AtHand;
+use super::redact::Masks;
+use super::render::{CollectedFrom, Rendered, Renderer};
 use cut::Cut;
 use files::OpenFile;
 use trouble::trouble;
@@ -82,6 +89,9 @@ pub enum BatchError {
     Interrupted,
     #[error("{0}")]
     Plan(String),
+    /// The backup's files cannot be read.
+    #[error(transparent)]
+    Files(Box<SnapshotError>),
     /// The rows that are still to come never will.
     #[error(transparent)]
     Resolve(ResolveError),
@@ -99,8 +109,13 @@ struct Batch {
 
 /// What a compress job gives back.
 enum Compressed {
-    Piece(FileId, Piece, Option<Done>),
+    Piece(FileId, Piece, Option<Box<Done>>),
     Failed(FileId, String),
+}
+
+/// True if each key is a lone integer, so that equal ones are the same.
+fn is_integers(keys: &[Key]) -> bool {
+    keys.iter().all(|key| matches!(key, Key::Integer(_)))
 }
 
 /// All relations of all entities on their way from rows to files.
@@ -108,6 +123,8 @@ pub(super) struct Batches<'a> {
     resolved: &'a Resolved,
     options: &'a ExportOptions,
     renderer: Arc<Renderer>,
+    /// What stands in place of columns' values.
+    masks: Option<Arc<Masks>>,
     pool: Arc<ThreadPool>,
     renders: FanOut<Batch>,
     compressions: FanOut<Compressed>,
@@ -121,12 +138,22 @@ pub(super) struct Batches<'a> {
     failed: HashSet<FileKey>,
     /// Files that an earlier run finished, so that they are not written again.
     finished: HashSet<FileKey>,
+    /// Relations of which an earlier run finished some batches: what their references lead to is counted anew.
+    counted_anew: HashSet<(usize, usize)>,
     /// True where some relation is collected from the records of the others, those of finished files among them.
     collects: bool,
-    /// Keys that records of complete files refer to, by entity and by the relation that is made of what they refer to.
-    collected: HashMap<(usize, usize), BTreeSet<Key>>,
+    /// Keys that columns of complete files' records refer to, and how often, by entity and by the relation that is made of
+    /// what they refer to.
+    collected: HashMap<(usize, usize), BTreeMap<(Key, CollectedFrom), u64>>,
+    /// Of these the keys whose rows have not been found, by entity and relation; of rows that are asked for batch by batch.
+    unfound: BTreeMap<(usize, usize), BTreeSet<Key>>,
     /// The first relation of an entity that failed and from whose records others are collected.
     incomplete: HashMap<usize, String>,
+    /// The backup's files, before they are asked for, and where what is kept of them goes.
+    source: Option<FileSource>,
+    temp_dir: PathBuf,
+    /// The backup's files.
+    at_hand: Option<Arc<AtHand>>,
 }
 
 impl<'a> Batches<'a> {
@@ -137,6 +164,7 @@ impl<'a> Batches<'a> {
         sink: &'a mut dyn BatchSink,
         observer: &'a mut dyn BatchObserver,
         interrupted: &'a Arc<AtomicBool>,
+        masks: Option<Arc<Masks>>,
     ) -> Result<Self, BatchError> {
         let counts = !sink.wants_content();
         let renderer = Renderer::new(resolved, options.keep_going, counts)
@@ -149,7 +177,8 @@ impl<'a> Batches<'a> {
         Ok(Batches {
             resolved,
             options,
-            renderer: Arc::new(renderer),
+            renderer: Arc::new(renderer.with_masks(masks.clone())),
+            masks,
             pool: Arc::clone(pool),
             // One batch more than threads: while one is being taken, none of the threads is idle.
             renders: FanOut::new(Arc::clone(pool), threads + 1, Phase::Render),
@@ -161,15 +190,35 @@ impl<'a> Batches<'a> {
             open_file: OpenFile::default(),
             failed: HashSet::new(),
             finished: HashSet::new(),
+            counted_anew: HashSet::new(),
             collects,
             collected: HashMap::new(),
+            unfound: BTreeMap::new(),
             incomplete: HashMap::new(),
+            source: None,
+            temp_dir: std::env::temp_dir(),
+            at_hand: None,
         })
     }
 
-    /// Says which files an earlier run finished.
-    pub(crate) fn keeping(mut self, finished: HashSet<FileKey>) -> Self {
+    /// Says where the backup's files are, and the folder for temp files.
+    pub(crate) fn with_files(mut self, source: FileSource, temp_dir: &Path) -> Self {
+        self.source = Some(source);
+        temp_dir.clone_into(&mut self.temp_dir);
+        self
+    }
+
+    /// Says which files an earlier run finished, and of which relations only some.
+    pub(crate) fn keeping(
+        mut self,
+        finished: HashSet<FileKey>,
+        in_part: HashSet<(usize, usize)>,
+    ) -> Self {
         let resolved = self.resolved;
+        let in_part = in_part
+            .into_iter()
+            .map(|(entity, relation)| (entity, resolved.relations_of(entity).start + relation));
+        self.counted_anew = in_part.collect();
         let finished = finished.into_iter().map(|(entity, relation, batch)| {
             let first = resolved.relations_of(entity).start;
             (entity, first + relation, batch)
@@ -195,18 +244,27 @@ impl<'a> Batches<'a> {
                            --batch-bytes out, or export from a snapshot of the server (`relexport snapshot take`)";
             return Err(BatchError::Plan(message.to_owned()));
         }
+        if let Some(source) = self.source.take() {
+            self.gather(source)?;
+        }
         for collected in [false, true] {
             match &resolved.rows {
                 RowSource::Kept(store) => self.kept(store, collected)?,
                 RowSource::Live(live) => self.live(live, collected)?,
             }
             // Every reference is known when the last batch has been taken.
-            while let Some(batch) = self.renders.take() {
-                self.take_batch(batch)?;
-            }
+            self.take_batches()?;
         }
         while let Some(compressed) = self.compressions.take() {
             self.take_compressed(compressed)?;
+        }
+        Ok(())
+    }
+
+    /// Takes whatever the pool still renders.
+    fn take_batches(&mut self) -> Result<(), BatchError> {
+        while let Some(batch) = self.renders.take() {
+            self.take_batch(batch)?;
         }
         Ok(())
     }
@@ -228,13 +286,25 @@ impl<'a> Batches<'a> {
                     }
                     Ok(PlanSource::Collected(_)) => {
                         let keys = self.collected_keys(entity, relation);
-                        self.renderer.collected(store, relation, &keys)
+                        let entries = self.renderer.collected(store, relation, &keys);
+                        let unfound = self.renderer.unfound(store, relation, keys);
+                        self.lead_nowhere(entity, relation, &unfound.unwrap_or_default())?;
+                        entries
+                    }
+                    Ok(PlanSource::NoFiles) => {
+                        self.no_files(entity, relation, Done::default())?;
+                        continue;
                     }
                     Ok(PlanSource::Rows(_)) | Err(_) => {
                         let entity = &resolved.entities[entity];
                         self.renderer.top_level(store, relation, entity)
                     }
                 };
+                if let Form::Archive(archive) = planned.form {
+                    let entries = entries.map_err(BatchError::Temp)?;
+                    self.archives(store, entity, relation, archive, &entries)?;
+                    continue;
+                }
                 self.all_rows(store, entity, relation, entries.map_err(BatchError::Temp)?)?;
             }
         }
@@ -283,12 +353,24 @@ impl<'a> Batches<'a> {
             let entities = first..first + together.len();
             first = entities.end;
             for relation in self.relations(entities.start, collected) {
+                // Only backups hold files.
+                if let Form::Archive(_) = resolved.plan.relations[relation].form {
+                    for entity in entities.clone() {
+                        self.no_files(entity, relation, Done::default())?;
+                    }
+                    continue;
+                }
                 let mut asked = Vec::new();
                 for entity in entities.clone() {
                     if self.can_be_had(entity, relation)? {
                         let EntityInfo { key, root, .. } = &resolved.entities[entity];
                         let keys = match collected {
-                            true => TopKeys::Collected(self.collected_keys(entity, relation)),
+                            true => {
+                                let keys = self.collected_keys(entity, relation);
+                                let unfound = keys.iter().cloned().collect();
+                                self.unfound.insert((entity, relation), unfound);
+                                TopKeys::Collected(keys)
+                            }
                             false => TopKeys::Entity {
                                 key: key.clone(),
                                 root: root.clone(),
@@ -312,11 +394,72 @@ impl<'a> Batches<'a> {
                     relation,
                     entity,
                     error,
-                } => self.fail_relation(entity, relation, error)?,
-                Fetched::Round(round) => self.round(&round)?,
+                } => {
+                    self.unfound.remove(&(entity, relation));
+                    self.fail_relation(entity, relation, error)?;
+                }
+                Fetched::Round(round) => {
+                    self.note_found(&round);
+                    self.round(&round)?;
+                }
             }
         }
+        for ((entity, relation), unfound) in std::mem::take(&mut self.unfound) {
+            self.lead_nowhere(entity, relation, &unfound)?;
+        }
         Ok(())
+    }
+
+    /// Takes note of the rows of a round, if they are those of a collected relation.
+    fn note_found(&mut self, round: &Round) {
+        for part in &round.parts {
+            let place = (part.entity, round.relation);
+            // Only of relations that are collected there are some.
+            let Some(mut unfound) = self.unfound.remove(&place) else {
+                continue;
+            };
+            let still = match &round.rows {
+                // Of rows that were not to be had nothing is known.
+                Err(_) => None,
+                Ok(_) if is_integers(&part.ids) && !part.whole => {
+                    part.ids.iter().for_each(|id| {
+                        unfound.remove(id);
+                    });
+                    Some(unfound)
+                }
+                Ok(store) => self.renderer.unfound(store, round.relation, unfound),
+            };
+            if let Some(still) = still {
+                self.unfound.insert(place, still);
+            }
+        }
+    }
+
+    /// References whose keys have no row.
+    fn lead_nowhere(
+        &mut self,
+        entity: usize,
+        relation: usize,
+        unfound: &BTreeSet<Key>,
+    ) -> Result<(), BatchError> {
+        let collected = self.collected.get(&(entity, relation));
+        let Some(collected) = collected.filter(|_| !unfound.is_empty()) else {
+            return Ok(());
+        };
+        let mut counts: BTreeMap<CollectedFrom, u64> = BTreeMap::new();
+        for ((key, from), count) in collected {
+            if unfound.contains(key) {
+                *counts.entry(*from).or_default() += count;
+            }
+        }
+        let counts = counts.into_iter();
+        let references = counts.map(|(from, count)| self.renderer.dangling(from, count));
+        let references = references.collect();
+        self.send(Message::Dangling {
+            entity,
+            relation,
+            references,
+        })
     }
 
     fn round(&mut self, round: &Round) -> Result<(), BatchError> {
@@ -342,6 +485,8 @@ impl<'a> Batches<'a> {
                         None => self.rows(store, &entries)?,
                     }
                 }
+                // Nobody asked for it.
+                (Ok(_), Ok(PlanSource::NoFiles)) => {}
                 (Ok(_), Err(reason)) => self.refused(&reason.to_string())?,
             }
         }
@@ -361,7 +506,7 @@ impl<'a> Batches<'a> {
                 let keys = self.collected_keys(part.entity, relation);
                 self.renderer.collected(store, relation, &keys)
             }
-            Ok(PlanSource::Rows(_) | PlanSource::Maxima(_)) | Err(_) => {
+            Ok(PlanSource::Rows(_) | PlanSource::Maxima(_) | PlanSource::NoFiles) | Err(_) => {
                 let entity = &self.resolved.entities[part.entity];
                 self.renderer.top_level(store, relation, entity)
             }
@@ -408,7 +553,10 @@ impl<'a> Batches<'a> {
     /// The keys of a collected relation that the entity's records refer to, sorted.
     fn collected_keys(&self, entity: usize, relation: usize) -> Vec<Key> {
         let keys = self.collected.get(&(entity, relation));
-        keys.into_iter().flatten().cloned().collect()
+        let keys = keys.into_iter().flat_map(BTreeMap::keys);
+        let mut keys: Vec<Key> = keys.map(|(key, _)| key.clone()).collect();
+        keys.dedup();
+        keys
     }
 
     /// Top-level rows of a file of a relation; `None` where there is one file.
@@ -417,13 +565,26 @@ impl<'a> Batches<'a> {
         let sizes = &self.options.batch_sizes;
         let PlanRelation { pipeline, name, .. } = &self.resolved.plan.relations[relation];
         let own = sizes.get(&format!("{pipeline}.{name}"));
-        let size = own.or_else(|| sizes.get(name));
-        batched.then(|| size.unwrap_or(&self.options.batch_size).get() as usize)
+        let size = own.or_else(|| sizes.get(name)).map(|size| size.get());
+        let usual = match self.resolved.plan.relations[relation].form {
+            Form::Archive(_) => ARCHIVE_BATCH_SIZE,
+            Form::Lines | Form::Single | Form::Object => self.options.batch_size.get(),
+        };
+        batched.then(|| size.unwrap_or(usual) as usize)
     }
 
     /// Hands over a message. What takes it counts relations from the first one of their entity.
     fn send(&mut self, message: Message) -> Result<(), BatchError> {
         let message = match message {
+            Message::Rows {
+                entity,
+                relation,
+                count,
+            } => Message::Rows {
+                entity,
+                relation: self.in_entity(entity, relation),
+                count,
+            },
             Message::Batches {
                 entity,
                 relation,
@@ -432,6 +593,24 @@ impl<'a> Batches<'a> {
                 entity,
                 relation: self.in_entity(entity, relation),
                 count,
+            },
+            Message::Dangling {
+                entity,
+                relation,
+                references,
+            } => Message::Dangling {
+                entity,
+                relation: self.in_entity(entity, relation),
+                references,
+            },
+            Message::NoFiles {
+                entity,
+                relation,
+                done,
+            } => Message::NoFiles {
+                entity,
+                relation: self.in_entity(entity, relation),
+                done,
             },
             Message::Piece(file, piece) => Message::Piece(self.file_in_entity(file), piece),
             Message::Done(file, done) => Message::Done(self.file_in_entity(file), done),
@@ -445,7 +624,7 @@ impl<'a> Batches<'a> {
                 relation: self.in_entity(entity, relation),
                 error,
             },
-            message @ (Message::Read { .. } | Message::End) => message,
+            message @ (Message::Read { .. } | Message::Judge(_) | Message::End) => message,
         };
         self.sink.send(message).map_err(BatchError::Write)
     }

@@ -17,9 +17,10 @@ use super::entries::{entry, first_manifest, left_out_entries};
 use super::error::{ExportError, batch_error};
 use super::find::{find_rows, open};
 use super::observer::{ExportObserver, Relay, expected};
+use super::redact::{Masks, masks};
 use super::render::Renderer;
 use super::request::{Destination, ExportRequest};
-use super::warnings::{late_warnings, warnings, whole_error};
+use super::warnings::{tell_late_warnings, warnings, whole_error};
 
 /// Files of an export beside those of its relations: the manifest and the metadata.
 const OTHER_FILES: u64 = 2;
@@ -119,7 +120,7 @@ pub fn dry_run(
     destination: Option<&Destination>,
     observer: &mut dyn ExportObserver,
 ) -> Result<DryRun, ExportError> {
-    if let Some(Destination { store, begin }) = destination {
+    if let Some(Destination { store, begin, .. }) = destination {
         store.check(*begin)?;
     }
     let snapshot = open(request)?;
@@ -134,10 +135,11 @@ fn count(
     observer: &mut dyn ExportObserver,
 ) -> Result<DryRun, ExportError> {
     let manifest = first_manifest(request, &snapshot);
-    let outcome = find_rows(request, snapshot, observer)?;
+    let (outcome, files) = find_rows(request, snapshot, observer)?;
     let resolved = &outcome.resolved;
     observer.writing(expected(resolved));
-    let mut account = Account::new(request, resolved)?;
+    let masks = masks(request, resolved)?;
+    let mut account = Account::new(request, resolved, masks.as_deref())?;
     let mut relay = Relay(observer);
     Batches::new(
         resolved,
@@ -146,12 +148,14 @@ fn count(
         &mut account,
         &mut relay,
         &request.interrupted,
+        masks,
     )
-    .and_then(Batches::run)
+    .and_then(|batches| {
+        let batches = batches.with_files(files, &request.limits.temp_dir);
+        batches.run()
+    })
     .map_err(batch_error(&request.snapshot))?;
-    for warning in late_warnings(request, &outcome) {
-        tracing::warn!("{warning}");
-    }
+    tell_late_warnings(request, &outcome);
     let entities = account.entities;
     let relations = || entities.iter().flat_map(|entity| &entity.relations);
     let nested = |relation: &RelationCount| -> u64 {
@@ -199,11 +203,15 @@ struct Account {
 }
 
 impl Account {
-    fn new(request: &ExportRequest, resolved: &Resolved) -> Result<Self, ExportError> {
+    fn new(
+        request: &ExportRequest,
+        resolved: &Resolved,
+        masks: Option<&Masks>,
+    ) -> Result<Self, ExportError> {
         let renderer = Renderer::new(resolved, request.options.keep_going, true)
             .map_err(|error| ExportError::Plan(error.to_string()))?;
         let entities = (0..resolved.entities.len()).map(|position| {
-            let entry = entry(request, resolved, position);
+            let entry = entry(request, resolved, position, masks);
             let relations = resolved.relations_of(position);
             EntityCount {
                 id: entry.id,
@@ -262,12 +270,26 @@ fn relation_count(
 impl BatchSink for Account {
     fn send(&mut self, message: Message) -> io::Result<()> {
         match message {
-            Message::Read { .. } | Message::End => {}
+            // What is counted here are rows that are written.
+            Message::Read { .. }
+            | Message::Rows { .. }
+            | Message::Dangling { .. }
+            | Message::Judge(_)
+            | Message::End => {}
             Message::Batches {
                 entity,
                 relation,
                 count,
             } => self.relation(entity, relation).batches_count = count,
+            Message::NoFiles {
+                entity,
+                relation,
+                done,
+            } => {
+                let count = self.relation(entity, relation);
+                count.batched = true;
+                count.skipped_count += done.skipped_count;
+            }
             Message::Piece(_, piece) => self.bytes += piece.length,
             Message::Done(file, done) => {
                 let bytes = std::mem::take(&mut self.bytes);

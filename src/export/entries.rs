@@ -1,20 +1,24 @@
 //! What a run says of itself in the manifest: at its beginning, and when the snapshot has been read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use crate::output::{
-    ChoiceEntry, EntityEntry, LeftOutEntry, Manifest, OptionsEntry, PipelineEntry, ReadFacts,
-    RelationEntry, ResumeEntry, SnapshotEntry, Status, manifest, now,
+    ChoiceEntry, EntityEntry, LeftOutEntry, LeftOutRelationEntry, Manifest, OptionsEntry,
+    PipelineEntry, ReadFacts, RedactionEntry, RelationEntry, ResumeEntry, SnapshotEntry, Status,
+    TableInParts, TableWithoutData, manifest, now,
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    Choice, Id, KindChoice, KindId, LeftOutEntities, Outcome, Relations, Resolved, RowSource,
+    Choice, Id, KindChoice, KindId, LeftOutEntities, LeftOutRelation, Outcome, Plan, Relations,
+    Resolved, RowSource,
 };
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, TableName};
 
 use super::metadata::{self, Instance};
+use super::redact::Masks;
 use super::request::ExportRequest;
-use super::warnings::{taken_as_empty, warnings, whole_error};
+use super::warnings::{warnings, whole_error, without_data};
 
 /// Entities left out that the manifest names; the others are only counted.
 const DESCRIBED: usize = 100;
@@ -35,7 +39,16 @@ pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
         return None;
     };
     let mut choices = request.kinds.iter();
-    let mut choices = choices.by_ref().map(|kind| choice_entry(&kind.choice));
+    let mut choices = choices.by_ref().map(|kind| {
+        let mut entry = choice_entry(&kind.choice);
+        if let (Some(redaction), Some(names)) = (&request.redaction, &mut entry.named) {
+            // The path of a group is a value of a column, too.
+            for name in names {
+                *name = redaction.name_digest(name);
+            }
+        }
+        entry
+    });
     let ChoiceEntry {
         named,
         descendants,
@@ -54,6 +67,7 @@ pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
         gzip_level: request.options.gzip_level.into(),
         keep_going: request.options.keep_going,
         allow_missing: request.options.allow_missing,
+        no_files: !request.selection.files,
     })
 }
 
@@ -82,6 +96,8 @@ pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> 
         status: Status::Started,
         started_at: now(),
         finished_at: None,
+        conditional_put: None,
+        job: request.job.clone(),
         error: None,
         snapshot: SnapshotEntry {
             kind: kind.to_owned(),
@@ -94,9 +110,16 @@ pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> 
         pipeline: pipelines.next().unwrap_or_default(),
         more_pipelines: pipelines.collect(),
         options: options_entry(request),
+        suspect: Vec::new(),
+        redaction: redaction_entry(request),
+        encrypted_for: encrypted_for(request),
         resume: None,
+        terms: None,
         warnings: Vec::new(),
         missing_tables: 0,
+        tables_without_data: Vec::new(),
+        left_out_relations: Vec::new(),
+        tables_in_parts: Vec::new(),
         left_out: Vec::new(),
         timings: None,
         entities: Vec::new(),
@@ -122,9 +145,68 @@ pub(super) fn left_out_entries(request: &ExportRequest, resolved: &Resolved) -> 
     resolved.left_out.iter().map(entry).collect()
 }
 
+/// Tables without data that were taken as empty.
+fn tables_without_data(request: &ExportRequest, resolved: &Resolved) -> Vec<TableWithoutData> {
+    let entry = |(table, missing): (&TableName, &BTreeSet<TableName>)| TableWithoutData {
+        table: table.to_string(),
+        parts: missing
+            .iter()
+            .filter(|it| *it != table)
+            .map(ToString::to_string)
+            .collect(),
+    };
+    without_data(request, resolved).map(entry).collect()
+}
+
+/// Relations that the snapshot has no table for.
+fn left_out_relations(plan: &Plan) -> Vec<LeftOutRelationEntry> {
+    let entry = |left_out: &LeftOutRelation| LeftOutRelationEntry {
+        pipeline: left_out.pipeline.clone(),
+        relation: left_out.relation.clone(),
+        table: left_out.table.to_string(),
+    };
+    plan.left_out.iter().map(entry).collect()
+}
+
+/// Tables that were read and whose rows stand in others, too.
+fn tables_in_parts(outcome: &Outcome) -> Vec<TableInParts> {
+    let plan = &outcome.resolved.plan;
+    let tables = plan.tables.enumerate();
+    let read = tables.filter(|(id, table)| table.in_parts && plan.is_read(*id));
+    let entry = read.map(|(_, table)| TableInParts {
+        table: table.name.to_string(),
+        parts: outcome.catalog.descendants(&table.name).len() as u64,
+    });
+    let mut entries: Vec<TableInParts> = entry.filter(|entry| entry.parts > 0).collect();
+    entries.sort_by(|one, other| one.table.cmp(&other.table));
+    entries
+}
+
 /// The pipeline of a kind.
 pub(super) fn kind_of(request: &ExportRequest, kind: KindId) -> &Pipeline {
     &request.kinds[kind.position()].pipeline
+}
+
+/// What stands in place of columns' values, as far as it is known before the snapshot has been read.
+pub(super) fn redaction_entry(request: &ExportRequest) -> Option<RedactionEntry> {
+    let redaction = request.redaction.as_ref()?;
+    Some(RedactionEntry {
+        sha256: redaction.sha256.clone(),
+        key_id: redaction.key_id(),
+        files: match redaction.keeps_files {
+            true => "keep".to_owned(),
+            false => "leave_out".to_owned(),
+        },
+        columns: BTreeMap::new(),
+    })
+}
+
+/// Whom the files are encrypted for.
+pub(super) fn encrypted_for(request: &ExportRequest) -> Vec<String> {
+    let recipients = request.recipients.as_ref();
+    recipients
+        .map(|recipients| recipients.shown())
+        .unwrap_or_default()
 }
 
 pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
@@ -146,7 +228,11 @@ pub(super) fn options_entry(request: &ExportRequest) -> OptionsEntry {
 }
 
 /// What is known when the snapshot has been read.
-pub(super) fn read_facts(request: &ExportRequest, outcome: &Outcome) -> ReadFacts {
+pub(super) fn read_facts(
+    request: &ExportRequest,
+    outcome: &Outcome,
+    masks: Option<&Masks>,
+) -> ReadFacts {
     let resolved = &outcome.resolved;
     let entities = 0..resolved.entities.len();
     // A dump is its instant; of a server, the manifest alone tells which one was read, and so with what was taken of one.
@@ -154,14 +240,17 @@ pub(super) fn read_facts(request: &ExportRequest, outcome: &Outcome) -> ReadFact
     let instant = is_of_server.then_some(&outcome.facts);
     ReadFacts {
         entities: entities
-            .map(|entity| entry(request, resolved, entity))
+            .map(|entity| entry(request, resolved, entity, masks))
             .collect(),
         server_version: outcome.facts.server_version.clone(),
         gitlab_version: stated_version(request, outcome),
         taken_at: instant.and_then(|facts| facts.taken_at.clone()),
         lsn: instant.and_then(|facts| facts.lsn.clone()),
-        missing_tables: taken_as_empty(request, resolved).len() as u64,
+        tables_without_data: tables_without_data(request, resolved),
+        left_out_relations: left_out_relations(&resolved.plan),
+        tables_in_parts: tables_in_parts(outcome),
         left_out: left_out_entries(request, resolved),
+        redacted: masks.map(Masks::words).unwrap_or_default(),
         warnings: warnings(request, outcome),
         error: whole_error(request, outcome),
     }
@@ -200,20 +289,27 @@ pub(super) fn metadata(
 }
 
 /// An entity's entry in the manifest, before anything of it is written. `entity` is its position.
-pub(super) fn entry(request: &ExportRequest, resolved: &Resolved, entity: usize) -> EntityEntry {
+pub(super) fn entry(
+    request: &ExportRequest,
+    resolved: &Resolved,
+    entity: usize,
+    masks: Option<&Masks>,
+) -> EntityEntry {
     let at = now();
     let relations = &resolved.plan.relations[resolved.relations_of(entity)];
     let entity = &resolved.entities[entity];
     let pipeline = kind_of(request, entity.kind);
+    let prefix = pipeline.entity.prefix.clone();
+    let prefix = prefix.replace("{key}", &entity.id.folder_part());
+    let full_path =
+        masks.and_then(|masks| masks.full_path(&resolved.plan, &pipeline.entity, entity, &prefix));
     EntityEntry {
         id: entity.id.clone(),
         kind: pipeline.entity.kind.clone(),
-        full_path: entity.full_path.clone(),
-        prefix: pipeline
-            .entity
-            .prefix
-            .replace("{key}", &entity.id.folder_part()),
+        full_path: full_path.unwrap_or_else(|| entity.full_path.clone()),
+        prefix,
         parent_id: (pipeline.entity.within.as_ref()).map(|_| entity.parent_id.clone()),
+        missing_parent: entity.missing_parent.clone(),
         relations: relations
             .iter()
             .map(|relation| {
@@ -228,6 +324,7 @@ pub(super) fn entry(request: &ExportRequest, resolved: &Resolved, entity: usize)
                     total_objects_count: 0,
                     batches: batched.then(Vec::new),
                     file: None,
+                    rows_read: None,
                     skipped: Vec::new(),
                     skipped_count: 0,
                     notes: Default::default(),

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::bucket::bucket_error;
 use crate::failure::{Cause, Failure, Policy};
 use crate::fault::Fault;
 use crate::output::StoreError;
@@ -23,15 +24,15 @@ pub enum ExportError {
         snapshot: String,
         source: Box<ResolveError>,
     },
-    #[error(
-        "cannot write the export: {0}\n  see that the folder stays and can be written, and that there is room; \
-         --resume goes on with files that are finished"
-    )]
+    #[error("{}", unwritten(.0))]
     Write(io::Error),
     #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
     Temp(io::Error),
     #[error("{0}")]
     Plan(String),
+    /// The redaction file is not for this snapshot.
+    #[error("{0}")]
+    Redaction(String),
     /// What is in the output folder is not the beginning of the export that was asked for.
     #[error("cannot go on with the export in {path}: {reason}")]
     Resume { path: String, reason: String },
@@ -48,11 +49,29 @@ impl Failure for ExportError {
             ExportError::Open(error) => error.policy(),
             ExportError::Resolve { source, .. } => source.policy(),
             ExportError::Resume { .. } => Policy::BeginAnew,
-            ExportError::Write(_) | ExportError::Temp(_) => Policy::EndRun(Cause::Machine),
+            ExportError::Redaction(_) => Policy::EndRun(Cause::Request),
+            ExportError::Write(error) => match bucket_error(error) {
+                Some(error) => error.policy(),
+                None => Policy::EndRun(Cause::Machine),
+            },
+            ExportError::Temp(_) => Policy::EndRun(Cause::Machine),
             ExportError::Plan(_) => Policy::EndRun(Cause::Snapshot),
             ExportError::Fault(_) => Policy::EndRun(Cause::Program),
             ExportError::Interrupted => Policy::EndRun(Cause::Interruption),
         }
+    }
+}
+
+/// An error of a bucket says itself what to do.
+fn unwritten(error: &io::Error) -> String {
+    match bucket_error(error) {
+        Some(error) => format!(
+            "cannot write the export: {error}\n  --resume goes on with files that are finished"
+        ),
+        None => format!(
+            "cannot write the export: {error}\n  see that the folder stays and can be written, and that there is room; \
+             --resume goes on with files that are finished"
+        ),
     }
 }
 
@@ -62,6 +81,7 @@ pub(super) fn batch_error(snapshot: &Spec) -> impl FnOnce(BatchError) -> ExportE
         BatchError::Temp(source) => ExportError::Temp(source),
         BatchError::Interrupted => ExportError::Interrupted,
         BatchError::Plan(reason) | BatchError::Changed(reason) => ExportError::Plan(reason),
+        BatchError::Files(source) => ExportError::Open(source),
         BatchError::Resolve(source) => resolve_error(snapshot)(source),
     }
 }
@@ -70,6 +90,7 @@ pub(super) fn resolve_error(snapshot: &Spec) -> impl FnOnce(ResolveError) -> Exp
     move |source| match source {
         ResolveError::Interrupted => ExportError::Interrupted,
         ResolveError::Temp(source) => ExportError::Temp(source),
+        ResolveError::Denied(reason) => ExportError::Redaction(reason),
         source => ExportError::Resolve {
             snapshot: snapshot.shown(),
             source: Box::new(source),

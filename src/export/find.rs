@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::failure::{Failure, Policy};
-use crate::resolve::{self, Outcome, Plan, Reading, Request, ResolveError, WantedTables, resolve};
+use crate::resolve::{
+    self, KindChoice, Outcome, Plan, Reading, Request, ResolveError, Selection, WantedTables,
+    resolve,
+};
 use crate::snapshot;
-use crate::snapshot::{Access, Snapshot, SnapshotError, SnapshotFacts, TableName};
+use crate::snapshot::{Access, FileSource, Snapshot, SnapshotError, SnapshotFacts, TableName};
 
 use super::error::{ExportError, resolve_error};
 use super::observer::ExportObserver;
+use super::redact::{Masks, Redaction};
 use super::request::ExportRequest;
 use super::warnings::plan_warnings;
+use crate::advice::advise;
 
 pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
     let tables = WantedTables::new(&request.kinds, &request.selection).known();
@@ -23,17 +28,18 @@ pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
     })
 }
 
-/// Finds the rows of an export, in one read of the snapshot where that is possible.
+/// Finds the rows of an export, in one read of the snapshot where that is possible, and says where its files are.
 pub(super) fn find_rows(
     request: &ExportRequest,
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
-) -> Result<Outcome, ExportError> {
+) -> Result<(Outcome, FileSource), ExportError> {
     let mut snapshot = snapshot;
     let mut reading = Reading::first(request.kinds.clone());
     let mut is_again = false;
     loop {
-        let outcome = read_once(request, snapshot, observer, &reading, is_again);
+        let files = take_files(request, &mut snapshot);
+        let outcome = read_once(request, snapshot, &files, observer, &reading, is_again);
         let error = match outcome {
             Err(error)
                 if error.policy() == Policy::ReadAgain
@@ -41,7 +47,10 @@ pub(super) fn find_rows(
             {
                 error
             }
-            outcome => return outcome.map_err(resolve_error(&request.snapshot)),
+            outcome => {
+                let outcome = outcome.map_err(resolve_error(&request.snapshot))?;
+                return Ok((outcome, files));
+            }
         };
         let Some(other) = reading.again(&error) else {
             return Err(resolve_error(&request.snapshot)(error));
@@ -54,6 +63,24 @@ pub(super) fn find_rows(
         reading = other;
         is_again = true;
         snapshot = open(request)?;
+    }
+}
+
+/// Where the snapshot's files are, if they are wanted.
+fn take_files(request: &ExportRequest, snapshot: &mut Snapshot) -> FileSource {
+    let why = match request.leaves_out_files() {
+        true => {
+            "files are left out, since they cannot be redacted (`files: keep` in the redaction file takes them as they are)"
+        }
+        false => "files are left out (--no-files)",
+    };
+    let none = FileSource::None {
+        why: why.to_owned(),
+    };
+    let files = std::mem::replace(&mut snapshot.files, none);
+    match request.selection.files {
+        true => files,
+        false => std::mem::replace(&mut snapshot.files, files),
     }
 }
 
@@ -71,15 +98,20 @@ fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
 fn read_once(
     request: &ExportRequest,
     snapshot: Snapshot,
+    files: &FileSource,
     observer: &mut dyn ExportObserver,
     reading: &Reading,
     is_again: bool,
 ) -> Result<Outcome, ResolveError> {
     let size = size_to_read(request, &snapshot);
     observer.reading(size, Arc::clone(&snapshot.progress));
+    let selection = Selection {
+        files: !matches!(files, FileSource::None { .. }),
+        ..request.selection.clone()
+    };
     let resolve_request = Request {
         kinds: &reading.kinds,
-        selection: &request.selection,
+        selection: &selection,
         limits: &request.limits,
         pool: Arc::clone(&request.pool),
         interrupted: Arc::clone(&request.interrupted),
@@ -90,6 +122,9 @@ fn read_once(
     };
     let mut tables = Tables {
         observer,
+        redaction: request.redaction.as_deref(),
+        kinds: &request.kinds,
+        is_strict: request.options.strict,
         again: is_again,
     };
     let outcome = resolve(snapshot, &resolve_request, &mut tables);
@@ -103,15 +138,33 @@ fn read_once(
 /// Passes on what the resolver tells.
 struct Tables<'a> {
     observer: &'a mut dyn ExportObserver,
+    redaction: Option<&'a Redaction>,
+    kinds: &'a [KindChoice],
+    is_strict: bool,
     /// The snapshot is read once more, and its plan has been told.
     again: bool,
 }
 
 impl resolve::Observer for Tables<'_> {
-    fn planned(&mut self, plan: &Plan, _facts: &SnapshotFacts) {
-        for warning in plan_warnings(plan).filter(|_| !self.again) {
+    fn planned(&mut self, plan: &Plan, _facts: &SnapshotFacts) -> Result<(), ResolveError> {
+        if let Some(redaction) = self.redaction {
+            // Whatever is wrong with it is told before rows are read.
+            let masks = Masks::new(redaction, plan, self.kinds, self.is_strict);
+            let masks = masks.map_err(ResolveError::Denied)?;
+            for warning in masks.idle().iter().filter(|_| !self.again) {
+                tracing::warn!("{warning}");
+            }
+        }
+        if self.again {
+            return Ok(());
+        }
+        for warning in plan_warnings(plan) {
             tracing::warn!("{warning}");
         }
+        for advice in &plan.advice {
+            advise(advice);
+        }
+        Ok(())
     }
 
     fn table(&mut self, name: &TableName) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::output::{Begin, Draft, Ledger, Manifest, SnapshotEntry, Store, Writer, now};
 use crate::resolve::Outcome;
+use crate::snapshot::FileSource;
 use crate::timings::{Phase, Times, Timings};
 
 use super::entries::{first_manifest, options_entry};
@@ -33,7 +34,8 @@ pub fn prepare(
     let _work = timings.work(Phase::Resolve);
     let snapshot = find::open(request)?;
     let first = first_manifest(request, &snapshot);
-    let outcome = find::find_rows(request, snapshot, observer)?;
+    // Rows are measured: files are read from the backup once, and written as they are.
+    let (outcome, _) = find::find_rows(request, snapshot, observer)?;
     Ok(Prepared {
         outcome,
         first,
@@ -83,9 +85,13 @@ impl Prepared {
             ..self.first.clone()
         };
         let ledger = Ledger::new(first);
-        let writer = Writer::start(Arc::clone(draft), ledger).map_err(ExportError::Write)?;
+        let writer = Writer::start(Arc::clone(draft), ledger, None).map_err(ExportError::Write)?;
         let name = draft.name();
-        write_rows(request, &name, writer, &self.outcome, Vec::new(), observer)
+        let files = FileSource::None {
+            why: "a bench writes rows alone".to_owned(),
+        };
+        let found = (&self.outcome, files);
+        write_rows(request, &name, writer, found, Vec::new(), observer)
     }
 
     /// What the snapshot is and says of itself.

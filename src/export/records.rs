@@ -35,8 +35,9 @@ impl<'a> Records<'a> {
     /// # Errors
     /// Where rows were moved out of memory and cannot be read back.
     pub fn of(&self, relation: &str, entity: &EntityInfo) -> std::io::Result<Vec<Vec<u8>>> {
-        let relations = &self.resolved.plan.relations;
-        let Some(position) = relations.iter().position(|found| found.name == relation) else {
+        let plan = &self.resolved.plan;
+        let mut own = plan.relations_of(entity);
+        let Some(position) = own.find(|at| plan.relations[*at].name == relation) else {
             return Ok(Vec::new());
         };
         let renderer = &self.renderer;

@@ -5,28 +5,36 @@
 //! computation and runs on the pool.
 
 mod compile;
+mod external;
+mod from_files;
 mod maxima;
 mod record;
+mod references;
 mod resident;
 mod sorting;
 mod value;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::export::redact::Masks;
 use crate::export::values::decode;
+use crate::output::DanglingReference;
 use crate::pipeline::{EntityId, Form, Pick};
 use crate::resolve::{
     EntityInfo, Entry, Key, KeyShape, Plan, PlanError, PlanSource, Resolved, RowAt, RowStore,
-    WholeRow,
+    TableId, WholeRow,
 };
 
 use compile::{Compiler, Node};
 use maxima::Maximum;
 use record::Job;
+use references::Reference;
 use resident::Top;
 use sorting::{by_key, same_key};
 
+pub(super) use from_files::{FileValues, Unread};
 pub use resident::Resident;
 
 /// Renders the records of a plan's relations, out of whatever store holds their rows.
@@ -40,6 +48,12 @@ pub struct Renderer {
     /// By relation: the places of its tree, where rows are to be counted.
     places: Vec<Vec<TreePlace>>,
     counts: bool,
+    /// By relation: what its rows refer to.
+    references: Vec<Vec<Reference>>,
+    /// Where values that do not stand in rows are taken from.
+    files: Option<Arc<dyn FileValues>>,
+    /// What stands in place of columns' values.
+    masks: Option<Arc<Masks>>,
 }
 
 /// A place in a relation's tree where rows are written.
@@ -55,8 +69,14 @@ pub struct TreePlace {
 pub struct Rendered {
     pub content: Vec<u8>,
     pub objects: u64,
-    /// What the records' rows refer to, with the position of the relation that is collected from it.
-    pub collected: Vec<(usize, Key)>,
+    /// What columns of the records' rows refer to, each time.
+    pub collected: Vec<(CollectedFrom, Key)>,
+    /// The same once, and how often, when the batch is complete.
+    pub referred: Vec<((CollectedFrom, Key), u64)>,
+    /// References that lead nowhere, by their positions among those of the relation.
+    pub dangling: Vec<usize>,
+    /// The same by column, when the batch is complete.
+    pub leading_nowhere: Vec<DanglingReference>,
     pub skipped: Vec<BadValue>,
     /// Rows that were left out but are not described.
     pub unlisted: u64,
@@ -68,6 +88,16 @@ pub struct Rendered {
     pub rows: Vec<u64>,
     /// The place of every row that has been rendered, while the renderer counts.
     pub written: Vec<usize>,
+}
+
+/// A column whose values are collected, and the relation that is made of what they refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CollectedFrom {
+    /// Position in the plan's relations.
+    pub relation: usize,
+    pub table: TableId,
+    /// Layout position.
+    pub column: usize,
 }
 
 fn of<T: std::fmt::Display>(what: &str, value: &Option<T>) -> String {
@@ -101,6 +131,8 @@ pub enum Why {
     Decoding(decode::Unreadable),
     /// It lies in a file of this path, which the snapshot does not have, and is empty.
     MissingFile(String),
+    /// The repository that says it cannot be read, for this reason, and it is null.
+    Repository(String),
 }
 
 /// The largest record that GitLab's importers read, in bytes.
@@ -145,6 +177,12 @@ impl Renderer {
                     .transpose()
             })
             .collect::<Result<_, _>>()?;
+        let mut nodes: Vec<Option<Node>> = nodes;
+        let references = nodes.iter_mut().enumerate().map(|(relation, node)| {
+            let node = node.as_mut();
+            node.map_or_else(Vec::new, |node| references::find(&plan, relation, node))
+        });
+        let references = references.collect();
         let maxima = plan
             .relations
             .iter()
@@ -156,7 +194,8 @@ impl Renderer {
                         .map(|maximum| compiler(position).maximum(maximum))
                         .collect()
                 }
-                Ok(PlanSource::Rows(_) | PlanSource::Collected(_)) | Err(_) => Ok(Vec::new()),
+                Ok(PlanSource::Rows(_) | PlanSource::Collected(_) | PlanSource::NoFiles)
+                | Err(_) => Ok(Vec::new()),
             });
         Ok(Renderer {
             maxima: maxima.collect::<Result<_, _>>()?,
@@ -165,7 +204,30 @@ impl Renderer {
             keep_going,
             places,
             counts,
+            references,
+            files: None,
+            masks: None,
         })
+    }
+
+    /// Says what stands in place of columns' values.
+    pub(super) fn with_masks(mut self, masks: Option<Arc<Masks>>) -> Renderer {
+        self.masks = masks;
+        self
+    }
+
+    /// Says where values that do not stand in rows are taken from.
+    pub(super) fn with_files(mut self, files: Arc<dyn FileValues>) -> Renderer {
+        self.files = Some(files);
+        self
+    }
+
+    /// The masks of a relation's records. Rows that name files are no records: the files are found by what they hold.
+    fn masks_of(&self, relation: usize) -> Option<&Masks> {
+        match self.plan.relations[relation].form {
+            Form::Archive(_) => None,
+            Form::Lines | Form::Single | Form::Object => self.masks.as_deref(),
+        }
     }
 
     /// The places of a relation's tree, each before those below it; none for a relation that is not made of rows.
@@ -218,6 +280,37 @@ impl Renderer {
         let table = &self.plan.tables[node.table];
         by_key(table, &mut entries, may_repeat, |at| row_of(store, at))?;
         Ok(entries)
+    }
+
+    /// Of keys that were referred to, those of which a store has no row of a collected relation; `None` if the relation is not
+    /// made of every row that is referred to, so that a row that is not there tells nothing.
+    pub fn unfound(
+        &self,
+        store: &RowStore,
+        relation: usize,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Option<BTreeSet<Key>> {
+        references::every_row(&self.plan, relation)?;
+        let node = self.nodes[relation].as_ref()?;
+        let reach = node.steps.first()?.first()?;
+        let is_there = |key: &Key| {
+            let key = reach.shape.index(key);
+            key.is_some_and(|key| store.found(reach.hop, key).next().is_some())
+        };
+        Some(keys.into_iter().filter(|key| !is_there(key)).collect())
+    }
+
+    /// What is noted of references of a column that lead nowhere.
+    pub fn dangling(&self, from: CollectedFrom, count: u64) -> DanglingReference {
+        let table = &self.plan.tables[from.table];
+        let to = self.nodes[from.relation].as_ref();
+        let to = to.map(|node| self.plan.tables[node.table].name.to_string());
+        DanglingReference {
+            table: table.name.to_string(),
+            column: table.layout[from.column].name.clone(),
+            to: to.unwrap_or_default(),
+            count,
+        }
     }
 
     /// Puts top-level rows, which are in the order of their keys, into the order of their relation.
@@ -308,6 +401,7 @@ impl Renderer {
         };
         let mut job = Job {
             renderer: self,
+            masks: self.masks_of(relation),
             resident,
             rendered: &mut rendered,
             scratch: Vec::new(),
@@ -315,14 +409,17 @@ impl Renderer {
             rows: Vec::new(),
             levels: 0,
         };
-        let table = &self.plan.tables[node.table];
         for entry in entries {
             let start = job.rendered.content.len();
             if job.row(node, *entry)? {
                 let bytes = job.rendered.content.len() - start;
                 if bytes > MOST_READ {
                     let row = WholeRow(resident.row(entry.at).unwrap_or_default());
-                    let key = sorting::key_of(table, &row);
+                    let key = sorting::key_of(
+                        (node.table, &self.plan.tables[node.table]),
+                        job.masks,
+                        &row,
+                    );
                     job.rendered.large.push((key, bytes as u64));
                 }
                 job.rendered.objects += 1;
@@ -331,8 +428,9 @@ impl Renderer {
                 }
             }
         }
-        rendered.collected.sort_unstable();
-        rendered.collected.dedup();
+        rendered.count();
+        let references = &self.references[relation];
+        rendered.leading_nowhere = leading_nowhere(references, &mut rendered.dangling);
         if self.counts {
             rendered.rows = vec![0; self.places[relation].len()];
             for place in std::mem::take(&mut rendered.written) {
@@ -341,6 +439,29 @@ impl Renderer {
         }
         Ok(rendered)
     }
+}
+
+impl Rendered {
+    /// Counts what the records refer to.
+    fn count(&mut self) {
+        let mut collected = std::mem::take(&mut self.collected);
+        collected.sort_unstable();
+        for referred in collected {
+            match self.referred.last_mut() {
+                Some((last, count)) if *last == referred => *count += 1,
+                Some(_) | None => self.referred.push((referred, 1)),
+            }
+        }
+    }
+}
+
+/// How many references lead nowhere, by column.
+fn leading_nowhere(references: &[Reference], dangling: &mut Vec<usize>) -> Vec<DanglingReference> {
+    let mut dangling = std::mem::take(dangling);
+    dangling.sort_unstable();
+    let same = dangling.chunk_by(|one, other| one == other);
+    same.map(|same| references[same[0]].dangling(same.len() as u64))
+        .collect()
 }
 
 /// The bytes of a row, in memory or not.

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rayon::ThreadPool;
 
-use crate::output::{Begin, GzipLevel, Store};
+use crate::output::encryption::Recipients;
+use crate::output::{Begin, GzipLevel, Judge, Store};
 use crate::pipeline::Edition;
 use crate::resolve::{KindChoice, Limits, Selection};
 use crate::snapshot::{OpenOptions, Spec};
+
+use super::redact::Redaction;
 
 /// What is to be exported, and from where.
 pub struct ExportRequest {
@@ -22,12 +26,29 @@ pub struct ExportRequest {
     pub options: ExportOptions,
     pub limits: Limits,
     pub pool: Arc<ThreadPool>,
+    /// What is written in place of columns' values.
+    pub redaction: Option<Arc<Redaction>>,
+    /// Whom files are encrypted for.
+    pub recipients: Option<Arc<Recipients>>,
     /// The GitLab version to report where the snapshot does not say it.
     pub gitlab_version: Option<String>,
     /// The instance's address, for the metadata.
     pub source_url: Option<String>,
+    /// The job that this is the export of, for the manifest.
+    pub job: Option<String>,
+    /// Who says of the complete export whether it can be trusted. One that cannot is `suspect` in its manifest from the start,
+    /// and replaces no older one.
+    pub judge: Option<Judge>,
     /// Set from outside to end the run early.
     pub interrupted: Arc<AtomicBool>,
+}
+
+impl ExportRequest {
+    /// True if files of a backup are left out because they cannot be redacted.
+    pub(super) fn leaves_out_files(&self) -> bool {
+        let redaction = self.redaction.as_ref();
+        redaction.is_some_and(|redaction| !redaction.keeps_files)
+    }
 }
 
 /// Where an export goes, and what may be there already.
@@ -36,6 +57,8 @@ pub struct Destination {
     pub store: Arc<dyn Store>,
     /// To resume also begins a new export, if nothing is there to be gone on with.
     pub begin: Begin,
+    /// How long another run that holds the place is waited for.
+    pub lock_wait: Duration,
 }
 
 /// What an export's files are to look like.

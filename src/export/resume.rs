@@ -8,12 +8,14 @@ use std::collections::HashSet;
 use std::io;
 
 use crate::output::{
-    self, Contents, Draft, EntityEntry, FileKey, Ledger, Manifest, ManifestError, RelationEntry,
-    Status, Store, StoreError, take_up,
+    self, BatchStatus, Contents, Draft, EntityEntry, FileKey, Ledger, Manifest, ManifestError,
+    RedactionEntry, RelationEntry, Status, Store, StoreError, take_up,
 };
 use crate::resolve::{PlanSource, Resolved};
 
-use super::entries::{GENERATOR, options_entry, pipeline_entries, terms};
+use super::entries::{
+    GENERATOR, encrypted_for, options_entry, pipeline_entries, redaction_entry, terms,
+};
 use super::error::ExportError;
 use super::request::ExportRequest;
 
@@ -100,7 +102,7 @@ pub(super) fn go_on(
 }
 
 /// In what an earlier export differs from the one that is asked for.
-fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
+pub(super) fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     if earlier.resume.is_none() && earlier.entities.is_empty() {
         return Some("it failed before anything was written, so nothing of it is kept".to_owned());
     }
@@ -144,6 +146,16 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     if old.edition != new.edition {
         return made("--edition", &old.edition, &new.edition);
     }
+    let made_by = |entry: &Option<RedactionEntry>| {
+        let entry = entry.as_ref();
+        entry.map(|entry| (entry.sha256.clone(), entry.key_id.clone()))
+    };
+    if made_by(&earlier.redaction) != made_by(&redaction_entry(request)) {
+        return Some("it was begun with another redaction file or key, or without one".to_owned());
+    }
+    if earlier.encrypted_for != encrypted_for(request) {
+        return Some("it was begun for other recipients (--encrypt-to), or for none".to_owned());
+    }
     if before.gzip_level != now.gzip_level {
         return made("--gzip-level", &before.gzip_level, &now.gzip_level);
     }
@@ -156,6 +168,9 @@ fn difference(earlier: &Manifest, request: &ExportRequest) -> Option<String> {
     // What was finished without leaving anything out is the same with --keep-going.
     if before.keep_going && !now.keep_going {
         return Some("it was begun with --keep-going, so rows may be missing from it".to_owned());
+    }
+    if before.no_files != now.no_files {
+        return Some("one of the two leaves out files (--no-files)".to_owned());
     }
     if before.allow_missing && !now.allow_missing {
         return Some(
@@ -177,4 +192,21 @@ pub(super) fn unite(
         let source = &resolved.plan.relations[first + relation].source;
         matches!(source, Ok(PlanSource::Collected(_)))
     })
+}
+
+/// The relations of which some batches are finished and others are not, by the positions of entity and relation.
+pub(super) fn in_part(entities: &[EntityEntry]) -> HashSet<(usize, usize)> {
+    let is_in_part = |relation: &RelationEntry| {
+        let mut batches = relation.batches.iter().flatten();
+        relation.status != Status::Finished
+            && batches.any(|batch| batch.status == BatchStatus::Finished)
+    };
+    let entities = entities.iter().enumerate();
+    let all = entities.flat_map(|(entity, entry)| {
+        let relations = entry.relations.iter().enumerate();
+        relations.map(move |(relation, entry)| (entity, relation, entry))
+    });
+    all.filter(|(_, _, entry)| is_in_part(entry))
+        .map(|(entity, relation, _)| (entity, relation))
+        .collect()
 }

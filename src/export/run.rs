@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::advice::advise;
 use crate::fault::caught;
-use crate::output::{Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message, Status, Writer};
+use crate::output::{
+    Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message, Status, Writer, claim_within,
+};
 use crate::resolve::{LeftOutRelation, Outcome};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{FileSource, Snapshot};
 use crate::timings::{Phase, Timings};
 use crate::visible::visible;
 
@@ -16,10 +19,11 @@ use super::error::{ExportError, batch_error};
 use super::failed;
 use super::find::{find_rows, open};
 use super::observer::{ExportObserver, Relay, expected};
+use super::redact::masks;
 use super::report::ExportReport;
 use super::request::{Destination, ExportRequest};
 use super::resume;
-use super::warnings::late_warnings;
+use super::warnings::{tell_late_warnings, without_files};
 
 #[cfg(test)]
 mod tests;
@@ -74,7 +78,9 @@ struct HeldPlace {
 
 /// Claims the place; only then it is looked at.
 fn claim(request: &ExportRequest, destination: &Destination) -> Result<HeldPlace, ExportError> {
-    let claim = destination.store.claim()?;
+    let take = || destination.store.claim();
+    let claim = claim_within(destination.lock_wait, &request.interrupted, take)?
+        .ok_or(ExportError::Interrupted)?;
     let (begin, unfinished) = match destination.begin {
         Begin::Resume => match resume::unfinished(request, &*destination.store)? {
             Some(unfinished) => (Begin::Resume, Some(unfinished)),
@@ -96,7 +102,8 @@ fn run_in_place(
     held: HeldPlace,
     observer: &mut dyn ExportObserver,
 ) -> Result<ExportReport, ExportError> {
-    let first = first_manifest(request, &snapshot);
+    let mut first = first_manifest(request, &snapshot);
+    first.conditional_put = held.claim.conditional_put();
     let draft = held.claim.begin(held.begin)?;
     let ledger = match held.unfinished {
         Some(earlier) => resume::go_on(&*draft, earlier, first)?,
@@ -112,8 +119,10 @@ fn run_in_place(
     match exported {
         Ok((manifest, left_out)) => {
             let complete = manifest.status == Status::Finished;
-            let older_stays = !complete && draft.replaces();
-            let place = match complete {
+            // What nobody trusts replaces nothing.
+            let is_good = complete && (manifest.suspect.is_empty() || !draft.replaces());
+            let older_stays = !is_good && draft.replaces();
+            let place = match is_good {
                 true => {
                     let place = draft.commit();
                     place.inspect_err(|_| failed::reopen(&*draft, &first))?
@@ -145,17 +154,22 @@ fn run_in(
     observer: &mut dyn ExportObserver,
 ) -> Result<Exported, ExportError> {
     let earlier = ledger.manifest().entities.clone();
-    let writer = Writer::start(Arc::clone(draft), ledger).map_err(ExportError::Write)?;
-    let outcome = match find_rows(request, snapshot, observer) {
-        Ok(outcome) => outcome,
+    let recipients = request.recipients.clone();
+    let writer =
+        Writer::start(Arc::clone(draft), ledger, recipients).map_err(ExportError::Write)?;
+    let (outcome, files) = match find_rows(request, snapshot, observer) {
+        Ok(found) => found,
         Err(error) => {
             // Its manifest goes away with the rest.
             writer.abandon();
             return Err(error);
         }
     };
+    if let Some(why) = without_files(&outcome, &files) {
+        advise(&why);
+    }
     let name = draft.name();
-    let manifest = write_rows(request, &name, writer, &outcome, earlier, observer)?;
+    let manifest = write_rows(request, &name, writer, (&outcome, files), earlier, observer)?;
     Ok((manifest, outcome.resolved.plan.left_out.clone()))
 }
 
@@ -177,26 +191,35 @@ fn check_folders(entities: &[EntityEntry]) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Writes the rows that were found, but for what an `earlier` run finished. Returns the manifest as it was written.
+/// Writes the rows that were found, and the files that they name, but for what an `earlier` run finished. Returns the manifest as it was written.
 /// `name` is that of the place, which the metadata tells.
 pub(super) fn write_rows(
     request: &ExportRequest,
     name: &str,
     mut writer: Writer,
-    outcome: &Outcome,
+    (outcome, files): (&Outcome, FileSource),
     earlier: Vec<EntityEntry>,
     observer: &mut dyn ExportObserver,
 ) -> Result<Manifest, ExportError> {
-    let mut facts = read_facts(request, outcome);
+    let masks = match masks(request, &outcome.resolved) {
+        Ok(masks) => masks,
+        Err(error) => {
+            writer.abandon();
+            return Err(error);
+        }
+    };
+    let mut facts = read_facts(request, outcome, masks.as_deref());
+    facts.warnings.extend(without_files(outcome, &files));
+    let idle = masks.iter().flat_map(|masks| masks.idle());
+    facts.warnings.extend(idle.cloned());
     if let Err(error) = check_folders(&facts.entities) {
         writer.abandon();
         return Err(error);
     }
     let metadata = metadata(request, name, outcome, &facts.entities);
     let finished = resume::unite(&outcome.resolved, &mut facts.entities, earlier);
-    for warning in late_warnings(request, outcome) {
-        tracing::warn!("{warning}");
-    }
+    let in_part = resume::in_part(&facts.entities);
+    tell_late_warnings(request, outcome);
     if let Some(error) = &facts.error {
         tracing::error!("{error}");
     }
@@ -216,12 +239,20 @@ pub(super) fn write_rows(
                 &mut writer,
                 &mut relay,
                 interrupted,
+                masks,
             )?
-            .keeping(finished)
+            .keeping(finished, in_part)
+            .with_files(files, &request.limits.temp_dir)
             .run()
         });
     match written {
-        Ok(()) => writer.finish().map_err(ExportError::Write),
+        Ok(()) => {
+            if let Some(judge) = &request.judge {
+                let judge = Message::Judge(judge.clone());
+                writer.send(judge).map_err(ExportError::Write)?;
+            }
+            writer.finish().map_err(ExportError::Write)
+        }
         Err(error) => {
             // The first error is the one to tell.
             writer.abandon();

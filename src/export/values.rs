@@ -30,6 +30,8 @@ mod timestamp;
 
 use std::collections::BTreeMap;
 
+pub use array::replace_elements;
+pub use bytea::write as write_bytea;
 pub use color::text_color;
 pub use copy::{decode_copy, is_null};
 pub use error::ValueError;

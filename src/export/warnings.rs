@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::advice::advise;
 use crate::pipeline::doubtful_keys;
-use crate::resolve::{LeftOutEntities, Outcome, Plan, Resolved, TableId, pipelines_of};
-use crate::snapshot::TableName;
+use crate::resolve::{LeftOutEntities, Outcome, Plan, PlanSource, Resolved, TableId, pipelines_of};
+use crate::snapshot::{FileSource, TableName};
 use crate::visible::visible;
 
 use super::entries::kind_of;
@@ -20,13 +21,22 @@ pub(super) fn plan_warnings(plan: &Plan) -> impl Iterator<Item = String> + '_ {
     left_out.chain(plan.warnings.iter().cloned())
 }
 
-/// Tables without data that were taken as empty ones, because the request allows it.
-pub(super) fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+/// Tables without data that were taken as empty ones, because the request allows it, each with the names of what is missing.
+pub(super) fn without_data<'r>(
+    request: &ExportRequest,
+    resolved: &'r Resolved,
+) -> impl Iterator<Item = (&'r TableName, &'r BTreeSet<TableName>)> {
+    let is_allowed = request.options.allow_missing;
     let is_read = |table: TableId| resolved.plan.hops_onto(table).next().is_some();
     let missing = resolved.without_data.iter();
-    let missing = missing.filter(|(table, _)| request.options.allow_missing && is_read(**table));
-    let warning = |(table, names): (&TableId, &BTreeSet<TableName>)| {
-        let name = &resolved.plan.tables[*table].name;
+    missing
+        .filter(move |(table, _)| is_allowed && is_read(**table))
+        .map(|(table, names)| (&resolved.plan.tables[*table].name, names))
+}
+
+/// What is said of tables without data that were taken as empty ones.
+fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+    let warning = |(name, names): (&TableName, &BTreeSet<TableName>)| {
         let partitions: Vec<String> = names
             .iter()
             .filter(|it| *it != name)
@@ -42,13 +52,34 @@ pub(super) fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Ve
             ),
         }
     };
-    missing.map(warning).collect()
+    without_data(request, resolved).map(warning).collect()
 }
 
-/// What showed only when the snapshot had been read.
-pub(super) fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+/// Why relations of files are empty.
+pub(super) fn without_files(outcome: &Outcome, files: &FileSource) -> Option<String> {
+    let FileSource::None { why } = files else {
+        return None;
+    };
+    let relations = outcome.resolved.plan.relations.iter();
+    let empty = relations.filter(|it| matches!(it.source, Ok(PlanSource::NoFiles)));
+    let names: BTreeSet<&str> = empty.map(|relation| relation.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| format!("no files in {}: {why}", names.join(", ")))
+}
+
+/// Tells what showed only when the snapshot had been read.
+pub(super) fn tell_late_warnings(request: &ExportRequest, outcome: &Outcome) {
+    for warning in late_warnings(request, outcome) {
+        tracing::warn!("{warning}");
+    }
+    for advice in left_out(request, &outcome.resolved) {
+        advise(&advice);
+    }
+}
+
+/// What may be wrong, and showed only when the snapshot had been read.
+fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
     let mut warnings = taken_as_empty(request, &outcome.resolved);
-    warnings.extend(left_out(request, &outcome.resolved));
     let pipelines = pipelines_of(&request.kinds, &outcome.resolved.entities);
     for pipeline in pipelines.into_iter().flatten() {
         let tables = request.selection.tables(&pipeline);
@@ -62,6 +93,7 @@ pub(super) fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<S
 }
 
 /// Entities that are taken only if they are named: those that were left out, and those that were named.
+/// So it should be, and it is so every night.
 fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
     let say = |entities: &LeftOutEntities, what: &str| {
         let entity = &kind_of(request, entities.kind).entity;
@@ -98,8 +130,11 @@ fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
 pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
     // What was told when the snapshot was opened comes first.
     let told = outcome.facts.warnings.iter().cloned();
-    told.chain(plan_warnings(&outcome.resolved.plan))
+    let plan = &outcome.resolved.plan;
+    told.chain(plan_warnings(plan))
+        .chain(plan.advice.iter().cloned())
         .chain(late_warnings(request, outcome))
+        .chain(left_out(request, &outcome.resolved))
         .collect()
 }
 

@@ -25,11 +25,27 @@ pub struct Piece {
     pub length: u64,
 }
 
+impl Piece {
+    /// Content of which no more is known than its length.
+    pub(crate) fn counted(length: u64) -> Piece {
+        Piece {
+            deflated: Vec::new(),
+            crc: crc32fast::Hasher::new(),
+            length,
+        }
+    }
+}
+
 /// gzip's levels, 1 (fastest) to 9 (smallest).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GzipLevel(u32);
 
 impl GzipLevel {
+    /// For content that does not become smaller: it is only framed.
+    pub(crate) const STORED: GzipLevel = GzipLevel(0);
+    /// For content that may become smaller, but most often does not.
+    pub(crate) const FASTEST: GzipLevel = GzipLevel(1);
+
     /// `None` for anything but 1 to 9.
     pub fn new(level: u32) -> Option<Self> {
         (1..=9).contains(&level).then_some(GzipLevel(level))

@@ -11,18 +11,18 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::batch_number::BatchNumber;
-use super::layout;
+use super::layout::{self, FileForm};
 use super::manifest::{
-    BatchEntry, BatchStatus, EntityEntry, FileEntry, LeftOutEntry, Manifest, RelationEntry,
-    ResumeEntry, SkippedRow, Status,
+    BatchEntry, BatchStatus, EntityEntry, FileEntry, LeftOutEntry, LeftOutRelationEntry, Manifest,
+    RelationEntry, ResumeEntry, SkippedRow, Status, TableInParts, TableWithoutData,
 };
-use super::noted::Notes;
+use super::noted::{DanglingReference, Notes};
 use crate::timings::Times;
 
 pub use kept::{FileKey, unite};
 
 /// Rows left out that a relation's entry describes; the others are only counted.
-const DESCRIBED: usize = 1000;
+const DESCRIBED: usize = 100;
 
 /// Names a file of the export by its place in the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,7 @@ pub struct FileId {
     pub relation: usize,
     /// Number of the batch; `None` for a relation's only file.
     pub batch: Option<BatchNumber>,
-    /// One JSON object rather than NDJSON.
-    pub json: bool,
+    pub form: FileForm,
 }
 
 /// Facts that are known only when the snapshot has been read.
@@ -47,8 +46,13 @@ pub struct ReadFacts {
     pub lsn: Option<String>,
     pub warnings: Vec<String>,
     /// Tables without data that were taken as empty.
-    pub missing_tables: u64,
+    pub tables_without_data: Vec<TableWithoutData>,
+    pub left_out_relations: Vec<LeftOutRelationEntry>,
+    /// Tables whose rows stand in others, too.
+    pub tables_in_parts: Vec<TableInParts>,
     pub left_out: Vec<LeftOutEntry>,
+    /// The rules of columns, by table, where some are redacted.
+    pub redacted: BTreeMap<String, BTreeMap<String, String>>,
     /// Why the whole export is not to be relied on, though single relations are.
     pub error: Option<String>,
 }
@@ -60,6 +64,16 @@ pub struct Done {
     pub skipped: Vec<SkippedRow>,
     pub skipped_count: u64,
     pub notes: Notes,
+}
+
+impl Done {
+    /// Adds what is said of further rows.
+    pub fn append(&mut self, other: Done) {
+        self.objects += other.objects;
+        self.skipped.extend(other.skipped);
+        self.skipped_count += other.skipped_count;
+        self.notes.append(other.notes);
+    }
 }
 
 /// What is known of an export that is being written.
@@ -96,7 +110,8 @@ impl Ledger {
     pub fn file_name(&self, file: FileId) -> String {
         let entity = &self.manifest.entities[file.entity];
         let relation = &entity.relations[file.relation].relation;
-        layout::file(&entity.prefix, relation, file.json, file.batch)
+        let name = layout::file(&entity.prefix, relation, file.form, file.batch);
+        layout::stored(name, self.manifest.is_sealed())
     }
 
     /// Every file that is finished.
@@ -126,8 +141,11 @@ impl Ledger {
             taken_at,
             lsn,
             warnings,
-            missing_tables,
+            tables_without_data,
+            left_out_relations,
+            tables_in_parts,
             left_out,
+            redacted,
             error,
         } = facts;
         let manifest = &mut self.manifest;
@@ -137,9 +155,28 @@ impl Ledger {
         manifest.snapshot.taken_at = taken_at;
         manifest.snapshot.lsn = lsn;
         manifest.warnings = warnings;
-        manifest.missing_tables = missing_tables;
+        manifest.missing_tables = tables_without_data.len() as u64;
+        manifest.tables_without_data = tables_without_data;
+        manifest.left_out_relations = left_out_relations;
+        manifest.tables_in_parts = tables_in_parts;
         manifest.left_out = left_out;
+        if let Some(redaction) = &mut manifest.redaction {
+            redaction.columns = redacted;
+        }
         manifest.error = error;
+    }
+
+    /// A relation of an entity has so many rows in the snapshot.
+    pub fn rows(&mut self, entity: usize, relation: usize, count: u64) {
+        self.relation(entity, relation).rows_read = Some(count);
+    }
+
+    /// References lead nowhere of records that a relation is collected from.
+    pub fn dangling(&mut self, entity: usize, relation: usize, references: Vec<DanglingReference>) {
+        let notes = &mut self.relation(entity, relation).notes;
+        for reference in references {
+            notes.dangling(reference);
+        }
     }
 
     /// A relation will be cut into so many batches. Those that are finished stay so.
@@ -165,6 +202,17 @@ impl Ledger {
         settle_batches(entry);
     }
 
+    /// A relation of files has none: as GitLab says it, it is cut into no batches, whether it may be cut or not.
+    pub fn no_files(&mut self, entity: usize, relation: usize, done: Done, at: &str) {
+        let entry = self.relation(entity, relation);
+        entry.batched = true;
+        entry.batches_count = 0;
+        entry.batches = Some(Vec::new());
+        entry.status = Status::Finished;
+        at.clone_into(&mut entry.updated_at);
+        note(entry, done);
+    }
+
     /// A file has been begun.
     pub fn started(&mut self, file: FileId, at: &str) {
         if let Some(batch) = self.batch(file) {
@@ -177,15 +225,13 @@ impl Ledger {
     pub fn finished(&mut self, file: FileId, done: Done, written: FileEntry, at: &str) {
         let entry = self.relation(file.entity, file.relation);
         at.clone_into(&mut entry.updated_at);
-        entry.total_objects_count += done.objects;
-        entry.skipped_count += done.skipped_count;
-        let room = DESCRIBED.saturating_sub(entry.skipped.len());
-        entry.skipped.extend(done.skipped.into_iter().take(room));
-        entry.notes.append(done.notes);
+        let objects = done.objects;
+        entry.total_objects_count += objects;
+        note(entry, done);
         match self.batch(file) {
             Some(batch) => {
                 batch.status = BatchStatus::Finished;
-                batch.objects_count = done.objects;
+                batch.objects_count = objects;
                 at.clone_into(&mut batch.updated_at);
                 batch.file = Some(written);
                 settle_batches(self.relation(file.entity, file.relation));
@@ -222,6 +268,11 @@ impl Ledger {
         at.clone_into(&mut entry.updated_at);
     }
 
+    /// Why the export is not to be trusted, should all of it be finished.
+    pub fn suspect(&mut self, reasons: Vec<String>) {
+        self.manifest.suspect = reasons;
+    }
+
     /// Everything has been said.
     pub fn all_said(&mut self) {
         self.is_whole = true;
@@ -255,7 +306,9 @@ impl Ledger {
             Status::Failed
         };
         if all_finished {
-            manifest.resume = None;
+            manifest.terms = manifest.resume.take();
+        } else {
+            manifest.suspect.clear();
         }
         manifest.finished_at = self.is_whole.then(|| at.to_owned());
         manifest.timings = timings;
@@ -267,6 +320,8 @@ impl Ledger {
         self.manifest.finished_at = None;
         if self.manifest.status == Status::Finished {
             self.manifest.status = Status::Failed;
+            self.manifest.suspect.clear();
+            self.manifest.terms = None;
             self.manifest.resume = self.resume.take();
         }
     }
@@ -275,6 +330,8 @@ impl Ledger {
     pub fn reopen(&mut self, terms: Option<ResumeEntry>) {
         self.manifest.status = Status::Failed;
         self.manifest.finished_at = None;
+        self.manifest.suspect.clear();
+        self.manifest.terms = None;
         self.manifest.resume = terms;
     }
 
@@ -287,6 +344,7 @@ impl Ledger {
     pub fn come_to_nothing(&mut self, error: String) {
         self.manifest.status = Status::Failed;
         self.manifest.error = Some(error);
+        self.manifest.terms = None;
         self.manifest.resume = None;
         self.manifest.entities = Vec::new();
     }
@@ -294,6 +352,7 @@ impl Ledger {
     /// Files will be given up, so another run has to go on.
     pub fn begin_to_give_up(&mut self) {
         self.is_whole = false;
+        self.manifest.terms = None;
         if self.manifest.resume.is_none() {
             self.manifest.resume = self.resume.take();
         }
@@ -310,6 +369,14 @@ impl Ledger {
         }
         given_up
     }
+}
+
+/// Adds what is said of rows to an entry: those that were left out, and what was noted.
+fn note(entry: &mut RelationEntry, done: Done) {
+    entry.skipped_count += done.skipped_count;
+    let room = DESCRIBED.saturating_sub(entry.skipped.len());
+    entry.skipped.extend(done.skipped.into_iter().take(room));
+    entry.notes.append(done.notes);
 }
 
 /// The export has ended before this relation.

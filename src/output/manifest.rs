@@ -9,16 +9,22 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::batch_number::BatchNumber;
+use super::layout;
 use super::noted::Notes;
+use crate::bucket::{BucketError, ConditionalPut, bucket_error};
 use crate::failure::{Cause, Failure, Policy};
 use crate::pipeline::EntityId;
 use crate::timings::Times;
+use crate::visible::visible_json;
 
 /// Name of the file in the output folder.
 pub const FILE_NAME: &str = "manifest.json";
 
 /// The version of this file's form.
 pub const VERSION: u32 = 1;
+
+/// Files in a batch of an archive, if nothing else was asked for: GitLab's own number.
+pub const ARCHIVE_BATCH_SIZE: u32 = 50;
 
 /// The whole manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +34,12 @@ pub struct Manifest {
     pub status: Status,
     pub started_at: String,
     pub finished_at: Option<String>,
+    /// In a bucket: whether the server refuses to write over an object if that is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditional_put: Option<ConditionalPut>,
+    /// The job of a configuration that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// Why the whole export is not to be relied on, where something beyond a single relation is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -38,15 +50,37 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_pipelines: Vec<PipelineEntry>,
     pub options: OptionsEntry,
+    /// What a job's guard found, of an export that is finished: it may lack rows. It is never counted by keep rules, and
+    /// `latest` does not lead to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspect: Vec<String>,
+    /// What stands in place of columns' values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<RedactionEntry>,
+    /// Whom the files are encrypted for: public keys. The names of encrypted files end with `.age`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted_for: Vec<String>,
     /// Only while the export is unfinished, and only where it can be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<ResumeEntry>,
+    /// The same of an export that is finished, so that a later run can tell that it would make the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<ResumeEntry>,
     /// What the snapshot could not give, though no relation failed for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Tables whose data the snapshot does not hold, and which were taken as empty (`--allow-missing`).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing_tables: u64,
+    /// Which tables these are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables_without_data: Vec<TableWithoutData>,
+    /// Relations that have no entry, because the snapshot does not have their table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out_relations: Vec<LeftOutRelationEntry>,
+    /// Tables that were read and whose rows stand in other tables: partitions, or tables that inherit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables_in_parts: Vec<TableInParts>,
     /// Entities that nobody named and that are taken only by name, of each kind that has some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOutEntry>,
@@ -58,20 +92,36 @@ pub struct Manifest {
 
 impl OptionsEntry {
     /// The most top-level rows of a batch of a relation. A relation of this name of several pipelines may have several.
-    pub fn batch_sizes_of(&self, relation: &str) -> Vec<u32> {
+    pub fn batch_sizes_of(&self, relation: &str, is_archive: bool) -> Vec<u32> {
         let own = self.batch_sizes.iter().filter(|(name, _)| {
             let (_, last) = name.rsplit_once('.').unwrap_or(("", name));
             last == relation
         });
         let mut sizes: Vec<u32> = own.map(|(_, size)| *size).collect();
         if !self.batch_sizes.contains_key(relation) {
-            sizes.push(self.batch_size);
+            sizes.push(match is_archive {
+                true => ARCHIVE_BATCH_SIZE,
+                false => self.batch_size,
+            });
         }
         sizes
     }
 }
 
 impl Manifest {
+    /// True if the files are encrypted.
+    pub fn is_sealed(&self) -> bool {
+        !self.encrypted_for.is_empty()
+    }
+
+    /// The name of the file that describes the whole export.
+    pub fn metadata_name(&self) -> &'static str {
+        match self.is_sealed() {
+            true => layout::SEALED_METADATA,
+            false => layout::METADATA,
+        }
+    }
+
     /// The pipelines that said what to take.
     pub fn pipelines(&self) -> Vec<PipelineEntry> {
         let more = self.more_pipelines.iter().cloned();
@@ -103,15 +153,16 @@ impl Manifest {
     /// # Errors
     /// None, since nothing in a manifest is a map with other keys than text.
     pub fn to_json(&self) -> std::io::Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(self)?;
-        json.push(b'\n');
-        Ok(json)
+        let mut json = serde_json::to_string_pretty(self)?;
+        json.push('\n');
+        // Whoever looks at the file sees the names of a snapshot.
+        Ok(visible_json(json).into_bytes())
     }
 
     /// The manifest as if these entities alone had been exported: the others are in neither its list, nor its status, nor what
     /// it keeps of how they were named.
-    pub fn only(&self, wanted: impl Fn(&EntityId) -> bool) -> Manifest {
-        let entities = self.entities.iter().filter(|entity| wanted(&entity.id));
+    pub fn only(&self, wanted: impl Fn(&EntityEntry) -> bool) -> Manifest {
+        let entities = self.entities.iter().filter(|entity| wanted(entity));
         let entities: Vec<EntityEntry> = entities.cloned().collect();
         let mut relations = entities.iter().flat_map(|entity| &entity.relations);
         let is_finished = self.finished_at.is_some()
@@ -125,6 +176,7 @@ impl Manifest {
                 self.status
             },
             resume: None,
+            terms: None,
             entities,
             ..self.clone()
         }
@@ -173,6 +225,20 @@ pub struct OptionsEntry {
     pub edition: String,
 }
 
+/// What stands in place of columns' values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedactionEntry {
+    /// SHA-256 of the redaction file, lower-case hex.
+    pub sha256: String,
+    /// Tells keys apart by which values are hashed, and says nothing of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// What became of a backup's files: `keep` or `leave_out`.
+    pub files: String,
+    /// The rule of each column that has one and is written, by table; once the snapshot has been read.
+    pub columns: BTreeMap<String, BTreeMap<String, String>>,
+}
+
 /// What has to be the same for an unfinished export to be gone on with, beside what the rest of the manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResumeEntry {
@@ -193,6 +259,8 @@ pub struct ResumeEntry {
     pub keep_going: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_missing: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_files: bool,
 }
 
 impl ResumeEntry {
@@ -231,6 +299,31 @@ pub struct LeftOutEntry {
     pub ids: Vec<EntityId>,
 }
 
+/// A table whose data the snapshot does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableWithoutData {
+    pub table: String,
+    /// The partitions, or tables that inherit, whose data is missing; of none, it is the table's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
+}
+
+/// A relation whose table the snapshot does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutRelationEntry {
+    pub pipeline: String,
+    pub relation: String,
+    pub table: String,
+}
+
+/// A table whose rows stand in others, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableInParts {
+    pub table: String,
+    /// How many tables there are below it.
+    pub parts: u64,
+}
+
 /// One exported entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntityEntry {
@@ -247,6 +340,9 @@ pub struct EntityEntry {
         skip_serializing_if = "Option::is_none"
     )]
     pub parent_id: Option<Option<EntityId>>,
+    /// The key of the row above it, or of what it lies within, where the snapshot does not have that row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_parent: Option<EntityId>,
     pub relations: Vec<RelationEntry>,
 }
 
@@ -266,6 +362,9 @@ pub struct RelationEntry {
     /// Only when there is one file, and it is complete.
     #[serde(flatten)]
     pub file: Option<FileEntry>,
+    /// Rows of the snapshot that are its records, whether they are written or left out; unknown before they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_read: Option<u64>,
     /// Rows that were left out under `--keep-going`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedRow>,
@@ -392,7 +491,7 @@ impl Manifest {
         let relations = self.entities.iter().flat_map(|entity| &entity.relations);
         for relation in relations.filter(|relation| relation.skipped_count > 0) {
             match rows.iter_mut().find(|(name, _)| *name == relation.relation) {
-                Some((_, count)) => *count += relation.skipped_count,
+                Some((_, count)) => *count = count.saturating_add(relation.skipped_count),
                 None => rows.push((relation.relation.clone(), relation.skipped_count)),
             }
         }
@@ -423,6 +522,7 @@ impl RelationEntry {
         RelationEntry {
             batches,
             file: None,
+            rows_read: None,
             skipped: Vec::new(),
             skipped_count: 0,
             notes: Notes::default(),
@@ -448,7 +548,7 @@ impl ManifestError {
 /// Why a manifest cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    #[error("cannot read {path}: {source}\n  is this the folder of an export?")]
+    #[error("{}", unreadable(.path, .source))]
     Io {
         path: String,
         source: std::io::Error,
@@ -469,6 +569,24 @@ pub enum ManifestError {
 
 impl Failure for ManifestError {
     fn policy(&self) -> Policy {
-        Policy::EndRun(Cause::Snapshot)
+        let of_bucket = match self {
+            ManifestError::Io { source, .. } => bucket_error(source),
+            ManifestError::Form { .. } | ManifestError::Version { .. } => None,
+        };
+        match of_bucket {
+            Some(BucketError::NotFound { .. }) | None => Policy::EndRun(Cause::Snapshot),
+            Some(error) => error.policy(),
+        }
+    }
+}
+
+/// An error of a bucket says itself what to do.
+fn unreadable(path: &str, source: &std::io::Error) -> String {
+    match bucket_error(source) {
+        Some(error) => format!("cannot read {path}: {error}"),
+        None if path.contains("://") => format!(
+            "cannot read {path}: no export is there, nor below\n  name the address that --out had, or that of one export"
+        ),
+        None => format!("cannot read {path}: {source}\n  is this the folder of an export?"),
     }
 }

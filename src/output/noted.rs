@@ -13,12 +13,18 @@ pub struct Notes {
     /// Values that cannot be read: null is written for them, or their key is left out.
     #[serde(default, skip_serializing_if = "Noted::is_empty")]
     pub unreadable_values: Noted<UnreadableValue>,
-    /// Files with values that the snapshot does not have: they are written as empty texts.
+    /// Files that the snapshot does not have: they are left out, and values that lie in them are written as empty texts.
     #[serde(default, skip_serializing_if = "Noted::is_empty")]
     pub missing_files: Noted<MissingFile>,
+    /// Files whose content is not what their rows say it is.
+    #[serde(default, skip_serializing_if = "Noted::is_empty")]
+    pub damaged_files: Noted<DamagedFile>,
     /// Records that are written, but are larger than GitLab reads.
     #[serde(default, skip_serializing_if = "Noted::is_empty")]
     pub large_records: Noted<LargeRecord>,
+    /// References of rows that are written to rows that the snapshot does not have, by column; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dangling_references: Vec<DanglingReference>,
 }
 
 impl Notes {
@@ -30,7 +36,20 @@ impl Notes {
     pub fn append(&mut self, other: Notes) {
         self.unreadable_values.append(other.unreadable_values);
         self.missing_files.append(other.missing_files);
+        self.damaged_files.append(other.damaged_files);
         self.large_records.append(other.large_records);
+        for reference in other.dangling_references {
+            self.dangling(reference);
+        }
+    }
+
+    /// Notes references of a column that lead nowhere.
+    pub fn dangling(&mut self, reference: DanglingReference) {
+        let known = &mut self.dangling_references;
+        match known.binary_search_by(|it| it.column_of().cmp(&reference.column_of())) {
+            Ok(at) => known[at].count += reference.count,
+            Err(at) => known.insert(at, reference),
+        }
     }
 }
 
@@ -83,6 +102,25 @@ pub struct UnreadableValue {
     pub reason: String,
 }
 
+/// References of a column to rows that the snapshot does not have. The rows with the references are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DanglingReference {
+    /// The table with the column.
+    pub table: String,
+    /// Of several columns all, joined by commas.
+    pub column: String,
+    /// The table that it refers to.
+    pub to: String,
+    pub count: u64,
+}
+
+impl DanglingReference {
+    /// What tells it from others.
+    fn column_of(&self) -> (&str, &str, &str) {
+        (&self.table, &self.column, &self.to)
+    }
+}
+
 /// A record that is larger than GitLab reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LargeRecord {
@@ -91,7 +129,19 @@ pub struct LargeRecord {
     pub bytes: u64,
 }
 
-/// A file with a value that the snapshot does not have.
+/// A file that is not what its row says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedFile {
+    pub table: String,
+    /// The primary key, where it can be told.
+    pub key: Option<EntityId>,
+    pub path: String,
+    pub reason: String,
+    /// It is in the archive all the same.
+    pub is_written: bool,
+}
+
+/// A file that the snapshot does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingFile {
     pub table: String,

@@ -1,4 +1,5 @@
-//! Where exports lie. A *store* holds the files of one export under their names; a folder is one ([`FolderStore`]).
+//! Where exports lie. A *store* holds the files of one export under their names: a folder ([`FolderStore`]), or a prefix
+//! of a bucket ([`bucket`]).
 //!
 //! ```text
 //! Store ──claim──► Claim ──begin──► Draft ──commit────► the export is in its place
@@ -6,10 +7,9 @@
 //!                                         ──discard────► nothing is left of it
 //! ```
 //!
-//! Nothing here speaks of what only a folder has: files beside their final names, renames, syncs, locks. A bucket could
-//! stand behind the same calls: [`Draft::write`] is an upload that is complete when it is committed, [`Draft::replace`]
-//! puts one whole object, the claim is a put that fails if the object is there. So no call renames a file, and none
-//! appends to one.
+//! Nothing here speaks of what only a folder has: files beside their final names, renames, syncs, locks. On a bucket
+//! [`Draft::write`] is an upload that is complete when it is committed, and [`Draft::replace`] puts one whole object. So
+//! no call renames a file, and none appends to one.
 //!
 //! What the rest of the program relies on, whatever the store:
 //!
@@ -17,16 +17,19 @@
 //! - When a call that writes returns `Ok`, what it wrote outlives a crash of the program and of the machine.
 //! - When it returns an error, its effect may have happened or not: a file may be there that nobody was told of.
 //!   The manifest alone says what is finished, and it is written after what it speaks of.
-//! - A claim ends with the process, however that ends.
+//! - A claim ends with the process, however that ends; on a bucket some minutes later.
 
+pub(crate) mod bucket;
 mod claim;
 mod contents;
 mod error;
 pub mod folder;
 #[cfg(test)]
 pub(crate) mod memory;
+mod waiting;
 
 pub use claim::{Begin, Claim, Draft, NewFile, Store, Written};
 pub use contents::{Contents, FileReader, Listed, StoredFile, is_no_file};
 pub use error::StoreError;
 pub use folder::FolderStore;
+pub(crate) use waiting::claim_within;

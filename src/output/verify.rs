@@ -5,6 +5,7 @@
 //! first thing.
 
 mod content;
+mod offline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,11 +15,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::batch_number::BatchNumber;
-use super::layout;
+use super::encryption::Identities;
+use super::layout::{self, FileForm};
 use super::manifest::{self, BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, Status};
 use super::store::Contents;
 use crate::pipeline::Form;
-use content::{Content, Found};
+use content::{Content, Found, Seal};
+
+pub use offline::offline;
 
 /// What verification came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -57,7 +61,8 @@ struct Expected<'a> {
 
 /// Holds what lies in a store against its manifest. `form` is the form of a relation, if the pipeline that was used is
 /// known.
-/// `read` counts the bytes that have been read, for progress.
+/// `read` counts the bytes that have been read, for progress. Of encrypted files, the content is looked at with the
+/// identities alone.
 ///
 /// # Errors
 /// If the store cannot be listed; files that cannot be read are problems.
@@ -66,6 +71,7 @@ pub fn verify(
     manifest: &Manifest,
     form: &(dyn Fn(&EntityEntry, &str) -> Option<Form> + Sync),
     read: &AtomicU64,
+    identities: Option<&Identities>,
 ) -> io::Result<Verified> {
     let mut checker = Checker {
         manifest,
@@ -80,12 +86,21 @@ pub fn verify(
         ..
     } = checker;
     let mut verified = Verified {
-        skipped_rows: manifest.skipped_rows().iter().map(|(_, rows)| rows).sum(),
+        skipped_rows: manifest
+            .skipped_rows()
+            .iter()
+            .map(|(_, rows)| *rows)
+            .fold(0, u64::saturating_add),
         ..Verified::default()
+    };
+    let seal = match (manifest.is_sealed(), identities) {
+        (false, _) => Seal::None,
+        (true, Some(identities)) => Seal::Opened(identities),
+        (true, None) => Seal::Closed,
     };
     let results: Vec<(Found, Vec<Problem>)> = files
         .par_iter()
-        .map(|(name, expected)| file(store, name, expected, read))
+        .map(|(name, expected)| file(store, name, expected, (read, seal)))
         .collect();
     for (found, wrong) in results {
         verified.files += 1;
@@ -94,11 +109,12 @@ pub fn verify(
         problems.extend(wrong);
     }
     if !manifest.entities.is_empty() {
-        let found = content::read(store, layout::METADATA, Content::Object, read);
+        let name = manifest.metadata_name();
+        let found = content::read(store, name, Content::Object, (read, seal));
         verified.files += 1;
         verified.bytes += found.bytes;
         problems.extend(found.problems.into_iter().map(|message| Problem {
-            file: layout::METADATA.to_owned(),
+            file: name.to_owned(),
             message,
         }));
     }
@@ -114,9 +130,9 @@ fn file(
     store: &dyn Contents,
     name: &str,
     expected: &Expected<'_>,
-    read: &AtomicU64,
+    (read, seal): (&AtomicU64, Seal<'_>),
 ) -> (Found, Vec<Problem>) {
-    let found = content::read(store, name, expected.content, read);
+    let found = content::read(store, name, expected.content, (read, seal));
     let mut messages = found.problems.clone();
     if let Some(sha256) = &found.sha256 {
         if found.bytes != expected.entry.bytes {
@@ -131,7 +147,8 @@ fn file(
                 expected.entry.sha256
             ));
         }
-        if found.objects != expected.objects && found.is_whole {
+        let counts = expected.content != Content::Archive;
+        if counts && found.objects != expected.objects && found.is_whole {
             messages.push(format!(
                 "it holds {} objects, but the manifest says {}",
                 found.objects, expected.objects
@@ -216,6 +233,21 @@ impl<'a> Checker<'a> {
             Status::Failed => self.wrong(format!("{place} has failed: {error}")),
             Status::Started => self.wrong(format!("{place} is not finished")),
         }
+        if let Some(lost) = lost_rows(relation) {
+            self.wrong(format!(
+                "{place}: of {} rows that were read, {lost} are neither written nor left out",
+                relation.rows_read.unwrap_or_default()
+            ));
+        }
+        let form = (self.form)(entity, &relation.relation).map(FileForm::from);
+        // As GitLab says it: no files, in no batches.
+        let is_without_files = relation.status == Status::Finished
+            && relation.batches.as_ref().is_some_and(Vec::is_empty)
+            && (relation.file.is_none() && relation.total_objects_count == 0)
+            && form.is_none_or(|form| form == FileForm::Archive);
+        if is_without_files {
+            return;
+        }
         if relation.batched && !self.manifest.options.batched {
             self.wrong(format!("{place} is batched, but the export is not"));
         }
@@ -260,12 +292,23 @@ impl<'a> Checker<'a> {
     fn batches(&mut self, place: &str, entity: &'a EntityEntry, relation: &'a RelationEntry) {
         let batches = relation.batches.as_deref().unwrap_or_default();
         let options = &self.manifest.options;
-        let sizes = options.batch_sizes_of(&relation.relation);
+        let form = (self.form)(entity, &relation.relation).map(FileForm::from);
+        let named = batches.iter().find_map(|batch| batch.file.as_ref());
+        let is_archive = match form {
+            Some(form) => form == FileForm::Archive,
+            None => {
+                named.is_some_and(|file| file.file.trim_end_matches(".age").ends_with(".tar.gz"))
+            }
+        };
+        let sizes = options.batch_sizes_of(&relation.relation, is_archive);
         let by_bytes = options.batch_bytes.is_some();
         if relation.file.is_some() {
             self.wrong(format!("{place} has batches and a file of its own"));
         }
-        let total: u64 = batches.iter().map(|batch| batch.objects_count).sum();
+        let total: u64 = batches
+            .iter()
+            .map(|batch| batch.objects_count)
+            .fold(0, u64::saturating_add);
         if total != relation.total_objects_count {
             self.wrong(format!(
                 "{place} counts {} objects, but its batches {total}",
@@ -331,28 +374,31 @@ impl<'a> Checker<'a> {
         objects: u64,
     ) {
         let form = (self.form)(entity, &relation.relation);
-        let name = |json| layout::file(&entity.prefix, &relation.relation, json, batch);
-        let is_json = entry.file == name(true) && batch.is_none();
-        let is_expected = match form {
-            Some(Form::Object) => is_json,
-            Some(Form::Lines | Form::Single) => entry.file == name(false),
-            None => is_json || entry.file == name(false),
+        let is_sealed = self.manifest.is_sealed();
+        let name = |form| {
+            let name = layout::file(&entity.prefix, &relation.relation, form, batch);
+            layout::stored(name, is_sealed)
         };
-        if !is_expected {
+        let named = FileForm::ALL
+            .into_iter()
+            .find(|form| entry.file == name(*form))
+            .filter(|form| *form != FileForm::Object || batch.is_none());
+        let expected = form.map(FileForm::from);
+        let Some(named) = named.filter(|named| expected.is_none_or(|form| form == *named)) else {
             // Not read: a name from the manifest may lead anywhere.
-            let expected = name(form == Some(Form::Object));
+            let expected = name(expected.unwrap_or_default());
             self.wrong(format!(
                 "{place} has the file {:?} where {expected} belongs",
                 entry.file
             ));
             return;
-        }
-        let content = match form {
-            _ if is_json => Content::Object,
-            Some(Form::Single) => Content::Single,
-            Some(Form::Lines | Form::Object) => Content::Lines,
-            None if batch.is_none() => Content::SingleOrLines,
-            None => Content::Lines,
+        };
+        let content = match (named, form) {
+            (FileForm::Object, _) => Content::Object,
+            (FileForm::Archive, _) => Content::Archive,
+            (FileForm::Lines, Some(Form::Single)) => Content::Single,
+            (FileForm::Lines, None) if batch.is_none() => Content::SingleOrLines,
+            (FileForm::Lines, _) => Content::Lines,
         };
         self.files.insert(
             &entry.file,
@@ -363,6 +409,22 @@ impl<'a> Checker<'a> {
             },
         );
     }
+}
+
+/// Rows of a finished relation that its entry says were read, and nothing else of; `None` if there are none. Of files there may
+/// be more or fewer than rows that name them.
+fn lost_rows(relation: &RelationEntry) -> Option<u64> {
+    let is_of_files = {
+        let mut files = relation.files();
+        files.any(|file| !file.file.trim_end_matches(".age").ends_with(".ndjson.gz"))
+    };
+    let is_without_files = relation.batches.as_ref().is_some_and(Vec::is_empty);
+    if relation.status != Status::Finished || is_of_files || is_without_files {
+        return None;
+    }
+    let told = relation.total_objects_count + relation.skipped_count;
+    let lost = relation.rows_read?.saturating_sub(told);
+    (lost > 0).then_some(lost)
 }
 
 /// What belongs into the folder.
@@ -384,7 +446,7 @@ impl<'a> KnownNames<'a> {
             files: files
                 .keys()
                 .copied()
-                .chain([manifest::FILE_NAME, layout::METADATA])
+                .chain([manifest::FILE_NAME, manifest.metadata_name()])
                 .collect(),
             folders,
         }

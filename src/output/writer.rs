@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::encryption::Recipients;
 use super::gzip::{self, Piece};
-use super::layout;
+use super::judge::Judge;
 use super::ledger::{Done, FileId, Ledger, ReadFacts};
 use super::manifest::{self, FileEntry, Manifest};
+use super::noted::DanglingReference;
 use super::now::now;
 use super::store::{Draft, NewFile, Written, is_no_file};
 use crate::io_error::at;
@@ -25,6 +27,13 @@ const MANIFEST_EVERY: Duration = match cfg!(test) {
     false => Duration::from_millis(250),
 };
 
+/// How many times longer than writing the manifest took the next time is waited for: with thousands of entities it has many
+/// megabytes.
+const MANIFEST_PAUSE: u32 = match cfg!(test) {
+    true => 0,
+    false => 10,
+};
+
 /// What the writing thread is told. Messages about one file come together and in order.
 #[derive(Debug)]
 pub enum Message {
@@ -33,11 +42,29 @@ pub enum Message {
         facts: Box<ReadFacts>,
         metadata: Vec<u8>,
     },
+    /// A relation of an entity has this many rows in the snapshot.
+    Rows {
+        entity: usize,
+        relation: usize,
+        count: u64,
+    },
     /// A relation will be cut into this many batches. Those that its entry says are finished stay so.
     Batches {
         entity: usize,
         relation: usize,
         count: u32,
+    },
+    /// References lead nowhere of records that a relation is collected from.
+    Dangling {
+        entity: usize,
+        relation: usize,
+        references: Vec<DanglingReference>,
+    },
+    /// A relation of files has none, and this is said of its rows.
+    NoFiles {
+        entity: usize,
+        relation: usize,
+        done: Box<Done>,
     },
     /// More of a file's content.
     Piece(FileId, Piece),
@@ -51,6 +78,8 @@ pub enum Message {
         relation: usize,
         error: String,
     },
+    /// Every file has ended: somebody says whether the export can be trusted.
+    Judge(Judge),
     /// Everything has been said. If this does not come, the run ended early.
     End,
 }
@@ -62,17 +91,23 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes the first manifest and starts the thread.
+    /// Writes the first manifest and starts the thread. Files are encrypted for the recipients, if there are any.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn start(draft: Arc<dyn Draft>, ledger: Ledger) -> io::Result<Writer> {
+    pub fn start(
+        draft: Arc<dyn Draft>,
+        ledger: Ledger,
+        recipients: Option<Arc<Recipients>>,
+    ) -> io::Result<Writer> {
         let (messages, received) = bounded(PIECES);
         let mut state = State {
             draft,
             ledger,
+            recipients,
             open: None,
             written: Instant::now(),
+            took: Duration::ZERO,
             timings: timings::current(),
         };
         state.write_manifest()?;
@@ -145,9 +180,11 @@ struct OpenFile {
 struct State {
     draft: Arc<dyn Draft>,
     ledger: Ledger,
+    recipients: Option<Arc<Recipients>>,
     open: Option<OpenFile>,
-    /// When the manifest was written last.
+    /// When the manifest was written last, and how long that took.
     written: Instant,
+    took: Duration,
     /// Of the run that is written.
     timings: Option<Arc<Timings>>,
 }
@@ -159,7 +196,8 @@ impl State {
         let mut messages = messages;
         let taken = messages.try_for_each(|message| {
             let changed = self.take(message)?;
-            if changed && self.written.elapsed() >= MANIFEST_EVERY {
+            let pause = MANIFEST_EVERY.max(self.took * MANIFEST_PAUSE);
+            if changed && self.written.elapsed() >= pause {
                 self.write_manifest()?;
             }
             Ok(())
@@ -268,15 +306,39 @@ impl State {
         match message {
             Message::Read { facts, metadata } => {
                 let metadata = gzip::compress(&metadata, gzip::GzipLevel::default());
-                self.draft.replace(layout::METADATA, &metadata)?;
+                let metadata = match &self.recipients {
+                    Some(recipients) => recipients.encrypt(&metadata)?,
+                    None => metadata,
+                };
+                let name = self.ledger.manifest().metadata_name();
+                self.draft.replace(name, &metadata)?;
                 self.ledger.read(*facts);
                 self.write_manifest()?;
             }
+            Message::Rows {
+                entity,
+                relation,
+                count,
+            } => self.ledger.rows(entity, relation, count),
             Message::Batches {
                 entity,
                 relation,
                 count,
             } => self.ledger.batches(entity, relation, count, &now()),
+            Message::Dangling {
+                entity,
+                relation,
+                references,
+            } => self.ledger.dangling(entity, relation, references),
+            Message::NoFiles {
+                entity,
+                relation,
+                done,
+            } => self.ledger.no_files(entity, relation, *done, &now()),
+            Message::Judge(judge) => {
+                let reasons = judge.judge(self.ledger.manifest());
+                self.ledger.suspect(reasons);
+            }
             Message::End => self.ledger.all_said(),
             Message::Piece(id, piece) => return self.piece(id, &piece),
             Message::Done(id, done) => self.done(id, *done)?,
@@ -300,7 +362,11 @@ impl State {
             None => {
                 changed = true;
                 let name = self.ledger.file_name(id);
-                let mut file = self.draft.write(&name)?;
+                let file = self.draft.write(&name)?;
+                let mut file = match &self.recipients {
+                    Some(recipients) => recipients.sealed(file)?,
+                    None => file,
+                };
                 file.write(&gzip::HEADER)?;
                 self.ledger.started(id, &now());
                 OpenFile {
@@ -336,8 +402,10 @@ impl State {
     }
 
     fn write_manifest(&mut self) -> io::Result<()> {
+        let began = Instant::now();
         self.draft.put_manifest(self.ledger.manifest())?;
         self.written = Instant::now();
+        self.took = self.written - began;
         Ok(())
     }
 }

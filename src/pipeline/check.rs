@@ -42,6 +42,8 @@ pub struct Finding {
     /// Where in the pipeline, from the outside in: `relations > boards > lists`.
     pub place: String,
     pub message: String,
+    /// The snapshot does not have what the pipeline names, and the pipeline does not say that it may be missing.
+    pub is_lack: bool,
 }
 
 impl fmt::Display for Finding {
@@ -54,24 +56,58 @@ impl fmt::Display for Finding {
 ///
 /// If the entities are schemas, the pipeline is held against each of them.
 pub fn check(pipeline: &Pipeline, catalog: &Catalog) -> Vec<Finding> {
+    let everything = Scope {
+        edition: Edition::Ee,
+        is_wanted: &|_| true,
+    };
+    check_with(pipeline, catalog, everything)
+}
+
+/// What of a pipeline is held against a catalog, besides its entity and its rules.
+#[derive(Clone, Copy)]
+pub struct Scope<'s> {
+    pub edition: Edition,
+    pub is_wanted: &'s dyn Fn(&Relation) -> bool,
+}
+
+impl Scope<'_> {
+    /// True for what is in the edition.
+    fn takes(self, ee: bool) -> bool {
+        !ee || self.edition == Edition::Ee
+    }
+}
+
+/// What a pipeline names, and the snapshot does not have, unless the pipeline says that it may be missing: in the pipeline's
+/// order, as lines for people.
+pub fn lacks(pipeline: &Pipeline, catalog: &Catalog, scope: Scope<'_>) -> Vec<String> {
+    let findings = check_with(pipeline, catalog, scope).into_iter();
+    findings
+        .filter(|finding| finding.is_lack)
+        .map(|finding| format!("{}: {}", finding.place, finding.message))
+        .collect()
+}
+
+fn check_with(pipeline: &Pipeline, catalog: &Catalog, scope: Scope<'_>) -> Vec<Finding> {
     match pipeline.schemas_in(catalog) {
-        None => check_one(pipeline, catalog),
-        Some(schemas) => schemas::check_each(pipeline, &schemas, catalog),
+        None => check_one(pipeline, catalog, scope),
+        Some(schemas) => schemas::check_each(pipeline, &schemas, catalog, scope),
     }
 }
 
 /// Holds a pipeline whose tables all have a schema against a catalog.
-fn check_one(pipeline: &Pipeline, catalog: &Catalog) -> Vec<Finding> {
+fn check_one(pipeline: &Pipeline, catalog: &Catalog, scope: Scope<'_>) -> Vec<Finding> {
     let mut checker = Checker {
         pipeline,
         catalog,
+        scope,
         findings: Vec::new(),
         keys_judged: HashSet::new(),
         nodes: Vec::new(),
     };
     checker.entity();
     checker.tables();
-    for relation in &pipeline.relations {
+    let relations = pipeline.relations.iter();
+    for relation in relations.filter(|it| scope.takes(it.ee) && (scope.is_wanted)(it)) {
         checker.relation(relation);
     }
     checker.findings
@@ -103,9 +139,18 @@ impl Need {
     }
 }
 
+/// What it means that the snapshot does not have a column.
+#[derive(Clone, Copy)]
+enum Absence {
+    /// The pipeline says that it may be missing.
+    Allowed,
+    Told(Severity),
+}
+
 struct Checker<'a> {
     pipeline: &'a Pipeline,
     catalog: &'a Catalog,
+    scope: Scope<'a>,
     findings: Vec<Finding>,
     /// Tables whose declared keys were held against the stated ones.
     keys_judged: HashSet<TableName>,
@@ -116,10 +161,20 @@ struct Checker<'a> {
 impl<'a> Checker<'a> {
     /// Adds a finding. What is found in several ways is told once.
     fn report(&mut self, severity: Severity, place: &str, message: String) {
+        self.find(severity, place, message, false);
+    }
+
+    /// Adds that the snapshot does not have something that the pipeline names.
+    fn report_lack(&mut self, severity: Severity, place: &str, message: String) {
+        self.find(severity, place, message, true);
+    }
+
+    fn find(&mut self, severity: Severity, place: &str, message: String, is_lack: bool) {
         let finding = Finding {
             severity,
             place: place.to_owned(),
             message,
+            is_lack,
         };
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
@@ -145,7 +200,7 @@ impl<'a> Checker<'a> {
                 "{role} needs column {column}, which table {} does not have",
                 table.name
             );
-            self.report(Severity::Error, place, message);
+            self.report_lack(Severity::Error, place, message);
         }
         found.map(|(_, column)| &column.sql_type)
     }
@@ -169,13 +224,16 @@ impl<'a> Checker<'a> {
         place: &str,
         table: &'a Table,
         column: &str,
-        severity: Severity,
+        absence: Absence,
         consequence: &str,
     ) -> Option<&'a Column> {
         let found = table.column(column).map(|(_, column)| column);
         if found.is_none() {
             let message = format!("table {} has no column {column}: {consequence}", table.name);
-            self.report(severity, place, message);
+            match absence {
+                Absence::Allowed => self.report(Severity::Note, place, message),
+                Absence::Told(severity) => self.report_lack(severity, place, message),
+            }
         }
         found
     }

@@ -63,7 +63,7 @@ pub struct KeysByValue {
 
 /// How a text that stands for bytes becomes text again. Bytes that are not UTF-8 are converted from the encoding that they
 /// seem to be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BytesRule {
     /// The text is base64; one that is not is taken as it is.
     pub base64: bool,

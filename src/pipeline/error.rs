@@ -15,7 +15,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(position: Position, message: impl Into<String>) -> Self {
+    pub(crate) fn new(position: Position, message: impl Into<String>) -> Self {
         Mistake {
             line: position.line,
             column: position.column,
@@ -24,7 +24,7 @@ impl Mistake {
     }
 }
 
-/// Why a pipeline file cannot be used: every mistake that was found, in the order of the file.
+/// Why a pipeline file, or a redaction file, cannot be used: every mistake that was found, in the order of the file.
 ///
 /// Shown as one line a mistake, `file:line:column: message`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -165,8 +165,37 @@ pub(crate) struct ValueFile {
     pub yaml: Option<Located<YamlFile>>,
     /// The column's text stands for bytes in any encoding: as they are, or as base64.
     pub bytes: Option<Located<BytesFile>>,
-    /// The value lies in a file of this path, with `{column}` for a column of the row: an empty text, and counted as missing.
-    pub file: Option<Located<String>>,
+    /// The value lies in a file that a backup holds beside its databases. Where there is no such file it is an empty text, and
+    /// counted as missing.
+    pub file: Option<Located<FileSliceFile>>,
+    /// The value is what a project's repository says, in a backup that holds it; else null.
+    pub repository: Option<Located<RepositoryFile>>,
+}
+
+/// A part of a file of external diffs.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "FileSlice")]
+pub(crate) struct FileSliceFile {
+    /// The path of the file, with `{column}` for a column of the row.
+    pub path: Located<String>,
+    /// The columns of the row with the position of the part's first byte, and with the number of its bytes.
+    pub offset: Located<String>,
+    pub size: Located<String>,
+    /// How the part stands for bytes.
+    pub bytes: Option<BytesFile>,
+}
+
+/// What a project's repository says.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Repository")]
+pub(crate) struct RepositoryFile {
+    /// The column with the project's id.
+    pub project: Located<String>,
+    /// The column with the name of a branch, of which the value is the object id; where it is not given the value is the
+    /// name of the default branch.
+    pub branch: Option<Located<String>>,
 }
 
 /// How a column's YAML is read.
@@ -246,6 +275,8 @@ pub(crate) struct RelationFile {
     pub edition: Option<EditionFile>,
     /// What the file looks like; `lines` where it is not given, `object` for `maxima`.
     pub form: Option<Located<FormFile>>,
+    /// The rows say which files of a backup are packed into an archive, in place of `form`.
+    pub files: Option<Located<ArchiveFile>>,
     /// Whether it may be cut into batches; `true` for rows in `lines` where it is not given.
     pub batched: Option<Located<bool>>,
     /// One object with the largest value of a column per key; keys without rows are left out.
@@ -510,6 +541,21 @@ pub(crate) enum FormFile {
     Single,
     /// A JSON file with one object.
     Object,
+}
+
+/// The archives that a backup's files are packed into, as GitLab does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Archive")]
+pub(crate) enum ArchiveFile {
+    /// Uploads, by rows with `id`, `path`, `secret`, `store`, `checksum`, `model_id` and `avatar`.
+    Uploads,
+    /// LFS objects, by rows with `id`, `oid` and, nested as `projects`, `project_id` and `repository_type`.
+    LfsObjects,
+    /// The repository, by the project's row with `id`, `storage_version` and `repository_storage`.
+    Repository,
+    /// The repository of designs, by the same row.
+    Design,
 }
 
 /// An object of plain values, written in place of a row.

@@ -5,6 +5,7 @@ use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
 use super::error::Mistake;
+use super::reading::FileKind;
 use super::tree::{MatchedBy, Tree, TreeMatch};
 use super::yaml::Position;
 
@@ -13,22 +14,22 @@ const ALIKE: f64 = 0.75;
 
 /// What is wrong, of an error of the YAML reader. `read` gives the file as plain YAML, if it is YAML at all; what is
 /// wrong with a file that unfolds into too much is said without.
-pub(super) fn mistake(error: &Error, read: &dyn Fn() -> Option<Tree>) -> Mistake {
+pub(super) fn mistake(error: &Error, kind: &FileKind, read: &dyn Fn() -> Option<Tree>) -> Mistake {
     let error = error.without_snippet();
     if let Error::AliasError { error: inner, .. } = error {
-        let mut mistake = mistake(inner, read);
+        let mut mistake = mistake(inner, kind, read);
         // Where the alias is used counts, because there its value does not fit.
         let position = position_of(error);
         (mistake.line, mistake.column) = (position.line, position.column);
         return mistake;
     }
     let position = position_of(error);
-    let message = match text_alone(error) {
+    let message = match text_alone(error, kind) {
         Some(message) => message,
         None => {
             let tree = read();
             let found = tree.as_ref().map(|tree| tree.find(position));
-            shape(error, &found.unwrap_or_default(), tree.as_ref())
+            shape(error, kind, &found.unwrap_or_default(), tree.as_ref())
         }
     };
     Mistake::new(position, message)
@@ -44,24 +45,24 @@ fn position_of(error: &Error) -> Position {
 }
 
 /// What is said of a value of another kind, or of a key that is missing: with the place in the tree.
-fn shape(error: &Error, found: &[TreeMatch<'_>], tree: Option<&Tree>) -> String {
+fn shape(error: &Error, kind: &FileKind, found: &[TreeMatch<'_>], tree: Option<&Tree>) -> String {
     let inner = found.last();
     match error {
-        Error::Unexpected { expected, .. } => needs(found, tree, &expected_kind(expected)),
+        Error::Unexpected { expected, .. } => needs(kind, found, tree, &expected_kind(expected)),
         Error::NullIntoString { .. } | Error::QuotingRequired { .. } => {
-            needs(found, tree, &ExpectedKind::Text)
+            needs(kind, found, tree, &ExpectedKind::Text)
         }
-        Error::InvalidBooleanStrict { .. } => needs(found, tree, &ExpectedKind::Boolean),
-        Error::InvalidScalar { ty, .. } => needs(found, tree, &expected_kind(ty)),
-        Error::UnexpectedValueForUnit { .. } => needs(found, tree, &ExpectedKind::Null),
+        Error::InvalidBooleanStrict { .. } => needs(kind, found, tree, &ExpectedKind::Boolean),
+        Error::InvalidScalar { ty, .. } => needs(kind, found, tree, &expected_kind(ty)),
+        Error::UnexpectedValueForUnit { .. } => needs(kind, found, tree, &ExpectedKind::Null),
         Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
         | Error::ExpectedStringKeyForExternallyTaggedEnum { .. }
         | Error::UnexpectedValueForUnitEnumVariant { .. }
         | Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
-            needs(found, tree, &ExpectedKind::Word)
+            needs(kind, found, tree, &ExpectedKind::Word)
         }
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            needs(found, tree, &expected_kind(expected))
+            needs(kind, found, tree, &expected_kind(expected))
         }
         Error::SerdeUnknownVariant {
             variant, expected, ..
@@ -71,7 +72,7 @@ fn shape(error: &Error, found: &[TreeMatch<'_>], tree: Option<&Tree>) -> String 
             alternatives(expected)
         ),
         Error::SerdeMissingField { field, .. } => match map_around(found) {
-            [] => format!("the pipeline lacks `{field}`; add it"),
+            [] => format!("the {} lacks `{field}`; add it", kind.what),
             path => format!("`{}` lacks `{field}`; add it", path.join(".")),
         },
         // These texts are the pipeline types' own.
@@ -98,7 +99,7 @@ fn map_around<'f>(found: &'f [TreeMatch<'_>]) -> &'f [&'f str] {
 }
 
 /// What is said without looking at the file again; `None` for what [`shape`] knows.
-fn text_alone(error: &Error) -> Option<String> {
+fn text_alone(error: &Error, kind: &FileKind) -> Option<String> {
     let text = match error {
         Error::SerdeUnknownField {
             field, expected, ..
@@ -114,9 +115,7 @@ fn text_alone(error: &Error) -> Option<String> {
         Error::NonFiniteFloat { .. } => {
             "this is no number that a column can hold; write digits, or a text in quotes"
         }
-        Error::Eof { .. } => {
-            "the file holds no pipeline, it is empty; `relexport pipeline show` prints one to begin with"
-        }
+        Error::Eof { .. } => "the file holds no {file}, it is empty; {begin}",
         Error::MultipleDocuments { .. } => {
             "the file holds several YAML documents; keep one, without a line `---` behind it"
         }
@@ -130,7 +129,7 @@ fn text_alone(error: &Error) -> Option<String> {
         | Error::UnsupportedTag { .. }
         | Error::TaggedEnumMismatch { .. }
         | Error::TaggedStructFieldName { .. } => {
-            "a tag (`!…`) cannot stand in a pipeline; leave it out"
+            "a tag (`!…`) cannot stand in a {file}; leave it out"
         }
         Error::UnknownAnchor { .. } => NO_ANCHOR,
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
@@ -140,13 +139,13 @@ fn text_alone(error: &Error) -> Option<String> {
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => {
-            "the file's aliases (`*…`) unfold into too much; use fewer of them, or shapes"
+            "the file's aliases (`*…`) unfold into too much; use {fewer}"
         }
         Error::Budget { breach, .. } => budget(breach),
         Error::ExternalMessage { msg, .. } => syntax(msg),
         _ => return None,
     };
-    Some(text.to_owned())
+    Some(kind.named(text))
 }
 
 /// What a place of the file takes.
@@ -178,14 +177,21 @@ fn expected_kind(expected: &str) -> ExpectedKind<'_> {
     }
 }
 
-fn needs(found: &[TreeMatch<'_>], tree: Option<&Tree>, needed: &ExpectedKind<'_>) -> String {
+fn needs(
+    file: &FileKind,
+    found: &[TreeMatch<'_>],
+    tree: Option<&Tree>,
+    needed: &ExpectedKind<'_>,
+) -> String {
     // Of several parts at one place it is the innermost that is not what is wanted.
     let Some(found) = found.iter().rev().find(|found| !needed.is(found.tree)) else {
         // A file that is no map at all has no part that could be found.
         return match tree.filter(|tree| !matches!(tree, Tree::Map(_))) {
             Some(tree) => format!(
-                "the file is {}, where the map of a pipeline is needed; `relexport pipeline show` prints one to begin with",
-                tree.kind()
+                "the file is {}, where the map of a {} is needed; {}",
+                tree.kind(),
+                file.what,
+                file.begin
             ),
             None => format!("{} is needed here; write one", needed.what()),
         };
@@ -210,7 +216,7 @@ fn needs(found: &[TreeMatch<'_>], tree: Option<&Tree>, needed: &ExpectedKind<'_>
         ExpectedKind::Integer => "write digits, without quotes".to_owned(),
         ExpectedKind::Boolean => "write one of them, without quotes".to_owned(),
         ExpectedKind::Null => "write `null`".to_owned(),
-        ExpectedKind::Word | ExpectedKind::Said(_) => "docs/pipeline.md has examples".to_owned(),
+        ExpectedKind::Word | ExpectedKind::Said(_) => format!("{} has examples", file.docs),
     };
     let what = needed.what();
     match (found.at, found.path.split_last()) {
@@ -306,15 +312,15 @@ fn listed(words: &[&str], last: &str) -> String {
 fn budget(breach: &BudgetBreach) -> &'static str {
     match breach {
         BudgetBreach::Depth { .. } => {
-            "the file is nested deeper than any pipeline; close what is open, or nest less deep"
+            "the file is nested deeper than any {file}; close what is open, or nest less deep"
         }
         BudgetBreach::Documents { .. } => {
             "the file holds several YAML documents; keep one, without a line `---` behind it"
         }
         BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
-            "the file has more anchors and aliases than are read; use fewer of them, or shapes"
+            "the file has more anchors and aliases than are read; use {fewer}"
         }
-        _ => "the file holds more than any pipeline; name a pipeline file",
+        _ => "the file holds more than any {file}; name a {name}",
     }
 }
 
@@ -373,16 +379,13 @@ fn syntax(said: &str) -> &'static str {
         ),
         (
             "directive",
-            "a directive (`%…`) cannot stand in a pipeline; leave it out",
+            "a directive (`%…`) cannot stand in a {file}; leave it out",
         ),
         (
             "YAML major version",
-            "a directive (`%…`) cannot stand in a pipeline; leave it out",
+            "a directive (`%…`) cannot stand in a {file}; leave it out",
         ),
-        (
-            "tag",
-            "a tag (`!…`) cannot stand in a pipeline; leave it out",
-        ),
+        ("tag", "a tag (`!…`) cannot stand in a {file}; leave it out"),
     ];
     kinds
         .into_iter()

@@ -83,6 +83,34 @@ impl Pipeline {
         }
         tables.into_iter().collect()
     }
+
+    /// True if its entity or one of its relations names a table.
+    pub(super) fn reads(&self, table: &TableName) -> bool {
+        fn names(node: &Node, table: &TableName) -> bool {
+            let mut via = node.via.iter();
+            let mut lookups = node.computed.iter().flat_map(|it| it.value.lookups());
+            node.table == *table
+                || via.any(|step| step.table == *table)
+                || lookups.any(|other| other == table)
+                || node.nested.iter().any(|nested| names(nested, table))
+        }
+
+        let mut paths = self.entity.paths.iter();
+        self.entity.table == *table
+            || paths.any(|path| path.table == *table)
+            || self
+                .relations
+                .iter()
+                .any(|relation| match &relation.source {
+                    Source::Rows(node) | Source::Collected(Collected { node, .. }) => {
+                        names(node, table)
+                    }
+                    Source::Maxima(maxima) => maxima.iter().any(|maximum| {
+                        let mut via = maximum.via.iter();
+                        maximum.table == *table || via.any(|step| step.table == *table)
+                    }),
+                })
+    }
 }
 
 /// The tenant that is taken out: which table holds it and how a user names one.
@@ -242,6 +270,29 @@ pub enum Form {
     Single,
     /// `<name>.json.gz`: one object without a line end.
     Object,
+    /// `<name>.tar.gz`: files of a backup, which the rows name.
+    Archive(Archive),
+}
+
+/// The archives that GitLab packs files into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archive {
+    Uploads,
+    LfsObjects,
+    /// One bundle of the project's repository.
+    Repository,
+    /// One bundle of the repository of the project's designs.
+    Design,
+}
+
+impl Archive {
+    /// True if it is made of many files, and so may be cut into batches.
+    pub fn holds_many(self) -> bool {
+        match self {
+            Archive::Uploads | Archive::LfsObjects => true,
+            Archive::Repository | Archive::Design => false,
+        }
+    }
 }
 
 /// Where a relation's records come from.

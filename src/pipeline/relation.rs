@@ -1,6 +1,6 @@
 //! Top-level relations: their form, and where their records come from.
 
-use super::file::{CollectedFile, FormFile, MaximumFile, PickFile, RelationFile};
+use super::file::{ArchiveFile, CollectedFile, FormFile, MaximumFile, PickFile, RelationFile};
 use super::model::*;
 use super::node_keys::NodeKeys;
 use super::validate::{Validator, is_ee, is_file_name};
@@ -26,10 +26,15 @@ impl<'a> Validator<'a> {
             FormFile::Lines
         };
         let form = relation.form.as_ref().map_or(natural, |form| form.value);
+        let archive = self.archive(relation);
+        let can_be_batched = match archive {
+            Some(archive) => archive.holds_many(),
+            None => rows && form == FormFile::Lines,
+        };
         let batched = relation
             .batched
             .as_ref()
-            .map_or(rows && form == FormFile::Lines, |batched| batched.value);
+            .map_or(can_be_batched, |batched| batched.value);
         if let Some(position) = relation.form.as_ref().map(|form| form.position) {
             if relation.maxima.is_some() && form != FormFile::Object {
                 self.mistake(position, "`maxima` make one object; leave `form` out");
@@ -46,7 +51,7 @@ impl<'a> Validator<'a> {
             .filter(|batched| batched.value)
             .map(|batched| batched.position)
         {
-            if form != FormFile::Lines {
+            if form != FormFile::Lines || archive.is_some_and(|archive| !archive.holds_many()) {
                 self.mistake(
                     position,
                     "one object cannot be cut into batches; leave `batched` out",
@@ -78,14 +83,36 @@ impl<'a> Validator<'a> {
             }),
             without_row,
             ee: is_ee(relation.edition),
-            form: match form {
-                FormFile::Lines => Form::Lines,
-                FormFile::Single => Form::Single,
-                FormFile::Object => Form::Object,
+            form: match (archive, form) {
+                (Some(archive), _) => Form::Archive(archive),
+                (None, FormFile::Lines) => Form::Lines,
+                (None, FormFile::Single) => Form::Single,
+                (None, FormFile::Object) => Form::Object,
             },
             batched,
             source: self.source(name, relation),
         }
+    }
+
+    /// The archive that a relation's files are packed into.
+    fn archive(&mut self, relation: &RelationFile) -> Option<Archive> {
+        let files = relation.files.as_ref()?;
+        let others = [
+            (relation.form.is_some(), "form"),
+            (relation.maxima.is_some(), "maxima"),
+            (relation.collected.is_some(), "collected"),
+            (relation.tree.is_some(), "tree"),
+        ];
+        for (_, key) in others.into_iter().filter(|(given, _)| *given) {
+            let message = format!("a relation of files cannot have `{key}`; remove one of them");
+            self.mistake(files.position, message);
+        }
+        Some(match files.value {
+            ArchiveFile::Uploads => Archive::Uploads,
+            ArchiveFile::LfsObjects => Archive::LfsObjects,
+            ArchiveFile::Repository => Archive::Repository,
+            ArchiveFile::Design => Archive::Design,
+        })
     }
 
     /// Keys that have a meaning for a relation of one object alone.

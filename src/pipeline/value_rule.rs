@@ -39,8 +39,10 @@ pub enum ValueRule<C = Condition> {
     Yaml(YamlRule),
     /// The bytes that the text stands for, as text.
     Bytes(BytesRule),
-    /// An empty text in place of what lies in a file, which has this path.
-    File(Vec<TemplatePart>),
+    /// A part of a file that a backup holds beside its databases.
+    File(FileSlice),
+    /// What a project's repository says.
+    Repository(RepositoryRule),
     /// As the column's type says: a case in which nothing else holds.
     Plain,
     /// The first case that holds, or as the column's type says if none does.
@@ -83,7 +85,8 @@ impl<C> ValueRule<C> {
             ValueRule::Title(part) => ValueRule::Title(part.clone()),
             ValueRule::Yaml(rule) => ValueRule::Yaml(rule.clone()),
             ValueRule::Bytes(rule) => ValueRule::Bytes(*rule),
-            ValueRule::File(template) => ValueRule::File(template.clone()),
+            ValueRule::File(slice) => ValueRule::File(slice.clone()),
+            ValueRule::Repository(rule) => ValueRule::Repository(rule.clone()),
             ValueRule::Plain => ValueRule::Plain,
             ValueRule::Cases(cases) => {
                 let mut mapped = Vec::with_capacity(cases.len());
@@ -103,15 +106,18 @@ impl<C> ValueRule<C> {
     pub fn columns(&self) -> Vec<&str> {
         match self {
             ValueRule::NullAsColumn(column) | ValueRule::Column(column) => vec![column],
-            ValueRule::Object { template, .. }
-            | ValueRule::Text { template, .. }
-            | ValueRule::File(template) => template
-                .iter()
-                .filter_map(|part| match part {
-                    TemplatePart::Column(column) => Some(column.as_str()),
-                    TemplatePart::Text(_) => None,
-                })
-                .collect(),
+            ValueRule::Object { template, .. } | ValueRule::Text { template, .. } => {
+                columns_of(template)
+            }
+            ValueRule::File(slice) => {
+                let mut columns = columns_of(&slice.path);
+                columns.extend([slice.offset.as_str(), slice.size.as_str()]);
+                columns
+            }
+            ValueRule::Repository(rule) => {
+                let columns = [Some(&rule.project), rule.branch.as_ref()];
+                columns.into_iter().flatten().map(String::as_str).collect()
+            }
             ValueRule::Title(part) => vec![&part.column],
             ValueRule::Cases(cases) => cases.iter().flat_map(|case| case.rule.columns()).collect(),
             ValueRule::Names(_)
@@ -128,9 +134,10 @@ impl<C> ValueRule<C> {
     /// Columns of its templates: without one of them there is no text.
     pub fn template_columns(&self) -> Vec<&str> {
         match self {
-            ValueRule::Object { .. } | ValueRule::Text { .. } | ValueRule::File(_) => {
-                self.columns()
+            ValueRule::Object { template, .. } | ValueRule::Text { template, .. } => {
+                columns_of(template)
             }
+            ValueRule::File(slice) => columns_of(&slice.path),
             ValueRule::Cases(cases) => {
                 let cases = cases.iter();
                 cases
@@ -147,6 +154,7 @@ impl<C> ValueRule<C> {
             | ValueRule::Title(_)
             | ValueRule::Yaml(_)
             | ValueRule::Bytes(_)
+            | ValueRule::Repository(_)
             | ValueRule::Plain => Vec::new(),
         }
     }
@@ -177,6 +185,36 @@ impl<C> ValueRule<C> {
 pub enum TemplatePart {
     Text(String),
     Column(String),
+}
+
+/// The columns of a template.
+fn columns_of(template: &[TemplatePart]) -> Vec<&str> {
+    let parts = template.iter();
+    let columns = parts.filter_map(|part| match part {
+        TemplatePart::Column(column) => Some(column.as_str()),
+        TemplatePart::Text(_) => None,
+    });
+    columns.collect()
+}
+
+/// A part of a file of external diffs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSlice {
+    pub path: Vec<TemplatePart>,
+    /// The column with the position of its first byte.
+    pub offset: String,
+    /// The column with the number of its bytes.
+    pub size: String,
+    pub bytes: BytesRule,
+}
+
+/// What a project's repository says: the object id of a branch, or the name of the default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryRule {
+    /// The column with the project's id.
+    pub project: String,
+    /// The column with the branch's name.
+    pub branch: Option<String>,
 }
 
 /// What a text is digested with; lower-case hex is written.

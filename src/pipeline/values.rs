@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::decoding::{BytesRule, FixedKeys, KeysByValue, TaggedValues, YamlRoot, YamlRule};
-use super::file::{DigestFile, KeysByFile, TitleFile, ValueFile, YamlFile};
+use super::file::{BytesFile, DigestFile, KeysByFile, TitleFile, ValueFile, YamlFile};
 use super::model::{Condition, Test};
 use super::scalar::Scalar;
 use super::validate::Validator;
-use super::value_rule::{Case, Digest, TemplatePart, TitlePart, ValuePath, ValueRule};
+use super::value_rule::{
+    Case, Digest, FileSlice, RepositoryRule, TemplatePart, TitlePart, ValuePath, ValueRule,
+};
 use super::yaml::{Entries, Located, OneOrMany, Position, Texts};
 
 impl<'a> Validator<'a> {
@@ -91,6 +93,7 @@ impl<'a> Validator<'a> {
             file.yaml.is_some(),
             file.bytes.is_some(),
             file.file.is_some(),
+            file.repository.is_some(),
         ];
         let number = given.iter().filter(|given| **given).count();
         let named_null = file.names.is_some() && file.null_as.is_some() && number == 2;
@@ -102,7 +105,7 @@ impl<'a> Validator<'a> {
         if (number != 1 && !named_null) || !is_paired {
             let message = "the rule is not clear; give one of `names` (also with `null_as`), `null_as`, \
                            `null_as_column`, `object` with `template`, `constant`, `json`, `column`, `text` (also with \
-                           `digest`), `of`, `count`, `title`, `yaml`, `bytes` and `file`";
+                           `digest`), `of`, `count`, `title`, `yaml`, `bytes`, `file` and `repository`";
             self.mistake(position, message);
             return None;
         }
@@ -153,13 +156,21 @@ impl<'a> Validator<'a> {
             return Some(ValueRule::Yaml(self.yaml(&yaml.value)));
         }
         if let Some(bytes) = &file.bytes {
-            return Some(ValueRule::Bytes(BytesRule {
-                base64: bytes.value.base64,
-                blank_as_empty: bytes.value.blank_as_empty,
+            return Some(ValueRule::Bytes(bytes_rule(bytes.value)));
+        }
+        if let Some(slice) = &file.file {
+            return Some(ValueRule::File(FileSlice {
+                path: self.template(&slice.value.path),
+                offset: self.text(&slice.value.offset),
+                size: self.text(&slice.value.size),
+                bytes: slice.value.bytes.map(bytes_rule).unwrap_or_default(),
             }));
         }
-        if let Some(path) = &file.file {
-            return Some(ValueRule::File(self.template(path)));
+        if let Some(rule) = &file.repository {
+            return Some(ValueRule::Repository(RepositoryRule {
+                project: self.text(&rule.value.project),
+                branch: rule.value.branch.as_ref().map(|branch| self.text(branch)),
+            }));
         }
         let TitleFile {
             column,
@@ -337,6 +348,13 @@ fn parse_template(template: &str) -> Option<Vec<TemplatePart>> {
         parts.push(TemplatePart::Text(rest.to_owned()));
     }
     Some(parts)
+}
+
+fn bytes_rule(bytes: BytesFile) -> BytesRule {
+    BytesRule {
+        base64: bytes.base64,
+        blank_as_empty: bytes.blank_as_empty,
+    }
 }
 
 #[cfg(test)]

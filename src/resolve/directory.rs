@@ -8,6 +8,7 @@ mod own_path;
 mod row;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
 
@@ -20,6 +21,7 @@ use super::condition::ColumnTest;
 use super::entities::EntityError;
 use super::plan::{EntityKey, Plan, PlanTable, PlanWithin};
 use super::scan::RowPosition;
+use family::Top;
 use own_path::OwnPath;
 use row::ObservedRow;
 
@@ -30,20 +32,41 @@ pub(super) use names::spellings;
 /// By key, in the form that equal keys share.
 type Map<V> = HashMap<EntityId, V, FixedState>;
 
+/// What is known of an entity. There may be a million, so what most do not have lies apart.
 struct Record {
-    /// The key as the snapshot writes it, if that is another text.
-    written: Option<Box<str>>,
     parent: Option<EntityId>,
     /// Root first, the entity itself last; empty where the snapshot does not say.
     ancestors: Box<[EntityId]>,
     name: Box<str>,
     segment: Box<str>,
+    more: Option<Box<More>>,
+}
+
+/// What is known of few entities.
+#[derive(Default, PartialEq)]
+struct More {
+    /// The key as the snapshot writes it, if that is another text.
+    written: Option<Box<str>>,
     /// The key of the row of the other kind's table that it lies within.
     within: Option<EntityId>,
     /// It is taken only if it is named.
     is_left_out: bool,
     /// The values of the columns that lists show.
     shown: Box<[Option<Box<str>>]>,
+}
+
+impl Record {
+    /// The key of what it lies within.
+    fn within(&self) -> Option<&EntityId> {
+        self.more.as_ref()?.within.as_ref()
+    }
+
+    /// The values of the columns that lists show.
+    fn shown(&self) -> impl Iterator<Item = Option<&str>> {
+        let more = self.more.as_ref();
+        let shown = more.map(|more| more.shown.iter()).into_iter().flatten();
+        shown.map(Option::as_deref)
+    }
 }
 
 /// A row of the entities' table that is none: its part of the full path, and the key of the row above.
@@ -61,7 +84,7 @@ pub(super) struct Directory {
     form: KeyForm,
     tests: Vec<ColumnTest>,
     path_tests: Vec<Vec<ColumnTest>>,
-    records: Map<Record>,
+    records: Map<Box<Record>>,
     /// Keys of rows of the entity table that are no entities (a person's namespace); they have paths, too.
     others: HashSet<EntityId, FixedState>,
     /// What their paths are made of, if entities of another kind may lie within them.
@@ -75,6 +98,8 @@ pub(super) struct Directory {
     paths: Vec<Map<Box<str>>>,
     /// By lookup table: former paths, every one that a key had; of current ones those that are not the only ones.
     more_paths: Vec<Vec<(EntityId, Box<str>)>>,
+    /// Who the topmost one above every entity is, once somebody lies deep enough to ask. Anew when rows have come.
+    tops: OnceLock<Map<Top>>,
     /// Entities of which two rows say different things, with the reason why they cannot be chosen.
     doubtful: BTreeMap<EntityId, String>,
 }
@@ -97,21 +122,21 @@ impl Directory {
             shown: Vec::new(),
             paths: entity.paths.iter().map(|_| Map::default()).collect(),
             more_paths: entity.paths.iter().map(|_| Vec::new()).collect(),
+            tops: OnceLock::new(),
             doubtful: BTreeMap::new(),
         }
     }
 
     /// That of entities that are schemas, of which no rows are needed.
     fn of_schemas<'s>(entity: &Entity, schemas: impl IntoIterator<Item = &'s str>) -> Self {
-        let record = |schema: &'s str| Record {
-            written: None,
-            parent: None,
-            ancestors: Box::default(),
-            name: schema.into(),
-            segment: schema.into(),
-            within: None,
-            is_left_out: false,
-            shown: Box::default(),
+        let record = |schema: &'s str| {
+            Box::new(Record {
+                parent: None,
+                ancestors: Box::default(),
+                name: schema.into(),
+                segment: schema.into(),
+                more: None,
+            })
         };
         let schemas = schemas.into_iter();
         Directory {
@@ -131,6 +156,7 @@ impl Directory {
             own_paths: Vec::new(),
             paths: Vec::new(),
             more_paths: Vec::new(),
+            tops: OnceLock::new(),
             doubtful: BTreeMap::new(),
         }
     }
@@ -145,6 +171,7 @@ impl Directory {
         rows: &[u8],
         places: &[RowPosition],
     ) -> Result<(), EntityError> {
+        self.tops = OnceLock::new();
         let mut fields = Vec::new();
         let mut at = 0;
         let mut places = places.iter();
@@ -221,19 +248,22 @@ impl Directory {
             Some(column) => row.keys(column, self.form)?,
             None => Box::default(),
         };
-        let record = Record {
+        let more = More {
             written: row.written(&self.key, &id)?,
-            parent,
-            ancestors,
-            name: text(&entity.name)?,
-            segment: text(&entity.segment)?,
             within,
             is_left_out: !self.leave_out.is_empty() && row.passes(&self.leave_out),
             shown: shown.collect::<Result<_, EntityError>>()?,
         };
+        let record = Box::new(Record {
+            parent,
+            ancestors,
+            name: text(&entity.name)?,
+            segment: text(&entity.segment)?,
+            more: (more != More::default()).then(|| Box::new(more)),
+        });
         if let Some(other) = self.records.get(&id)
-            && (&other.parent, &other.ancestors, &other.within)
-                != (&record.parent, &record.ancestors, &record.within)
+            && (&other.parent, &other.ancestors, other.within())
+                != (&record.parent, &record.ancestors, record.within())
         {
             let (table, key) = (&row.table.name, &self.key);
             let reason = format!(
@@ -280,13 +310,14 @@ impl Directory {
     /// True for an entity that is taken only if it is named.
     fn is_left_out(&self, id: &EntityId) -> bool {
         let record = self.records.get(id);
-        record.is_some_and(|record| record.is_left_out)
+        let more = record.and_then(|record| record.more.as_ref());
+        more.is_some_and(|more| more.is_left_out)
     }
 
     /// The entities that lie within these, by key.
     fn within(&self, outer: &HashSet<&EntityId, FixedState>) -> BTreeSet<&EntityId> {
         let is_within = |record: &Record| {
-            let within = record.within.as_ref();
+            let within = record.within();
             within.is_some_and(|within| outer.contains(within))
         };
         let records = self.records.iter();
@@ -296,10 +327,16 @@ impl Directory {
             .collect()
     }
 
+    /// True if the entities' table has a row of this key, entity or not.
+    fn is_there(&self, key: &EntityId) -> bool {
+        self.records.contains_key(key) || self.others.contains(key)
+    }
+
     /// A key as the snapshot writes it.
     fn written(&self, key: &EntityId) -> EntityId {
         let record = self.records.get(key);
-        match record.and_then(|record| record.written.as_deref()) {
+        let more = record.and_then(|record| record.more.as_ref());
+        match more.and_then(|more| more.written.as_deref()) {
             Some(text) => EntityId::text(text),
             None => key.clone(),
         }

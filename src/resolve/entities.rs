@@ -2,6 +2,7 @@
 
 use crate::pipeline::{EntityId, Pipeline};
 
+use super::name_pattern::NamePattern;
 use super::plan::{EntityKey, KindId};
 use crate::key::KeyForm;
 
@@ -16,7 +17,7 @@ pub struct KindChoice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     All,
-    /// By key or full path, as the user wrote them.
+    /// By key, full path or pattern of full paths ([`NamePattern`]), as the user wrote them.
     Named {
         names: Vec<String>,
         descendants: bool,
@@ -49,6 +50,13 @@ impl Choice {
         }
     }
 
+    /// True if a name of it stands for many, so that nobody knows how many are chosen before all are known.
+    pub fn has_pattern(&self) -> bool {
+        self.names()
+            .iter()
+            .any(|name| NamePattern::of(name).is_some())
+    }
+
     /// The keys, where they are known before the snapshot is read: if each name can be a key of the entities. It may turn
     /// out to be a path.
     pub fn keys(&self, key: &EntityKey) -> Option<Vec<EntityId>> {
@@ -56,7 +64,7 @@ impl Choice {
             Choice::Named {
                 names,
                 descendants: false,
-            } => names.iter().map(|name| key.of_user(name)).collect(),
+            } if !self.has_pattern() => names.iter().map(|name| key.of_user(name)).collect(),
             Choice::Named { .. } | Choice::All | Choice::Within { .. } => None,
         }
     }
@@ -86,6 +94,9 @@ pub struct EntityInfo {
     pub full_path: String,
     pub name: String,
     pub parent_id: Option<EntityId>,
+    /// The key of the row above it, or of what it lies within, if the snapshot does not have that row.
+    #[serde(skip)]
+    pub missing_parent: Option<EntityId>,
     /// The key of its root ancestor, as `key`.
     #[serde(skip)]
     pub root: EntityId,
@@ -115,6 +126,15 @@ pub enum EntityError {
         kind: String,
         wanted: String,
         hint: String,
+    },
+    #[error(
+        "no {kind} of the snapshot has a path that {pattern} stands for; `{list}` lists all\n  \
+         acme/* stands for what is in acme, acme/** for all that is below it, neither for acme itself"
+    )]
+    NoMatch {
+        kind: String,
+        list: &'static str,
+        pattern: String,
     },
     #[error(
         "{wanted} is not a {kind}: its row in {table} does not have {condition}\n  name a {kind} instead; `{list}` lists them"

@@ -105,6 +105,7 @@ impl<'p> EntityCounter<'p> {
         let selection = Selection {
             relations: Relations::Only(Vec::new()),
             edition: Edition::Ee,
+            files: false,
         };
         let planned = plan(&self.pipelines, &selection, catalog);
         let (plan, wrong) = match planned {

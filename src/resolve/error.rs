@@ -28,8 +28,12 @@ pub enum ResolveError {
     #[error("{0}")]
     Incomplete(String),
     /// A server does not give rows without which nothing can be done; in its words.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{reason}")]
+    Refused {
+        reason: String,
+        /// It may give them later: somebody had locked them, say.
+        may_pass: bool,
+    },
     /// A reader gave rows of a table whose data had not begun.
     #[error("rows of table {table} came before their head")]
     Unannounced { table: String },
@@ -41,6 +45,9 @@ pub enum ResolveError {
         "the snapshot lacks what the pipeline names, and --strict allows none of it:\n  {0}\n  mend the names, or mark columns that may be missing with ?"
     )]
     Strict(String),
+    /// Whoever asked does not want rows by this plan, for this reason.
+    #[error("{0}")]
+    Denied(String),
     #[error("cannot use the temp folder: {0}\n  name another one with --temp-dir")]
     Temp(#[from] io::Error),
     #[error(
@@ -71,12 +78,14 @@ impl Failure for ResolveError {
             // `Reading::again` knows the other way.
             ResolveError::Reappeared { .. } | ResolveError::FoundByPath { .. } => Policy::ReadAgain,
             ResolveError::Temp(_) => Policy::EndRun(Cause::Machine),
+            ResolveError::Denied(_) => Policy::EndRun(Cause::Request),
             ResolveError::Interrupted => Policy::EndRun(Cause::Interruption),
+            ResolveError::Refused { may_pass: true, .. } => Policy::EndRun(Cause::TryAgain),
             ResolveError::Entity(_)
             | ResolveError::Plan(_)
             | ResolveError::NoTables
             | ResolveError::Incomplete(_)
-            | ResolveError::Refused(_)
+            | ResolveError::Refused { .. }
             | ResolveError::Unannounced { .. }
             | ResolveError::Broken(_)
             | ResolveError::Strict(_)

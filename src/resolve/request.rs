@@ -88,7 +88,10 @@ pub struct Limits {
 /// What a resolve run tells while it goes on.
 pub trait Observer {
     /// The catalog is known and the plan is made.
-    fn planned(&mut self, plan: &Plan, facts: &SnapshotFacts);
+    ///
+    /// # Errors
+    /// [`ResolveError::Denied`] if no row is wanted by this plan.
+    fn planned(&mut self, plan: &Plan, facts: &SnapshotFacts) -> Result<(), ResolveError>;
     /// The data of a table begins to go by.
     fn table(&mut self, name: &TableName);
 }

@@ -9,6 +9,7 @@ use crate::snapshot::{Catalog, TableName};
 use super::directory::{Directories, spellings};
 use super::entities::{Choice, EntityInfo, KindChoice};
 use super::error::ResolveError;
+use super::name_pattern::NamePattern;
 use super::plan::{Id, KindId, Laying, Plan, Selection, entity_tables, plan_all};
 
 /// Lays the pipelines of a run over a catalog. If the entities of one are schemas, these are the chosen ones, and the plan is
@@ -61,6 +62,7 @@ fn schema_info(schema: &str, kind: KindId, set: usize) -> EntityInfo {
         full_path: schema.to_owned(),
         name: schema.to_owned(),
         parent_id: None,
+        missing_parent: None,
         root: EntityId::text(schema),
         kind,
         set,
@@ -100,8 +102,8 @@ struct WantedOfKind {
     /// Without a schema if they are looked for in those of the entities.
     names: BTreeSet<TableName>,
     schemas: Option<SchemaPattern>,
-    /// The chosen schemas, if they are named.
-    named: Option<Vec<String>>,
+    /// The chosen schemas, if they are named, and patterns of their names.
+    named: Option<(Vec<String>, Vec<NamePattern>)>,
 }
 
 impl WantedTables {
@@ -115,7 +117,10 @@ impl WantedTables {
             schemas: pipeline.entity.schemas.clone(),
             named: match choice {
                 Choice::All => None,
-                Choice::Named { names, .. } | Choice::Within { names } => Some(names.clone()),
+                Choice::Named { names, .. } | Choice::Within { names } => {
+                    let patterns = names.iter().filter_map(|name| NamePattern::of(name));
+                    Some((names.clone(), patterns.collect()))
+                }
             },
         };
         WantedTables {
@@ -177,9 +182,10 @@ impl WantedOfKind {
         let named = self.named.as_ref();
         let schemas = self.schemas.as_ref();
         schemas.is_some_and(|schemas| schemas.matches(schema))
-            && named.is_none_or(|named| {
-                let mut names = named.iter().flat_map(|name| spellings(name));
+            && named.is_none_or(|(names, patterns)| {
+                let mut names = names.iter().flat_map(|name| spellings(name));
                 names.any(|name| name == schema)
+                    || patterns.iter().any(|pattern| pattern.matches(schema))
             })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Relation, Scope, lacks};
 use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
 use super::entities::KindChoice;
@@ -24,8 +24,8 @@ pub(super) fn start(
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
     let (plan, schemas) = plan_chosen(request.kinds, request.selection, catalog)?;
-    check_strict(request, &plan)?;
-    observer.planned(&plan, facts);
+    check_strict(request, catalog, &plan)?;
+    observer.planned(&plan, facts)?;
     let mut resolver = Resolver::new(plan, Arc::clone(catalog), request);
     for (kind, schemas) in schemas {
         resolver.choose(kind, schemas);
@@ -34,14 +34,40 @@ pub(super) fn start(
     Ok(resolver)
 }
 
-/// Under `strict`, nothing that the pipeline names may be missing.
-pub(super) fn check_strict(request: &Request<'_>, plan: &Plan) -> Result<(), ResolveError> {
-    let left_out = plan.left_out.iter();
-    let left_out = left_out.map(|it| it.says(plan.kinds.len()));
-    let lacks: Vec<String> = left_out.chain(plan.warnings.iter().cloned()).collect();
-    match lacks.is_empty() || !request.strict {
+/// Under `strict`, nothing may be missing that the pipelines name for what is wanted of them.
+pub(super) fn check_strict(
+    request: &Request<'_>,
+    catalog: &Catalog,
+    plan: &Plan,
+) -> Result<(), ResolveError> {
+    if !request.strict {
+        return Ok(());
+    }
+    let mut missing = Vec::new();
+    for KindChoice { pipeline, choice } in request.kinds {
+        let wanted = match choice.is_nobody() {
+            true => Vec::new(),
+            false => request.selection.relations(pipeline),
+        };
+        let scope = Scope {
+            edition: request.selection.edition,
+            is_wanted: &|relation: &Relation| wanted.iter().any(|it| it.name == relation.name),
+        };
+        let of_pipeline = lacks(pipeline, catalog, scope).into_iter();
+        missing.extend(of_pipeline.map(|lack| match request.kinds.len() {
+            1 => lack,
+            _ => format!("pipeline {}: {lack}", pipeline.name),
+        }));
+    }
+    if missing.is_empty() {
+        // What shows only when it is planned.
+        let left_out = plan.left_out.iter();
+        missing.extend(left_out.map(|it| it.says(plan.kinds.len())));
+        missing.extend(plan.warnings.iter().cloned());
+    }
+    match missing.is_empty() {
         true => Ok(()),
-        false => Err(ResolveError::Strict(lacks.join("\n  "))),
+        false => Err(ResolveError::Strict(missing.join("\n  "))),
     }
 }
 

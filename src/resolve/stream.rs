@@ -139,6 +139,27 @@ impl StreamState {
         Ok(())
     }
 
+    /// A row of these tables was stepped over: what needs them fails. Without the tables that say who the entities are there
+    /// is nothing to export.
+    fn too_large(
+        &mut self,
+        tables: &[TableName],
+        error: SnapshotError,
+    ) -> Result<(), ResolveError> {
+        let known = tables.iter().filter_map(|name| self.resolver.table(name));
+        let known: Vec<TableId> = known.collect();
+        if known
+            .iter()
+            .any(|table| self.resolver.says_entities(*table))
+        {
+            return Err(error.into());
+        }
+        for table in known {
+            self.resolver.table_broken(table, error.to_string());
+        }
+        Ok(())
+    }
+
     /// One of several databases has gone by.
     fn database_ended(
         &mut self,
@@ -232,6 +253,24 @@ fn take(
         }
         (Event::Keys(keys), Some(stream)) => {
             stream.catalog = Arc::new(stream.catalog.with_keys(keys));
+        }
+        (
+            Event::Damage(SnapshotError::TooLarge {
+                place,
+                reason,
+                tables,
+            }),
+            Some(stream),
+        ) if !tables.is_empty() => {
+            stream.begin(observer)?;
+            stream.too_large(
+                &tables,
+                SnapshotError::TooLarge {
+                    place,
+                    reason,
+                    tables: Vec::new(),
+                },
+            )?;
         }
         (Event::Damage(damage), _) if request.stop_early => {
             tracing::warn!("{damage}; no row of that table is needed here");

@@ -398,6 +398,21 @@ impl Catalog {
         self.parents.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// A column that rows have and the definition of their table lacks: a server would refuse them, so one of the two is
+    /// damaged. Of a table that takes columns from another one, which need not be here, none is known.
+    pub(super) fn undefined_column<'c>(
+        &self,
+        table: &TableName,
+        columns: &'c [String],
+    ) -> Option<&'c str> {
+        let defined = self.tables.get(table)?;
+        let is_undefined = |column: &&str| defined.column(column).is_none();
+        match self.parents_of(table) {
+            [] => columns.iter().map(String::as_str).find(is_undefined),
+            _ => None,
+        }
+    }
+
     /// Where the catalog and the tables of which a snapshot has data do not match. `has_data` is about the tables that
     /// the data itself names; data of a partitioned table is that of all its partitions.
     pub(super) fn holdings<'t>(

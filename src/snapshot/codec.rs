@@ -9,6 +9,7 @@ pub(crate) mod csv_write;
 pub(crate) mod encoding;
 #[cfg(test)]
 pub(crate) mod faulty;
+pub(crate) mod long_line;
 pub(crate) mod read_errors;
 pub(crate) mod row_form;
 pub(crate) mod tar_members;

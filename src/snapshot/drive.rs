@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use crate::fault::{Fault, caught};
+pub(crate) use crate::interruption::LOOK_EVERY;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Event;
 use crate::snapshot::source::{StreamSource, TablePart, TableSource};
@@ -23,9 +24,6 @@ use crate::timings::{self, Phase};
 
 /// Reports that may wait to be taken, for each thread.
 const WAITING: usize = 4;
-
-/// While nothing comes out of a pipe or from a server, how often to look whether the run is to end.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why driving ended early.
 #[derive(Debug)]

@@ -27,7 +27,8 @@ pub enum Event {
     /// The data of a table, or of one partition of it, ended well. For tables that were not wanted this is
     /// the only event; a source that steps over their data without decoding it tells nothing of them.
     End(TableEnd),
-    /// Damage in the data of a table that is not wanted. Whoever does not need that table may go on.
+    /// Damage in the data of a table that is not wanted: whoever does not need that table may go on. Or, as
+    /// [`SnapshotError::TooLarge`] of some tables, a row of them that was stepped over: their other rows come.
     Damage(SnapshotError),
     /// All that comes of one of several databases has come. Only streams of several databases tell this, of each that is read.
     DatabaseEnd(DatabaseEnd),

@@ -3,11 +3,13 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use crate::bucket::{Bucket, BucketUrl, ObjectInfo};
 use crate::hex;
+use crate::snapshot::place::{Found, find};
 
 /// The folder of an untarred GitLab backup that holds the database.
 const DATABASE: &str = "db";
@@ -26,11 +28,56 @@ pub(super) fn fingerprint(path: &Path) -> io::Result<Option<String>> {
             add_folder(&mut digest, &path.join(DATABASE))?;
         }
     } else if metadata.is_file() {
-        add_file(&mut digest, "", &metadata);
+        return Ok(Some(of_file(&metadata)));
     } else {
         return Ok(None);
     }
     Ok(Some(hex::encode(&digest.finalize())))
+}
+
+/// The fingerprint of a file, by what the system says of it.
+pub(super) fn of_file(metadata: &Metadata) -> String {
+    let mut digest = Sha256::new();
+    add_file(&mut digest, "", metadata);
+    hex::encode(&digest.finalize())
+}
+
+/// As [`fingerprint`], of an object, or of what lies below a prefix. `None` if there is neither.
+///
+/// # Errors
+/// Those of the bucket's server.
+pub(super) fn of_bucket(url: &BucketUrl) -> io::Result<Option<String>> {
+    let prefix = match find(url)? {
+        Found::Object(_, info) => return Ok(Some(of_object(&info))),
+        Found::Prefix(prefix) => prefix,
+        Found::Nothing => return Ok(None),
+    };
+    let mut digest = Sha256::new();
+    for folder in ["", DATABASE] {
+        for (name, info) in prefix.objects(folder)? {
+            add_object(&mut digest, &name, &info);
+        }
+    }
+    Ok(Some(hex::encode(&digest.finalize())))
+}
+
+/// When an object was written last; `None` for a prefix, and if the server does not say it.
+pub(super) fn modified_in_bucket(url: &BucketUrl) -> Option<SystemTime> {
+    let bucket = Bucket::open(url).ok()?;
+    Some(bucket.head(url.key()).ok()?.modified)
+}
+
+/// The fingerprint of an object, by what the server says of it.
+pub(super) fn of_object(info: &ObjectInfo) -> String {
+    let mut digest = Sha256::new();
+    add_object(&mut digest, "", info);
+    hex::encode(&digest.finalize())
+}
+
+fn add_object(digest: &mut Sha256, name: &str, info: &ObjectInfo) {
+    add(digest, name, info.size, Some(info.modified));
+    digest.update(info.etag.as_deref().unwrap_or_default());
+    digest.update([0]);
 }
 
 fn add_folder(digest: &mut Sha256, folder: &Path) -> io::Result<()> {
@@ -51,15 +98,17 @@ fn add_folder(digest: &mut Sha256, folder: &Path) -> io::Result<()> {
 }
 
 fn add_file(digest: &mut Sha256, name: &str, metadata: &Metadata) {
-    let changed = metadata
-        .modified()
-        .ok()
+    add(digest, name, metadata.len(), metadata.modified().ok());
+}
+
+fn add(digest: &mut Sha256, name: &str, size: u64, changed: Option<SystemTime>) {
+    let changed = changed
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .map_or(0, |since| since.as_nanos());
     // A name holds no NUL, so two lists of files never make the same bytes.
     digest.update(name.as_bytes());
     digest.update([0]);
-    digest.update(metadata.len().to_le_bytes());
+    digest.update(size.to_le_bytes());
     digest.update(changed.to_le_bytes());
 }
 

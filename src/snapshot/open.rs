@@ -1,11 +1,13 @@
 //! Opening a snapshot: what it is, is told by its content and never by its name.
 
+mod bucket;
 mod content;
+mod files;
 mod opened;
 mod options;
 mod several;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use crate::snapshot::codec::read_errors::{io_error, read_error};
 use crate::snapshot::codec::tar_members::Members;
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::facts::Kind;
+use crate::snapshot::files::{BackupFiles, FileSource, FolderFiles, PrefixFiles, TarFiles};
 use crate::snapshot::keyed::KeyedSource;
 use crate::snapshot::kind::archive::{Again, is_of_archive, is_toc_of_archive};
 use crate::snapshot::kind::archive::{
@@ -27,9 +30,11 @@ use crate::snapshot::kind::csv::CsvFolder;
 use crate::snapshot::kind::pgdata::PgdataSource;
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::postgres::{PostgresSource, is_nearly_address};
+use crate::snapshot::place::{Folder, Handle, Pipe, Place, is_of_source};
 use crate::snapshot::source::{Access, Snapshot, TableSource};
 use crate::snapshot::spec::Spec;
 
+pub use files::open_files;
 pub use options::OpenOptions;
 
 use content::Content;
@@ -86,13 +91,18 @@ fn open_kind(
         ));
     }
     match spec {
-        Spec::StandardInput => open_stream(Box::new(io::stdin()), "-", None, options, progress),
+        Spec::StandardInput => {
+            let input = Pipe::of_standard_input(options.patience());
+            let input = input.map_err(|error| SnapshotError::of_reading("-", error))?;
+            open_stream(Box::new(input), "-", None, options, progress)
+        }
         Spec::Server(address) => {
             let mut server = PostgresSource::open(
                 address,
                 options.connections,
                 options.pg_snapshot.as_deref(),
                 options.timeouts,
+                &options.opening.interrupted,
             )?;
             server.count_in(Arc::clone(&progress));
             let source = server.shown();
@@ -111,9 +121,15 @@ fn open_kind(
             Ok(keyed(Kind::Pgdata, source_name(path), progress, server))
         }
         Spec::Path(path) => open_path(path, options, progress),
+        Spec::Bucket(url) => bucket::open(url, options, progress),
         Spec::OtherAddress(text) => {
             let opened = open_path(Path::new(text), options, progress);
             opened.map_err(|error| match error {
+                SnapshotError::Io { source, .. }
+                    if source.kind() == io::ErrorKind::NotFound && bucket::is_meant(text) =>
+                {
+                    bucket::mistake(text)
+                }
                 SnapshotError::Io { source, .. }
                     if source.kind() == io::ErrorKind::NotFound && is_nearly_address(text) =>
                 {
@@ -141,6 +157,7 @@ fn keyed(
         size: None,
         progress,
         access: Access::Keyed(Box::new(server)),
+        files: FileSource::none_in(kind),
     })
 }
 
@@ -162,20 +179,19 @@ fn open_path(
     })?;
     let source = source_name(path);
     if metadata.is_dir() {
-        return open_folder(path, &source, options, progress);
+        return open_folder(&path.into(), &source, options, progress);
     }
-    let file = File::open(path).map_err(|error| io_error(path, error))?;
+    let place = Place::from(path);
     if metadata.is_file() {
         let size = metadata.len();
-        open_file(path, file, &source, options, progress).map(|opened| match opened {
-            // All of it is read.
-            Opened::Plain(..) => opened.with_size(Some(size)),
-            Opened::Other(ref snapshot) if snapshot.size.is_none() => opened.with_size(Some(size)),
-            Opened::Other(_) => opened,
-        })
+        let file = place.open().map_err(|error| place.failed(error))?;
+        let opened = open_file(&place, file, &source, options, progress)?;
+        Ok(opened.or_size(size))
     } else {
         // A named pipe, or a shell's `<(zcat dump.sql.gz)`.
-        open_stream(Box::new(file), &source, None, options, progress)
+        let pipe = Pipe::open(path, options.patience());
+        let pipe = pipe.map_err(|error| place.failed(error))?;
+        open_stream(Box::new(pipe), &source, None, options, progress)
     }
 }
 
@@ -196,34 +212,33 @@ fn source_name(path: &Path) -> String {
 }
 
 fn open_folder(
-    path: &Path,
+    folder: &Folder,
     source: &str,
     options: &OpenOptions,
     progress: Arc<AtomicU64>,
 ) -> Result<Opened, SnapshotError> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(|error| io_error(path, error))? {
-        let entry = entry.map_err(|error| io_error(path, error))?;
-        // Names that are not UTF-8 belong to no snapshot.
-        names.extend(entry.file_name().into_string());
-    }
+    let entries = folder.entries().map_err(|error| folder.failed(error))?;
+    // Names that are not UTF-8 belong to no snapshot.
+    let names = entries.into_iter().map(|entry| entry.name.into_string());
+    let names: Vec<String> = names.flatten().collect();
     let has = |name: &str| names.iter().any(|other| other == name);
     if DirectoryArchive::is_one(&names) {
-        let archive = DirectoryArchive::open(path, source, &names, Arc::clone(&progress))?;
+        let archive = DirectoryArchive::open(folder, source, &names, Arc::clone(&progress))?;
         let size = archive.size();
         return Ok(tables(Kind::Directory, source, size, progress, archive));
     }
     if CsvFolder::is_one(&names) {
-        let folder = CsvFolder::open(path, Arc::clone(&progress))?;
-        return Ok(tables(Kind::Csv, source, folder.size(), progress, folder));
+        let csv = CsvFolder::open(folder, Arc::clone(&progress))?;
+        return Ok(tables(Kind::Csv, source, csv.size(), progress, csv));
     }
-    if Backup::is_one(path) {
+    if Backup::is_one(folder) {
         let taken = Arc::clone(&progress);
-        let backup = Backup::from_folder(path, source, taken, &of_backup(options))?;
+        let backup = Backup::from_folder(folder, source, taken, &of_backup(options))?;
         let size = Some(backup.size());
-        return Ok(opened_backup(source, size, progress, backup));
+        let files = FileSource::Here(files_of(folder)?);
+        return Ok(opened_backup(source, size, progress, backup, files));
     }
-    if has("PG_VERSION") && path.join("global/pg_control").exists() {
+    if has("PG_VERSION") && matches!(folder.find("global/pg_control"), Ok(Some(_))) {
         return Err(unsupported(
             &format!("{source} (a PostgreSQL data folder)"),
             "its files mean nothing without a server; to have one started on a copy of it, write pgdata: in front of its name",
@@ -236,8 +251,16 @@ fn open_folder(
          (backup_information.yml, db/database.sql.gz), and for pg_dump's toc.dat"
     };
     Err(SnapshotError::NotASnapshot {
-        path: path.display().to_string(),
+        path: folder.to_string(),
         reason: reason.to_owned(),
+    })
+}
+
+/// The files of a backup that lies in a folder.
+fn files_of(folder: &Folder) -> Result<Arc<dyn BackupFiles>, SnapshotError> {
+    Ok(match folder {
+        Folder::Path(path) => Arc::new(FolderFiles::open(path)?),
+        Folder::Prefix(prefix) => Arc::new(PrefixFiles::new(prefix)),
     })
 }
 
@@ -255,6 +278,7 @@ fn opened_backup(
     size: Option<u64>,
     progress: Arc<AtomicU64>,
     backup: Backup,
+    files: FileSource,
 ) -> Opened {
     Opened::Other(Snapshot {
         kind: Kind::GitlabBackup,
@@ -262,13 +286,14 @@ fn opened_backup(
         size,
         progress,
         access: Access::Stream(Box::new(backup)),
+        files,
     })
 }
 
 /// The size is that of what will be read of the file; `None` means all of it.
 fn open_file(
-    path: &Path,
-    mut file: File,
+    place: &Place,
+    mut file: Handle,
     source: &str,
     options: &OpenOptions,
     progress: Arc<AtomicU64>,
@@ -277,7 +302,7 @@ fn open_file(
     file.by_ref()
         .take(START)
         .read_to_end(&mut start)
-        .map_err(|error| io_error(path, error))?;
+        .map_err(|error| place.failed(error))?;
     let compression = Compression::detect(&start[..start.len().min(MAGIC_LENGTH)]);
     let content = match compression {
         Compression::None => Content::tell(&start),
@@ -285,23 +310,25 @@ fn open_file(
         _ => Content::Unknown,
     };
     let content = match content {
-        Content::Tar if holds_archive(path)? => Content::TarArchive,
+        Content::Tar if holds_archive(place)? => Content::TarArchive,
         content => content,
     };
     match content {
         Content::Tar => {
             let taken = Arc::clone(&progress);
-            let backup = Backup::from_tar_file(path, source, taken, &of_backup(options))?;
+            let backup = Backup::from_tar_file(place, source, taken, &of_backup(options))?;
             let size = Some(backup.size());
-            return Ok(opened_backup(source, size, progress, backup));
+            let index = options.files_index.as_deref();
+            let files = FileSource::Here(Arc::new(TarFiles::open(place, source, index)?));
+            return Ok(opened_backup(source, size, progress, backup, files));
         }
         Content::CustomArchive => {
-            let archive = CustomArchive::open(path, source, Arc::clone(&progress))?;
+            let archive = CustomArchive::open(place, source, Arc::clone(&progress))?;
             let size = archive.size();
             return Ok(tables(Kind::Custom, source, size, progress, archive));
         }
         Content::TarArchive => {
-            let archive = TarArchive::open(path, source, Arc::clone(&progress))?;
+            let archive = TarArchive::open(place, source, Arc::clone(&progress))?;
             let size = archive.size();
             let kind = match archive.is_folder() {
                 true => Kind::Directory,
@@ -311,8 +338,8 @@ fn open_file(
         }
         Content::Sql | Content::Unknown => {}
     }
-    file.rewind().map_err(|error| io_error(path, error))?;
-    open_stream(Box::new(file), source, Some(path), options, progress)
+    file.rewind().map_err(|error| place.failed(error))?;
+    open_stream(Box::new(file), source, Some(place), options, progress)
 }
 
 /// A snapshot whose tables can be opened one by one.
@@ -329,20 +356,21 @@ fn tables(
         size: Some(size),
         progress,
         access: Access::Tables(Box::new(tables)),
+        files: FileSource::none_in(kind),
     })
 }
 
 /// True where an uncompressed tar is that of a folder which pg_dump -Fd wrote. What says so first decides: the table
 /// of contents, or what only a GitLab backup has.
-fn holds_archive(path: &Path) -> Result<bool, SnapshotError> {
-    let file = File::open(path).map_err(|error| io_error(path, error))?;
+fn holds_archive(place: &Place) -> Result<bool, SnapshotError> {
+    let file = place.open().map_err(|error| place.failed(error))?;
     let mut members = Members::of_file(file);
     loop {
         match members.next() {
             Ok(Some(member)) if is_of_backup(&member.name) => return Ok(false),
             Ok(Some(member)) if is_toc_of_archive(&member.name) => return Ok(true),
             Ok(Some(_)) => {}
-            Err(error) if error.raw_os_error().is_some() => return Err(io_error(path, error)),
+            Err(error) if is_of_source(&error) => return Err(place.failed(error)),
             // Who looks for the database comes by the same damage, and tells of it.
             Ok(None) | Err(_) => return Ok(false),
         }
@@ -368,7 +396,7 @@ fn begins_archive(start: &[u8]) -> bool {
 fn open_stream(
     stream: Box<dyn Read + Send>,
     source: &str,
-    again: Option<&Path>,
+    again: Option<&Place>,
     options: &OpenOptions,
     progress: Arc<AtomicU64>,
 ) -> Result<Opened, SnapshotError> {
@@ -389,8 +417,8 @@ fn open_stream(
         .read_to_end(&mut start)
         .map_err(failed)?;
     let whole: Box<dyn Read + Send> = Box::new(Cursor::new(start.clone()).chain(reader));
-    let again = again.map(|path| Again {
-        path: path.to_owned(),
+    let again = again.map(|place| Again {
+        place: place.clone(),
         taken: Arc::clone(&progress),
     });
     let (kind, access): (_, Access) = match Content::tell(&start) {
@@ -407,8 +435,13 @@ fn open_stream(
             (Kind::Directory, Access::Stream(Box::new(archive)))
         }
         Content::Tar => {
-            let backup = Backup::from_tar_stream(whole, source, &of_backup(options))?;
-            return Ok(opened_backup(source, None, progress, backup));
+            let mut backup = Backup::from_tar_stream(whole, source, &of_backup(options))?;
+            let again = again.as_ref().map(|again| &again.place);
+            let files = match backup.take_behind(again) {
+                Some(behind) => FileSource::Behind(behind),
+                None => FileSource::none_in(Kind::GitlabBackup),
+            };
+            return Ok(opened_backup(source, None, progress, backup, files));
         }
         Content::CustomArchive => {
             let archive = CustomStream::new(whole, source);
@@ -426,6 +459,7 @@ fn open_stream(
         size: None,
         progress,
         access,
+        files: FileSource::none_in(kind),
     }))
 }
 

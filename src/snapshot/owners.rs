@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::snapshot::block::{Block, BlockHead};
 use crate::snapshot::catalog::Catalog;
+use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::{Event, Sink, TableEnd};
 use crate::snapshot::table_name::TableName;
 
@@ -85,6 +86,21 @@ impl Owners {
         self.heads
             .iter()
             .try_for_each(|head| sink(Event::Rows(block(Arc::clone(head)))))
+    }
+
+    /// A row that stands at `place` is larger than the run allows, and is stepped over.
+    pub(crate) fn too_large(
+        &self,
+        place: Position,
+        reason: String,
+        sink: Sink<'_>,
+    ) -> ControlFlow<()> {
+        let tables = self.heads.iter().map(|head| head.table.clone());
+        sink(Event::Damage(SnapshotError::TooLarge {
+            place: Box::new(place),
+            reason,
+            tables: tables.collect(),
+        }))
     }
 
     pub(crate) fn end(&self, rows: u64, bytes: u64, sink: Sink<'_>) -> ControlFlow<()> {

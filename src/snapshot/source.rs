@@ -11,6 +11,7 @@ use crate::snapshot::catalog::Catalog;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::{Sink, TableFilter};
 use crate::snapshot::facts::{Holdings, Kind, SnapshotFacts};
+use crate::snapshot::files::FileSource;
 use crate::snapshot::keyed::{Ending, KeyedSource};
 use crate::snapshot::table_name::TableName;
 
@@ -25,6 +26,8 @@ pub struct Snapshot {
     /// Bytes read so far of those that `size` counts, before decompression. Grows while the snapshot is read.
     pub progress: Arc<AtomicU64>,
     pub access: Access,
+    /// The files that lie beside its rows.
+    pub files: FileSource,
 }
 
 impl Snapshot {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use crate::bucket::BucketUrl;
 use crate::snapshot::fingerprint;
 use crate::snapshot::kind::pgdata;
 use crate::snapshot::kind::postgres;
@@ -15,6 +17,8 @@ pub enum Spec {
     StandardInput,
     /// A file, a folder or a named pipe.
     Path(PathBuf),
+    /// An object of a bucket, or what the keys of several begin with.
+    Bucket(BucketUrl),
     /// The address of a PostgreSQL server, as it was given: it may hold a password.
     Server(String),
     /// `pgdata:` and a server's data folder, which is read through a private server on a copy of it.
@@ -36,8 +40,15 @@ impl Spec {
     /// ```
     pub fn shown(&self) -> String {
         match self {
+            // Nobody knows which part of it is meant to be secret.
+            Spec::OtherAddress(text) if BucketUrl::is_meant(text) => {
+                let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+                format!("{scheme}://…")
+            }
             Spec::Server(text) | Spec::OtherAddress(text) => postgres::shown(text),
-            Spec::StandardInput | Spec::Path(_) | Spec::DataFolder(_) => self.argument(),
+            Spec::StandardInput | Spec::Path(_) | Spec::Bucket(_) | Spec::DataFolder(_) => {
+                self.argument()
+            }
         }
     }
 
@@ -46,6 +57,7 @@ impl Spec {
         match self {
             Spec::StandardInput => "-".to_owned(),
             Spec::Path(path) => path.display().to_string(),
+            Spec::Bucket(url) => url.to_string(),
             Spec::Server(text) | Spec::OtherAddress(text) => text.clone(),
             Spec::DataFolder(path) => format!("{}{}", pgdata::SCHEME, path.display()),
         }
@@ -55,7 +67,9 @@ impl Spec {
     pub(crate) fn name(&self) -> Option<String> {
         match self {
             Spec::Server(_) | Spec::OtherAddress(_) => None,
-            Spec::StandardInput | Spec::Path(_) | Spec::DataFolder(_) => Some(self.argument()),
+            Spec::StandardInput | Spec::Path(_) | Spec::Bucket(_) | Spec::DataFolder(_) => {
+                Some(self.argument())
+            }
         }
     }
 
@@ -63,33 +77,64 @@ impl Spec {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Spec::Path(path) => Some(path),
+            Spec::StandardInput
+            | Spec::Bucket(_)
+            | Spec::Server(_)
+            | Spec::DataFolder(_)
+            | Spec::OtherAddress(_) => None,
+        }
+    }
+
+    /// The last part of its path or key, for whoever need not know where it lies.
+    pub(crate) fn file_name(&self) -> Option<String> {
+        match self {
+            Spec::Bucket(url) => Some(url.name().to_owned()),
+            Spec::Path(path) => Some(path.file_name()?.to_string_lossy().into_owned()),
             Spec::StandardInput | Spec::Server(_) | Spec::DataFolder(_) | Spec::OtherAddress(_) => {
                 None
             }
         }
     }
 
-    /// True for a file or folder that is there, and can be opened again and again. Pipes come once, and a server is
+    /// When the file, the folder or the object was written last, if that can be told.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        match self {
+            Spec::Path(path) => std::fs::metadata(path)
+                .and_then(|found| found.modified())
+                .ok(),
+            Spec::Bucket(url) => fingerprint::modified_in_bucket(url),
+            Spec::StandardInput | Spec::Server(_) | Spec::DataFolder(_) | Spec::OtherAddress(_) => {
+                None
+            }
+        }
+    }
+
+    /// True for a file or folder that is there, and for what lies in a bucket: it can be opened again and again. Pipes come once, and a server is
     /// never again what it was.
     pub(crate) fn can_be_read_again(&self) -> bool {
         let path = match self {
             Spec::Path(path) => path.as_path(),
             Spec::OtherAddress(text) => Path::new(text),
+            // Whether there is such an object is told when it is opened.
+            Spec::Bucket(_) => return true,
             Spec::StandardInput | Spec::Server(_) | Spec::DataFolder(_) => return false,
         };
         std::fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir())
     }
 
     /// A value that changes when the file, or a file of the folder, that a snapshot lies in is written again: lower-case
-    /// hex, of names, sizes and times of change. `None` for what cannot be read a second time, and for a server, which
+    /// hex, of names, sizes and times of change, and of the ETags of objects. `None` for what cannot be read a second time, and for a server, which
     /// holds an instant only as long as somebody asks for it.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, or of the bucket's server.
     pub fn fingerprint(&self) -> io::Result<Option<String>> {
-        match self.path() {
-            Some(path) => fingerprint::fingerprint(path),
-            None => Ok(None),
+        match self {
+            Spec::Path(path) => fingerprint::fingerprint(path),
+            Spec::Bucket(url) => fingerprint::of_bucket(url),
+            Spec::StandardInput | Spec::Server(_) | Spec::DataFolder(_) | Spec::OtherAddress(_) => {
+                Ok(None)
+            }
         }
     }
 
@@ -117,6 +162,8 @@ impl From<&str> for Spec {
             Spec::Server(text.to_owned())
         } else if let Some(folder) = text.strip_prefix(pgdata::SCHEME) {
             Spec::DataFolder(folder.into())
+        } else if let Ok(url) = BucketUrl::parse(text) {
+            Spec::Bucket(url)
         } else if text.contains("://") || text.contains("password=") {
             Spec::OtherAddress(text.to_owned())
         } else {
@@ -146,6 +193,11 @@ mod tests {
             ("pgdata:/var/lib", Spec::DataFolder("/var/lib".into())),
             ("postgres://h/db", Spec::Server(address("postgres://h/db"))),
             ("postgresql://h", Spec::Server(address("postgresql://h"))),
+            (
+                "s3://b/a.sql.gz",
+                Spec::Bucket(BucketUrl::parse("s3://b/a.sql.gz").unwrap()),
+            ),
+            ("s3://u:p@b/k", Spec::OtherAddress(address("s3://u:p@b/k"))),
             ("mysql://h/db", Spec::OtherAddress(address("mysql://h/db"))),
             (
                 "host=h password=secret",
@@ -164,6 +216,7 @@ mod tests {
             "postgres://u:secret@h/db",
             "POSTGRES://u:secret@h/db",
             "host=h password=secret",
+            "s3://key:secret@bucket/dump.sql",
         ] {
             let spec = Spec::from(text);
             assert!(!spec.shown().contains("secret"), "{}", spec.shown());

@@ -241,6 +241,48 @@ pub fn read_definitions(snapshot: Snapshot) -> Result<Definitions, SnapshotError
     })
 }
 
+/// Reads the definitions of tables, as far as they are known before the first row: a stream is read no further.
+///
+/// # Errors
+/// Where the snapshot cannot be read as far as its catalog.
+pub fn read_catalog(snapshot: Snapshot) -> Result<(Arc<Catalog>, SnapshotFacts), SnapshotError> {
+    let source = match snapshot.access {
+        Access::Tables(source) => return Ok((source.catalog(), source.facts())),
+        Access::Keyed(source) => return Ok((source.catalog(), source.facts())),
+        Access::Stream(source) => source,
+    };
+    let mut known = None;
+    let driven = drive_stream(
+        source,
+        |_| false,
+        &NEVER,
+        |event| {
+            Ok::<_, Infallible>(match event {
+                Event::Catalog(catalog, facts) => {
+                    known = Some((catalog, facts));
+                    ControlFlow::Break(())
+                }
+                Event::Begin(_)
+                | Event::Rows(_)
+                | Event::End(_)
+                | Event::Keys(_)
+                | Event::Damage(_)
+                | Event::DatabaseEnd(_)
+                | Event::Holdings(_) => ControlFlow::Continue(()),
+            })
+        },
+    );
+    match (
+        known,
+        driven.unwrap_or_else(|stopped| Err(stopped_by(stopped))),
+    ) {
+        (Some(known), _) => Ok(known),
+        (None, Err(error)) => Err(error),
+        // It has no table at all.
+        (None, Ok(())) => Ok(Default::default()),
+    }
+}
+
 fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, SnapshotError> {
     let mut known = None;
     let read = read_stream(

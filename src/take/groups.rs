@@ -136,7 +136,9 @@ fn find(
 struct Tables<'a>(&'a mut dyn TakeObserver);
 
 impl resolve::Observer for Tables<'_> {
-    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) -> Result<(), ResolveError> {
+        Ok(())
+    }
 
     fn table(&mut self, name: &TableName) {
         self.0.table(name);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use rayon::ThreadPool;
 
@@ -19,6 +20,8 @@ pub(crate) struct TakeRequest {
     pub out: PathBuf,
     /// Replace a snapshot that is there already.
     pub force: bool,
+    /// How long another run that holds the place is waited for.
+    pub lock_wait: Duration,
     /// The kinds of entity, each behind the one that its entities lie within, if there is such.
     pub kinds: Vec<KindChoice>,
     /// Only rows of the chosen entities, rather than whole tables.

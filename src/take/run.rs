@@ -8,7 +8,7 @@ use super::manifest::{self, SCHEMA, SourceEntry, Taken};
 use super::request::{TakeObserver, TakeRequest};
 use super::tables::{TakenTables, needed, with_files};
 use super::{groups, whole};
-use crate::output::{FolderClaim, FolderDraft, Holding, atomic, now};
+use crate::output::{FolderClaim, FolderDraft, Holding, atomic, claim_within, now};
 use crate::pipeline::{EntityId, Pipeline, doubtful_keys};
 use crate::resolve::{KindChoice, Selection};
 use crate::snapshot::{
@@ -21,6 +21,8 @@ const SNAPSHOT: Holding = Holding {
     what: "snapshot",
     one: "a snapshot",
     is_one: |folder| manifest::read(folder).is_ok(),
+    // Replacing a snapshot takes its folder as a whole.
+    foreign: |_| Ok(None),
 };
 
 /// Takes a snapshot, and returns what its `snapshot.json` says.
@@ -34,7 +36,9 @@ pub(crate) fn take(
     let timings = Timings::start();
     let _work = timings.work(Phase::Scan);
     // A place that can never be right, or is another run's, is told before anything is read.
-    let claim = FolderClaim::take(&request.out)?;
+    let take = || FolderClaim::take(&request.out);
+    let claim = claim_within(request.lock_wait, &request.interrupted, take)?
+        .ok_or(TakeError::Interrupted)?;
     claim.check_beside(request.force, SNAPSHOT)?;
     let source = request.open_source()?;
     let folder = FolderDraft::beside(claim, request.force, SNAPSHOT)?;

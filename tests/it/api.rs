@@ -1,8 +1,16 @@
 //! `relexport serve`: the HTTP interface and the page.
 
 mod access;
+mod archives;
 mod clients;
 mod export;
+mod families;
+mod git;
 mod lifecycle;
+mod lists;
 mod load;
+mod migration;
 mod page;
+mod project_exports;
+mod project_graphql;
+mod projects;

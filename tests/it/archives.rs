@@ -77,7 +77,7 @@ static ARCHIVES: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-fn archive(name: &str) -> PathBuf {
+pub(crate) fn archive(name: &str) -> PathBuf {
     ARCHIVES.join(name)
 }
 

@@ -1,5 +1,7 @@
 //! Every other command, its help and its exit codes.
 
+mod against;
+mod diff;
 mod dry_run;
 mod groups;
 mod help;

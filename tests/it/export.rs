@@ -1,17 +1,23 @@
 //! `relexport export` of snapshots that are files.
 
+mod backup_files;
 mod complete;
 mod errors;
 mod exact;
+mod failed;
 mod language;
+mod locks;
 mod manifest;
 mod options;
+mod partial;
 mod places;
 mod projects;
+mod quiet;
 mod resume;
 mod saas;
 mod schemas;
 mod shop;
 mod snapshots;
+mod strict;
 mod timings;
 mod trees;

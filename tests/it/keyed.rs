@@ -407,7 +407,7 @@ fn a_lost_instant_ends_the_export_wherever_it_happens() {
             Err(error @ ExportError::Resolve { .. }) => {
                 assert_eq!(
                     error.to_string(),
-                    "double: the server's snapshot is lost: gone"
+                    "double: the server's snapshot is lost: gone\n  export again, which reads another instant"
                 );
             }
             Err(other) => panic!("query {at}: {other}"),
@@ -427,7 +427,10 @@ fn a_missing_index_is_a_warning() {
     .unwrap();
     assert_eq!(
         report.manifest.warnings,
-        ["there is no index for badges.group_id: the server reads the whole table for every batch"]
+        [
+            "there is no index for badges.group_id: the server reads the whole table for every batch",
+            "no files in uploads: a double holds none",
+        ]
     );
     assert_eq!(report.manifest.snapshot.kind, "postgres");
     assert_eq!(

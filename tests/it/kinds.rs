@@ -3,4 +3,5 @@
 mod boards;
 mod choices;
 mod lists;
+mod patterns;
 mod trouble;

@@ -1,5 +1,6 @@
 //! Live servers as snapshots.
 
+mod again;
 mod export;
 mod faults;
 mod login;

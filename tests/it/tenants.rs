@@ -352,7 +352,7 @@ fn an_export_of_a_tenant_goes_on_where_it_was() {
     };
     let before = written();
     let again = export().args(["--resume", "--keep-going"]);
-    let again = again.fails(1, &["1 row left out"]);
+    let again = again.fails(1, &["1 row was left out"]);
     assert_eq!(written(), before);
     assert_eq!(again.manifest()["entities"][0]["id"], "Acme 1");
     let projects = again.content("tenant__41cme_201/projects.ndjson.gz");

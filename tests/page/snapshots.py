@@ -4,6 +4,8 @@ import pathlib
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 BACKUP = PROJECT / "fixtures/1700000000_2023_11_14_16.5.1-ee_gitlab_backup.tar"
+DUMP = PROJECT / "fixtures/gitlab.sql"
+PROJECTS = PROJECT / "fixtures/projects/gitlab.sql.gz"
 NONE = r"\N"
 
 

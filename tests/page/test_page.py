@@ -18,7 +18,7 @@ import urllib.request
 from playwright.sync_api import expect, sync_playwright
 
 from servers import Server, new_token
-from snapshots import BACKUP, PROJECT, Dump
+from snapshots import BACKUP, DUMP, PROJECT, PROJECTS, Dump
 
 SHOTS = PROJECT / "target/screenshots"
 AXE = (PROJECT / "target/browser-tools/axe-core/axe.min.js").read_text(encoding="utf-8")
@@ -53,7 +53,8 @@ class PageTest(unittest.TestCase):
         cls.bad = cls.serve(bad, folder / "bad")
         cls.guarded = cls.serve(BACKUP, folder / "guarded", "--token-file", tokens, "--relative-url-root", "/gitlab", "--batch-size", "4")
         cls.full = cls.serve(BACKUP, folder / "full", "--queue", "0")
-        cls.tree = cls.serve(BACKUP, folder / "tree", "--token-file", tokens)
+        cls.tree = cls.serve(DUMP, folder / "tree", "--token-file", tokens)
+        cls.projects = cls.serve(PROJECTS, folder / "projects")
         cls.playwright = sync_playwright().start()
         # Chromium's own sandbox needs rights that a container may not give.
         options = ["--no-sandbox", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
@@ -147,28 +148,28 @@ class PageTest(unittest.TestCase):
         expect(acme).to_have_attribute("aria-expanded", "true")
         below = page.get_by_role("group").get_by_role("treeitem")
         expect(below).to_have_count(2)
-        self.assertEqual(below.locator(".name").all_text_contents(), ["Big", 'Plat\tform <&> "R\\D"'])
-        expect(page.get_by_role("heading", level=1)).to_have_text("Choose a group")
+        self.assertEqual(below.locator(".name").all_text_contents(), ["Big", 'Plat\\u{9}form <&> "R\\D"'])
+        expect(page.get_by_role("heading", level=1)).to_have_text("Choose a group or project")
 
     def test_search_finds_names_and_paths(self):
         page = self.page(self.open)
         page.keyboard.press("/")
         page.keyboard.type("team-22")
-        expect(page.locator("#found")).to_have_text("10 groups match")
+        expect(page.locator("#found")).to_have_text("10 matches")
         self.assertEqual(page.locator(".path").all_inner_texts(), [f"team-22{i}" for i in range(10)])
         self.no_barriers(page, "search")
         search = page.get_by_label("Search groups")
         search.fill("acme/platform/c")
-        expect(page.locator("#found")).to_have_text("1 group matches")
+        expect(page.locator("#found")).to_have_text("1 match")
         search.fill("no such group")
-        expect(page.locator("#found")).to_have_text("No group matches")
+        expect(page.locator("#found")).to_have_text("Nothing matches")
         search.press("Escape")
         expect(page.get_by_role("treeitem")).to_have_count(101)
 
     def test_a_name_from_the_snapshot_is_never_markup(self):
         page = self.page(self.open)
         page.get_by_label("Search groups").fill("<img")
-        expect(page.locator("#found")).to_have_text("1 group matches")
+        expect(page.locator("#found")).to_have_text("1 match")
         page.get_by_role("treeitem").click()
         self.group(page, HOSTILE_NAME)
         expect(page.locator(".trail")).to_have_text(HOSTILE_PATH)
@@ -184,7 +185,7 @@ class PageTest(unittest.TestCase):
 
     def test_an_export_of_whole_files_is_watched_and_downloaded(self):
         page = self.page(self.open, "#/groups/4351")
-        self.group(page, 'Plat\tform <&> "R\\D"')
+        self.group(page, 'Plat\\u{9}form <&> "R\\D"')
         expect(page.locator(".state")).to_have_text("Not exported")
         # The tree opens where the group is.
         expect(page.get_by_role("treeitem", selected=True)).to_contain_text("Plat")
@@ -199,7 +200,7 @@ class PageTest(unittest.TestCase):
         name, content = self.downloaded(page, labels.get_by_role("link", name="Download labels"))
         self.assertEqual(name, "labels.ndjson.gz")
         self.assertEqual(gzip.decompress(content), expected)
-        expect(self.row(page, "uploads").locator(".cell-status")).to_have_text("Not in a database")
+        expect(self.row(page, "uploads").locator(".cell-status")).to_have_text("No files")
         expect(self.row(page, "uploads").get_by_role("link")).to_have_count(0)
 
         chart = page.get_by_role("img", name=re.compile("^Reading took"))
@@ -284,8 +285,8 @@ class PageTest(unittest.TestCase):
         answer["now"] = waiting
         page.get_by_role("button", name="Export").click()
         text, bar, live = page.locator(".progress-text"), page.get_by_role("progressbar", name="Export"), page.locator("#live")
-        expect(text).to_have_text("Waiting behind 3 groups")
-        expect(live).to_have_text("Core: waiting behind 3 groups")
+        expect(text).to_have_text("Waiting behind 3 exports")
+        expect(live).to_have_text("Core: waiting behind 3 exports")
         self.assertFalse(page.evaluate("document.querySelector('.progress progress').hasAttribute('value')"))
         # The button keeps the focus: who uses the keyboard is not thrown back to the beginning.
         expect(page.get_by_role("button", name="Start anew")).to_be_focused()
@@ -319,7 +320,7 @@ class PageTest(unittest.TestCase):
 
         answer["now"] = {**running, "state": "failed", "error": "the disk is full", "older_complete": True, "older_files": ["boards"]}
         expect(page.locator(".export .problem pre")).to_have_text("the disk is full")
-        expect(page.locator(".note")).to_contain_text("An older export of this group is complete")
+        expect(page.locator(".note")).to_contain_text("An older export is complete")
         link = page.get_by_role("link", name="of the older export")
         self.assertEqual(link.get_attribute("aria-label"), "Download boards of the older export")
         self.no_barriers(page, "failed, with an older export")
@@ -436,7 +437,7 @@ class PageTest(unittest.TestCase):
         expect(page.locator("#who")).to_have_text("reader, may only read")
         expect(page.get_by_role("treeitem")).to_have_count(1)
         page.get_by_role("treeitem").click()
-        self.group(page, 'Plat\tform <&> "R\\D"')
+        self.group(page, 'Plat\\u{9}form <&> "R\\D"')
         expect(page.get_by_text("This token may only read, so it cannot start an export.")).to_be_visible()
         expect(page.get_by_role("button", name=re.compile("Export"))).to_have_count(0)
         page.get_by_role("link", name="acme", exact=True).click()
@@ -497,7 +498,7 @@ class PageTest(unittest.TestCase):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
-        self.group(page, 'Plat\tform <&> "R\\D"')
+        self.group(page, 'Plat\\u{9}form <&> "R\\D"')
         expect(page.locator("#live")).to_contain_text("not exported yet")
 
         page.keyboard.press("Tab")
@@ -616,23 +617,81 @@ class PageTest(unittest.TestCase):
         offers = page.locator(".archives").get_by_role("link")
         expect(offers).to_have_text([re.compile(r"^All files as one archive \([0-9.]+ kB\)$")])
         # It has no groups below it.
-        expect(page.get_by_label("With subgroups")).to_have_count(0)
+        expect(page.get_by_label("With all that lies in it")).to_have_count(0)
         self.archive(page, offers, [7001])
 
     def test_subgroups_come_along_and_are_in_one_archive(self):
         page = self.page(self.tree, "#/groups/4351")
         page.get_by_label("Personal access token").fill(self.token)
         page.keyboard.press("Enter")
-        self.group(page, 'Plat\tform <&> "R\\D"')
-        page.get_by_label("With subgroups").check()
+        self.group(page, 'Plat\\u{9}form <&> "R\\D"')
+        page.get_by_label("With all that lies in it").check()
         page.get_by_role("button", name="Export").click()
         expect(page.locator(".state")).to_have_text("Finished")
         offers = page.locator(".archives").get_by_role("button")
-        expect(offers).to_have_text([re.compile(r"^All files as one archive \("), re.compile(r"^With 1 subgroup \(")])
+        expect(offers).to_have_text([re.compile(r"^All files as one archive \("), re.compile(r"^With 1 subgroup and 1 project \(")])
         self.no_barriers(page, "archives")
         self.shot(page, "archives")
         self.archive(page, offers.first, [4351])
         self.archive(page, offers.last, [4351, 4352])
+
+    # Projects.
+
+    def test_a_project_is_found_exported_and_told_of(self):
+        page = self.page(self.projects)
+        acme = page.get_by_role("treeitem", name=re.compile("^Acme"))
+        acme.locator(".twisty").click()
+        below = page.get_by_role("group").get_by_role("treeitem")
+        expect(below).to_have_text([re.compile("^Tools"), re.compile("^App <&>.*, project"), re.compile("^Attic"), re.compile("^Doomed")])
+        self.no_barriers(page, "projects in the tree")
+        page.get_by_label("Search groups and projects").fill("acme/tools")
+        expect(page.locator("#found")).to_have_text("2 matches")
+        self.assertEqual(page.locator(".path").all_inner_texts(), ["acme/tools", "acme/tools/wheel"])
+        page.get_by_role("treeitem").last.click()
+        self.group(page, "wheel")
+        expect(page.locator(".meta")).to_have_text("Project 72")
+        self.assertTrue(page.url.endswith("#/projects/72"), page.url)
+        page.get_by_label("In batches").check()
+        page.get_by_role("button", name="Export").click()
+        expect(page.locator(".state")).to_have_text("Finished")
+        expect(self.row(page, "repository").or_(self.row(page, "labels")).first).to_be_visible()
+        offers = page.locator(".archives").get_by_role("link")
+        expect(offers).to_have_text([re.compile(r"^All files as one archive \(")])
+        # A project of a person, in no group, whose id is that of no group.
+        page.goto(f"{self.projects.url}#/projects/{'alice%2Fapp'}")
+        self.group(page, "App")
+        expect(page.locator(".trail").get_by_role("link")).to_have_count(0)
+        page.goto(f"{self.projects.url}#/projects/75")
+        expect(page.locator("main").get_by_text("There is no such project, or this token may not see it.")).to_be_visible()
+
+    def test_a_family_is_exported_with_its_group(self):
+        page = self.page(self.projects, "#/groups/50")
+        self.group(page, "Acme")
+        expect(page.locator(".meta")).to_have_text("Group 50 · 1 subgroup and 3 projects")
+        page.get_by_role("button", name="Export").click()
+        expect(page.locator(".state")).to_have_text("Finished", timeout=60_000)
+        expect(page.locator(".family")).to_have_text("This group with 1 subgroup and 4 projects: 6 finished.")
+        expect(page.locator(".archives").get_by_role("link").last).to_have_text(re.compile(r"^With 1 subgroup and 4 projects \("))
+        self.no_barriers(page, "a family")
+        self.shot(page, "family")
+        # Whoever wants it anew gets it alone.
+        page.get_by_role("button", name="Export again").click()
+        expect(page.locator(".archives").get_by_role("link")).to_have_count(1)
+
+    def test_missing_files_are_listed(self):
+        self.projects.export(51)
+        overview = self.projects.overview(51)
+        labels = next(row for row in overview["relations"] if row["relation"] == "labels")
+        labels["missing_files"] = {"count": 3, "first": [{"table": "uploads", "key": 7, "path": "a/<b>.png"}, {"table": "uploads", "key": None, "path": "c"}]}
+        page = self.page(self.projects)
+        page.route("**/-/relexport/groups/51", lambda route: route.fulfill(json=overview))
+        page.goto(self.projects.url + "#/groups/51")
+        self.group(page, "Tools")
+        expect(self.row(page, "labels").locator(".cell-status")).to_have_text("Finished, files missing")
+        problem = page.locator(".problem").filter(has_text="not in the snapshot")
+        expect(problem).to_contain_text("3 files not in the snapshot; the first 2 are:")
+        expect(problem.get_by_role("listitem")).to_have_text(["uploads, row 7: a/<b>.png", "uploads: c"])
+        self.no_barriers(page, "missing files")
 
     def test_an_export_is_cancelled(self):
         page = self.page(self.open, "#/groups/4350")
@@ -678,7 +737,7 @@ class PageTest(unittest.TestCase):
         with urllib.request.urlopen(self.guarded.url.rstrip("/")) as there:
             self.assertEqual(there.url, self.guarded.url)
         files = re.findall(r'(?:src|href)="\./(-/page/[^"]+)"', html)
-        files += [f"-/page/{module}" for module in ("archive.js", "dom.js", "format.js", "group.js", "manifest.js", "picture.js", "relations.js", "server.js", "tree.js")]
+        files += [f"-/page/{module}" for module in ("archive.js", "dom.js", "format.js", "entity.js", "manifest.js", "picture.js", "relations.js", "server.js", "tree.js")]
         for path in ["", *files]:
             with self.guarded.request(path) as answer:
                 policy = answer.headers["content-security-policy"]

@@ -45,6 +45,7 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, Direct
         selection: &Selection {
             relations: Relations::All,
             edition: source.edition,
+            files: false,
         },
         limits: source.limits,
         pool: Arc::clone(&source.pool),

@@ -1,30 +1,32 @@
 //! Reading the directory from a snapshot, or from the file of an earlier run.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rayon::ThreadPool;
-use serde_json::value::RawValue;
 
-use super::file::{self, Line};
+use super::file;
+use super::write::write;
 use super::{Directory, Instance};
-use crate::export::{Records, is_enterprise, version_by_tables};
+use crate::export::{is_enterprise, version_by_tables};
 use crate::failure::{Cause, Failure, Policy};
-use crate::output::atomic::{folder_of, sync_folder};
-use crate::pipeline::{Edition, EntityId, Pipeline, PipelineError};
+use crate::pipeline::{Edition, Entity, EntityId, Pipeline, PipelineError};
 use crate::resolve::{
-    Choice, KindChoice, Limits, Observer, Outcome, Plan, PlanKind, Relations, Request,
-    ResolveError, Selection, plan, resolve, without_data,
+    Choice, Id, KindChoice, Limits, Observer, Outcome, Plan, PlanError, PlanKind, Relations,
+    Request, ResolveError, Selection, plan, resolve, without_data,
 };
 use crate::snapshot;
-use crate::snapshot::{OpenOptions, Snapshot, SnapshotError, SnapshotFacts, Spec, TableName};
+use crate::snapshot::{
+    OpenOptions, Opening, Snapshot, SnapshotError, SnapshotFacts, Spec, TableName,
+};
 
-/// The pipeline that says what is known of every group.
-const PIPELINE: &str = include_str!("../../../pipelines/directory.yml");
+/// The pipelines that say what is known of every group, and of every project.
+const GROUPS: &str = include_str!("../../../pipelines/directory.yml");
+const PROJECTS: &str = include_str!("../../../pipelines/project_directory.yml");
 
 /// Why there is no directory.
 #[derive(Debug, thiserror::Error)]
@@ -79,14 +81,18 @@ impl From<ResolveError> for DirectoryError {
 /// What decides the directory.
 pub(crate) struct Source<'a> {
     pub snapshot: &'a Spec,
-    /// The pipeline that is served.
+    /// The pipeline of groups.
     pub pipeline: &'a Pipeline,
+    /// The pipeline of projects, if they are served.
+    pub projects: Option<&'a Pipeline>,
     pub edition: Edition,
     /// Take tables without data as empty ones.
     pub allow_missing: bool,
     pub limits: &'a Limits,
     pub pool: Arc<ThreadPool>,
     pub interrupted: Arc<AtomicBool>,
+    /// How long the snapshot may bring nothing if it is a pipe; `None` is for ever.
+    pub pipe_silence: Option<Duration>,
 }
 
 /// Opens the directory in `path`, or reads the snapshot and writes it there. Blocks; for a plain thread.
@@ -103,13 +109,11 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Directory, Direct
         Ok(None) => {}
         Err(error) => tracing::warn!("reading the groups anew: {}", file_error(error)),
     }
-    let (named, outcome) = find(source)?;
-    check_key(source, &outcome.resolved.plan)?;
-    let instance = instance(source, named, &outcome)?;
-    let ids = outcome.resolved.entities.iter().map(|group| &group.id);
-    let ids = ids.map(|id| integer(source, id));
-    let ids = ids.collect::<Result<Vec<i64>, DirectoryError>>()?;
-    write(&outcome, &ids, &instance, path).map_err(file_error)?;
+    let found = match source.projects {
+        Some(projects) => with_projects(source, projects)?,
+        None => groups_alone(source)?,
+    };
+    write(&found, path).map_err(file_error)?;
     file::open(path)
         .and_then(|directory| directory.ok_or_else(|| io::Error::other("it is not there")))
         .map_err(file_error)
@@ -123,26 +127,117 @@ struct SnapshotName {
 
 /// Opens the snapshot, of which no other database is needed.
 pub(super) fn open(source: &Source<'_>) -> Result<Snapshot, SnapshotError> {
-    let options = OpenOptions::of_databases(&source.pipeline.databases);
+    let options = OpenOptions {
+        pipe_silence: source.pipe_silence,
+        opening: Opening {
+            interrupted: Arc::clone(&source.interrupted),
+            ..Opening::default()
+        },
+        ..OpenOptions::of_databases(&source.pipeline.databases)
+    };
     snapshot::open_with(source.snapshot, &options.needing(Some(BTreeSet::new())))
 }
 
-fn find(source: &Source<'_>) -> Result<(SnapshotName, Outcome), DirectoryError> {
-    let mut pipeline = Pipeline::parse(PIPELINE, "pipelines/directory.yml")?;
-    pipeline.entity = source.pipeline.entity.clone();
+/// What was read of a snapshot.
+pub(super) struct Found {
+    pub outcome: Outcome,
+    /// The ids of the entities, in their order.
+    pub ids: Vec<i64>,
+    pub instance: Instance,
+    /// The projects whose rows the snapshot was taken with; `None` where its tables are whole.
+    pub only_projects: Option<BTreeSet<EntityId>>,
+}
+
+/// Groups and projects out of one read. A snapshot that does not say which projects there are has its groups still.
+fn with_projects(source: &Source<'_>, projects: &Pipeline) -> Result<Found, DirectoryError> {
+    let error = match found(source, Some(projects)) {
+        Err(error) if !source.interrupted.load(Ordering::Relaxed) => error,
+        other => return other,
+    };
+    let mut found = groups_alone(source)?;
+    let name = &projects.name;
+    found.instance.warnings.push(match &error {
+        DirectoryError::Resolve(error) if lacks_table(error, projects) => {
+            let table = &projects.entity.table;
+            format!("the snapshot has no table {table}, so no {name} is served")
+        }
+        error => {
+            let reason = error.to_string().replace("\n  ", "; ");
+            format!("no {name} is served: {reason}")
+        }
+    });
+    Ok(found)
+}
+
+/// True where the table of the pipeline's entities is what is missing.
+fn lacks_table(error: &ResolveError, pipeline: &Pipeline) -> bool {
+    let ResolveError::Plan(PlanError::NoEntityTable { table, .. }) = error else {
+        return false;
+    };
+    *table == pipeline.entity.table
+}
+
+fn groups_alone(source: &Source<'_>) -> Result<Found, DirectoryError> {
+    found(source, None)
+}
+
+fn found(source: &Source<'_>, projects: Option<&Pipeline>) -> Result<Found, DirectoryError> {
+    let served: Vec<&Pipeline> = [source.pipeline].into_iter().chain(projects).collect();
+    let (named, outcome) = find(source, projects)?;
+    check_key(&served, &outcome.resolved.plan)?;
+    let instance = instance(source, projects, named, &outcome)?;
+    let ids = outcome.resolved.entities.iter().map(|found| {
+        let pipeline = served.get(found.kind.position());
+        let pipeline = pipeline.unwrap_or(&source.pipeline);
+        integer(&pipeline.entity, &found.id)
+    });
+    let ids = ids.collect::<Result<Vec<i64>, DirectoryError>>()?;
+    let only_projects = projects.and_then(|projects| outcome.facts.only_of(&projects.name));
+    let only_projects = only_projects.map(|only| only.iter().cloned().collect());
+    Ok(Found {
+        outcome,
+        ids,
+        instance,
+        only_projects,
+    })
+}
+
+fn find(
+    source: &Source<'_>,
+    projects: Option<&Pipeline>,
+) -> Result<(SnapshotName, Outcome), DirectoryError> {
+    let mut groups = Pipeline::parse(GROUPS, "pipelines/directory.yml")?;
+    groups.entity = source.pipeline.entity.clone();
+    let mut pipelines = vec![groups];
+    if let Some(served) = projects {
+        let mut projects = Pipeline::parse(PROJECTS, "pipelines/project_directory.yml")?;
+        let within = projects.entity.within.take();
+        projects.entity = Entity {
+            within,
+            // They are among the columns.
+            shown: Vec::new(),
+            ..served.entity.clone()
+        };
+        pipelines.push(projects);
+    }
+    let kinds: Vec<KindChoice> = pipelines
+        .into_iter()
+        .map(|pipeline| KindChoice {
+            pipeline,
+            choice: Choice::All,
+        })
+        .collect();
     let snapshot = open(source)?;
     let named = SnapshotName {
         kind: snapshot.kind.name(),
         source: snapshot.source.clone(),
     };
     let request = Request {
-        kinds: &[KindChoice {
-            pipeline,
-            choice: Choice::All,
-        }],
+        kinds: &kinds,
         selection: &Selection {
             relations: Relations::All,
             edition: source.edition,
+            files: false,
         },
         limits: source.limits,
         pool: Arc::clone(&source.pool),
@@ -155,33 +250,34 @@ fn find(source: &Source<'_>) -> Result<(SnapshotName, Outcome), DirectoryError> 
     Ok((named, resolve(snapshot, &request, &mut SilentObserver)?))
 }
 
-/// The keys of entities, which are numbers wherever the server names them.
+/// The keys of groups, which are numbers wherever the server names them.
 fn integers(source: &Source<'_>, ids: &[EntityId]) -> Result<Vec<i64>, DirectoryError> {
-    ids.iter().map(|id| integer(source, id)).collect()
+    let ids = ids.iter();
+    ids.map(|id| integer(&source.pipeline.entity, id)).collect()
 }
 
-fn integer(source: &Source<'_>, id: &EntityId) -> Result<i64, DirectoryError> {
-    id.integer().ok_or_else(|| no_integer(source))
+fn integer(entity: &Entity, id: &EntityId) -> Result<i64, DirectoryError> {
+    id.integer().ok_or_else(|| no_integer(entity))
 }
 
-fn no_integer(source: &Source<'_>) -> DirectoryError {
-    let entity = &source.pipeline.entity;
+fn no_integer(entity: &Entity) -> DirectoryError {
     DirectoryError::Key {
         kind: entity.kind.clone(),
         table: entity.table.to_string(),
     }
 }
 
-/// Makes sure that keys are integers, even where there is no group.
-fn check_key(source: &Source<'_>, plan: &Plan) -> Result<(), DirectoryError> {
-    let mut kinds = plan.kinds.iter();
+/// Makes sure that keys are integers, even where there is no entity. `served` are the pipelines that are served, kind by
+/// kind.
+fn check_key(served: &[&Pipeline], plan: &Plan) -> Result<(), DirectoryError> {
     let is_integer = |kind: &PlanKind| {
         let key = kind.key.as_ref();
         key.is_some_and(|key| key.sql_type.is_integer())
     };
-    match kinds.all(is_integer) {
-        true => Ok(()),
-        false => Err(no_integer(source)),
+    let mut kinds = plan.kinds.iter().zip(served);
+    match kinds.find(|(kind, _)| !is_integer(kind)) {
+        None => Ok(()),
+        Some((_, pipeline)) => Err(no_integer(&pipeline.entity)),
     }
 }
 
@@ -189,7 +285,9 @@ fn check_key(source: &Source<'_>, plan: &Plan) -> Result<(), DirectoryError> {
 pub(super) struct SilentObserver;
 
 impl Observer for SilentObserver {
-    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) {}
+    fn planned(&mut self, _plan: &Plan, _facts: &SnapshotFacts) -> Result<(), ResolveError> {
+        Ok(())
+    }
 
     fn table(&mut self, name: &TableName) {
         tracing::debug!("reading the groups, at table {name}");
@@ -199,6 +297,7 @@ impl Observer for SilentObserver {
 /// What the snapshot says of the whole instance.
 fn instance(
     source: &Source<'_>,
+    projects: Option<&Pipeline>,
     named: SnapshotName,
     outcome: &Outcome,
 ) -> Result<Instance, DirectoryError> {
@@ -241,9 +340,18 @@ fn instance(
     let selection = Selection {
         relations: Relations::All,
         edition: source.edition,
+        files: true,
     };
-    let served = plan(&[source.pipeline], &selection, &outcome.catalog)
+    let served: Vec<&Pipeline> = [source.pipeline].into_iter().chain(projects).collect();
+    let served = plan(&served, &selection, &outcome.catalog)
         .map_err(|error| DirectoryError::Plan(error.to_string()))?;
+    let left_out = |pipeline: &Pipeline| -> Vec<String> {
+        let left_out = served.left_out.iter();
+        left_out
+            .filter(|it| it.pipeline == pipeline.name)
+            .map(|it| it.relation.clone())
+            .collect()
+    };
     let stated = outcome.facts.gitlab_version.clone();
     let enterprise = is_enterprise(stated.as_deref(), source.edition);
     let suffix = if enterprise { "-ee" } else { "" };
@@ -255,46 +363,8 @@ fn instance(
         only,
         version: stated.or_else(by_tables),
         enterprise,
-        left_out: served.left_out.into_iter().map(|it| it.relation).collect(),
+        left_out: left_out(source.pipeline),
+        projects_left_out: projects.map(left_out),
         warnings,
     })
-}
-
-/// Writes the file beside its name, so that it is whole or not there. `ids` are those of the entities, in their order.
-fn write(outcome: &Outcome, ids: &[i64], instance: &Instance, path: &Path) -> io::Result<()> {
-    let part = path.with_extension("part");
-    let mut out = BufWriter::new(File::create(&part)?);
-    let groups = ids.iter().copied().zip(&outcome.resolved.entities);
-    let mut groups: Vec<_> = groups.collect();
-    groups.sort_by_key(|(id, _)| *id);
-    let records = Records::new(&outcome.resolved).map_err(io::Error::other)?;
-    file::write_head(&mut out, instance, groups.len())?;
-    for (id, group) in groups {
-        let of = |relation| -> io::Result<Vec<Box<RawValue>>> {
-            let found = records.of(relation, group)?;
-            found
-                .into_iter()
-                .map(|json| {
-                    let json = String::from_utf8(json).map_err(io::Error::other)?;
-                    Ok(RawValue::from_string(json)?)
-                })
-                .collect()
-        };
-        let line = Line {
-            id,
-            parent_id: group.parent_id.as_ref().and_then(EntityId::integer),
-            full_path: &group.full_path,
-            name: &group.name,
-            group: of("groups")?.pop(),
-            badges: of("badges")?,
-            members: of("members")?,
-            invited: of("invited")?,
-            iterations: of("iterations")?,
-        };
-        file::write_line(&mut out, &line)?;
-    }
-    out.flush()?;
-    out.get_ref().sync_all()?;
-    fs::rename(&part, path)?;
-    sync_folder(folder_of(path))
 }

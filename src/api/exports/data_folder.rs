@@ -4,18 +4,21 @@
 //! DATA/lock                            held by the server that uses the folder
 //! DATA/<fingerprint>/directory.ndjson  the groups of the snapshot
 //! DATA/<fingerprint>/ghosts.json       its users that stand for deleted ones
+//! DATA/<fingerprint>/files.index       where the files of the backup are in it
+//! DATA/<fingerprint>/repositories/     those that were fetched by git, unpacked
 //! DATA/<fingerprint>/exports/<n>/      a run: request.json, and in files/ the engine's output folder
 //! ```
 //!
 //! Exports of another snapshot, pipeline or edition lie in a folder of their own and are left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::entity::EntityRef;
 use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic::{replace, sync_folder};
 use crate::output::{Lock, LockError};
@@ -46,9 +49,13 @@ impl Failure for DataFolderError {
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RequestFile")]
 pub(crate) struct RunRequest {
-    /// When it was asked for, by group.
-    pub groups: BTreeMap<i64, String>,
+    /// When it was asked for, by entity.
+    pub entities: BTreeMap<EntityRef, String>,
+    /// Those of them that nobody asked for: they are exported because others of their family are.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub prefetched: BTreeSet<EntityRef>,
     pub batched: bool,
     pub batch_size: u32,
     /// How often the run was begun.
@@ -57,6 +64,60 @@ pub(crate) struct RunRequest {
     /// Why it came to nothing, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl RunRequest {
+    /// Entities of another request more, as that says.
+    pub(crate) fn join(&mut self, added: &RunRequest) {
+        for (entity, at) in &added.entities {
+            self.prefetched.remove(entity);
+            self.entities.insert(*entity, at.clone());
+        }
+        self.prefetched.extend(&added.prefetched);
+    }
+
+    /// Takes entities out.
+    pub(crate) fn leave_out(&mut self, entities: &[EntityRef]) {
+        for entity in entities {
+            self.entities.remove(entity);
+            self.prefetched.remove(entity);
+        }
+    }
+}
+
+/// A request as it may lie on disk.
+#[derive(Deserialize)]
+struct RequestFile {
+    #[serde(default)]
+    entities: BTreeMap<EntityRef, String>,
+    #[serde(default)]
+    prefetched: BTreeSet<EntityRef>,
+    /// Of releases that knew no other entities: groups by their numbers.
+    #[serde(default)]
+    groups: BTreeMap<i64, String>,
+    batched: bool,
+    batch_size: u32,
+    #[serde(default)]
+    attempts: u32,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+impl From<RequestFile> for RunRequest {
+    fn from(file: RequestFile) -> RunRequest {
+        let groups = file.groups.into_iter();
+        let mut entities: BTreeMap<EntityRef, String> =
+            groups.map(|(id, at)| (EntityRef::group(id), at)).collect();
+        entities.extend(file.entities);
+        RunRequest {
+            entities,
+            prefetched: file.prefetched,
+            batched: file.batched,
+            batch_size: file.batch_size,
+            attempts: file.attempts,
+            error: file.error,
+        }
+    }
 }
 
 /// The part of the data folder that belongs to what is served.
@@ -83,6 +144,8 @@ impl DataFolder {
             source,
         };
         fs::create_dir_all(path).map_err(io)?;
+        // Programs that are started in folders of it are told where it is.
+        let path = &path.canonicalize().map_err(io)?;
         let lock = Lock::take_lasting(&path.join("lock")).map_err(|error| match error {
             LockError::Held(holder) => DataFolderError::InUse {
                 path: path.display().to_string(),
@@ -126,6 +189,16 @@ impl SnapshotFolder {
         self.root.join("ghosts.json")
     }
 
+    /// The folder of repositories that were unpacked.
+    pub(crate) fn repositories(&self) -> PathBuf {
+        self.root.join("repositories")
+    }
+
+    /// Where the files of the backup are in it.
+    pub(crate) fn file_index(&self) -> PathBuf {
+        self.root.join("files.index")
+    }
+
     fn exports(&self) -> PathBuf {
         self.root.join("exports")
     }
@@ -158,7 +231,7 @@ impl SnapshotFolder {
                 Ok(request) => runs.push((number, request)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     tracing::warn!("export {number} has no request, so it is taken away");
-                    fs::remove_dir_all(entry.path())?;
+                    gone(fs::remove_dir_all(entry.path()))?;
                     continue;
                 }
                 // It may be a whole export of another version.
@@ -186,6 +259,22 @@ impl SnapshotFolder {
         let mut json = serde_json::to_vec(request)?;
         json.push(b'\n');
         replace(&request_file(&folder), &json)
+    }
+}
+
+/// Takes a run's folder out of those that a server would find, and leaves the folder to whoever takes it away.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn forget(folder: &Path) -> io::Result<()> {
+    gone(fs::remove_file(request_file(folder)))
+}
+
+/// What somebody else removed first is removed.
+pub(crate) fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -218,6 +307,9 @@ mod tests {
         let (runs, last) = snapshot.runs().unwrap();
         assert_eq!((runs.len(), runs[0].0, last), (1, 2, 3));
         assert_eq!(runs[0].1.batch_size, 9);
+        // The request is one of an earlier release.
+        let entities: Vec<_> = runs[0].1.entities.keys().copied().collect();
+        assert_eq!(entities, [EntityRef::group(7)]);
         assert!(snapshot.run(3).exists() && !snapshot.run(4).exists());
     }
 }

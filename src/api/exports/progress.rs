@@ -19,7 +19,7 @@ pub(crate) enum Phase {
     Ended,
 }
 
-/// Time and bytes of a relation of a group.
+/// Time and bytes of a relation of an entity.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RelationProgress {
     /// Top-level rows that it will have, and those that have been rendered.
@@ -32,16 +32,16 @@ pub(crate) struct RelationProgress {
     pub to_ms: u64,
 }
 
-/// What is known of a run for one of its groups.
+/// What is known of a run for one of its entities.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct GroupProgress {
+pub(crate) struct EntityProgress {
     pub phase: Phase,
     /// Bytes of the snapshot, of how many, where that is known.
     pub read_bytes: u64,
     pub snapshot_bytes: Option<u64>,
     /// The table that is being read.
     pub table: Option<String>,
-    /// Rows of all groups of the run, of how many.
+    /// Rows of all entities of the run, of how many.
     pub rendered_rows: u64,
     pub expected_rows: u64,
     /// Milliseconds that reading took (or takes), and the whole run.
@@ -57,7 +57,7 @@ pub(crate) struct Timing {
     pub elapsed_ms: u64,
     pub read_bytes: u64,
     pub rendered_rows: u64,
-    /// By position of the group in the manifest.
+    /// By position of the entity in the manifest.
     pub relations: BTreeMap<usize, BTreeMap<String, RelationProgress>>,
 }
 
@@ -140,8 +140,8 @@ impl Progress {
         })
     }
 
-    /// As one of the run's groups sees it, by the group's position in the manifest.
-    pub(crate) fn of(&self, entity: Option<usize>) -> GroupProgress {
+    /// As one of the run's entities sees it, by the entity's position in the manifest.
+    pub(crate) fn of(&self, entity: Option<usize>) -> EntityProgress {
         self.with(|inner| {
             let running = matches!(inner.phase, Phase::Reading | Phase::Rendering);
             let elapsed = if running {
@@ -150,7 +150,7 @@ impl Progress {
                 inner.timing.elapsed_ms
             };
             let relations = entity.and_then(|entity| inner.timing.relations.get(&entity));
-            GroupProgress {
+            EntityProgress {
                 phase: inner.phase,
                 read_bytes: match running {
                     true => inner.read.load(Ordering::Relaxed),

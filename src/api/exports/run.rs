@@ -1,4 +1,4 @@
-//! A run: one read of the snapshot for one or many groups.
+//! A run: one read of the snapshot for one or many entities.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -7,14 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use super::data_folder::{self, RunRequest};
+use super::manifest_view::ManifestView;
 use super::progress::{Progress, Timing};
-use crate::output::{Contents, EntityEntry, FolderStore, Manifest, Status, Store};
-
-/// How old what is known of a running export's manifest may be. The engine writes it every quarter of a second.
-const FRESH: Duration = Duration::from_millis(100);
+use crate::api::entity::{EntityRef, Kind};
+use crate::output::{Contents, EntityEntry, FolderStore, Manifest, Store};
 
 /// The file with the times of a run that is over.
 const TIMING: &str = "timing.json";
@@ -33,18 +31,25 @@ pub(crate) enum State {
 /// What a run came to.
 pub(crate) enum RunOutcome {
     /// To files, some of whose relations may have failed.
-    Exported(Arc<Manifest>),
+    Exported(Box<Manifest>),
     /// To nothing, for this reason.
     Failed(String),
+}
+
+/// What tells exports of one entity from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunOptions {
+    pub batched: bool,
+    pub batch_size: u32,
 }
 
 struct Inner {
     state: State,
     request: RunRequest,
-    /// Groups that a newer run exports, too.
-    superseded: BTreeSet<i64>,
-    manifest: Option<Arc<Manifest>>,
-    read_at: Option<Instant>,
+    /// Entities that a newer run exports, too; all of them are of the request.
+    superseded: BTreeSet<EntityRef>,
+    /// Entities that it was asked for by name since the server started, as far as they are not taken back.
+    heads: BTreeSet<EntityRef>,
 }
 
 /// One read of the snapshot.
@@ -53,25 +58,29 @@ pub(crate) struct Run {
     folder: PathBuf,
     /// The engine's output.
     store: Arc<FolderStore>,
-    pub batched: bool,
-    pub batch_size: u32,
+    pub options: RunOptions,
     pub progress: Progress,
     /// Set to end the run early.
     pub interrupted: Arc<AtomicBool>,
     /// The folder goes away with the last one who uses the run.
     doomed: AtomicBool,
     inner: Mutex<Inner>,
+    manifest: ManifestView,
 }
 
 impl Run {
     /// A run that is to come.
     pub(crate) fn new(number: u64, folder: PathBuf, request: RunRequest) -> Run {
+        let is_head = |entity: &&EntityRef| !request.prefetched.contains(entity);
+        let heads = request.entities.keys().filter(is_head).copied().collect();
         Run {
             number,
             store: Arc::new(FolderStore::new(data_folder::files(&folder))),
             folder,
-            batched: request.batched,
-            batch_size: request.batch_size,
+            options: RunOptions {
+                batched: request.batched,
+                batch_size: request.batch_size,
+            },
             progress: Progress::default(),
             interrupted: Arc::default(),
             doomed: AtomicBool::new(false),
@@ -79,9 +88,9 @@ impl Run {
                 state: State::Waiting,
                 request,
                 superseded: BTreeSet::new(),
-                manifest: None,
-                read_at: None,
+                heads,
             }),
+            manifest: ManifestView::default(),
         }
     }
 
@@ -92,20 +101,20 @@ impl Run {
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let error = request.error.clone();
         let mut run = Run::new(number, folder, request);
+        // What an interrupted run finished can be had before it goes on.
         let manifest = run.store.manifest().ok();
-        let over = manifest.filter(|manifest| manifest.finished_at.is_some());
-        let state = match (&over, error) {
+        let is_over = manifest.as_ref().is_some_and(|it| it.finished_at.is_some());
+        let state = match (is_over, error) {
             (_, Some(error)) => State::Failed(error),
-            (Some(_), None) => State::Ended,
-            (None, None) => State::Waiting,
+            (true, None) => State::Ended,
+            (false, None) => State::Waiting,
         };
         if state != State::Waiting {
             run.progress = Progress::ended(timing.unwrap_or_default());
         }
-        let mut inner = run.lock();
-        inner.manifest = over.map(Arc::new);
-        inner.state = state;
-        drop(inner);
+        let is_to_be_had = !matches!(state, State::Failed(_));
+        run.manifest.set(manifest.filter(|_| is_to_be_had));
+        run.lock().state = state;
         run
     }
 
@@ -129,6 +138,7 @@ impl Run {
     /// # Errors
     /// Those of the file system.
     pub(crate) fn clear(&self) -> io::Result<()> {
+        self.manifest.set(None);
         fs::remove_dir_all(data_folder::files(&self.folder))
     }
 
@@ -140,51 +150,108 @@ impl Run {
         self.lock().request.clone()
     }
 
-    /// When the export of a group was asked for.
-    pub(crate) fn accepted_at(&self, group: i64) -> Option<String> {
-        self.lock().request.groups.get(&group).cloned()
+    /// When the export of an entity was asked for.
+    pub(crate) fn accepted_at(&self, entity: EntityRef) -> Option<String> {
+        self.lock().request.entities.get(&entity).cloned()
     }
 
-    /// The groups whose newest export this is.
-    pub(crate) fn groups(&self) -> Vec<i64> {
+    /// The entities whose newest export this is.
+    pub(crate) fn entities(&self) -> Vec<EntityRef> {
         let inner = self.lock();
-        let groups = inner.request.groups.keys();
-        groups
-            .filter(|group| !inner.superseded.contains(group))
+        let entities = inner.request.entities.keys();
+        entities
+            .filter(|entity| !inner.superseded.contains(entity))
             .copied()
             .collect()
     }
 
-    /// One group more. Only of a run that waits.
-    pub(crate) fn add(&self, group: i64, at: String) {
-        let mut inner = self.lock();
-        inner.superseded.remove(&group);
-        inner.request.groups.insert(group, at);
+    /// The ids of those of a kind.
+    pub(crate) fn ids(&self, kind: Kind) -> Vec<i64> {
+        let entities = self.entities().into_iter();
+        let of_kind = entities.filter(|entity| entity.kind == kind);
+        of_kind.map(|entity| entity.id).collect()
     }
 
-    /// Takes a group out of the run.
-    pub(crate) fn remove(&self, group: i64) {
-        self.lock().request.groups.remove(&group);
+    /// True if it is for nobody any more.
+    pub(crate) fn is_nobodys(&self) -> bool {
+        let inner = self.lock();
+        inner.superseded.len() >= inner.request.entities.len()
     }
 
-    /// A newer run exports the group, too. Where that is so of every group, the run is for nobody.
-    pub(crate) fn supersede(&self, group: i64) -> bool {
+    /// For how many entities it was asked for by name, others than this one.
+    pub(crate) fn asked_by_name(&self, but: EntityRef) -> usize {
+        let inner = self.lock();
+        inner.heads.iter().filter(|head| **head != but).count()
+    }
+
+    /// It was asked for for this entity alone; the others come with it.
+    pub(crate) fn ask_by_name(&self, head: EntityRef) {
+        self.lock().heads = BTreeSet::from([head]);
+    }
+
+    /// True if the export of an entity with this run's options need not be made once more: it waits, is under way, or is
+    /// there, whole or as far as it can be had when somebody asks for the first time.
+    pub(crate) fn serves(&self, entity: EntityRef) -> bool {
+        match self.state() {
+            State::Waiting | State::Running => {
+                let inner = self.lock();
+                inner.request.entities.contains_key(&entity) && !inner.superseded.contains(&entity)
+            }
+            State::Ended => self.is_complete_for(entity) || self.has_failed_unasked(entity),
+            State::Failed(_) => false,
+        }
+    }
+
+    /// True if not everything of an entity is there, and nobody has asked for it since it was made for its family. It would be
+    /// the same again out of the same snapshot, and of a family with many such entities each would cost a read.
+    pub(crate) fn has_failed_unasked(&self, entity: EntityRef) -> bool {
+        let is_prefetched = self.lock().request.prefetched.contains(&entity);
+        is_prefetched
+            && self.is_over()
+            && !self.is_complete_for(entity)
+            && self.entry(entity).is_some()
+    }
+
+    /// Entities more, one of them by name. Only of a run that waits.
+    pub(crate) fn add(&self, head: EntityRef, added: &RunRequest) {
         let mut inner = self.lock();
-        inner.superseded.insert(group);
-        let Inner {
-            request,
-            superseded,
-            ..
-        } = &*inner;
-        let nobodys = request
-            .groups
-            .keys()
-            .all(|group| superseded.contains(group));
+        for entity in added.entities.keys() {
+            inner.superseded.remove(entity);
+        }
+        inner.request.join(added);
+        inner.heads.insert(head);
+    }
+
+    /// An entity was asked for once more, or for the first time, for which this run does.
+    pub(crate) fn promote(&self, entity: EntityRef, at: String) {
+        let mut inner = self.lock();
+        inner.superseded.remove(&entity);
+        inner.request.prefetched.remove(&entity);
+        inner.request.entities.insert(entity, at);
+    }
+
+    /// Takes entities out of the run.
+    pub(crate) fn remove(&self, entities: &[EntityRef]) {
+        let mut inner = self.lock();
+        inner.request.leave_out(entities);
+        for entity in entities {
+            inner.superseded.remove(entity);
+            inner.heads.remove(entity);
+        }
+    }
+
+    /// Newer runs export the entities, too. If that is so of every entity, the run is for nobody, and ends.
+    pub(crate) fn supersede(&self, entities: &[EntityRef]) {
+        let mut inner = self.lock();
+        for entity in entities {
+            if inner.request.entities.contains_key(entity) {
+                inner.superseded.insert(*entity);
+            }
+        }
         drop(inner);
-        if nobodys {
+        if self.is_nobodys() {
             self.interrupted.store(true, Ordering::Relaxed);
         }
-        nobodys
     }
 
     /// The run begins, once more where an earlier server began it.
@@ -192,8 +259,6 @@ impl Run {
         let mut inner = self.lock();
         inner.state = State::Running;
         inner.request.attempts += 1;
-        inner.manifest = None;
-        inner.read_at = None;
         self.progress.begin();
     }
 
@@ -209,13 +274,13 @@ impl Run {
         let mut inner = self.lock();
         match outcome {
             RunOutcome::Exported(manifest) => {
-                inner.manifest = Some(manifest);
                 inner.state = State::Ended;
+                self.manifest.set(Some(*manifest));
             }
             RunOutcome::Failed(error) => {
-                inner.manifest = None;
                 inner.request.error = Some(error.clone());
                 inner.state = State::Failed(error);
+                self.manifest.set(None);
             }
         }
         self.progress.end()
@@ -233,36 +298,55 @@ impl Run {
 
     /// The manifest as it is now; `None` where there is none yet, or none any more.
     pub(crate) fn manifest(&self) -> Option<Arc<Manifest>> {
-        let mut inner = self.lock();
-        if inner.state == State::Running && inner.read_at.is_none_or(|at| at.elapsed() >= FRESH) {
-            if let Ok(manifest) = self.store.manifest() {
-                inner.manifest = Some(Arc::new(manifest));
-            }
-            inner.read_at = Some(Instant::now());
+        self.look();
+        self.manifest.manifest()
+    }
+
+    /// The manifest as if these entities alone had been exported.
+    pub(crate) fn manifest_of(&self, entities: &HashSet<EntityRef>) -> Option<Manifest> {
+        self.look();
+        self.manifest.only(entities)
+    }
+
+    /// An entity's entry in the manifest, and its position there, in the manifest as it is now.
+    pub(crate) fn entry(&self, entity: EntityRef) -> Option<(usize, EntityEntry)> {
+        self.look();
+        self.manifest.entry(entity)
+    }
+
+    /// Looks at the engine's manifest again, if it may have changed.
+    fn look(&self) {
+        if self.state() == State::Running {
+            self.manifest.refresh(|| self.store.manifest().ok());
         }
-        inner.manifest.clone()
     }
 
-    /// True where everything of a group is there.
-    pub(crate) fn is_complete_for(&self, group: i64) -> bool {
-        let over = self.over();
-        let entity = over.as_deref().and_then(|found| entity(found, group));
-        entity.is_some_and(|(_, entity)| is_complete(entity))
+    /// True where everything of an entity is there, and the run is over.
+    pub(crate) fn is_complete_for(&self, entity: EntityRef) -> bool {
+        self.is_over() && self.manifest.is_complete(entity)
     }
 
-    /// The groups of which everything is there.
-    pub(crate) fn complete_groups(&self) -> HashSet<i64> {
-        let over = self.over();
-        let entities = over.iter().flat_map(|found| &found.entities);
-        let complete = entities.filter(|entity| is_complete(entity));
-        complete.filter_map(|entity| entity.id.integer()).collect()
+    /// The entities of which everything is there; none before the run is over.
+    pub(crate) fn complete_entities(&self) -> Arc<HashSet<EntityRef>> {
+        match self.is_over() {
+            true => self.manifest.complete(),
+            false => Arc::default(),
+        }
     }
 
-    /// The manifest of a run that is over, where nothing beyond single relations is wrong.
-    fn over(&self) -> Option<Arc<Manifest>> {
-        let inner = self.lock();
-        let manifest = inner.manifest.clone();
-        manifest.filter(|found| inner.state == State::Ended && found.error.is_none())
+    /// The entities of which everything is there so far.
+    pub(crate) fn complete_so_far(&self) -> Arc<HashSet<EntityRef>> {
+        self.look();
+        self.manifest.complete()
+    }
+
+    /// True for a run that is over, if nothing beyond single relations is wrong.
+    fn is_over(&self) -> bool {
+        self.lock().state == State::Ended
+            && self
+                .manifest
+                .manifest()
+                .is_some_and(|it| it.error.is_none())
     }
 
     /// The folder goes away as soon as nobody uses the run any more.
@@ -271,22 +355,18 @@ impl Run {
     }
 }
 
-fn is_complete(entity: &EntityEntry) -> bool {
-    let mut relations = entity.relations.iter();
-    relations.all(|relation| relation.status == Status::Finished)
-}
-
-/// The entry of a group in a manifest, and its position.
-pub(crate) fn entity(manifest: &Manifest, group: i64) -> Option<(usize, &EntityEntry)> {
-    let mut entities = manifest.entities.iter().enumerate();
-    entities.find(|(_, entity)| entity.id.integer() == Some(group))
-}
-
 impl Drop for Run {
     fn drop(&mut self) {
         if self.doomed.load(Ordering::Relaxed) {
-            // Whoever was the last to use it, a request perhaps, does not wait for the disk.
             let folder = std::mem::take(&mut self.folder);
+            // From here on no server takes what is left of it for an export, however far the removal comes.
+            if let Err(error) = data_folder::forget(&folder) {
+                tracing::warn!(
+                    "cannot take away the request in {}: {error}",
+                    folder.display()
+                );
+            }
+            // Whoever was the last to use it, a request perhaps, does not wait for the disk.
             let elsewhere = folder.clone();
             let started = thread::Builder::new().spawn(move || remove(&elsewhere));
             if started.is_err() {
@@ -298,7 +378,7 @@ impl Drop for Run {
 
 /// Takes a run's folder away. Open downloads go on; what remains is found when the server starts next.
 pub(crate) fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder) {
+    if let Err(error) = data_folder::gone(fs::remove_dir_all(folder)) {
         tracing::warn!("cannot take away {}: {error}", folder.display());
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -14,16 +14,17 @@ use rayon::ThreadPool;
 use super::progress::Watch;
 use super::queue::Queue;
 use super::run::{Run, RunOutcome};
+use crate::api::entity::Kind;
 use crate::api::metrics::Metrics;
+use crate::api::served_kinds::ServedKinds;
 use crate::export::{
     DEFAULT_BATCH_SIZE, Destination, ExportError, ExportOptions, ExportRequest, run as run_export,
 };
 use crate::failure::{Failure, Policy};
-use crate::output::{Begin, GzipLevel, Manifest, Status};
-use crate::pipeline::{Edition, Pipeline};
-use crate::resolve::{Choice, KindChoice, Limits, Relations, Selection};
-use crate::snapshot::OpenOptions;
-use crate::snapshot::Spec;
+use crate::output::{Begin, GzipLevel, Manifest, Partial, Status};
+use crate::pipeline::Edition;
+use crate::resolve::{Limits, Relations, Selection};
+use crate::snapshot::{OpenOptions, Opening, Spec};
 
 /// A run that the server did not survive so often is not begun again.
 const ATTEMPTS: u32 = 3;
@@ -36,7 +37,7 @@ pub(crate) struct Engine {
     pub fingerprint: Option<String>,
     /// The server's own folder.
     pub data: PathBuf,
-    pub pipeline: Pipeline,
+    pub kinds: ServedKinds,
     pub edition: Edition,
     /// Take tables without data as empty ones.
     pub allow_missing: bool,
@@ -45,6 +46,8 @@ pub(crate) struct Engine {
     pub pool: Arc<ThreadPool>,
     pub gitlab_version: Option<String>,
     pub source_url: Option<String>,
+    /// How long a pipe that is served may bring nothing; `None` is for ever.
+    pub pipe_silence: Option<Duration>,
 }
 
 /// What a thread works with.
@@ -108,16 +111,22 @@ impl Worker {
             let reason = format!("cannot write the request: {error}");
             return self.finish(run, RunOutcome::Failed(reason));
         }
-        let (number, groups) = (run.number, request.groups.len());
-        tracing::info!(number, groups, batched = run.batched, "export begins");
-        let exported = catch_unwind(AssertUnwindSafe(|| export(&self.engine, run)));
+        let (number, entities) = (run.number, request.entities.len());
+        tracing::info!(
+            number,
+            entities,
+            batched = run.options.batched,
+            "export begins"
+        );
+        let index = self.queue.folder().file_index();
+        let exported = catch_unwind(AssertUnwindSafe(|| export(&self.engine, run, &index)));
         let exported = exported.unwrap_or_else(|_| {
             // What it was doing is on standard error; the next export begins with nothing of it.
             let reason = "the export broke off because of a fault in this program";
             Err(ExportError::Plan(reason.to_owned()))
         });
         match exported {
-            Ok(manifest) => self.finish(run, RunOutcome::Exported(Arc::new(manifest))),
+            Ok(manifest) => self.finish(run, RunOutcome::Exported(Box::new(manifest))),
             Err(error) if error.policy().is_interruption() && queue.is_closed() => {
                 tracing::info!(number, "export waits for the server's next start");
                 run.wait_again();
@@ -143,6 +152,9 @@ impl Worker {
             RunOutcome::Exported(manifest) => {
                 let finished = manifest.status == Status::Finished;
                 tracing::info!(number, finished, "export ended");
+                for finding in Partial::of(manifest).untold() {
+                    tracing::warn!(number, "{}", finding.says);
+                }
                 (false, finished)
             }
             RunOutcome::Failed(error) => {
@@ -162,29 +174,39 @@ impl Worker {
     }
 }
 
-fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
+/// Runs an export. `index` is the file that says where the backup's files are in it, made by the first who looks.
+fn export(engine: &Engine, run: &Run, index: &Path) -> Result<Manifest, ExportError> {
     let destination = Destination {
         store: run.store(),
         // What a server that was stopped or killed had finished is kept.
         begin: Begin::Resume,
+        lock_wait: Duration::ZERO,
     };
     let request = ExportRequest {
+        redaction: None,
+        recipients: None,
         snapshot: engine.snapshot.clone(),
-        open: OpenOptions::of_databases(&engine.pipeline.databases),
-        kinds: vec![KindChoice {
-            pipeline: engine.pipeline.clone(),
-            choice: Choice::Named {
-                names: run.groups().iter().map(i64::to_string).collect(),
-                descendants: false,
+        open: OpenOptions {
+            files_index: Some(index.to_owned()),
+            temp_dir: engine.limits.temp_dir.clone(),
+            pipe_silence: engine.pipe_silence,
+            opening: Opening {
+                interrupted: Arc::clone(&run.interrupted),
+                ..Opening::default()
             },
-        }],
+            ..OpenOptions::of_databases(engine.kinds.routing())
+        },
+        kinds: engine
+            .kinds
+            .choices(&run.ids(Kind::Group), &run.ids(Kind::Project)),
         selection: Selection {
             relations: Relations::All,
             edition: engine.edition,
+            files: true,
         },
         options: ExportOptions {
-            batched: run.batched,
-            batch_size: NonZeroU32::new(run.batch_size).unwrap_or(DEFAULT_BATCH_SIZE),
+            batched: run.options.batched,
+            batch_size: NonZeroU32::new(run.options.batch_size).unwrap_or(DEFAULT_BATCH_SIZE),
             batch_sizes: Default::default(),
             batch_bytes: None,
             gzip_level: engine.gzip_level,
@@ -197,6 +219,8 @@ fn export(engine: &Engine, run: &Run) -> Result<Manifest, ExportError> {
         pool: Arc::clone(&engine.pool),
         gitlab_version: engine.gitlab_version.clone(),
         source_url: engine.source_url.clone(),
+        job: None,
+        judge: None,
         interrupted: Arc::clone(&run.interrupted),
     };
     if let Ok(now) = engine.snapshot.fingerprint()
@@ -225,12 +249,7 @@ impl Engine {
     /// A message for others than the one who started the server: it names the snapshot without its folders, not at all where
     /// the server keeps its files, and gives no advice on options of the command line, which stands on lines of its own.
     fn without_folders(&self, message: &str) -> String {
-        let name = self
-            .snapshot
-            .path()
-            .and_then(std::path::Path::file_name)
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = self.snapshot.file_name().unwrap_or_default();
         let reason = message.lines().next().unwrap_or_default();
         let mut reason = reason.replace(&self.snapshot.shown(), &name);
         // Files are named by where the path that was given leads.

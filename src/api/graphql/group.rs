@@ -1,10 +1,10 @@
 //! GraphQL's `Group`.
 
-use async_graphql::connection::PageInfo;
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 
 use super::iterations::{self, IterationConnection};
 use super::members::{self, GroupMemberConnection, GroupMemberRelation};
+use super::project::{self, NamespaceProjectSort, ProjectConnection, ProjectFilter};
 use super::{gid, page, query_context};
 use crate::api::App;
 use crate::api::attributes::{Attributes, attributes};
@@ -26,21 +26,6 @@ impl Group {
         });
         Ok(Group(read.await??))
     }
-}
-
-/// A project. There are none yet, for they are not exported.
-#[derive(SimpleObject)]
-pub(crate) struct Project {
-    id: ID,
-    name: String,
-    path: String,
-    full_path: ID,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct ProjectConnection {
-    nodes: Vec<Project>,
-    page_info: PageInfo,
 }
 
 #[Object]
@@ -139,19 +124,26 @@ impl Group {
         Ok(IterationConnection { nodes, page_info })
     }
 
-    /// Projects of the group: none, for they are not exported.
-    #[expect(
-        unused_variables,
-        reason = "the arguments are GitLab's, and make no difference to an empty list"
-    )]
+    /// Projects of the group, the newest first unless another order is named.
+    #[graphql(complexity = "5 + 5 * child_complexity")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are GitLab's")]
     async fn projects(
         &self,
+        context: &Context<'_>,
         include_subgroups: Option<bool>,
         not_aimed_for_deletion: Option<bool>,
+        search: Option<String>,
+        sort: Option<NamespaceProjectSort>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> ProjectConnection {
-        let (nodes, page_info) = page(Vec::new(), first, after.as_deref());
-        ProjectConnection { nodes, page_info }
+    ) -> async_graphql::Result<ProjectConnection> {
+        let filter = ProjectFilter {
+            include_subgroups: include_subgroups.unwrap_or(false),
+            not_aimed_for_deletion: not_aimed_for_deletion.unwrap_or(false),
+            search,
+            sort,
+        };
+        let app = query_context(context)?.app;
+        project::of_group(app, self.0.id, filter, first, after).await
     }
 }

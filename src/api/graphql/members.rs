@@ -25,6 +25,14 @@ pub(crate) struct AccessLevel {
     integer_value: Option<i32>,
 }
 
+impl AccessLevel {
+    pub(super) fn new(level: i64) -> AccessLevel {
+        AccessLevel {
+            integer_value: i32::try_from(level).ok(),
+        }
+    }
+}
+
 /// A member. Invitations that nobody has taken up have no user.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct GroupMember {
@@ -60,7 +68,11 @@ pub(crate) async fn find(
     Ok(found.into_iter().map(GroupMember::from).collect())
 }
 
-fn collect(
+/// The members of a group, each user once.
+///
+/// # Errors
+/// Where the directory's file cannot be read any more.
+pub(super) fn collect(
     directory: &Directory,
     group: i64,
     relations: &[GroupMemberRelation],
@@ -124,9 +136,7 @@ impl From<Member> for GroupMember {
             created_at: time(&member.created_at),
             updated_at: time(&member.updated_at),
             expires_at: time(&member.expires_at),
-            access_level: AccessLevel {
-                integer_value: i32::try_from(member.access_level).ok(),
-            },
+            access_level: AccessLevel::new(member.access_level),
             user: member.user.map(UserCore::from),
         }
     }

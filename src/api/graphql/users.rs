@@ -12,6 +12,7 @@ use super::gid;
 use crate::api::App;
 use crate::api::access::Access;
 use crate::api::directory::User;
+use crate::api::entity::EntityRef;
 use crate::api::exports::Run;
 use crate::output::FileReader;
 
@@ -102,7 +103,7 @@ impl UserFilter {
     }
 }
 
-/// Users that exports of groups name which the asker may see, in order of their ids.
+/// Users that exports name which the asker may see, in order of their ids.
 pub(crate) async fn find(
     app: &App,
     access: &Access,
@@ -124,22 +125,19 @@ pub(crate) async fn find(
         return Ok(found.into_values().collect());
     }
     let mut runs = Vec::new();
-    for (group, known) in app.queue.all() {
-        let seen = directory
-            .get(group)
-            .is_some_and(|group| access.may_see(directory, group));
-        if seen {
+    for (entity, known) in app.queue.all() {
+        if access.may_see_entity(directory, entity) {
             let both = known.newest.into_iter().chain(known.complete);
-            runs.extend(both.map(|run| (group, run)));
+            runs.extend(both.map(|run| (entity, run)));
         }
     }
     let found = tokio::task::spawn_blocking(move || {
-        for (group, run) in runs {
+        for (entity, run) in runs {
             if wanted.is_met(found.len()) {
                 break;
             }
-            if let Err(error) = search(&run, group, &wanted, &mut found) {
-                tracing::error!("cannot read the users of group {group}: {error}");
+            if let Err(error) = search(&run, entity, &wanted, &mut found) {
+                tracing::error!("cannot read the users of {entity}: {error}");
             }
         }
         found
@@ -149,19 +147,17 @@ pub(crate) async fn find(
 
 fn search(
     run: &Run,
-    group: i64,
+    entity: EntityRef,
     wanted: &UserFilter,
     found: &mut BTreeMap<i64, UserCore>,
 ) -> io::Result<()> {
-    let Some(manifest) = run.manifest() else {
-        return Ok(());
-    };
-    let file = crate::api::exports::entity(&manifest, group)
-        .and_then(|(_, entity)| {
-            let mut relations = entity.relations.iter();
+    let file = run
+        .entry(entity)
+        .and_then(|(_, entry)| {
+            let mut relations = entry.relations.into_iter();
             relations.find(|relation| relation.relation == RELATION)
         })
-        .and_then(|relation| relation.file.as_ref());
+        .and_then(|relation| relation.file);
     let Some(file) = file else {
         return Ok(());
     };

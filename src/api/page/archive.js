@@ -1,13 +1,13 @@
-// A whole export as one archive: of the group alone, and with the groups below it.
+// A whole export as one archive: of the group or project alone, and of a group with all that lies in it.
 
 import { announce, h, icon, setText } from "./dom.js";
-import { bytes, counted } from "./format.js";
+import { bytes, countedFamily } from "./format.js";
 import { archiveAddress, save } from "./server.js";
 
 export class Archives {
   /** With `isOpen` a plain link is enough; else a button sends the token. */
-  constructor(group, isOpen) {
-    Object.assign(this, { group, isOpen, shown: "" });
+  constructor(key, isOpen) {
+    Object.assign(this, { key, isOpen, shown: "" });
     this.problem = h("p", { class: "problem small", role: "alert", hidden: true });
     this.list = h("div", { class: "archives" });
     this.element = h("div", { hidden: true }, this.list, this.problem);
@@ -21,13 +21,13 @@ export class Archives {
     this.element.hidden = !archive && !tree;
     const all = [
       archive && this.offer(`All files as one archive (${bytes(archive.bytes)})`, false),
-      tree && this.offer(`With ${counted(tree.groups - 1, "subgroup")} (${bytes(tree.bytes)})`, true),
+      tree && this.offer(`With ${countedFamily(tree.groups - 1, tree.projects)} (${bytes(tree.bytes)})`, true),
     ];
     this.list.replaceChildren(...all.filter(Boolean));
   }
 
   offer(text, subgroups) {
-    const address = archiveAddress(this.group, subgroups);
+    const address = archiveAddress(this.key, subgroups);
     if (this.isOpen) return h("a", { class: "button", href: address, download: true }, icon("down"), text);
     const button = h("button", { class: "secondary", type: "button", click: () => this.fetch(button, address, text) }, icon("down"), text);
     return button;

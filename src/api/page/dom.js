@@ -2,13 +2,22 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** Control characters but for line ends, ends of lines and paragraphs, and marks that change the direction of writing. */
+const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Text from a snapshot as it may be shown: what cannot be seen, or would turn what follows around, is escaped. */
+export function visible(text) {
+  return String(text ?? "").replace(HIDDEN, (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`);
+}
+
 function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === "function") element.addEventListener(name, value);
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true ? "" : typeof value === "string" ? visible(value) : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  const shown = children.flat().filter((child) => child !== null && child !== undefined);
+  element.append(...shown.map((child) => (typeof child === "string" ? visible(child) : child)));
   return element;
 }
 
@@ -24,7 +33,8 @@ export function s(tag, attributes = {}, ...children) {
 
 /** Changes an element's text only where it differs, so that selections and screen readers are left in peace. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /** Sets or removes an attribute, only where it differs. */
@@ -51,6 +61,7 @@ const ICONS = {
   running: "M8 3a5 5 0 1 0 5 5",
   waiting: "M8 4.5V8l2.5 1.5M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11",
   none: "M5 8h6",
+  project: "M3.5 2.5h6l3 3v8h-9zM9.5 2.5v3h3",
 };
 
 /** A small picture beside a word. */

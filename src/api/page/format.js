@@ -14,6 +14,12 @@ export function counted(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
+/** "1 subgroup", "2 subgroups and 4 projects" */
+export function countedFamily(subgroups, projects) {
+  const parts = [subgroups > 0 ? counted(subgroups, "subgroup") : null, projects > 0 ? counted(projects, "project") : null];
+  return parts.filter(Boolean).join(" and ");
+}
+
 /** Bytes with a decimal unit: 4.64 kB */
 export function bytes(number) {
   let unit = 0;

@@ -1,10 +1,10 @@
-// The page: who asks, the groups at the side, and the group that the address names.
+// The page: who asks, the groups and projects at the side, and the one that the address names.
 
-import { announce, byId, h, setText } from "./dom.js";
+import { announce, byId, h, setText, visible } from "./dom.js";
 import { counted, moment } from "./format.js";
-import { GroupView } from "./group.js";
+import { EntityView } from "./entity.js";
 import { Silence, ask, onTokenWanted, setToken, token } from "./server.js";
-import { GroupTree } from "./tree.js";
+import { EntityTree } from "./tree.js";
 
 const SEARCH_DELAY = 200;
 const RETRY_DELAY = 2000;
@@ -73,7 +73,7 @@ async function begin(isRetry = false) {
     const plain = taken?.replace(/\.[0-9]+/, "").replace(/ ?Z$/, " UTC");
     setText(byId("taken"), taken ? `taken ${plain}` : changed ? `file of ${moment(changed)}` : "");
     setText(byId("instance"), `GitLab ${version.version.replace(/-(ee|ce)$/, "")} ${version.enterprise ? "Enterprise" : "Community"} Edition`);
-    state.tree = new GroupTree("All groups", {}, choose);
+    state.tree = new EntityTree("All groups and projects", {}, choose);
     byId("tree").replaceChildren(state.tree.element);
     const total = await state.tree.load();
     if (total === 0) byId("tree").append(h("p", { class: "empty" }, "There are no groups here."));
@@ -113,13 +113,13 @@ function search() {
     byId("tree").replaceChildren(state.tree.element);
     return;
   }
-  const results = new GroupTree(`Groups that match ${wanted}`, { search: wanted }, choose, { showPaths: true });
+  const results = new EntityTree(`Groups and projects that match ${wanted}`, { search: wanted }, choose, { showPaths: true });
   state.results = results;
   results.load().then(
     (total) => {
       if (state.results !== results) return;
-      if (state.view) results.select(state.view.id);
-      setText(byId("found"), total === 0 ? "No group matches" : counted(total, "group matches", "groups match"));
+      if (state.view) results.select(state.view.key);
+      setText(byId("found"), total === 0 ? "Nothing matches" : counted(total, "match", "matches"));
       byId("tree").replaceChildren(results.element);
     },
     (error) => state.results === results && setText(byId("found"), error.message),
@@ -148,10 +148,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// The group that the address names.
+// What the address names.
 
-function choose(id) {
-  const address = `#/groups/${id}`;
+function choose(key) {
+  const address = `#/${key}`;
   if (location.hash === address) route();
   else location.hash = address;
 }
@@ -166,39 +166,41 @@ function notice(title, text) {
 
 function route() {
   if (!state.tree) return;
-  const named = /^#\/groups\/(.+)$/.exec(location.hash);
+  const named = /^#\/(groups|projects)\/(.+)$/.exec(location.hash);
   if (!named) {
     state.view?.close();
     state.view = null;
     document.body.dataset.shows = "groups";
     document.title = "relexport";
     for (const tree of trees()) tree.select(null);
-    main.replaceChildren(notice("Choose a group", "Its relations, its exports and their files appear here. Nothing is read from the snapshot before you start an export."));
+    main.replaceChildren(notice("Choose a group or project", "Its relations, its exports and their files appear here. Nothing is read from the snapshot before you start an export."));
     return;
   }
-  let id = named[1];
+  const kind = named[1];
+  let id = named[2];
   try {
     id = decodeURIComponent(id);
   } catch {
     // It is no address that this page has made; the server says that there is no such group.
   }
-  if (state.view?.named === id) return;
+  if (state.view?.named === id && state.view.kind === kind) return;
   state.view?.close();
   document.body.dataset.shows = "group";
-  const view = new GroupView(id, {
+  const view = new EntityView(kind, id, {
     mayExport: state.mayExport,
     isOpen: state.isOpen,
     outage,
     shown: (overview) => {
-      document.title = `${overview.group.full_path} – relexport`;
-      for (const tree of trees()) tree.select(overview.group.id);
-      state.tree.reveal(overview.group);
-      announce(`${overview.group.name}: ${view.summary(overview)}`);
+      const { line } = view;
+      document.title = `${visible(line.full_path)} – relexport`;
+      for (const tree of trees()) tree.select(view.key);
+      state.tree.reveal(line);
+      announce(`${line.name}: ${view.summary(overview)}`);
       // Where the side is hidden on a narrow screen, the focus must not stay in it.
       if (!byId("tree").checkVisibility()) view.heading.focus();
     },
     changed: (overview) => {
-      for (const tree of trees()) tree.mark(overview.group.id, overview.state);
+      for (const tree of trees()) tree.mark(view.key, overview.state);
     },
   });
   state.view = view;

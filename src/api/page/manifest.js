@@ -33,7 +33,8 @@ export class ManifestView {
     );
   }
 
-  show(manifest) {
+  /** `partial` is what of the export is partial, in sentences. */
+  show(manifest, partial) {
     this.element.hidden = !manifest;
     if (!manifest) return;
     const text = JSON.stringify(manifest, null, 2);
@@ -50,7 +51,7 @@ export class ManifestView {
       ["Written by", manifest.generator],
     ].filter(([, value]) => value);
     this.facts.replaceChildren(...facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
-    this.warnings.replaceChildren(...(manifest.warnings ?? []).map((warning) => h("li", {}, warning)));
+    this.warnings.replaceChildren(...(partial ?? []).map((finding) => h("li", {}, finding.says)));
     setText(this.json, text);
   }
 

@@ -7,8 +7,8 @@ import { fileAddress, save } from "./server.js";
 
 const COLUMNS = 8;
 const BATCHES_AT_ONCE = 100;
-/** The relation that is there for destinations alone: files are in no database, so it has nothing. */
-const NO_DATABASE = "uploads";
+/** The relations of files. Without any they are finished all the same, so that a destination goes on. */
+const FILES = ["uploads", "lfs_objects", "repository", "design"];
 const BATCH_STATES = { 0: ["waiting", "Waiting"], 1: ["finished", "Finished"], 2: ["running", "Writing"], "-1": ["failed", "Failed"] };
 
 function cell(label, ...children) {
@@ -17,6 +17,11 @@ function cell(label, ...children) {
 
 function head(label, isNumber) {
   return h("th", { scope: "col", role: "columnheader", class: isNumber ? "number" : null }, label);
+}
+
+function finishedWord(relation) {
+  if (relation.skipped_count > 0) return "Finished, rows left out";
+  return relation.missing_files?.count > 0 ? "Finished, files missing" : "Finished";
 }
 
 /** A state's picture and word, changed in place. */
@@ -37,10 +42,10 @@ class StateCell {
 
 /** What fetches a file: a plain link where everybody may, else a button that sends the token. */
 class Download {
-  constructor(group, relation, batch, isOpen, isOlder = false) {
+  constructor(key, relation, batch, isOpen, isOlder = false) {
     const whole = isOlder ? `${relation} of the older export` : relation;
     const what = batch === null ? whole : `batch ${batch} of ${relation}`;
-    const address = fileAddress(group, relation, batch);
+    const address = fileAddress(key, relation, batch);
     const label = { class: "download", "aria-label": `Download ${what}`, title: `Download ${what}` };
     if (isOpen) {
       this.element = h("a", { ...label, href: address, download: true }, icon("down"));
@@ -69,8 +74,8 @@ class Download {
 
 /** The batches of a relation, shown a hundred at a time. */
 class Batches {
-  constructor(group, relation, isOpen) {
-    this.group = group;
+  constructor(key, relation, isOpen) {
+    this.key = key;
     this.relation = relation;
     this.isOpen = isOpen;
     this.shown = BATCHES_AT_ONCE;
@@ -117,7 +122,7 @@ class Batches {
       setText(line.gzip, batch.file ? bytes(batch.bytes) : "");
       setText(line.sha, batch.sha256 ?? "");
       if (Boolean(line.download) !== Boolean(batch.file)) {
-        line.download = batch.file ? new Download(this.group, this.relation, batch.batch_number, this.isOpen) : null;
+        line.download = batch.file ? new Download(this.key, this.relation, batch.batch_number, this.isOpen) : null;
         line.file.replaceChildren(...(line.download ? [line.download.element] : []));
       }
     });
@@ -129,8 +134,8 @@ class Batches {
 
 /** One relation: its row, what went wrong below it, and its batches below that. */
 class RelationRows {
-  constructor(group, name, isOpen) {
-    Object.assign(this, { group, name, isOpen, fileShown: null, batches: null });
+  constructor(key, name, isOpen) {
+    Object.assign(this, { key, name, isOpen, fileShown: null, batches: null });
     this.state = new StateCell();
     this.objectsText = h("span", {});
     this.bar = h("progress", { max: 100, "aria-label": `Rows of ${name}`, hidden: true });
@@ -153,9 +158,8 @@ class RelationRows {
     const cells = [this.state.element, this.objects, this.batchesCell, this.ndjson, this.gzip, this.time, this.file];
     this.row = h("tr", { role: "row", class: "relation" }, heading, ...cells);
     this.errorText = h("pre", { tabindex: 0, role: "region", "aria-label": `Error of ${name}` });
-    this.skippedTitle = h("p", {});
-    this.skipped = h("ul", {});
-    this.problem = this.below(h("div", { class: "problem" }, this.errorText, this.skippedTitle, this.skipped));
+    this.lists = h("div", {});
+    this.problem = this.below(h("div", { class: "problem" }, this.errorText, this.lists));
     this.details = this.below();
     this.element = h("tbody", { role: "rowgroup" }, this.row, this.problem, this.details);
   }
@@ -169,7 +173,7 @@ class RelationRows {
     this.toggle.setAttribute("aria-expanded", String(!isOpen));
     this.details.hidden = isOpen;
     if (!isOpen && !this.batches) {
-      this.batches = new Batches(this.group, this.name, this.isOpen);
+      this.batches = new Batches(this.key, this.name, this.isOpen);
       this.details.firstElementChild.append(this.batches.element);
     }
     if (!isOpen) this.batches.show(this.relation.batches);
@@ -189,7 +193,7 @@ class RelationRows {
     const file = isWhole ? "new" : hasOlder ? "older" : null;
     if (this.fileShown !== file) {
       this.fileShown = file;
-      const download = file && new Download(this.group, this.name, null, this.isOpen, file === "older");
+      const download = file && new Download(this.key, this.name, null, this.isOpen, file === "older");
       this.file.replaceChildren(...(download ? [download.element] : []));
     }
     this.showProblem(relation);
@@ -197,8 +201,9 @@ class RelationRows {
 
   showState(relation, progress, runPhase) {
     const isWriting = relation.status === 0 && runPhase === "rendering" && progress;
-    if (relation.status === 1 && this.name === NO_DATABASE) this.state.show("none", "Not in a database");
-    else if (relation.status === 1) this.state.show("finished", relation.skipped_count > 0 ? "Finished, rows left out" : "Finished");
+    const isEmpty = relation.total_objects_count === 0 && !relation.file && (relation.batches ?? []).length === 0;
+    if (relation.status === 1 && FILES.includes(this.name) && isEmpty) this.state.show("none", "No files");
+    else if (relation.status === 1) this.state.show("finished", finishedWord(relation));
     else if (relation.status === -1) this.state.show("failed", "Failed");
     else if (isWriting) this.state.show("running", `Writing, ${percent(progress.rendered, progress.rows)} %`);
     else this.state.show("waiting", runPhase === "reading" ? "Being read" : "Waiting");
@@ -223,27 +228,49 @@ class RelationRows {
   }
 
   showProblem(relation) {
-    const skippedCount = relation.skipped_count ?? 0;
-    this.problem.hidden = !relation.error && skippedCount === 0;
+    const lists = [
+      { word: "row", what: "left out", count: relation.skipped_count ?? 0, first: relation.skipped ?? [], line: (row) => `${place(row)}: ${row.reason}` },
+      noted(relation.missing_files, "file", "not in the snapshot", (file) => `${place(file)}: ${file.path}`),
+      noted(relation.damaged_files, "file", "not what its row says", (file) => `${place(file)}: ${file.path}: ${file.reason}`),
+      noted(relation.unreadable_values, "value", "that cannot be read", (value) => `${place(value)}: ${value.reason}`),
+      noted(relation.large_records, "record", "larger than GitLab reads", (record) => `row ${record.key}: ${bytes(record.bytes)}`),
+      dangling(relation.dangling_references ?? []),
+    ].filter((list) => list.count > 0);
+    this.problem.hidden = !relation.error && lists.length === 0;
     this.errorText.hidden = !relation.error;
     setText(this.errorText, relation.error ?? "");
-    this.skippedTitle.hidden = skippedCount === 0;
-    this.skipped.hidden = skippedCount === 0;
-    if (this.skippedShown === skippedCount) return;
-    this.skippedShown = skippedCount;
-    const rows = relation.skipped ?? [];
-    setText(this.skippedTitle, `${counted(skippedCount, "row")} left out${rows.length < skippedCount ? `; the first ${count(rows.length)} are` : ""}:`);
-    const lines = rows.map((row) => {
-      const place = [row.table, row.key === null ? null : `row ${row.key}`, row.column ? `column ${row.column}` : null].filter(Boolean).join(", ");
-      return h("li", {}, `${place}: ${row.reason}`);
+    const shown = JSON.stringify(lists.map((list) => [list.word, list.count]));
+    if (this.listsShown === shown) return;
+    this.listsShown = shown;
+    const parts = lists.flatMap((list) => {
+      const some = !list.isAll && list.first.length < list.count ? `; the first ${count(list.first.length)} are` : "";
+      const title = `${counted(list.count, list.word)} ${list.what}${some}:`;
+      return [h("p", {}, title), h("ul", {}, ...list.first.map((one) => h("li", {}, list.line(one))))];
     });
-    this.skipped.replaceChildren(...lines);
+    this.lists.replaceChildren(...parts);
   }
 }
 
+/** Where something in a table is. */
+function place(one) {
+  return [one.table, one.key === null ? null : `row ${one.key}`, one.column ? `column ${one.column}` : null].filter(Boolean).join(", ");
+}
+
+/** What the manifest notes of a relation. */
+function noted(notes, word, what, line) {
+  return { word, what, count: notes?.count ?? 0, first: notes?.first ?? [], line };
+}
+
+/** References that lead nowhere, by column: all columns are there. */
+function dangling(columns) {
+  const total = columns.reduce((sum, column) => sum + column.count, 0);
+  const line = (column) => `${column.table}.${column.column} to ${column.to}: ${count(column.count)}`;
+  return { word: "reference", what: "to rows that the snapshot does not have", count: total, first: columns, line, isAll: true };
+}
+
 export class RelationsTable {
-  constructor(group, isOpen) {
-    Object.assign(this, { group, isOpen, rows: new Map() });
+  constructor(key, isOpen) {
+    Object.assign(this, { key, isOpen, rows: new Map() });
     const columns = [head("Relation"), head("Status"), head("Objects", true), head("Batches", true), head("NDJSON", true), head("Gzip", true), head("Time", true), head("File")];
     const caption = h("caption", { class: "unseen" }, "Relations: where each is, its counts, sizes and files");
     this.table = h("table", { role: "table", class: "relations" }, caption, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...columns)));
@@ -262,7 +289,7 @@ export class RelationsTable {
       const name = relation.relation;
       let rows = this.rows.get(name);
       if (!rows) {
-        rows = new RelationRows(this.group, name, this.isOpen);
+        rows = new RelationRows(this.key, name, this.isOpen);
         this.rows.set(name, rows);
         this.table.append(rows.element);
       }

@@ -72,45 +72,51 @@ export async function ask(path, options) {
   return (await send(path, options)).json();
 }
 
-/** A page of groups: `{ groups, total, next }`, where `next` is the next page's number or null. */
-export async function groups(params, page, signal) {
+/** A page of groups and projects: `{ lines, total, next }`, where `next` is the next page's number or null. */
+export async function lines(params, page, signal) {
   const query = new URLSearchParams({ ...params, page, per_page: 100 });
-  const answer = await send(`./-/relexport/groups?${query}`, { signal });
+  const answer = await send(`./-/relexport/entities?${query}`, { signal });
   const found = await answer.json();
   const total = Number(answer.headers.get("x-total") ?? found.length);
   const next = answer.headers.get("x-next-page") || null;
-  return { groups: found, total, next };
+  return { lines: found, total, next };
 }
 
-/** Everything about one group, by its id or path. */
-export function group(id, signal) {
-  return ask(`./-/relexport/groups/${encodeURIComponent(id)}`, { signal });
+/** What names a group or project in addresses: `groups/50`, `projects/71`. Their ids may be equal. */
+export function keyOf(line) {
+  return `${line.kind}s/${line.id}`;
 }
 
-/** Asks for an export, of the groups below, too, where wanted. */
-export function startExport(id, batched, subgroups) {
-  const path = subgroups ? `./-/relexport/groups/${id}/export?subgroups=true&batched=${batched}` : `./api/v4/groups/${id}/export_relations?batched=${batched}`;
+/** Everything about one group or project, by its kind (`groups`, `projects`) and its id or path. */
+export function entity(kind, named, signal) {
+  return ask(`./-/relexport/${kind}/${encodeURIComponent(named)}`, { signal });
+}
+
+/** Asks for an export; where wanted of all that lies in the group, too, and where wanted though there is one. */
+export function startExport(key, batched, subgroups, anew) {
+  const own = `./-/relexport/${key}/export?batched=${batched}${subgroups ? "&subgroups=true" : ""}${anew ? "&anew=true" : ""}`;
+  const path = subgroups || anew ? own : `./api/v4/${key}/export_relations?batched=${batched}`;
   return ask(path, { method: "POST" });
 }
 
-/** Takes an export back, those of the groups below, too, where wanted. */
-export function cancelExport(id, subgroups) {
-  return ask(`./-/relexport/groups/${id}/export?subgroups=${subgroups}`, { method: "DELETE" });
+/** Takes an export back, those of all that lies in the group, too, where wanted. */
+export function cancelExport(key, subgroups) {
+  return ask(`./-/relexport/${key}/export?subgroups=${subgroups}`, { method: "DELETE" });
 }
 
 /** The address of a whole export as one archive. */
-export function archiveAddress(id, subgroups) {
-  return `./-/relexport/groups/${id}/archive?subgroups=${subgroups}`;
+export function archiveAddress(key, subgroups) {
+  return `./-/relexport/${key}/archive?subgroups=${subgroups}`;
 }
 
 /** The address of a relation's file, or of one batch. */
-export function fileAddress(id, relation, batch) {
+export function fileAddress(key, relation, batch) {
   const query = new URLSearchParams({ relation });
   if (batch !== null) {
     query.set("batched", "true");
     query.set("batch_number", batch);
   }
-  return `./api/v4/groups/${id}/export_relations/download?${query}`;
+  return `./api/v4/${key}/export_relations/download?${query}`;
 }
 
 /** Fetches a file with the token and hands it to the browser to save. */

@@ -1,16 +1,16 @@
-// The tree of groups. Only what is opened is asked for, a page at a time, so a million groups cost nothing.
+// The tree of groups and projects. Only what is opened is asked for, a page at a time, so a million of them cost nothing.
 
 import { announce, h, icon, setAttribute, setText } from "./dom.js";
-import { count } from "./format.js";
-import { group as groupById, groups } from "./server.js";
+import { count, countedFamily } from "./format.js";
+import { entity, keyOf, lines } from "./server.js";
 
 // An item is its line alone; its level is beside it in the same list item, and told by aria-level. So an item's name is what
 // its line says, whatever is open below it.
 
 const STATES = { waiting: "waits for its export", running: "is being exported", finished: "exported", failed: "export failed" };
 
-/** A tree over the groups that match `params`; `choose(id)` is called with the one that the user takes. */
-export class GroupTree {
+/** A tree over what matches `params`; `choose(key)` is called with what the user takes. */
+export class EntityTree {
   constructor(label, params, choose, { showPaths = false } = {}) {
     this.choose = choose;
     this.showPaths = showPaths;
@@ -21,7 +21,7 @@ export class GroupTree {
     this.root = { list: this.element, params, level: 1 };
   }
 
-  /** Loads the first page; gives the number of groups. */
+  /** Loads the first page; gives the number of lines. */
   load() {
     return this.page(this.root, 1);
   }
@@ -35,12 +35,12 @@ export class GroupTree {
     const list = branch.list;
     setAttribute(list, "aria-busy", "true");
     try {
-      const found = await groups(branch.params, page, this.abort.signal);
+      const found = await lines(branch.params, page, this.abort.signal);
       const hadFocus = branch.more && branch.more === document.activeElement;
       branch.more?.parentElement.remove();
       branch.more = null;
       const before = list.children.length;
-      const added = found.groups.map((group, index) => this.item(group, branch, before + index + 1, found.total));
+      const added = found.lines.map((line, index) => this.item(line, branch, before + index + 1, found.total));
       list.append(...added.map((item) => item.parentElement));
       const left = found.total - list.children.length;
       if (found.next && left > 0) {
@@ -73,12 +73,19 @@ export class GroupTree {
     return item;
   }
 
-  item(group, branch, position, total) {
-    const isOpenable = group.subgroups_count > 0;
+  item(line, branch, position, total) {
+    const isProject = line.kind === "project";
+    const { subgroups_count: subgroups = 0, projects_count: projects = 0 } = line;
+    const isOpenable = subgroups + projects > 0;
     const dot = h("span", { class: "dot", "aria-hidden": "true" });
     const told = h("span", { class: "unseen" });
-    const path = this.showPaths ? h("span", { class: "path" }, group.full_path) : h("span", { class: "unseen" }, `, ${group.full_path}`);
-    const size = isOpenable ? h("span", { class: "size" }, count(group.subgroups_count), h("span", { class: "unseen" }, group.subgroups_count === 1 ? " subgroup" : " subgroups")) : null;
+    const path = this.showPaths ? h("span", { class: "path" }, line.full_path) : h("span", { class: "unseen" }, `, ${line.full_path}`);
+    const words = countedFamily(subgroups, projects);
+    const [first, ...rest] = words.split(" ");
+    // Who sees it reads how many there are of both; who hears it, how many of each.
+    const isOneKind = subgroups === 0 || projects === 0;
+    const shown = isOneKind ? [first, h("span", { class: "unseen" }, ` ${rest.join(" ")}`)] : [h("span", { "aria-hidden": "true" }, count(subgroups + projects)), h("span", { class: "unseen" }, words)];
+    const size = isOpenable ? h("span", { class: "size" }, ...shown) : null;
     const item = h(
       "span",
       {
@@ -91,66 +98,68 @@ export class GroupTree {
         "aria-selected": "false",
         "aria-expanded": isOpenable ? "false" : null,
       },
-      h("span", { class: "twisty" }, isOpenable ? icon("chevron") : null),
-      h("span", { class: "names" }, h("span", { class: "name" }, group.name), path),
+      h("span", { class: "twisty" }, isOpenable ? icon("chevron") : isProject ? icon("project") : null),
+      h("span", { class: "names" }, h("span", { class: "name" }, line.name), path, isProject ? h("span", { class: "unseen" }, ", project") : null),
       size,
       dot,
       told,
     );
     indent(item, branch.level);
     h("li", { role: "none" }, item);
-    item.group = group;
+    item.line = line;
+    const key = keyOf(line);
     item.dot = dot;
     item.told = told;
-    item.branch = { list: null, params: { parent_id: group.id }, level: branch.level + 1 };
-    this.items.set(group.id, item);
-    this.mark(group.id, group.export);
-    if (group.id === this.chosen) this.select(group.id);
+    item.branch = { list: null, params: { parent_id: line.id }, level: branch.level + 1 };
+    this.items.set(key, item);
+    this.mark(key, line.export);
+    if (key === this.chosen) this.select(key);
     return item;
   }
 
-  /** Shows where a group's export is. */
-  mark(id, state) {
-    const item = this.items.get(id);
+  /** Shows where an export is. */
+  mark(key, state) {
+    const item = this.items.get(key);
     if (!item) return;
     item.dot.className = `dot ${state ? `dot-${state}` : ""}`;
     setAttribute(item.dot, "title", state ? STATES[state] : null);
     setText(item.told, state ? `, ${STATES[state]}` : "");
   }
 
-  /** Shows which group is looked at. */
-  select(id) {
-    this.chosen = id;
-    for (const [other, item] of this.items) setAttribute(item, "aria-selected", other === id);
+  /** Shows what is looked at. */
+  select(key) {
+    this.chosen = key;
+    for (const [other, item] of this.items) setAttribute(item, "aria-selected", other === key);
     this.keepOneStop();
   }
 
-  /** Opens the levels above a group, as far as they are loaded; what is further down than the first page stays unseen. */
-  async reveal(group) {
+  /** Opens the levels above a line, as far as they are loaded; what is further down than the first page stays unseen. */
+  async reveal(line) {
+    const key = keyOf(line);
     const above = [];
     try {
-      let { parent_id: parent } = group;
-      while (parent !== null && !this.items.has(group.id)) {
+      let parent = line.kind === "project" ? line.group_id : line.parent_id;
+      while (parent !== null && !this.items.has(key)) {
         above.unshift(parent);
-        const known = this.items.get(parent);
-        parent = known ? null : (await groupById(parent, this.abort.signal)).group.parent_id;
+        const known = this.items.get(`groups/${parent}`);
+        parent = known ? null : (await entity("groups", parent, this.abort.signal)).group.parent_id;
       }
     } catch {
       // A token may see a group without those above it.
     }
     for (const id of above) {
-      const item = this.items.get(id);
+      const item = this.items.get(`groups/${id}`);
       if (item) await this.open(item);
     }
-    const item = this.items.get(group.id);
-    if (item && this.chosen === group.id && this.element.checkVisibility()) item.scrollIntoView({ block: "nearest" });
+    const item = this.items.get(key);
+    if (item && this.chosen === key && this.element.checkVisibility()) item.scrollIntoView({ block: "nearest" });
   }
 
   /** Just one item can be reached with Tab: that with the focus, else the chosen one, else the first. */
   keepOneStop(wanted = null) {
     const all = [...this.element.querySelectorAll('[role="treeitem"]')];
     const focused = wanted ?? all.find((item) => item === document.activeElement);
-    const stop = focused ?? all.find((item) => item.group?.id === this.chosen && isSeen(item)) ?? all[0];
+    const stop = focused ?? all.find((item) => item.line && keyOf(item.line) === this.chosen && isSeen(item)) ?? all[0];
     for (const item of all) item.tabIndex = item === stop ? 0 : -1;
   }
 
@@ -184,7 +193,7 @@ export class GroupTree {
 
   take(item) {
     if (item.run) item.run();
-    else this.choose(item.group.id);
+    else this.choose(keyOf(item.line));
   }
 
   click(event) {
@@ -215,7 +224,7 @@ export class GroupTree {
       " ": () => this.take(item),
       ArrowRight: () => {
         if (item.getAttribute("aria-expanded") === "true") go(item.nextElementSibling?.querySelector('[role="treeitem"]'));
-        else if (item.group) this.open(item);
+        else if (item.line) this.open(item);
       },
       ArrowLeft: () => {
         if (item.getAttribute("aria-expanded") === "true") this.shut(item);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bench::point::Point;
+use crate::environment;
 use crate::output::Manifest;
 
 use super::{BenchError, BenchRequest, is_interrupted, read_manifest};
@@ -25,6 +26,7 @@ pub(crate) fn export(
     out: &Path,
 ) -> Result<(Manifest, Option<u64>), BenchError> {
     let mut command = Command::new(&request.program);
+    environment::without_options(&mut command);
     command
         .args(&request.arguments)
         .args(["--log-format", "json"])

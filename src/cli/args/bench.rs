@@ -30,8 +30,8 @@ pub struct BenchArgs {
     pub command: Option<BenchCommand>,
     /// What to read: a dump, a backup, CSV files, or a server
     ///
-    /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, or the address of a
-    /// server.
+    /// A dump, a GitLab backup tar or folder, a folder of CSV files, one of these in a bucket (s3://BUCKET/KEY), - for
+    /// standard input, or the address of a server.
     #[arg(long, short, value_name = "PATH|URL", required = true)]
     pub snapshot: Option<Spec>,
     /// A pipeline file in place of the built-in ones

@@ -2,20 +2,21 @@
 
 use clap::Args;
 
-use super::group::{group_name, project_name};
+use super::group::{group_names, project_names};
 
 /// Which groups and projects to take.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EntityArgs {
-    /// A group's id, full path, or GitLab's address of it
+    /// A group's id, full path, GitLab's address of it, or a pattern
     ///
-    /// May be given several times.
+    /// acme/* stands for the groups in acme, acme/** for all that are below it; neither for acme itself. The case of letters
+    /// does not count. May be given several times.
     #[arg(
         long,
         short,
         value_name = "ID|PATH",
         required_unless_present_any = ["all_groups", "project", "all_projects"],
-        value_parser = group_name,
+        value_parser = group_names,
         allow_negative_numbers = true
     )]
     pub group: Vec<String>,
@@ -25,13 +26,13 @@ pub struct EntityArgs {
     /// Export every group of the snapshot
     #[arg(long, conflicts_with_all = ["group", "subgroups"])]
     pub all_groups: bool,
-    /// A project's id, full path, or GitLab's address of it
+    /// A project's id, full path, GitLab's address of it, or a pattern
     ///
-    /// May be given several times, with or without groups.
+    /// Such as acme/** for all that are below acme, or acme/*/app. May be given several times, with or without groups.
     #[arg(
         long,
         value_name = "ID|PATH",
-        value_parser = project_name,
+        value_parser = project_names,
         allow_negative_numbers = true
     )]
     pub project: Vec<String>,

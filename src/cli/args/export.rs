@@ -2,15 +2,18 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::EditionArg;
 use super::entities::EntityArgs;
-use super::parse::{batch_bytes, batch_size_of, local_path, version, web_address};
+use super::parse::{batch_bytes, batch_size_of, local_path, location, time, version, web_address};
+use super::redaction::{EncryptionArgs, RedactionArgs};
 use super::source::{LimitArgs, SnapshotArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
+use crate::output::Location;
 
 /// Export groups and projects from a snapshot
 ///
@@ -23,9 +26,13 @@ pub struct ExportArgs {
     pub snapshot: SnapshotArgs,
     #[command(flatten)]
     pub entities: EntityArgs,
-    /// The folder to make
-    #[arg(long, short, value_name = "DIR", required_unless_present = "dry_run", value_parser = local_path())]
-    pub out: Option<PathBuf>,
+    /// The folder to make, or a bucket to write to
+    ///
+    /// In a bucket (s3://BUCKET/PREFIX, gs://…, az://CONTAINER/PREFIX) each run writes below a prefix of its own, such
+    /// as PREFIX/2026-04-16_19-39-00_export_k3bd81xz/. Credentials are taken from the environment, under the clouds'
+    /// own names.
+    #[arg(long, short, value_name = "DIR|URL", required_unless_present = "dry_run", value_parser = location())]
+    pub out: Option<Location>,
     /// Replace an export that is there already
     ///
     /// The old one goes when the new one is complete.
@@ -36,6 +43,11 @@ pub struct ExportArgs {
     /// Files that are finished are kept.
     #[arg(long, conflicts_with_all = ["force", "dry_run"])]
     pub resume: bool,
+    /// Wait this long for another run that writes there
+    ///
+    /// Such as 10min or 2h. Then, and without this option at once, the run ends with exit code 11.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time, conflicts_with = "dry_run")]
+    pub lock_wait: Duration,
     /// Write one file per batch, for relations that GitLab batches
     #[arg(long)]
     pub batched: bool,
@@ -54,6 +66,11 @@ pub struct ExportArgs {
     /// Of groups and of projects alike, or of one kind if its pipeline's name stands before it: project.issues.
     #[arg(long, value_name = "NAME")]
     pub relation: Vec<String>,
+    /// Leave out a backup's files
+    ///
+    /// Its repositories, uploads, LFS objects, and diffs that are stored as files.
+    #[arg(long)]
+    pub no_files: bool,
     /// The edition of GitLab
     ///
     /// It decides which relations are exported.
@@ -66,6 +83,8 @@ pub struct ExportArgs {
     #[arg(long)]
     pub keep_going: bool,
     /// Refuse a snapshot without a table or column of the pipeline
+    ///
+    /// Of the relations that are exported, of the entity and of the rules for values; not if it has a ? in the pipeline.
     #[arg(long)]
     pub strict: bool,
     /// Say what would be written, and write nothing but temp files
@@ -82,9 +101,54 @@ pub struct ExportArgs {
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// A file that gets metrics of the run, for node_exporter
+    ///
+    /// For its textfile collector, so give it a name that ends in .prom. A run that fails keeps the time of the last success
+    /// in it. The job's name is the file's.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", value_parser = local_path())]
+    pub metrics_file: Option<PathBuf>,
     /// Say where the time went, by phase; the manifest always does
     #[arg(long, conflicts_with = "dry_run")]
     pub timings: bool,
     #[command(flatten)]
+    pub redaction: RedactionArgs,
+    #[command(flatten)]
+    pub encryption: EncryptionArgs,
+    #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+impl ExportArgs {
+    /// Those of an export into no place, with nothing else said.
+    pub(crate) fn new(snapshot: SnapshotArgs, entities: EntityArgs) -> ExportArgs {
+        ExportArgs {
+            snapshot,
+            entities,
+            out: None,
+            force: false,
+            resume: false,
+            lock_wait: Duration::ZERO,
+            batched: false,
+            batch_size: Vec::new(),
+            batch_bytes: None,
+            relation: Vec::new(),
+            no_files: false,
+            edition: EditionArg::Ee,
+            gzip_level: 6,
+            keep_going: false,
+            strict: false,
+            dry_run: false,
+            gitlab_version: None,
+            source_url: None,
+            json: false,
+            metrics_file: None,
+            timings: false,
+            redaction: RedactionArgs::default(),
+            encryption: EncryptionArgs::default(),
+            limits: LimitArgs {
+                threads: None,
+                memory_limit: 512 << 20,
+            },
+        }
+    }
 }

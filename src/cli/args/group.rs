@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::resolve::NamePattern;
+
 /// The part of a page's path behind which nothing belongs to the group's own path.
 const PAGES: &str = "-";
 
@@ -20,6 +22,27 @@ pub(crate) fn group_name(text: &str) -> Result<String, String> {
 /// As [`group_name`].
 pub(crate) fn project_name(text: &str) -> Result<String, String> {
     name(text, "project", "projects", "acme/app")
+}
+
+/// As [`group_name`], or a pattern of full paths such as `acme/**`.
+///
+/// # Errors
+/// As [`group_name`], and where a pattern cannot be understood.
+pub(crate) fn group_names(text: &str) -> Result<String, String> {
+    group_name(text).and_then(checked_pattern)
+}
+
+/// As [`project_name`], or a pattern of full paths such as `acme/**`.
+///
+/// # Errors
+/// As [`group_names`].
+pub(crate) fn project_names(text: &str) -> Result<String, String> {
+    project_name(text).and_then(checked_pattern)
+}
+
+/// A name, unless it has the characters of a pattern and is none.
+fn checked_pattern(name: String) -> Result<String, String> {
+    NamePattern::read(&name).map(|_| name)
 }
 
 /// The name of a `kind` of which addresses speak as `kinds`.

@@ -2,9 +2,12 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
+
+use crate::output::Location;
+
+pub(crate) use crate::time_span::parse as time;
 
 /// A path on this machine. The address of something else would be taken for one, and a folder called `s3:` be made.
 pub(crate) fn local_path() -> impl TypedValueParser<Value = PathBuf> {
@@ -19,31 +22,19 @@ pub(crate) fn local_path() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
+/// A folder of this machine, or a bucket.
+pub(crate) fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(|text| match text.to_str() {
+        Some(text) => Location::parse(text),
+        // No address of a bucket is in another encoding; a folder's name may be.
+        None => Ok(Location::Folder(PathBuf::from(text))),
+    })
+}
+
 /// True for what can stand before `://` (RFC 3986, section 3.1).
 fn is_scheme(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     text.starts_with(|letter: char| letter.is_ascii_alphabetic()) && text.bytes().all(is_part)
-}
-
-/// A time such as `500ms`, `30s`, `10min` or `1h`; `0` is none.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    const FORM: &str = "write a time as 500ms, 30s, 10min or 1h, or 0";
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let milliseconds: u64 = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" | "min" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
-        "" if digits == "0" => 1,
-        _ => return Err(FORM.to_owned()),
-    };
-    let number: u64 = digits.parse().map_err(|_| FORM.to_owned())?;
-    number
-        .checked_mul(milliseconds)
-        // PostgreSQL keeps milliseconds in 31 bits.
-        .filter(|milliseconds| *milliseconds <= i32::MAX as u64)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "the time is longer than a server can wait (24 days)".to_owned())
 }
 
 /// A number of records.
@@ -109,12 +100,26 @@ pub(crate) fn web_address(text: &str) -> Result<String, String> {
 /// The least memory that a limit can be meant to leave, in bytes; below it a unit was forgotten.
 const LEAST_MEMORY: usize = 4096;
 
+/// What windows and rows may have at least: those of a usual dump are never refused, and chunks grow so far in any case.
+const LEAST_BOUND: usize = 8 << 20;
+
 /// A limit of memory; 0 keeps nothing there.
 pub(crate) fn memory(text: &str) -> Result<usize, String> {
     match size(text)? {
         few @ 1..LEAST_MEMORY => Err(format!(
             "{few} bytes hold no rows; write a size with its unit, such as 512MiB, or 0 to keep no rows in memory"
         )),
+        bytes => Ok(bytes),
+    }
+}
+
+/// A bound of what one piece of a snapshot may take: a decoder's window, a row.
+pub(crate) fn bound(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        0..LEAST_BOUND => Err(
+            "it is 8MiB at the least, which every usual dump needs; write a size with its unit, such as 128MiB"
+                .to_owned(),
+        ),
         bytes => Ok(bytes),
     }
 }

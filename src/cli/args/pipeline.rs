@@ -43,6 +43,11 @@ pub struct PipelineCheckArgs {
     /// A snapshot whose tables the pipeline is held against
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: Option<Spec>,
+    /// Take every table or column that is missing for a mistake
+    ///
+    /// As export --strict does. Those that the pipeline says may be missing (with a ?) are none.
+    #[arg(long, requires = "snapshot")]
+    pub strict: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::EditionArg;
 use super::group::group_name;
-use super::parse::{batch_size, local_path, version, web_address};
+use super::parse::{batch_size, local_path, time, version, web_address};
 use super::source::{LIMITS, LimitArgs, SnapshotArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
@@ -20,8 +21,8 @@ const ACCESS: &str = "Access";
 
 /// Serve GitLab's export API over a snapshot
 ///
-/// Answers the group relations export API, and what a GitLab instance asks beside it when it migrates a group by
-/// direct transfer. Exports run in the background and stay in the data folder; what was interrupted goes on at the
+/// Answers the relations export API of groups and projects, and what a GitLab instance asks beside it when it migrates
+/// them by direct transfer. Exports run in the background and stay in the data folder; what was interrupted goes on at the
 /// next start. Without a token file only this machine's loopback address is served.
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::SERVE)]
@@ -50,6 +51,18 @@ pub struct ServeArgs {
     /// Top-level records of a batch
     #[arg(long, value_name = "N", default_value_t = DEFAULT_BATCH_SIZE, value_parser = batch_size)]
     pub batch_size: NonZeroU32,
+    /// What comes with a group: family or entity
+    ///
+    /// A GitLab that migrates a group asks for each of its subgroups and projects in turn. They are exported in the same read
+    /// of the snapshot, so that their own requests are answered at once.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = PrefetchArg::Family)]
+    #[arg(hide_possible_values = true)]
+    pub prefetch: PrefetchArg,
+    /// Export this group, with its family, at the start
+    ///
+    /// By id or full path. In batches, as a GitLab asks for it. The log says when it is ready. May be given several times.
+    #[arg(long, value_name = "ID|PATH", value_parser = group_name)]
+    pub prepare: Vec<String>,
     /// The edition of GitLab
     ///
     /// It decides which relations are exported.
@@ -75,17 +88,40 @@ pub struct ServeArgs {
     pub tls_key: Option<PathBuf>,
     /// Exports at the same time
     ///
-    /// Each reads the snapshot once, for all groups that waited by then.
+    /// Each reads the snapshot once, for all that waited by then.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     #[arg(help_heading = LIMITS)]
     pub jobs: u16,
-    /// Groups that may wait for their export
+    /// Exports that may wait
     ///
-    /// If more are asked for, clients are told to come back later. 0 accepts no export.
+    /// What is exported with one because it lies in the same group is no other. If more are asked for, clients are told to come
+    /// back later. 0 accepts no export.
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
     pub queue: usize,
+    /// Connections of clients at the same time
+    ///
+    /// Further ones wait to be accepted. There are fewer if the system lets the program open too few files: what exports need
+    /// is never given to connections.
+    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(help_heading = LIMITS)]
+    pub max_connections: u16,
+    /// Silence of a client that ends its connection
+    ///
+    /// While it sends a request's head, between two requests, and while it takes nothing of an answer. 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = time)]
+    #[arg(help_heading = LIMITS)]
+    pub client_timeout: Duration,
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// What is exported with a group that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrefetchArg {
+    /// The group with its subgroups and all their projects
+    Family,
+    /// The group alone
+    Entity,
 }
 
 #[derive(Debug, Subcommand)]

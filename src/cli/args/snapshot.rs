@@ -1,11 +1,12 @@
 //! The arguments of `relexport snapshot`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::group::{group_name, project_name};
-use super::parse::local_path;
+use super::group::{group_names, project_names};
+use super::parse::{local_path, time};
 use super::source::{LimitArgs, ServerArgs};
 use crate::cli::examples;
 use crate::cli::exit::STATUS_HELP;
@@ -27,8 +28,8 @@ pub enum SnapshotCommand {
 pub struct SnapshotTakeArgs {
     /// What to read: a server, a dump, a backup, or CSV files
     ///
-    /// The address of a server (postgres://…), a dump, a GitLab backup tar or folder, a folder of CSV files, or - for
-    /// standard input.
+    /// The address of a server (postgres://…), a dump, a GitLab backup tar or folder, a folder of CSV files, one of these
+    /// in a bucket (s3://BUCKET/KEY, gs://, az://), or - for standard input.
     #[arg(long, short, value_name = "URL|PATH")]
     pub from: Spec,
     /// The folder to make
@@ -41,16 +42,17 @@ pub struct SnapshotTakeArgs {
     pub pipeline: Vec<PathBuf>,
     /// Only the rows that an export of this group needs
     ///
-    /// The group by id, full path or GitLab's address of it. May be given several times.
-    #[arg(long, short, value_name = "ID|PATH", value_parser = group_name, allow_negative_numbers = true)]
+    /// The group by id, full path, GitLab's address of it, or a pattern such as acme/**. May be given several times.
+    #[arg(long, short, value_name = "ID|PATH", value_parser = group_names, allow_negative_numbers = true)]
     pub group: Vec<String>,
     /// The descendants of each group, too
     #[arg(long, requires = "group")]
     pub subgroups: bool,
     /// Only the rows that an export of this project needs
     ///
-    /// The project by id, full path or GitLab's address of it. May be given several times, and beside --group.
-    #[arg(long, value_name = "ID|PATH", value_parser = project_name, allow_negative_numbers = true)]
+    /// The project by id, full path, GitLab's address of it, or a pattern such as acme/**. May be given several times, and
+    /// beside --group.
+    #[arg(long, value_name = "ID|PATH", value_parser = project_names, allow_negative_numbers = true)]
     pub project: Vec<String>,
     /// The projects in the groups, too
     ///
@@ -62,6 +64,11 @@ pub struct SnapshotTakeArgs {
     /// The old one goes when the new one is complete.
     #[arg(long)]
     pub force: bool,
+    /// Wait this long for another run that writes there
+    ///
+    /// Such as 10min or 2h. Then, and without this option at once, the run ends with exit code 11.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time)]
+    pub lock_wait: Duration,
     /// Print what snapshot.json says on standard output
     #[arg(long)]
     pub json: bool,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::parse::{local_path, memory, time};
+use super::parse::{bound, local_path, memory, time};
 use crate::snapshot::Spec;
 
 /// The heading of options that bound a run.
@@ -27,6 +27,10 @@ pub struct SnapshotArgs {
     ///
     /// A dump, a GitLab backup tar or folder, a folder of CSV files, - for standard input, the address of a server
     /// (postgres://…), or a server's data folder (pgdata:DIR).
+    ///
+    /// Dumps, backups and CSV files may lie in a bucket: s3://BUCKET/KEY (gs://, az://), or what the keys of several files
+    /// begin with. They are read there, without a local copy. Settings are those of the cloud's own tools (AWS_…,
+    /// GOOGLE_…, AZURE_…).
     #[arg(long, short, value_name = "PATH|URL")]
     pub snapshot: Spec,
     /// A pipeline file in place of the built-in ones
@@ -104,6 +108,12 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time)]
     #[arg(help_heading = SERVER)]
     pub idle_timeout: Duration,
+    /// Silence of a pipe or server that ends the run [default: 1h, 10min]
+    ///
+    /// If no byte comes for so long, whoever sends it has stalled: 1h on standard input and named pipes, 10min from a
+    /// server. 0 is for ever.
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = LIMITS)]
+    pub stall_timeout: Option<Duration>,
     /// The database of a data folder
     ///
     /// By default the only one that holds the pipeline's main table.
@@ -128,12 +138,26 @@ pub struct ServerArgs {
     /// Folder for temp files and copied data folders [default: the system's]
     #[arg(long, value_name = "DIR", help_heading = LIMITS, value_parser = local_path())]
     pub temp_dir: Option<PathBuf>,
+    /// Largest window of a decoder of zstd or xz
+    ///
+    /// A dump that was made with `zstd --long=31` asks for 2GiB. One with a larger window is refused, and not read. Every
+    /// compressed file that is read at the same time has a window of its own.
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = bound)]
+    #[arg(help_heading = LIMITS)]
+    pub max_window: usize,
+    /// Longest row, or statement of SQL, that is read
+    ///
+    /// In bytes of the snapshot's own text. A row of a dump that is longer fails what needs its table; rows of tables that
+    /// nobody needs are stepped over, of any length. While it goes by, a row takes some times its length.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = bound)]
+    #[arg(help_heading = LIMITS)]
+    pub max_row: usize,
 }
 
 /// Limits of a run.
 #[derive(Debug, Args)]
 pub struct LimitArgs {
-    /// Threads for scanning, rendering and compressing [default: one per core]
+    /// Threads to scan, render and compress [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     #[arg(help_heading = LIMITS)]
     pub threads: Option<u16>,

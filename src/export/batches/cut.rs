@@ -1,7 +1,7 @@
 //! Where a relation's rows go: which file the next row belongs to, and where files end.
 
 use crate::export::render::BadValue;
-use crate::output::{BatchNumber, FileId};
+use crate::output::{BatchNumber, FileForm, FileId};
 
 /// The files of a relation, as its top-level rows are cut into them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub(super) struct Cut {
     pub total: usize,
     pub given: usize,
     pub files: Files,
-    pub json: bool,
+    pub form: FileForm,
     /// Top-level rows that have come back rendered, and their bytes.
     pub rendered: (u64, u64),
     /// The rest of the rows cannot be had.
@@ -117,7 +117,7 @@ impl Cut {
             relation: self.relation,
             // That there are not too many batches has been checked.
             batch: self.files.position(self.given).and_then(BatchNumber::at),
-            json: self.json,
+            form: self.form,
         }
     }
 

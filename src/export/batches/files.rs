@@ -1,11 +1,10 @@
 //! What came of the jobs, in the order in which they were given: records of a file that go into it, or why the file fails.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{Batch, BatchError, Batches};
-use crate::export::render::{BadValue, Rendered};
-use crate::export::render::{Unreadable, Why};
-use crate::output::{Done, FileId, LargeRecord, MissingFile, SkippedRow, UnreadableValue};
+use crate::export::render::{BadValue, CollectedFrom, Rendered, Unreadable, Why};
+use crate::output::{Done, FileId, LargeRecord, Message, MissingFile, SkippedRow, UnreadableValue};
 use crate::resolve::Key;
 
 /// The file that records are being added to. There is one at a time: batches come back in order.
@@ -16,7 +15,7 @@ pub(super) struct OpenFile {
     /// What the manifest will say of the file.
     done: Done,
     /// Keys that its records refer to.
-    referred: BTreeSet<(usize, Key)>,
+    referred: BTreeMap<(CollectedFrom, Key), u64>,
 }
 
 impl OpenFile {
@@ -37,8 +36,20 @@ impl OpenFile {
                 .large_records
                 .note(LargeRecord { key, bytes });
         }
-        self.referred.extend(rendered.collected.iter().cloned());
+        for reference in &rendered.leading_nowhere {
+            self.done.notes.dangling(reference.clone());
+        }
+        for (referred, count) in &rendered.referred {
+            *self.referred.entry(referred.clone()).or_default() += count;
+        }
     }
+}
+
+/// What the manifest will say of rows that name files.
+pub(super) fn done_of(rendered: &Rendered) -> Done {
+    let mut file = OpenFile::default();
+    file.count(rendered);
+    file.done
 }
 
 impl OpenFile {
@@ -53,6 +64,7 @@ impl OpenFile {
             }
             Why::NoValue => "there is no value, and the key is left out".to_owned(),
             Why::Decoding(why) => why.to_string(),
+            Why::Repository(why) => why.clone(),
         };
         self.done.notes.unreadable_values.note(UnreadableValue {
             table,
@@ -85,8 +97,17 @@ impl Batches<'_> {
         match (batch.outcome, self.finished.contains(&place)) {
             (Ok(rendered), false) => self.add(file, &rendered, batch.last),
             (Ok(rendered), true) => {
-                self.collect(file, rendered.collected);
-                Ok(())
+                self.collect(file, rendered.referred);
+                let (entity, relation) = (file.entity, file.relation);
+                let references = rendered.leading_nowhere;
+                match self.counted_anew.contains(&(entity, relation)) && !references.is_empty() {
+                    true => self.send(Message::Dangling {
+                        entity,
+                        relation,
+                        references,
+                    }),
+                    false => Ok(()),
+                }
             }
             (Err(error), false) => self.fail_file(file, error),
             (Err(error), true) => Err(BatchError::Changed(error)),
@@ -111,6 +132,12 @@ impl Batches<'_> {
         }
     }
 
+    /// An archive comes to its end.
+    pub(super) fn end_archive(&mut self, file: FileId, done: Done) -> Result<(), BatchError> {
+        self.open_file.done = done;
+        self.end_file(file)
+    }
+
     fn end_file(&mut self, file: FileId) -> Result<(), BatchError> {
         let ended = std::mem::take(&mut self.open_file);
         self.collect(file, ended.referred);
@@ -118,7 +145,7 @@ impl Batches<'_> {
     }
 
     /// The file fails, and nothing more of it is taken.
-    fn fail_file(&mut self, file: FileId, error: String) -> Result<(), BatchError> {
+    pub(super) fn fail_file(&mut self, file: FileId, error: String) -> Result<(), BatchError> {
         self.failed.insert((file.entity, file.relation, file.batch));
         self.note_failed(file.entity, file.relation);
         // None of its records is written, so none of them refers to anybody either.
@@ -132,15 +159,20 @@ impl Batches<'_> {
     }
 
     /// Notes the keys that a complete file's records refer to.
-    fn collect(&mut self, file: FileId, keys: impl IntoIterator<Item = (usize, Key)>) {
-        for (relation, key) in keys {
-            let collected = self.collected.entry((file.entity, relation)).or_default();
-            collected.insert(key);
+    fn collect(
+        &mut self,
+        file: FileId,
+        referred: impl IntoIterator<Item = ((CollectedFrom, Key), u64)>,
+    ) {
+        for ((from, key), count) in referred {
+            let relation = (file.entity, from.relation);
+            let collected = self.collected.entry(relation).or_default();
+            *collected.entry((key, from)).or_default() += count;
         }
     }
 }
 
-fn skipped_row(bad: &BadValue) -> SkippedRow {
+pub(super) fn skipped_row(bad: &BadValue) -> SkippedRow {
     SkippedRow {
         table: bad.table.clone(),
         key: bad.key.clone(),

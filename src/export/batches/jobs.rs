@@ -38,34 +38,11 @@ impl Batches<'_> {
         total: usize,
         files: Files,
     ) -> Result<(), BatchError> {
-        let planned = &self.resolved.plan.relations[relation];
-        self.observer.relation(entity, &planned.name, total as u64);
-        // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
-        let (unread, unlisted) = bad_rows(self.resolved, &planned.tables);
-        self.cut = Cut {
-            entity,
-            relation,
-            total,
-            given: 0,
-            files,
-            json: planned.form == Form::Object,
-            rendered: (0, 0),
-            refused: false,
-            unread,
-            unlisted,
-        };
-        if let Some(count) = self.cut.files.count(total) {
-            let count = u32::try_from(count).map_err(|_| {
-                BatchError::Plan(format!("{} would have too many batches", planned.name))
-            })?;
-            self.send(Message::Batches {
-                entity,
-                relation,
-                count,
-            })?;
-        }
+        self.begin_cut(entity, relation, total, files)?;
+        self.tell_batches()?;
         if total == 0 {
             // A one-object relation without its row is an empty file, too, unless something stands for the row.
+            let planned = &self.resolved.plan.relations[relation];
             let without_row = planned.without_row.clone().unwrap_or_default();
             let rendered = Rendered {
                 objects: u64::from(!without_row.is_empty()),
@@ -81,6 +58,56 @@ impl Batches<'_> {
             self.give(file, true, 0, || Ok(rendered))?;
         }
         Ok(())
+    }
+
+    /// What is said of rows from here on is of this relation's rows.
+    pub(super) fn begin_cut(
+        &mut self,
+        entity: usize,
+        relation: usize,
+        total: usize,
+        files: Files,
+    ) -> Result<(), BatchError> {
+        let planned = &self.resolved.plan.relations[relation];
+        self.observer.relation(entity, &planned.name, total as u64);
+        // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
+        let (unread, unlisted) = bad_rows(self.resolved, &planned.tables);
+        self.cut = Cut {
+            entity,
+            relation,
+            total,
+            given: 0,
+            files,
+            form: planned.form.into(),
+            rendered: (0, 0),
+            refused: false,
+            unread,
+            unlisted,
+        };
+        // Rows that could not even be split were read, too.
+        let bad = self.cut.unread.len() as u64 + self.cut.unlisted;
+        self.send(Message::Rows {
+            entity,
+            relation,
+            count: total as u64 + bad,
+        })
+    }
+
+    /// Says how many batches there are of the relation, if it is cut into some.
+    pub(super) fn tell_batches(&mut self) -> Result<(), BatchError> {
+        let (entity, relation) = (self.cut.entity, self.cut.relation);
+        let Some(count) = self.cut.files.count(self.cut.total) else {
+            return Ok(());
+        };
+        let count = u32::try_from(count).map_err(|_| {
+            let name = &self.resolved.plan.relations[relation].name;
+            BatchError::Plan(format!("{name} would have too many batches"))
+        })?;
+        self.send(Message::Batches {
+            entity,
+            relation,
+            count,
+        })
     }
 
     /// The object of a relation of maxima.
@@ -194,7 +221,8 @@ impl Batches<'_> {
 
     /// True for a file of an earlier run whose records need not even be looked at.
     fn is_done_with(&self, file: FileId) -> bool {
-        !self.collects
+        let is_counted = self.counted_anew.contains(&(file.entity, file.relation));
+        !(self.collects || is_counted)
             && self
                 .finished
                 .contains(&(file.entity, file.relation, file.batch))

@@ -2,6 +2,7 @@
 
 use super::{BatchError, Batches, Compressed};
 use crate::output::{Done, FileId, GzipLevel, Message, PIECE, Piece, deflate};
+use crate::pipeline::Form;
 
 impl Batches<'_> {
     /// Adds content to a file: whole pieces go to the pool, the rest waits for more.
@@ -26,19 +27,25 @@ impl Batches<'_> {
         content: Vec<u8>,
         done: Option<Done>,
     ) -> Result<(), BatchError> {
+        let done = done.map(Box::new);
         if !self.sink.wants_content() {
-            let piece = Piece {
-                deflated: Vec::new(),
-                crc: crc32fast::Hasher::new(),
-                length: content.len() as u64,
-            };
+            let piece = Piece::counted(content.len() as u64);
             return self.take_compressed(Compressed::Piece(file, piece, done));
         }
-        let level: GzipLevel = self.options.gzip_level;
+        let level = self.level_of(file);
         let oldest = self
             .compressions
             .give(move || Compressed::Piece(file, deflate(&content, level), done));
         self.take_oldest(oldest)
+    }
+
+    /// Bundles are compressed in themselves, and so are most other files.
+    fn level_of(&self, file: FileId) -> GzipLevel {
+        match self.resolved.plan.relations[file.relation].form {
+            Form::Lines | Form::Single | Form::Object => self.options.gzip_level,
+            Form::Archive(archive) if archive.holds_many() => GzipLevel::FASTEST,
+            Form::Archive(_) => GzipLevel::STORED,
+        }
     }
 
     /// Says that a file failed, behind what the pool still has of its pieces.
@@ -69,7 +76,7 @@ impl Batches<'_> {
             Compressed::Piece(file, piece, done) => {
                 self.send(Message::Piece(file, piece))?;
                 match done {
-                    Some(done) => self.send(Message::Done(file, Box::new(done))),
+                    Some(done) => self.send(Message::Done(file, done)),
                     None => Ok(()),
                 }
             }

@@ -34,6 +34,8 @@ pub(super) struct Node {
     pub(super) nested: Vec<Nested>,
     /// Keys behind the nested ones.
     pub(super) last: Vec<Field>,
+    /// Counted if it leads nowhere: a position among the relation's references.
+    pub(super) reference: Option<usize>,
     /// The columns whose values are collected, for relations of the same kind of entity.
     pub(super) collected: Vec<CollectedColumn>,
 }
@@ -42,6 +44,8 @@ pub(super) struct Node {
 pub(super) struct Overlay {
     /// Position among what is nested.
     pub(super) nested: usize,
+    /// The nested row's table.
+    pub(super) table: TableId,
     /// Positions in the layout of the row's table, each with that in the nested row's.
     pub(super) columns: Vec<(usize, usize)>,
 }
@@ -211,6 +215,7 @@ impl Compiler<'_> {
             None => None,
             Some((nested, other, columns)) => Some(Overlay {
                 nested,
+                table: other,
                 columns: columns
                     .iter()
                     .map(|column| {
@@ -236,6 +241,7 @@ impl Compiler<'_> {
             fields: fields.into_iter().chain(computed).collect(),
             nested,
             last,
+            reference: None,
             collected: self.collected(table),
         })
     }

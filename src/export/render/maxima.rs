@@ -1,8 +1,9 @@
 //! Relations of largest values: one object for an entity.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::export::values::{self, Codec};
+use crate::export::values::{self, Codec, ValueError};
 use crate::resolve::{
     EntityInfo, Entry, Key, PlanError, PlanMaximum, RowOrder, RowStore, SortColumn, TableId,
     WholeRow,
@@ -91,9 +92,10 @@ impl Renderer {
         out: &mut Vec<u8>,
     ) -> Result<bool, BadValue> {
         let table = &self.plan.tables[maximum.table];
+        let masks = self.masks.as_deref();
         let bad = |row: &[u8], reason: String| BadValue {
             table: table.name.to_string(),
-            key: key_of(table, &WholeRow(row)),
+            key: key_of((maximum.table, table), masks, &WholeRow(row)),
             column: Some(table.layout[maximum.column].name.clone()),
             reason,
         };
@@ -122,9 +124,20 @@ impl Renderer {
         }
         match largest {
             None => Ok(false),
-            Some((_, value)) => values::write(&maximum.codec, &value, out)
-                .map(|()| true)
-                .map_err(|error| bad(&[], error.to_string())),
+            Some((_, value)) => {
+                let mask = masks.and_then(|masks| masks.of(maximum.table, maximum.column));
+                let said = |error: ValueError| bad(&[], error.to_string());
+                let value = match mask {
+                    Some(mask) => mask.field(&value).map_err(said)?,
+                    None => Cow::Borrowed(value.as_slice()),
+                };
+                // A column that is written as null has no largest value.
+                if values::is_null(&value) {
+                    return Ok(false);
+                }
+                values::write(&maximum.codec, &value, out).map_err(said)?;
+                Ok(true)
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::export::redact::Masks;
 use crate::pipeline::Pick;
 use crate::resolve::{CopyFields, Entry, KeyRead, RowAt, WholeRow, parse_integer};
 use crate::snapshot::codec::copy_text;
@@ -11,19 +12,21 @@ use crate::snapshot::codec::copy_text;
 use super::compile::{From, Nested, Node, Reach};
 use super::sorting::{by_key, key_of, same_key};
 use super::value::{At, Field};
-use super::{BadValue, Rendered, Renderer, Resident};
+use super::{BadValue, CollectedFrom, Rendered, Renderer, Resident};
 
 /// The rendering of one batch.
 pub(super) struct Job<'a> {
     pub(super) renderer: &'a Renderer,
+    /// What stands in place of columns' values.
+    pub(super) masks: Option<&'a Masks>,
     pub(super) resident: &'a Resident,
     pub(super) rendered: &'a mut Rendered,
     /// Field lists of rows further up that are free again.
     pub(super) scratch: Vec<Vec<Range<usize>>>,
     /// The rows of a tree that stand above the current one.
     pub(super) above: Vec<RowAt>,
-    /// The rows that the current one stands in, and behind them itself, each with its place.
-    pub(super) rows: Vec<(usize, RowBytes<'a>)>,
+    /// The rows that the current one stands in, and behind them itself, each with its node.
+    pub(super) rows: Vec<(&'a Node, RowBytes<'a>)>,
     /// Rows of trees, of all nodes, that the current one stands in.
     pub(super) levels: usize,
 }
@@ -35,7 +38,12 @@ pub(super) enum RowBytes<'a> {
 }
 
 impl RowBytes<'_> {
-    fn bytes(&self) -> &[u8] {
+    /// True if columns of a nested row lie over it.
+    pub(super) fn is_overlaid(&self) -> bool {
+        matches!(self, RowBytes::Overlaid(_))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             RowBytes::Kept(bytes) => bytes,
             RowBytes::Overlaid(bytes) => bytes,
@@ -55,6 +63,7 @@ impl<'a> Job<'a> {
             self.rendered.collected.len(),
             self.rendered.written.len(),
             self.rendered.unreadable.len(),
+            self.rendered.dangling.len(),
         );
         let Err(bad) = self.object(node, entry) else {
             if self.renderer.counts {
@@ -69,6 +78,7 @@ impl<'a> Job<'a> {
         self.rendered.collected.truncate(marks.1);
         self.rendered.written.truncate(marks.2);
         self.rendered.unreadable.truncate(marks.3);
+        self.rendered.dangling.truncate(marks.4);
         self.rendered.skipped.push(bad);
         Ok(false)
     }
@@ -97,7 +107,7 @@ impl<'a> Job<'a> {
         let bytes = self.resident.row(entry.at)?;
         let mut fields = self.scratch.pop().unwrap_or_default();
         copy_text::next_row(bytes, 0, &mut fields);
-        self.rows.push((node.place, RowBytes::Kept(bytes)));
+        self.rows.push((node, RowBytes::Kept(bytes)));
         let row = CopyFields {
             bytes,
             fields: &fields,
@@ -108,8 +118,7 @@ impl<'a> Job<'a> {
                 // What is asked of the row further down sees the same values as what is written of it.
                 let over: Rc<[u8]> = over.into();
                 self.rows.pop();
-                self.rows
-                    .push((node.place, RowBytes::Overlaid(Rc::clone(&over))));
+                self.rows.push((node, RowBytes::Overlaid(Rc::clone(&over))));
                 copy_text::next_row(&over, 0, &mut fields);
                 let row = CopyFields {
                     bytes: &over,
@@ -146,15 +155,23 @@ impl<'a> Job<'a> {
         row: &CopyFields<'_>,
     ) -> Result<(), BadValue> {
         let table = &self.renderer.plan.tables[node.table];
+        let masks = self.masks;
         let bad = |column: &str, reason: String| BadValue {
             table: table.name.to_string(),
-            key: key_of(table, row),
+            key: key_of((node.table, table), masks, row),
             column: Some(column.to_owned()),
             reason,
         };
         for collected in &node.collected {
             match collected.shape.read_key(row, &[collected.column]) {
-                KeyRead::Is(key) => self.rendered.collected.push((collected.relation, key)),
+                KeyRead::Is(key) => {
+                    let from = CollectedFrom {
+                        relation: collected.relation,
+                        table: node.table,
+                        column: collected.column,
+                    };
+                    self.rendered.collected.push((from, key));
+                }
                 KeyRead::Null => {}
                 KeyRead::Wrong(_) => {
                     let column = &table.layout[collected.column];
@@ -244,7 +261,7 @@ impl<'a> Job<'a> {
                     let column = column.map_or(&field.name, |column| &column.name);
                     return Err(BadValue {
                         table: table.name.to_string(),
-                        key: key_of(table, row),
+                        key: key_of((node.table, table), self.masks, row),
                         column: Some(column.clone()),
                         reason,
                     });
@@ -290,11 +307,16 @@ impl<'a> Job<'a> {
                         self.two_of_one_key(node)
                     }
                     (Some((entry, _)), _) => self.row(node, *entry),
-                    (None, Some(object)) => {
-                        self.rendered.content.extend_from_slice(object);
-                        Ok(true)
+                    (None, without_row) => {
+                        if let Some([reach]) = node.steps.first().map(Vec::as_slice) {
+                            self.leads_nowhere(node.reference, reach, parent);
+                        }
+                        let object = without_row.as_deref();
+                        self.rendered
+                            .content
+                            .extend_from_slice(object.unwrap_or_default());
+                        Ok(object.is_some())
                     }
-                    (None, None) => Ok(false),
                 }
             }
         };
@@ -355,11 +377,10 @@ impl<'a> Job<'a> {
         picked.copied()
     }
 
-    /// The bytes of the innermost row above that is written at a place.
-    pub(super) fn row_at(&self, place: usize) -> Option<&[u8]> {
+    /// The innermost row above that is written at a place, with its node.
+    pub(super) fn row_at(&self, place: usize) -> Option<&(&'a Node, RowBytes<'a>)> {
         let mut rows = self.rows.iter().rev();
-        rows.find(|(at, _)| *at == place)
-            .map(|(_, row)| row.bytes())
+        rows.find(|(node, _)| node.place == place)
     }
 
     /// The rows that a hop comes to from a row.
@@ -401,7 +422,7 @@ impl<'a> Job<'a> {
                 let wanted = match equal.at {
                     At::Own => equal.shape.read(parent, column),
                     At::Above(place) => match self.row_at(place) {
-                        Some(above) => equal.shape.read(&WholeRow(above), column),
+                        Some((_, above)) => equal.shape.read(&WholeRow(above.bytes()), column),
                         None => KeyRead::Null,
                     },
                 };

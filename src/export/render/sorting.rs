@@ -1,8 +1,9 @@
 //! The order of a table's rows, and which of them have one key.
 
+use crate::export::redact::Masks;
 use crate::key::KeyForm;
 use crate::pipeline::EntityId;
-use crate::resolve::{Entry, Fields, PlanTable, RowAt, WholeRow, parse_integer};
+use crate::resolve::{Entry, Fields, PlanTable, RowAt, TableId, WholeRow, parse_integer};
 
 /// Orders rows by their primary key; each row once, where several hops may have found it. Rows that have the same key, or
 /// none, are ordered by their bytes: in which order they were kept is chance.
@@ -80,7 +81,17 @@ pub(super) fn same_key<R: AsRef<[u8]>>(
 }
 
 /// The key of a row for a message: of integers and uuids. Any other key may be something that nobody else should read.
-pub(super) fn key_of(table: &PlanTable, row: &impl Fields) -> Option<EntityId> {
+///
+/// A key that is redacted is not told either.
+pub(super) fn key_of(
+    (id, table): (TableId, &PlanTable),
+    masks: Option<&Masks>,
+    row: &impl Fields,
+) -> Option<EntityId> {
+    let is_masked = |column: &usize| masks.is_some_and(|masks| masks.of(id, *column).is_some());
+    if table.key.iter().any(is_masked) {
+        return None;
+    }
     if let Some(key) = table.integer_key() {
         return parse_integer(row.plain(key)).map(EntityId::Integer);
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::export::values::Codec;
-use crate::pipeline::{BytesRule, Digest, TemplatePart, TitlePart, ValuePath, ValueRule, YamlRule};
+use crate::export::values::{self, Codec, ValueError};
+use crate::pipeline::{
+    BytesRule, Digest, RepositoryRule, TemplatePart, TitlePart, ValuePath, ValueRule, YamlRule,
+};
 use crate::resolve::{
     PlanComputed, PlanError, PlanNode, PlanRule, PlanTable, PlanTest, PlanValue, RowOf, TableId,
     ValueTest,
@@ -27,10 +29,7 @@ pub(super) struct Field {
 
 /// How a value is written. A column is the field's own, if nothing else is said.
 pub(super) enum Value {
-    Plain(Codec),
-    Names(BTreeMap<i64, String>),
-    /// Names of integers, of which one without a name is null.
-    NamesOrNull(BTreeMap<i64, String>),
+    Field(FieldForm),
     NullAs(Codec, Vec<u8>),
     NullAsColumn(Codec, usize, Codec),
     Object {
@@ -51,8 +50,10 @@ pub(super) enum Value {
     Lookup {
         reach: Reach,
         column: usize,
-        value: Box<Value>,
+        form: FieldForm,
         without_row: Vec<u8>,
+        /// Counted if it leads nowhere: a position among the relation's references.
+        reference: Option<usize>,
     },
     /// A key of the first of the rows that are nested in this one.
     Of {
@@ -65,8 +66,13 @@ pub(super) enum Value {
     Count(usize),
     Yaml(YamlRule),
     Bytes(BytesRule),
-    /// The path of the file that the value lies in.
-    File(Vec<TemplateField>),
+    /// A part of a file.
+    File(FilePart),
+    /// What a project's repository says, of a branch or of the default branch.
+    Repository {
+        project: usize,
+        branch: Option<usize>,
+    },
     /// This JSON text.
     Constant(Vec<u8>),
     Cases {
@@ -75,6 +81,44 @@ pub(super) enum Value {
     },
     /// The first that is not null, each with its column.
     First(Vec<(usize, Value)>),
+}
+
+/// How one field is written, if nothing else is looked at.
+pub(super) enum FieldForm {
+    Plain(Codec),
+    Names(BTreeMap<i64, String>),
+    /// Names of integers, of which one without a name is null.
+    NamesOrNull(BTreeMap<i64, String>),
+}
+
+impl FieldForm {
+    /// Writes a field.
+    ///
+    /// # Errors
+    /// If it is no value of its type.
+    pub(super) fn write(&self, field: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+        match self {
+            FieldForm::Plain(codec) => values::write(codec, field, out),
+            FieldForm::Names(names) => values::write_names(names, field, out),
+            FieldForm::NamesOrNull(names) => {
+                let start = out.len();
+                values::write_names(names, field, out)?;
+                if out.get(start) != Some(&b'"') {
+                    out.truncate(start);
+                    out.extend_from_slice(b"null");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The same, null for an integer without a name.
+    fn or_null(self) -> FieldForm {
+        match self {
+            FieldForm::Names(names) => FieldForm::NamesOrNull(names),
+            other @ (FieldForm::Plain(_) | FieldForm::NamesOrNull(_)) => other,
+        }
+    }
 }
 
 impl Value {
@@ -98,9 +142,7 @@ impl Value {
                 let values = values.iter();
                 values.flat_map(|(_, value)| value.lookups()).collect()
             }
-            Value::Plain(_)
-            | Value::Names(_)
-            | Value::NamesOrNull(_)
+            Value::Field(_)
             | Value::NullAs(..)
             | Value::NullAsColumn(..)
             | Value::Object { .. }
@@ -113,11 +155,22 @@ impl Value {
             | Value::Yaml(_)
             | Value::Bytes(_)
             | Value::File(_)
+            | Value::Repository { .. }
             | Value::Constant(_)
             // A rule looks nothing up.
             | Value::Cases { .. } => Vec::new(),
         }
     }
+}
+
+/// A part of a file of external diffs.
+pub(super) struct FilePart {
+    pub(super) path: Vec<TemplateField>,
+    /// Columns with the position of the part's first byte, and with the number of its bytes; of snapshots that lack them it
+    /// is not known which part is meant.
+    pub(super) offset: Option<usize>,
+    pub(super) size: Option<usize>,
+    pub(super) bytes: BytesRule,
 }
 
 /// A piece of a text.
@@ -217,7 +270,7 @@ impl Values<'_> {
         let name = &self.table().layout[column].name;
         let rule = own.or_else(|| self.node.values.get(name));
         match rule {
-            None => Ok(Value::Plain(self.codec(column))),
+            None => Ok(Value::Field(FieldForm::Plain(self.codec(column)))),
             Some(rule) => self.rule(column, rule),
         }
     }
@@ -234,11 +287,11 @@ impl Values<'_> {
             other.filter(|other| !self.is_absent(*other))
         };
         Ok(match rule {
-            ValueRule::Names(names) => Value::Names(names.clone()),
+            ValueRule::Names(names) => Value::Field(FieldForm::Names(names.clone())),
             ValueRule::NullAs(json) => Value::NullAs(codec, json.clone().into_bytes()),
             ValueRule::NullAsColumn(name) => match other(name) {
                 Some(other) => Value::NullAsColumn(codec, other, self.codec(other)),
-                None => Value::Plain(codec),
+                None => Value::Field(FieldForm::Plain(codec)),
             },
             ValueRule::Object { field, template } => Value::Object {
                 prefix: prefix(field),
@@ -267,8 +320,28 @@ impl Values<'_> {
             },
             ValueRule::Yaml(rule) => Value::Yaml(rule.clone()),
             ValueRule::Bytes(rule) => Value::Bytes(*rule),
-            ValueRule::File(template) => Value::File(self.template(template)?),
-            ValueRule::Plain => Value::Plain(codec),
+            ValueRule::File(slice) => Value::File(FilePart {
+                path: self.template(&slice.path)?,
+                offset: other(&slice.offset),
+                size: other(&slice.size),
+                bytes: slice.bytes,
+            }),
+            ValueRule::Repository(RepositoryRule { project, branch }) => {
+                let branch = branch.as_deref().map(other);
+                match (other(project), branch) {
+                    (Some(project), None) => Value::Repository {
+                        project,
+                        branch: None,
+                    },
+                    (Some(project), Some(Some(branch))) => Value::Repository {
+                        project,
+                        branch: Some(branch),
+                    },
+                    // Without one of the columns nothing can be asked for.
+                    (None, _) | (_, Some(None)) => Value::Constant(b"null".to_vec()),
+                }
+            }
+            ValueRule::Plain => Value::Field(FieldForm::Plain(codec)),
             ValueRule::Cases(cases) => {
                 let mut compiled = Vec::new();
                 for case in cases {
@@ -278,7 +351,7 @@ impl Values<'_> {
                 }
                 Value::Cases {
                     cases: compiled,
-                    otherwise: Box::new(Value::Plain(codec)),
+                    otherwise: Box::new(Value::Field(FieldForm::Plain(codec))),
                 }
             }
         })
@@ -403,16 +476,17 @@ impl Values<'_> {
                     return Ok(Some((0, Value::Constant(without_row))));
                 }
                 let codec = self.compiler.codec(&plan.tables[other], column);
-                let value = match names {
-                    Some(names) => Value::Names(names.clone()),
-                    None => Value::Plain(codec),
+                let form = match names {
+                    Some(names) => FieldForm::Names(names.clone()),
+                    None => FieldForm::Plain(codec),
                 };
                 let reach = self.compiler.reach(reach, Some(self.node.table), None)?;
                 let lookup = Value::Lookup {
                     reach,
                     column,
-                    value: Box::new(value),
+                    form,
                     without_row,
+                    reference: None,
                 };
                 Some((0, lookup))
             }
@@ -431,17 +505,19 @@ impl Values<'_> {
 /// The value, null for an integer without a name.
 fn or_null(value: Value) -> Value {
     match value {
-        Value::Names(names) => Value::NamesOrNull(names),
+        Value::Field(form) => Value::Field(form.or_null()),
         Value::Lookup {
             reach,
             column,
-            value,
+            form,
             without_row,
+            reference,
         } => Value::Lookup {
             reach,
             column,
-            value: Box::new(or_null(*value)),
+            form: form.or_null(),
             without_row,
+            reference,
         },
         Value::Cases { cases, otherwise } => Value::Cases {
             cases: cases

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+use crate::export::redact::Mask;
 use crate::export::values::{self, ValueError, decode};
 use crate::pipeline::Digest;
 use crate::resolve::{CopyFields, RowAt, WholeRow};
@@ -11,7 +12,7 @@ use super::compile::{Nested, Node};
 use super::record::Job;
 use super::sorting::{by_key, key_of, same_key};
 use super::value::{At, Field, TemplateField, Test, Value};
-use super::{Unreadable, Why};
+use super::{Unreadable, Why, from_files};
 
 impl<'a> Job<'a> {
     /// Writes a key with its value. False if it is left out.
@@ -43,10 +44,23 @@ impl<'a> Job<'a> {
         let table = &self.renderer.plan.tables[node.table];
         self.rendered.unreadable.push(Unreadable {
             table: table.name.to_string(),
-            key: key_of(table, row),
+            key: key_of((node.table, table), self.masks, row),
             column: key.to_owned(),
             why,
         });
+    }
+
+    /// Notes the same of a value that is made of a column.
+    pub(super) fn note_column(
+        &mut self,
+        node: &Node,
+        column: usize,
+        row: &CopyFields<'_>,
+        why: Why,
+    ) {
+        let renderer = self.renderer;
+        let key = &renderer.plan.tables[node.table].layout[column].name;
+        self.note(node, key, row, why);
     }
 
     fn value(
@@ -60,33 +74,37 @@ impl<'a> Job<'a> {
         let said = |error: ValueError| error.to_string();
         let out = &mut self.rendered.content;
         match value {
-            Value::Plain(codec) => values::write(codec, raw, out).map_err(said),
-            Value::Names(names) => values::write_names(names, raw, out).map_err(said),
-            Value::NamesOrNull(names) => {
-                let start = out.len();
-                values::write_names(names, raw, out).map_err(said)?;
-                if out.get(start) != Some(&b'"') {
-                    out.truncate(start);
-                    out.extend_from_slice(b"null");
+            Value::Field(form) => {
+                let field = self.redacted(node, column, row).map_err(said)?;
+                form.write(&field, &mut self.rendered.content).map_err(said)
+            }
+            Value::NullAs(codec, json) => {
+                let field = self.redacted(node, column, row).map_err(said)?;
+                let out = &mut self.rendered.content;
+                match values::is_null(&field) {
+                    true => out.extend_from_slice(json),
+                    false => values::write(codec, &field, out).map_err(said)?,
                 }
                 Ok(())
             }
-            Value::NullAs(_, json) if values::is_null(raw) => {
-                out.extend_from_slice(json);
-                Ok(())
+            Value::NullAsColumn(codec, other, other_codec) => {
+                // Which of the two it is, the row says as it is kept.
+                let (column, codec) = match values::is_null(raw) {
+                    true => (*other, other_codec),
+                    false => (column, codec),
+                };
+                let field = self.redacted(node, column, row).map_err(said)?;
+                values::write(codec, &field, &mut self.rendered.content).map_err(said)
             }
-            Value::NullAs(codec, _) => values::write(codec, raw, out).map_err(said),
-            Value::NullAsColumn(_, other, codec) if values::is_null(raw) => {
-                values::write(codec, row.field(*other), out).map_err(said)
-            }
-            Value::NullAsColumn(codec, ..) => values::write(codec, raw, out).map_err(said),
             Value::Column(other, codec) => {
-                values::write(codec, row.field(*other), out).map_err(said)
+                let field = self.redacted(node, *other, row).map_err(said)?;
+                values::write(codec, &field, &mut self.rendered.content).map_err(said)
             }
             Value::Object { prefix, parts } => {
-                let text = match values::is_null(raw) || raw.is_empty() {
+                let field = self.redacted(node, column, row).map_err(said)?;
+                let text = match values::is_null(&field) || field.is_empty() {
                     true => None,
-                    false => Some(self.text_of(parts, row).map_err(said)?),
+                    false => Some(self.text_of(node, parts, row).map_err(said)?),
                 };
                 let out = &mut self.rendered.content;
                 out.push(b'{');
@@ -99,7 +117,7 @@ impl<'a> Job<'a> {
                 Ok(())
             }
             Value::Text { parts, digest } => {
-                let text = self.text_of(parts, row).map_err(said)?;
+                let text = self.text_of(node, parts, row).map_err(said)?;
                 let out = &mut self.rendered.content;
                 match digest {
                     Some(Digest::Sha1) => values::write_json_str(&decode::sha1_hex(&text), out),
@@ -108,14 +126,15 @@ impl<'a> Job<'a> {
                 Ok(())
             }
             Value::Title { column, part } => {
-                let path = row.field(*column);
-                let path = match values::is_null(path) {
+                let path = self.redacted(node, *column, row).map_err(said)?;
+                let path = match values::is_null(&path) {
                     true => Cow::Borrowed(b"".as_slice()),
-                    false => values::decode_copy(path).map_err(said)?,
+                    false => values::decode_copy(&path).map_err(said)?,
                 };
                 let path = String::from_utf8_lossy(&path);
                 let parts = path.split_once(part.behind.as_str());
                 let found = parts.and_then(|(_, parts)| parts.split('/').nth(part.part - 1));
+                let out = &mut self.rendered.content;
                 match found.filter(|part| !part.is_empty()) {
                     Some(words) => values::write_json_str(&decode::titleize(words), out),
                     None => out.extend_from_slice(b"null"),
@@ -135,8 +154,9 @@ impl<'a> Job<'a> {
             Value::Lookup {
                 reach,
                 column,
-                value,
+                form,
                 without_row,
+                reference,
             } => {
                 let mut found = self.reached(reach, row);
                 let hop = &self.renderer.plan.hops[reach.hop];
@@ -153,17 +173,15 @@ impl<'a> Job<'a> {
                 }
                 match found.first().and_then(|entry| self.resident.row(entry.at)) {
                     None => {
+                        self.leads_nowhere(*reference, reach, row);
                         self.rendered.content.extend_from_slice(without_row);
                         Ok(())
                     }
                     Some(other) => {
                         let field = WholeRow(other).field(*column);
-                        let range = 0..field.len();
-                        let other = CopyFields {
-                            bytes: field,
-                            fields: std::slice::from_ref(&range),
-                        };
-                        self.value(node, value, 0, &other)
+                        let mask = self.masks.and_then(|masks| masks.of(hop.table, *column));
+                        let field = by_mask(mask, field).map_err(said)?;
+                        form.write(&field, &mut self.rendered.content).map_err(said)
                     }
                 }
             }
@@ -185,6 +203,7 @@ impl<'a> Job<'a> {
                 Ok(())
             }
             Value::Yaml(rule) => {
+                let start = out.len();
                 if values::is_null(raw) {
                     decode::write_null_object(rule, out);
                     return Ok(());
@@ -196,38 +215,33 @@ impl<'a> Job<'a> {
                 })?;
                 if let Err(why) = decode::decode_yaml(text, rule, out) {
                     out.extend_from_slice(b"null");
-                    let column = &self.renderer.plan.tables[node.table].layout[column].name;
-                    self.note(node, column, row, Why::Decoding(why));
+                    self.note_column(node, column, row, Why::Decoding(why));
                 }
+                self.redact_written(node, column, start);
                 Ok(())
             }
             Value::Bytes(rule) => {
-                if values::is_null(raw) {
-                    out.extend_from_slice(if rule.blank_as_empty {
-                        b"\"\""
-                    } else {
-                        b"null"
-                    });
-                    return Ok(());
+                let start = out.len();
+                match values::is_null(raw) {
+                    true => from_files::write_nothing(*rule, out),
+                    false => {
+                        let bytes = values::decode_copy(raw).map_err(said)?;
+                        from_files::write_bytes(&bytes, *rule, out);
+                    }
                 }
-                let bytes = values::decode_copy(raw).map_err(said)?;
-                let decoded = rule.base64.then(|| decode::decode_base64(&bytes)).flatten();
-                // What the column itself holds is blank or not.
-                let is_blank = rule.blank_as_empty && decode::is_blank(&decode::to_utf8(&bytes));
-                let text = match &decoded {
-                    _ if is_blank => Cow::Borrowed(""),
-                    Some(decoded) => decode::to_utf8(decoded),
-                    None => decode::to_utf8(&bytes),
-                };
-                values::write_json_str(&text, out);
+                self.redact_written(node, column, start);
                 Ok(())
             }
-            Value::File(path) => {
-                out.extend_from_slice(b"\"\"");
-                let path = self.text_of(path, row).map_err(said)?;
-                let path = String::from_utf8_lossy(&path).into_owned();
-                let column = &self.renderer.plan.tables[node.table].layout[column].name;
-                self.note(node, column, row, Why::MissingFile(path));
+            Value::File(part) => {
+                let start = out.len();
+                self.write_of_file(node, part, column, row)?;
+                self.redact_written(node, column, start);
+                Ok(())
+            }
+            Value::Repository { project, branch } => {
+                let start = out.len();
+                self.write_of_repository(node, (*project, *branch), column, row)?;
+                self.redact_written(node, column, start);
                 Ok(())
             }
             Value::Constant(json) => {
@@ -288,9 +302,68 @@ impl<'a> Job<'a> {
         written.unwrap_or_else(|| Err("a row was not read back from the temp file".to_owned()))
     }
 
-    /// A text made of columns of a row, and of those further up.
-    fn text_of(
+    /// The mask of a column of a node's row. Of a column of another row that lies over it, it is that one's, if it has one.
+    fn mask(&self, node: &'a Node, is_overlaid: bool, column: usize) -> Option<&'a Mask> {
+        let masks = self.masks?;
+        let overlay = node.overlay.as_ref().filter(|_| is_overlaid);
+        let over = overlay.and_then(|overlay| {
+            let mut columns = overlay.columns.iter();
+            let (_, other) = columns.find(|(own, _)| *own == column)?;
+            masks.of(overlay.table, *other)
+        });
+        over.or_else(|| masks.of(node.table, column))
+    }
+
+    /// The mask of a column of the current row, which is a node's.
+    fn own_mask(&self, node: &'a Node, column: usize) -> Option<&'a Mask> {
+        self.masks?;
+        let is_overlaid = self.rows.last().is_some_and(|(_, row)| row.is_overlaid());
+        self.mask(node, is_overlaid, column)
+    }
+
+    /// A field of the current row as it may be written.
+    fn redacted<'r>(
         &self,
+        node: &'a Node,
+        column: usize,
+        row: &CopyFields<'r>,
+    ) -> Result<Cow<'r, [u8]>, ValueError> {
+        by_mask(self.own_mask(node, column), row.field(column))
+    }
+
+    /// Redacts a column's value that was written from here on, because only now it is known what it stands for.
+    fn redact_written(&mut self, node: &'a Node, column: usize, start: usize) {
+        if let Some(mask) = self.own_mask(node, column) {
+            let content = &mut self.rendered.content;
+            let redacted = mask.json(&content[start..]);
+            content.truncate(start);
+            content.extend_from_slice(&redacted);
+        }
+    }
+
+    /// A text made of columns of a row, and of those further up, as they may be written.
+    pub(super) fn text_of(
+        &self,
+        node: &'a Node,
+        parts: &[TemplateField],
+        row: &CopyFields<'_>,
+    ) -> Result<Vec<u8>, ValueError> {
+        self.text(Some(node), parts, row)
+    }
+
+    /// The same as the rows are kept: a path by which something is found.
+    pub(super) fn path_of(
+        &self,
+        parts: &[TemplateField],
+        row: &CopyFields<'_>,
+    ) -> Result<Vec<u8>, ValueError> {
+        self.text(None, parts, row)
+    }
+
+    /// A text made of columns of a row, and of those further up. With the row's node, it may be written.
+    fn text(
+        &self,
+        written: Option<&'a Node>,
         parts: &[TemplateField],
         row: &CopyFields<'_>,
     ) -> Result<Vec<u8>, ValueError> {
@@ -301,14 +374,22 @@ impl<'a> Job<'a> {
                     text.extend_from_slice(bytes);
                     continue;
                 }
-                TemplateField::Column(At::Own, column) => row.field(*column),
-                TemplateField::Column(At::Above(place), column) => {
-                    WholeRow(self.row_at(*place).unwrap_or_default()).field(*column)
+                TemplateField::Column(At::Own, column) => {
+                    let mask = written.and_then(|node| self.own_mask(node, *column));
+                    by_mask(mask, row.field(*column))?
                 }
+                TemplateField::Column(At::Above(place), column) => match self.row_at(*place) {
+                    Some((node, above)) => {
+                        let mask =
+                            written.and_then(|_| self.mask(node, above.is_overlaid(), *column));
+                        by_mask(mask, WholeRow(above.bytes()).field(*column))?
+                    }
+                    None => continue,
+                },
             };
             // NULL is no text.
-            if !values::is_null(field) {
-                text.extend_from_slice(&values::decode_copy(field)?);
+            if !values::is_null(&field) {
+                text.extend_from_slice(&values::decode_copy(&field)?);
             }
         }
         Ok(text)
@@ -318,9 +399,18 @@ impl<'a> Job<'a> {
         match test.at {
             At::Own => test.test.passes(row, test.column),
             At::Above(place) => {
-                let above = WholeRow(self.row_at(place).unwrap_or(b"\\N"));
+                let above = self.row_at(place).map(|(_, row)| row.bytes());
+                let above = WholeRow(above.unwrap_or(b"\\N"));
                 test.test.passes(&above, test.column)
             }
         }
+    }
+}
+
+/// A field as it may be written.
+fn by_mask<'r>(mask: Option<&Mask>, field: &'r [u8]) -> Result<Cow<'r, [u8]>, ValueError> {
+    match mask {
+        Some(mask) => mask.field(field),
+        None => Ok(Cow::Borrowed(field)),
     }
 }

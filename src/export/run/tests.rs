@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::*;
 use crate::export::{BatchObserver, Expected, ExportOptions};
@@ -95,6 +96,8 @@ fn shop() -> (tempfile::TempDir, PathBuf) {
 fn request(dump: &Path, customer: i64) -> ExportRequest {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     ExportRequest {
+        redaction: None,
+        recipients: None,
         snapshot: dump.to_str().unwrap().into(),
         open: OpenOptions::default(),
         kinds: vec![KindChoice {
@@ -107,6 +110,7 @@ fn request(dump: &Path, customer: i64) -> ExportRequest {
         selection: Selection {
             relations: Relations::All,
             edition: Edition::Ee,
+            files: true,
         },
         options: ExportOptions {
             batched: true,
@@ -126,6 +130,8 @@ fn request(dump: &Path, customer: i64) -> ExportRequest {
         pool: Arc::new(pool.unwrap()),
         gitlab_version: None,
         source_url: None,
+        job: None,
+        judge: None,
         interrupted: Arc::default(),
     }
 }
@@ -138,6 +144,7 @@ fn export(
     let destination = Destination {
         store: Arc::new(store.clone()),
         begin,
+        lock_wait: Duration::ZERO,
     };
     run(request, &destination, &mut Unwatched)
 }
@@ -271,6 +278,7 @@ fn a_folder_and_memory_hold_the_same_files() {
     let destination = Destination {
         store: Arc::new(FolderStore::new(&out)),
         begin: Begin::New,
+        lock_wait: Duration::ZERO,
     };
     let report = run(&request, &destination, &mut Unwatched).unwrap();
     assert!(report.is_complete());

@@ -20,6 +20,15 @@ enum Expect {
     Separator,
 }
 
+/// A piece of an array literal.
+enum Token<'a> {
+    /// A brace or a delimiter, as it is written.
+    Mark(u8),
+    Null,
+    /// An element without its quotes and backslashes.
+    Element(&'a [u8]),
+}
+
 /// Appends an array; unquoted NULL as `null`.
 ///
 /// # Errors
@@ -29,6 +38,54 @@ pub(super) fn write(
     delimiter: u8,
     text: &[u8],
     out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    walk(delimiter, text, |token| {
+        match token {
+            Token::Mark(b'{') => out.push(b'['),
+            Token::Mark(b'}') => out.push(b']'),
+            Token::Mark(_) => out.push(b','),
+            Token::Null => out.extend_from_slice(b"null"),
+            Token::Element(value) => write_decoded(element, value, out)?,
+        }
+        Ok(())
+    })
+}
+
+/// An array literal with other elements in place of its own; NULL stays NULL, and bounds go.
+///
+/// # Errors
+/// [`ValueError::InvalidArray`], or the first one of `with`.
+pub fn replace_elements(
+    delimiter: u8,
+    text: &[u8],
+    mut with: impl FnMut(&[u8]) -> Result<Vec<u8>, ValueError>,
+) -> Result<Vec<u8>, ValueError> {
+    let mut replaced = Vec::with_capacity(text.len());
+    walk(delimiter, text, |token| {
+        match token {
+            Token::Mark(mark) => replaced.push(mark),
+            Token::Null => replaced.extend_from_slice(b"NULL"),
+            Token::Element(value) => {
+                replaced.push(b'"');
+                for byte in with(value)? {
+                    if matches!(byte, b'"' | b'\\') {
+                        replaced.push(b'\\');
+                    }
+                    replaced.push(byte);
+                }
+                replaced.push(b'"');
+            }
+        }
+        Ok(())
+    })?;
+    Ok(replaced)
+}
+
+/// Goes through an array literal.
+fn walk(
+    delimiter: u8,
+    text: &[u8],
+    mut take: impl FnMut(Token<'_>) -> Result<(), ValueError>,
 ) -> Result<(), ValueError> {
     let mut at = bounds_length(text);
     let refuse = |at| Err(ValueError::InvalidArray { at });
@@ -42,13 +99,13 @@ pub(super) fn write(
     while let Some(&byte) = text.get(at) {
         expect = match (expect, byte) {
             (Expect::Element | Expect::FirstElement, b'{') if depth < MAX_DIMENSIONS => {
-                out.push(b'[');
+                take(Token::Mark(byte))?;
                 at += 1;
                 depth += 1;
                 Expect::FirstElement
             }
             (Expect::FirstElement | Expect::Separator, b'}') => {
-                out.push(b']');
+                take(Token::Mark(byte))?;
                 at += 1;
                 depth -= 1;
                 if depth == 0 {
@@ -57,7 +114,7 @@ pub(super) fn write(
                 Expect::Separator
             }
             (Expect::Separator, byte) if byte == delimiter => {
-                out.push(b',');
+                take(Token::Mark(byte))?;
                 at += 1;
                 Expect::Element
             }
@@ -65,7 +122,7 @@ pub(super) fn write(
             (_, b'"') => {
                 let (value, length) =
                     quoted(&text[at..], &mut unquoted).ok_or(ValueError::InvalidArray { at })?;
-                write_decoded(element, value, out)?;
+                take(Token::Element(value))?;
                 at += length;
                 Expect::Separator
             }
@@ -74,9 +131,9 @@ pub(super) fn write(
                     .ok_or(ValueError::InvalidArray { at })?;
                 // With a backslash anywhere it would be text.
                 if text[at..at + length].eq_ignore_ascii_case(b"NULL") {
-                    out.extend_from_slice(b"null");
+                    take(Token::Null)?;
                 } else {
-                    write_decoded(element, value, out)?;
+                    take(Token::Element(value))?;
                 }
                 at += length;
                 Expect::Separator

@@ -7,7 +7,10 @@ use super::ValueError;
 use crate::hex;
 
 /// Appends a byte string.
-pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+///
+/// # Errors
+/// [`ValueError::NotABytea`]; `out` may then hold a part of it.
+pub fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     write_after(b"", text, out)
 }
 

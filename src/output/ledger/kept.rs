@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Ledger;
 use crate::output::Notes;
 use crate::output::batch_number::BatchNumber;
-use crate::output::layout;
+use crate::output::layout::{self, FileForm};
 use crate::output::manifest::{
     BatchStatus, EntityEntry, FileEntry, Manifest, RelationEntry, Status,
 };
@@ -41,35 +41,43 @@ impl Ledger {
 
     /// The files that are finished by what the manifest says, and have the names that they should have.
     pub fn claimed_files(&self) -> impl Iterator<Item = &FileEntry> {
+        let is_sealed = self.manifest.is_sealed();
         let entities = self.manifest.entities.iter();
-        entities.flat_map(|entity| {
+        entities.flat_map(move |entity| {
             let relations = entity.relations.iter();
-            relations.flat_map(|entry| claimed_files(&entity.prefix, entry))
+            relations.flat_map(move |entry| claimed_files((&entity.prefix, is_sealed), entry))
         })
     }
 
     /// Takes back what is said of files that are not there as it says; `whole` are those that are.
     pub fn keep(&mut self, whole: &HashSet<FileEntry>) {
+        let is_sealed = self.manifest.is_sealed();
         for EntityEntry {
             prefix, relations, ..
         } in &mut self.manifest.entities
         {
             for entry in relations {
-                keep(prefix, entry, whole);
+                keep((prefix, is_sealed), entry, whole);
             }
         }
     }
 }
 
 /// True if the file of a relation, or of one of its batches, has the name that it should have.
-fn is_named(prefix: &str, relation: &str, batch: Option<BatchNumber>, file: &FileEntry) -> bool {
-    [true, false]
-        .iter()
-        .any(|json| layout::file(prefix, relation, *json, batch) == file.file)
+fn is_named(
+    (prefix, is_sealed): (&str, bool),
+    relation: &str,
+    batch: Option<BatchNumber>,
+    file: &FileEntry,
+) -> bool {
+    let name = |form| layout::stored(layout::file(prefix, relation, form, batch), is_sealed);
+    FileForm::ALL
+        .into_iter()
+        .any(|form| name(form) == file.file)
 }
 
 fn claimed_files<'a>(
-    prefix: &'a str,
+    named: (&'a str, bool),
     entry: &'a RelationEntry,
 ) -> impl Iterator<Item = &'a FileEntry> {
     let own = entry.file.iter().map(|file| (None, file));
@@ -78,15 +86,15 @@ fn claimed_files<'a>(
         .filter(|batch| batch.status == BatchStatus::Finished)
         .filter_map(|batch| Some((Some(batch.batch_number), batch.file.as_ref()?)));
     own.chain(batches)
-        .filter(|(batch, file)| is_named(prefix, &entry.relation, *batch, file))
+        .filter(move |(batch, file)| is_named(named, &entry.relation, *batch, file))
         .map(|(_, file)| file)
 }
 
-fn keep(prefix: &str, entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
+fn keep(named: (&str, bool), entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
     let relation = &entry.relation;
     let is_there = |file: &Option<FileEntry>, batch: Option<BatchNumber>| {
         let file = file.as_ref();
-        file.is_some_and(|file| is_named(prefix, relation, batch, file) && whole.contains(file))
+        file.is_some_and(|file| is_named(named, relation, batch, file) && whole.contains(file))
     };
     let mut finished = entry.status == Status::Finished;
     match &mut entry.batches {
@@ -106,6 +114,8 @@ fn keep(prefix: &str, entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
     entry.status = Status::Started;
     entry.error = None;
     entry.file = None;
+    // Counted anew, of kept batches, too.
+    entry.notes.dangling_references.clear();
     if entry.skipped_count > 0 || !entry.notes.is_empty() {
         // Which batches that was in is not written down: all of them are made again.
         entry.batches.iter_mut().for_each(Vec::clear);
@@ -114,7 +124,9 @@ fn keep(prefix: &str, entry: &mut RelationEntry, whole: &HashSet<FileEntry>) {
         entry.notes = Notes::default();
     }
     let batches = entry.batches.iter().flatten();
-    entry.total_objects_count = batches.map(|batch| batch.objects_count).sum();
+    entry.total_objects_count = batches
+        .map(|batch| batch.objects_count)
+        .fold(0, u64::saturating_add);
 }
 
 /// Puts what an earlier run finished into the entries of this one, but for relations that are made anew, of which the

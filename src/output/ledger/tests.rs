@@ -17,6 +17,7 @@ fn relation(name: &str, batched: bool) -> RelationEntry {
         batched,
         batches_count: 0,
         total_objects_count: 0,
+        rows_read: None,
         batches: batched.then(Vec::new),
         file: None,
         skipped: Vec::new(),
@@ -36,6 +37,7 @@ fn terms() -> ResumeEntry {
         gzip_level: 6,
         keep_going: false,
         allow_missing: false,
+        no_files: false,
     }
 }
 
@@ -46,6 +48,8 @@ fn first() -> Manifest {
         status: Status::Started,
         started_at: AT.to_owned(),
         finished_at: None,
+        conditional_put: None,
+        job: None,
         error: None,
         snapshot: SnapshotEntry {
             kind: "plain".to_owned(),
@@ -67,9 +71,16 @@ fn first() -> Manifest {
             batch_bytes: None,
             edition: "ee".to_owned(),
         },
+        suspect: Vec::new(),
+        redaction: None,
+        encrypted_for: Vec::new(),
         resume: Some(terms()),
+        terms: None,
         warnings: Vec::new(),
         missing_tables: 0,
+        tables_without_data: Vec::new(),
+        left_out_relations: Vec::new(),
+        tables_in_parts: Vec::new(),
         left_out: Vec::new(),
         timings: None,
         entities: Vec::new(),
@@ -84,6 +95,7 @@ fn facts() -> ReadFacts {
             full_path: "acme".to_owned(),
             prefix: "group_7".to_owned(),
             parent_id: None,
+            missing_parent: None,
             relations: vec![relation("labels", true), relation("self", false)],
         }],
         server_version: Some("16.1".to_owned()),
@@ -91,8 +103,11 @@ fn facts() -> ReadFacts {
         taken_at: None,
         lsn: None,
         warnings: Vec::new(),
-        missing_tables: 0,
+        tables_without_data: Vec::new(),
+        left_out_relations: Vec::new(),
+        tables_in_parts: Vec::new(),
         left_out: Vec::new(),
+        redacted: Default::default(),
         error: None,
     }
 }
@@ -111,7 +126,7 @@ fn labels(position: usize) -> FileId {
         entity: 0,
         relation: 0,
         batch: BatchNumber::at(position),
-        json: false,
+        form: FileForm::Lines,
     }
 }
 
@@ -119,7 +134,7 @@ const OWN: FileId = FileId {
     entity: 0,
     relation: 1,
     batch: None,
-    json: true,
+    form: FileForm::Object,
 };
 
 fn finish(ledger: &mut Ledger, file: FileId, objects: u64) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::error::StoreError;
+use crate::bucket::ConditionalPut;
 use crate::output::manifest::{self, Manifest};
 
 /// How a run begins at a place.
@@ -57,6 +58,11 @@ pub trait Claim: Debug + Send + Sync {
     /// # Errors
     /// If something else lies there, or nothing can be written.
     fn note_failure(&self, manifest: &Manifest) -> Result<String, StoreError>;
+
+    /// Whether the last put of an export is refused if another run has finished it; `None` where locks see to that.
+    fn conditional_put(&self) -> Option<ConditionalPut> {
+        None
+    }
 }
 
 /// An export that is being written. Reading it ([`Contents`]) gives what has been written so far.

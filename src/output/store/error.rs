@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::bucket::BucketError;
 use crate::failure::{Cause, Failure, Policy};
 
 /// Why a place cannot be written to. Most of these are of folders.
@@ -28,6 +29,10 @@ pub enum StoreError {
         /// Who that is, behind a colon; empty if it does not say so.
         holder: String,
     },
+    #[error("{0} is not removed: another export has taken its place since\n  look at it again")]
+    Changed(String),
+    #[error("{path} stays as it is: it holds {other}, which is not of an export\n  move that away")]
+    HoldsForeign { path: String, other: String },
     #[error("{0} is a file\n  name a folder with --out")]
     IsAFile(String),
     #[error("{0} lies below a file\n  name another folder with --out")]
@@ -50,6 +55,17 @@ pub enum StoreError {
         "cannot use the folder {path}: {source}\n  see that it can be written, or name another one"
     )]
     Io { path: String, source: io::Error },
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(
+        "there is nothing to replace in {0}: exports in a bucket lie beside one another\n  leave --force out"
+    )]
+    NothingToReplace(String),
+    #[error(
+        "another run has finished the export in {0} while this one went on with it\n  look at it with verify; this run has \
+         changed nothing that it says"
+    )]
+    FinishedByAnother(String),
 }
 
 impl StoreError {
@@ -65,15 +81,20 @@ impl Failure for StoreError {
     fn policy(&self) -> Policy {
         match self {
             StoreError::Exists { .. } => Policy::BeginAnew,
-            StoreError::InUse { .. } => Policy::EndRun(Cause::AnotherRun),
+            StoreError::InUse { .. }
+            | StoreError::Changed(_)
+            | StoreError::FinishedByAnother(_) => Policy::EndRun(Cause::AnotherRun),
+            StoreError::Bucket(error) => error.policy(),
             StoreError::Io { .. } => Policy::EndRun(Cause::Machine),
             // The user named a place that can never be right, whatever the disk's state.
             StoreError::HoldsSomethingElse { .. }
             | StoreError::FailedIsTaken(_)
+            | StoreError::HoldsForeign { .. }
             | StoreError::IsAFile(_)
             | StoreError::BelowAFile(_)
             | StoreError::LeadsNowhere(_)
             | StoreError::MountPoint(_)
+            | StoreError::NothingToReplace(_)
             | StoreError::Unmovable { .. } => Policy::EndRun(Cause::Request),
         }
     }

@@ -12,6 +12,8 @@ mod exchange;
 mod files;
 mod holding;
 mod lock;
+mod own_files;
+pub(in crate::output) mod removal;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -174,4 +176,15 @@ impl Draft for FolderDraft {
 /// What messages call a path.
 fn display(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Names in a folder, sorted: what tests look at.
+#[cfg(test)]
+pub(in crate::output) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }

@@ -1,5 +1,7 @@
 //! One file of an export, read whole and once: checksum, gzip, JSON.
 
+mod archive;
+
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,6 +10,7 @@ use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use crate::hex;
+use crate::output::encryption::Identities;
 use crate::output::store::{Contents, FileReader, is_no_file};
 
 /// Bytes that are read at once.
@@ -26,6 +29,19 @@ pub(crate) enum Content {
     Single,
     /// Whichever of the two it is.
     SingleOrLines,
+    /// A tar of files.
+    Archive,
+}
+
+/// How a file is encrypted.
+#[derive(Clone, Copy)]
+pub(crate) enum Seal<'a> {
+    /// It is not.
+    None,
+    /// What it holds is known with these.
+    Opened(&'a Identities),
+    /// What it holds is not known.
+    Closed,
 }
 
 /// What a file holds.
@@ -41,9 +57,14 @@ pub(crate) struct Found {
 }
 
 /// Reads a file. Memory holds one line at a time.
-pub(crate) fn read(store: &dyn Contents, name: &str, content: Content, read: &AtomicU64) -> Found {
+pub(crate) fn read(
+    store: &dyn Contents,
+    name: &str,
+    content: Content,
+    (read, seal): (&AtomicU64, Seal<'_>),
+) -> Found {
     let mut found = Found::default();
-    if let Err(error) = read_into(store, name, content, read, &mut found) {
+    if let Err(error) = read_into(store, name, content, (read, seal), &mut found) {
         let reason = match error.kind() {
             io::ErrorKind::NotFound => "it is not there".to_owned(),
             _ if is_no_file(&error) => error.to_string(),
@@ -58,16 +79,32 @@ fn read_into(
     store: &dyn Contents,
     name: &str,
     content: Content,
-    read: &AtomicU64,
+    (read, seal): (&AtomicU64, Seal<'_>),
     found: &mut Found,
 ) -> io::Result<()> {
-    let source = Hashed {
+    let mut source = Hashed {
         inner: BufReader::with_capacity(BUFFER, FileReader::new(store.read(name)?)),
         sha256: Sha256::new(),
         bytes: 0,
         read,
         error: None,
     };
+    match seal {
+        Seal::None => {}
+        Seal::Closed => return read_to_end(source, found),
+        Seal::Opened(identities) => {
+            let opened = check_sealed(&mut source, identities, content, found);
+            if let Some(error) = source.error.take() {
+                return Err(error);
+            }
+            found.is_whole = opened.is_ok();
+            if let Err(error) = opened {
+                let problem = format!("it cannot be decrypted, or is no whole gzip file: {error}");
+                found.problems.push(problem);
+            }
+            return read_to_end(source, found);
+        }
+    }
     let mut decoder = GzDecoder::new(source);
     let inflated = check(
         BufReader::with_capacity(BUFFER, &mut decoder),
@@ -98,8 +135,43 @@ fn read_into(
     Ok(())
 }
 
+/// Reads what is left of a file, and says what it is as a whole.
+fn read_to_end(mut source: Hashed<'_>, found: &mut Found) -> io::Result<()> {
+    io::copy(&mut source, &mut io::sink())?;
+    found.bytes = source.bytes;
+    found.sha256 = Some(hex::encode(&source.sha256.finalize()));
+    Ok(())
+}
+
+/// Checks the content of an encrypted file, which has to be one gzip member.
+fn check_sealed(
+    source: &mut Hashed<'_>,
+    identities: &Identities,
+    content: Content,
+    found: &mut Found,
+) -> io::Result<()> {
+    let opened = BufReader::with_capacity(BUFFER, identities.open(source)?);
+    let mut decoder = GzDecoder::new(opened);
+    check(
+        BufReader::with_capacity(BUFFER, &mut decoder),
+        content,
+        found,
+    )?;
+    let behind = io::copy(&mut decoder.into_inner(), &mut io::sink())?;
+    if behind > 0 {
+        let problem = format!("{behind} bytes stand behind its first gzip member");
+        found.problems.push(problem);
+    }
+    Ok(())
+}
+
 /// Checks inflated content. Fails only where it cannot be read to its end.
 fn check(mut content: impl BufRead, form: Content, found: &mut Found) -> io::Result<()> {
+    if form == Content::Archive {
+        found.problems.extend(archive::check(&mut content)?);
+        // Decoding has to come to its end, whatever stands behind the tar's.
+        return io::copy(&mut content, &mut io::sink()).map(|_| ());
+    }
     let mut line = Vec::new();
     let (mut number, mut bad) = (0u64, 0u64);
     let mut ended = true;

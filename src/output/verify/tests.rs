@@ -33,6 +33,7 @@ fn relation(name: &str, objects: u64, file: Option<FileEntry>) -> RelationEntry 
         batched: false,
         batches_count: 0,
         total_objects_count: objects,
+        rows_read: None,
         batches: None,
         file,
         skipped: Vec::new(),
@@ -80,6 +81,8 @@ fn export(folder: &Path) -> Manifest {
         status: Status::Finished,
         started_at: String::new(),
         finished_at: None,
+        conditional_put: None,
+        job: None,
         error: None,
         snapshot: SnapshotEntry {
             kind: String::new(),
@@ -101,9 +104,16 @@ fn export(folder: &Path) -> Manifest {
             batch_bytes: None,
             edition: "ee".to_owned(),
         },
+        suspect: Vec::new(),
+        redaction: None,
+        encrypted_for: Vec::new(),
         resume: None,
+        terms: None,
         warnings: Vec::new(),
         missing_tables: 0,
+        tables_without_data: Vec::new(),
+        left_out_relations: Vec::new(),
+        tables_in_parts: Vec::new(),
         left_out: Vec::new(),
         timings: None,
         entities: vec![EntityEntry {
@@ -112,6 +122,7 @@ fn export(folder: &Path) -> Manifest {
             full_path: "acme".to_owned(),
             prefix: "group_1".to_owned(),
             parent_id: None,
+            missing_parent: None,
             relations: vec![
                 labels,
                 relation("self", 1, Some(own)),
@@ -136,6 +147,7 @@ fn problems(folder: &Path, manifest: &Manifest) -> Vec<String> {
         manifest,
         &form,
         &AtomicU64::new(0),
+        None,
     )
     .unwrap();
     verified.problems.iter().map(ToString::to_string).collect()
@@ -169,6 +181,7 @@ fn a_right_export_has_no_problems() {
         &manifest,
         &form,
         &AtomicU64::new(0),
+        None,
     )
     .unwrap();
     assert_eq!(verified.problems, []);
@@ -179,6 +192,7 @@ fn a_right_export_has_no_problems() {
         &manifest,
         &|_, _| None,
         &AtomicU64::new(0),
+        None,
     )
     .unwrap();
     assert_eq!(verified.problems, []);
@@ -399,4 +413,21 @@ fn a_name_that_leads_out_of_the_folder_is_not_followed() {
             "manifest.json: relation self of acme has the file \"../../etc/passwd\" where group_1/self.json.gz belongs",
         ]
     );
+}
+
+#[test]
+fn rows_that_were_read_and_of_which_nothing_more_is_said_are_found() {
+    let labels = |read: u64, skipped: u64| {
+        found(move |_, manifest| {
+            let labels = &mut manifest.entities[0].relations[0];
+            labels.rows_read = Some(read);
+            labels.skipped_count = skipped;
+        })
+    };
+    // Three are written.
+    for (read, skipped) in [(3, 0), (4, 1), (0, 0), (4, 7)] {
+        assert_eq!(labels(read, skipped), [""; 0], "{read} read");
+    }
+    let says = "manifest.json: relation labels of acme: of 6 rows that were read, 2 are neither written nor left out";
+    assert_eq!(labels(6, 1), [says]);
 }

@@ -1,7 +1,7 @@
 //! The entity's table, the family of an entity, and the paths that name it.
 
 use super::links::End;
-use super::{Checker, Need, Severity};
+use super::{Absence, Checker, Need, Severity};
 use crate::key::{KeyForm, comparison};
 use crate::snapshot::{SqlType, Table};
 
@@ -13,7 +13,7 @@ impl<'a> Checker<'a> {
                 "the snapshot has no table {}: nothing can be exported",
                 entity.table
             );
-            return self.report(Severity::Error, "entity", message);
+            return self.report_lack(Severity::Error, "entity", message);
         };
         // A schema has no key, no family and no paths.
         if entity.schemas.is_some() {
@@ -64,7 +64,13 @@ impl<'a> Checker<'a> {
         self.filter("entity > leave_out", table, &entity.leave_out);
         for column in &entity.shown {
             let consequence = "lists of the entities do not show it";
-            self.wanted("entity > shown", table, column, Severity::Note, consequence);
+            self.wanted(
+                "entity > shown",
+                table,
+                column,
+                Absence::Told(Severity::Note),
+                consequence,
+            );
         }
         for path in &entity.paths {
             let place = "entity > paths";
@@ -73,7 +79,7 @@ impl<'a> Checker<'a> {
                     "the snapshot has no table {}: no path is found there",
                     path.table
                 );
-                self.report(Severity::Note, place, message);
+                self.report_lack(Severity::Note, place, message);
                 continue;
             };
             let found = self.there(place, table, &path.key, "a path's key");
@@ -144,7 +150,13 @@ impl<'a> Checker<'a> {
         consequence: &str,
     ) -> Option<(String, &'a SqlType)> {
         let column = column?;
-        let found = self.wanted("entity", table, column, Severity::Note, consequence)?;
+        let found = self.wanted(
+            "entity",
+            table,
+            column,
+            Absence::Told(Severity::Note),
+            consequence,
+        )?;
         Some((column.to_owned(), &found.sql_type))
     }
 

@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
                     // A relation fails without it.
                     Above::Entity | Above::Collected(_) => Severity::Error,
                 };
-                self.report(severity, place, message);
+                self.report_lack(severity, place, message);
             }
             let to = next.map_or(Above::Missing, Above::Table);
             self.links(place, rows, links, to);

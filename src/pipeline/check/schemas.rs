@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Finding, Severity, check_one};
+use super::{Finding, Scope, Severity, check_one};
 use crate::pipeline::model::Pipeline;
 use crate::snapshot::{Catalog, TableName};
 
@@ -11,6 +11,7 @@ pub(super) fn check_each(
     pipeline: &Pipeline,
     entities: &BTreeSet<&str>,
     catalog: &Catalog,
+    scope: Scope<'_>,
 ) -> Vec<Finding> {
     let table = &pipeline.entity.table.name;
     let Some(first) = entities.first() else {
@@ -20,6 +21,7 @@ pub(super) fn check_each(
             message: format!(
                 "no schema of such a name has a table {table}: nothing can be exported"
             ),
+            is_lack: true,
         }];
     };
     let mut findings = Vec::new();
@@ -31,13 +33,14 @@ pub(super) fn check_each(
                 "{} schemas are entities; what is found in several is told of the first one, as of {first}",
                 entities.len()
             ),
+            is_lack: false,
         });
     }
     let mut told = HashSet::new();
     for schema in entities {
         // Tables are told with their schemas.
         let shown = TableName::new(*schema, "").to_string();
-        for finding in check_one(&pipeline.in_schema(schema), catalog) {
+        for finding in check_one(&pipeline.in_schema(schema), catalog, scope) {
             let everywhere = (
                 finding.place.replace(&shown, ""),
                 finding.message.replace(&shown, ""),

@@ -1,6 +1,6 @@
 //! Rules for tables and for columns of a name.
 
-use super::{Checker, Need, Severity};
+use super::{Absence, Checker, Need, Severity};
 use crate::pipeline::model::Condition;
 use crate::pipeline::table_key::TableKey;
 use crate::pipeline::value_rule::ValueRule;
@@ -10,11 +10,18 @@ impl<'a> Checker<'a> {
     pub(super) fn tables(&mut self) {
         let pipeline = self.pipeline;
         for (name, rules) in &pipeline.tables {
-            // A table without rows to write needs no rules.
+            let place = format!("tables > {name}");
             let Some(table) = self.table(name) else {
+                // What reads it tells that it is not there. What nothing reads is most likely misspelt.
+                if !pipeline.reads(name) {
+                    let message = format!(
+                        "the snapshot has no table {name}, and nothing of the pipeline reads it: the rules have nothing to \
+                         hold for"
+                    );
+                    self.report_lack(Severity::Warning, &place, message);
+                }
                 continue;
             };
-            let place = format!("tables > {name}");
             if let TableKey::Columns(columns) = &rules.key {
                 for column in columns.iter().filter(|column| !column.ends_with('?')) {
                     self.there(&place, table, column, "the key");
@@ -22,7 +29,13 @@ impl<'a> Checker<'a> {
             }
             for (column, rule) in &rules.values {
                 let consequence = "the rule has nothing to hold for";
-                let found = self.wanted(&place, table, column, Severity::Note, consequence);
+                let found = self.wanted(
+                    &place,
+                    table,
+                    column,
+                    Absence::Told(Severity::Note),
+                    consequence,
+                );
                 if found.is_some() {
                     self.value_rule(&place, table, column, rule);
                 }
@@ -36,12 +49,21 @@ impl<'a> Checker<'a> {
                     .get(*name)
                     .is_some_and(|rules| rules.values.contains_key(column))
             });
+            let mut is_there = false;
             for name in names {
                 if let Some(table) = self.table(name)
                     && table.column(column).is_some()
                 {
+                    is_there = true;
                     self.value_rule("everywhere", table, column, rule);
                 }
+            }
+            if !is_there {
+                let message = format!(
+                    "no table that is written has a column {column}: the rule has nothing to hold for"
+                );
+                // It goes for whichever tables have one.
+                self.report(Severity::Note, "everywhere", message);
             }
         }
     }
@@ -91,6 +113,12 @@ impl<'a> Checker<'a> {
                     }
                 }
             }
+            ValueRule::Repository(rule) => {
+                self.needed(place, table, &rule.project, Need::Integer, "a repository");
+                if let Some(branch) = &rule.branch {
+                    self.needed(place, table, branch, Need::Text, "a branch");
+                }
+            }
             ValueRule::Title(part) => {
                 self.needed(place, table, &part.column, Need::Text, "a part of a path");
             }
@@ -105,7 +133,7 @@ impl<'a> Checker<'a> {
                             Err(message)
                                 if !self.nodes.is_empty() || !condition.column.contains('.') =>
                             {
-                                self.report(Severity::Note, place, message);
+                                self.report_lack(Severity::Note, place, message);
                             }
                             // A rule of a table does not know in which nodes its rows stand.
                             Err(_) => {}

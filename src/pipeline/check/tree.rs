@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::links::Above;
-use super::{Checker, Need, Severity};
+use super::{Absence, Checker, Need, Severity};
 use crate::key::KeyForm;
 use crate::pipeline::model::*;
 use crate::snapshot::Table;
@@ -17,7 +17,8 @@ impl<'a> Checker<'a> {
                 self.node(&place, &collected.node, Above::Collected(collected))
             }
             Source::Maxima(maxima) => {
-                for maximum in maxima {
+                let scope = self.scope;
+                for maximum in maxima.iter().filter(|it| scope.takes(it.ee)) {
                     self.maximum(&format!("{place} > {}", maximum.name), maximum);
                 }
             }
@@ -30,7 +31,7 @@ impl<'a> Checker<'a> {
                 "the snapshot has no table {}: the key is left out",
                 maximum.table
             );
-            return self.report(Severity::Note, place, message);
+            return self.report_lack(Severity::Note, place, message);
         };
         let links = std::slice::from_ref(&maximum.link);
         self.chain(place, table, links, &maximum.via, Above::Entity);
@@ -60,7 +61,7 @@ impl<'a> Checker<'a> {
                 }
             };
             let message = format!("the snapshot has no table {}: {consequence}", node.table);
-            return self.report(severity, place, message);
+            return self.report_lack(severity, place, message);
         };
         for column in self.key_of(table) {
             self.there(place, table, &column, "the key");
@@ -88,7 +89,8 @@ impl<'a> Checker<'a> {
                 table,
             );
         }
-        for nested in &node.nested {
+        let scope = self.scope;
+        for nested in node.nested.iter().filter(|it| scope.takes(it.ee)) {
             let place = format!("{place} > {}", nested.name);
             self.node(&place, nested, Above::Table(table));
         }
@@ -99,7 +101,13 @@ impl<'a> Checker<'a> {
     fn rules(&mut self, place: &str, node: &Node, table: &'a Table) {
         for (column, rule) in &node.values {
             let consequence = "the rule has nothing to hold for";
-            let found = self.wanted(place, table, column, Severity::Note, consequence);
+            let found = self.wanted(
+                place,
+                table,
+                column,
+                Absence::Told(Severity::Note),
+                consequence,
+            );
             if found.is_some() {
                 self.value_rule(place, table, column, rule);
             }
@@ -137,7 +145,7 @@ impl<'a> Checker<'a> {
             let message = format!(
                 "column {column} has nothing to match: none of the columns that it must equal is there, and no row is found"
             );
-            self.report(Severity::Warning, place, message);
+            self.report_lack(Severity::Warning, place, message);
         }
     }
 
@@ -174,10 +182,12 @@ impl<'a> Checker<'a> {
             Columns::Only(names) => (names, "it is not written"),
             Columns::Except(names) => (names, "there is nothing to leave out"),
         };
-        for name in names {
+        let scope = self.scope;
+        let is_written = |name: &&String| scope.takes(node.ee_columns.contains(*name));
+        for name in names.iter().filter(is_written) {
             self.wanted(place, table, name, missing(node, name), consequence);
         }
-        for name in node.renamed.keys() {
+        for name in node.renamed.keys().filter(is_written) {
             self.wanted(place, table, name, missing(node, name), "it is not written");
         }
         let written = table.columns.iter().map(|column| &column.name);
@@ -218,8 +228,19 @@ impl<'a> Checker<'a> {
             }
             ComputedValue::Constant(_) | ComputedValue::Of(_) => {}
             ComputedValue::First(values) => {
+                let before = self.findings.len();
                 for value in values {
                     self.computed(place, node, value, table);
+                }
+                // Of tables that only some releases have, the pipeline names several in turn.
+                let is_there = |value: &ComputedValue| {
+                    let lookups = value.lookups();
+                    lookups.iter().all(|other| self.table(other).is_some())
+                };
+                if values.iter().any(is_there) {
+                    for finding in &mut self.findings[before..] {
+                        finding.is_lack &= finding.severity != Severity::Note;
+                    }
                 }
             }
             ComputedValue::Names { column, .. } => {
@@ -258,9 +279,12 @@ impl<'a> Checker<'a> {
                     let message = format!(
                         "the snapshot has no table {other}: the key has no value from there"
                     );
-                    self.report(Severity::Note, place, message);
-                    if let Some(column) = without_table {
-                        self.wanted(place, table, column, missing(node, column), no_value);
+                    match without_table {
+                        Some(column) => {
+                            self.report(Severity::Note, place, message);
+                            self.wanted(place, table, column, missing(node, column), no_value);
+                        }
+                        None => self.report_lack(Severity::Note, place, message),
                     }
                 }
             },
@@ -269,9 +293,9 @@ impl<'a> Checker<'a> {
 }
 
 /// What it means that the snapshot lacks a column that a node names.
-fn missing(node: &Node, column: &str) -> Severity {
+fn missing(node: &Node, column: &str) -> Absence {
     match node.optional.contains(column) {
-        true => Severity::Note,
-        false => Severity::Warning,
+        true => Absence::Allowed,
+        false => Absence::Told(Severity::Warning),
     }
 }

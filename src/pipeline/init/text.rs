@@ -2,6 +2,7 @@
 
 use super::graph::Link;
 use super::words::scalar;
+use crate::visible::visible;
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -38,7 +39,7 @@ impl Text {
     fn comment_with(&mut self, indent: usize, hanging: &str, text: &str) {
         let mut line = String::new();
         let mut before = "";
-        for word in text.split_whitespace() {
+        for word in text.split_whitespace().map(visible) {
             let width = indent + 3 + before.len() + line.chars().count() + word.chars().count();
             if !line.is_empty() && width > WIDTH {
                 self.line(indent, &format!("# {before}{line}"));
@@ -48,7 +49,7 @@ impl Text {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
         }
         self.line(indent, &format!("# {before}{line}"));
     }

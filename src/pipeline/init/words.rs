@@ -1,6 +1,7 @@
 //! Names: of relations and kinds out of those of tables, and names as YAML writes them.
 
 use crate::snapshot::TableName;
+use crate::visible::{visible, visible_string};
 
 /// The longest name of a relation.
 const LONGEST: usize = 60;
@@ -83,9 +84,8 @@ pub(super) fn scalar(text: &str) -> String {
     {
         return text.to_owned();
     }
-    match text.chars().any(char::is_control) {
-        // JSON's strings are YAML's.
-        true => serde_json::Value::from(text).to_string(),
+    match visible(text) != text {
+        true => visible_string(text),
         false => format!("'{}'", text.replace('\'', "''")),
     }
 }

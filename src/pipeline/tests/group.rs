@@ -151,6 +151,7 @@ fn the_relations_come_in_the_manifests_order_with_their_forms() {
         ("epics", true, Form::Lines, true),
         ("epic_boards", true, Form::Lines, true),
         ("iterations_cadences", true, Form::Lines, true),
+        ("uploads", false, Form::Archive(Archive::Uploads), true),
         ("self", false, Form::Object, false),
         ("max_iids", false, Form::Object, false),
     ];

@@ -248,8 +248,8 @@ fn keys_that_are_unknown_missing_empty_or_there_twice_are_named() {
         (
             "a key of another place",
             "  o: { table: o, link: { a: key }, §instead: {} }",
-            "there is no key `instead` here; the keys are `edition`, `form`, `batched`, `maxima`, `collected`, `table`, \
-             `link`, `where`, `through`, `via`, `tree`, `order`, `batch_order`, `pick`, `without_row`, `only`, `except`, \
+            "there is no key `instead` here; the keys are `edition`, `form`, `files`, `batched`, `maxima`, `collected`, \
+             `table`, `link`, `where`, `through`, `via`, `tree`, `order`, `batch_order`, `pick`, `without_row`, `only`, `except`, \
              `ee_columns`, `as`, `values`, `overlay`, `computed` and `nested`",
         ),
         (

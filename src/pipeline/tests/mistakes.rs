@@ -1,6 +1,6 @@
 //! Wrong pipeline files, and what is said about them.
 
-use crate::pipeline::{MAX_BYTES, Pipeline, PipelineError};
+use crate::pipeline::{Archive, Form, MAX_BYTES, Pipeline, PipelineError};
 
 const SHOP: &str = include_str!("../../../docs/shop.yml");
 
@@ -355,6 +355,43 @@ relations: { o: { table: o, link: { a: key }, nested: { n: { use: s } } } }";
         assert!(!error.mistakes.is_empty(), "{name}");
     }
     assert!(Pipeline::parse(&nested(15), "deep.yml").is_ok());
+}
+
+#[test]
+fn relations_of_files_have_no_other_form() {
+    let right = "  a: { files: uploads, table: o, link: { x: key } }\n  \
+                   b: { files: repository, table: o, link: { x: key }, batched: false }\n";
+    let pipeline = Pipeline::parse(&with_relation(right), "shop.yml");
+    let pipeline = pipeline.unwrap_or_else(|error| panic!("{error}"));
+    let forms: Vec<(Form, bool)> = pipeline
+        .relations
+        .iter()
+        .map(|relation| (relation.form, relation.batched))
+        .collect();
+    let expected = [
+        (Form::Archive(Archive::Uploads), true),
+        (Form::Archive(Archive::Repository), false),
+    ];
+    assert_eq!(forms, expected);
+    for (keys, message) in [
+        (
+            "files: uploads, form: lines",
+            "a relation of files cannot have `form`",
+        ),
+        (
+            "files: lfs_objects, tree: y",
+            "a relation of files cannot have `tree`",
+        ),
+        (
+            "files: design, batched: true",
+            "one object cannot be cut into batches",
+        ),
+        ("files: wiki", "`relations.o.files` cannot be `wiki`"),
+    ] {
+        let text = with_relation(&format!("  o: {{ table: o, link: {{ x: key }}, {keys} }}"));
+        let error = error(&text).to_string();
+        assert!(error.contains(message), "{keys}: {error}");
+    }
 }
 
 #[test]

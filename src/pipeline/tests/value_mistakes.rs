@@ -78,8 +78,18 @@ fn rules_of_values() {
         ),
         (
             "braces of a path",
-            with_value("{ file: §'c}' }"),
+            with_value("{ file: { path: §'c}', offset: o, size: s } }"),
             "the braces of the template do not pair",
+        ),
+        (
+            "a file and a repository",
+            with_value("§{ repository: { project: c }, constant: 1 }"),
+            unclear,
+        ),
+        (
+            "a file without a size",
+            with_value("{ file: { path: c, §offset: c } }"),
+            "`relations.o.values.b.file` lacks `size`; add it",
         ),
         (
             "a part before the first",

@@ -7,9 +7,11 @@ use foldhash::fast::FixedState;
 
 use crate::pipeline::{Entity, EntityId};
 use crate::resolve::entities::{Choice, EntityError, EntityInfo, LeftOutEntities};
+use crate::resolve::name_pattern::NamePattern;
 use crate::resolve::plan::{IdVec, KindId, Plan, PlanTable};
 use crate::resolve::scan::RowPosition;
 
+use super::family::Family;
 use super::{Directory, Map};
 
 /// A directory for each kind of a run. Kinds stand behind those that theirs lie within.
@@ -20,8 +22,8 @@ pub(in crate::resolve) struct Directories {
 /// Which entities of a kind are chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::resolve) struct Chosen {
-    /// Their keys, each once: in the order in which they were named, with the descendants of each behind it; then those that
-    /// follow from others, by key.
+    /// Their keys, each once: in the order in which they were named, those of a pattern by path, with the descendants of each
+    /// behind it; then those that follow from others, by key.
     pub keys: Vec<EntityId>,
     /// Those that are not taken because nobody named them, as the snapshot writes their keys.
     pub left_out: Vec<EntityId>,
@@ -49,6 +51,17 @@ impl Entities {
         let keys = chosen.keys.iter();
         let infos = keys.map(|key| directories.info(kind, key, set));
         self.infos.extend(infos);
+        let directory = directories.of(kind);
+        let is_deep = |key: &&EntityId| {
+            directory.stated_path(key).is_none() && directory.parts(key).is_none()
+        };
+        let deep = chosen.keys.iter().filter(is_deep).count();
+        if deep > 0 {
+            tracing::warn!(
+                "{deep} of kind {} lie so deep below others that their paths would be too long: their keys stand for them",
+                directory.entity.kind
+            );
+        }
         for (ids, list) in [
             (&chosen.left_out, &mut self.left_out),
             (&chosen.only_named, &mut self.only_named),
@@ -141,7 +154,8 @@ impl Directories {
                 behind.push(path.to_owned());
                 break;
             }
-            let (own, within) = directory.parts(id);
+            // What lies too deep for a path is known by its key, and so is what lies within it.
+            let (own, within) = directory.parts(id)?;
             if own.is_empty() {
                 break;
             }
@@ -153,6 +167,15 @@ impl Directories {
         }
         behind.reverse();
         Some(behind.join("/")).filter(|path| !path.is_empty())
+    }
+
+    /// All entities of a kind with their full paths, in the order of these.
+    fn full_paths(&self, kind: KindId) -> Vec<(String, &EntityId)> {
+        let keys = self.of(kind).records.keys();
+        let mut paths: Vec<(String, &EntityId)> =
+            keys.map(|key| (self.full_path(kind, key), key)).collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// The chosen entities of a kind. `outer` are those of the kind that its entities lie within.
@@ -169,15 +192,41 @@ impl Directories {
         let mut chosen = Chosen::default();
         let mut named: BTreeSet<&EntityId> = BTreeSet::new();
         let mut keys: Vec<&EntityId> = Vec::new();
+        let descendants = matches!(
+            choice,
+            Choice::Named {
+                descendants: true,
+                ..
+            }
+        );
+        let mut paths = None;
+        let mut family = descendants.then(|| Family::new(directory));
         for name in choice.names() {
-            let key = self.find(kind, name)?;
-            named.insert(key);
-            keys.push(key);
-            if let Choice::Named {
-                descendants: true, ..
-            } = choice
-            {
-                keys.extend(directory.descendants(key));
+            let pattern = NamePattern::of(name);
+            let one = match &pattern {
+                None => Some(self.find(kind, name)?),
+                // Nobody knows which characters the names of other programs have.
+                Some(_) => self.look_up(kind, name, &mut false)?,
+            };
+            let meant = match (one, pattern) {
+                (None, Some(pattern)) => {
+                    let paths = paths.get_or_insert_with(|| self.full_paths(kind)).iter();
+                    let meant = paths.filter(|(path, _)| pattern.matches(path));
+                    meant.map(|(_, key)| *key).collect()
+                }
+                (one, _) => {
+                    named.extend(one);
+                    Vec::from_iter(one)
+                }
+            };
+            if meant.is_empty() {
+                return Err(directory.no_match(name));
+            }
+            for key in meant {
+                keys.push(key);
+                if let Some(family) = &mut family {
+                    keys.extend(family.descendants(key));
+                }
             }
         }
         match choice {
@@ -222,7 +271,8 @@ impl Directories {
         }
         // Who is above whom is not sure where anybody's rows say different things.
         let by_family = match choice {
-            Choice::Named { descendants, .. } => *descendants,
+            // A path may be made of the parts of those above.
+            Choice::Named { descendants, .. } => *descendants || choice.has_pattern(),
             Choice::Within { .. } => true,
             Choice::All => false,
         };
@@ -257,23 +307,51 @@ impl Directories {
                 Some(parent) => Some(directory.written(parent)),
                 None => self.lies_within(kind, id),
             },
+            missing_parent: self.missing_parent(kind, id),
             root: directory.root(id).clone(),
             kind,
             set,
             shown: record
-                .map(|record| record.shown.iter())
+                .map(|record| record.shown())
                 .into_iter()
                 .flatten()
-                .map(|value| value.as_deref().map(ToOwned::to_owned))
+                .map(|value| value.map(ToOwned::to_owned))
                 .collect(),
         }
+    }
+
+    /// The key of the row above an entity, or else of the row that it lies within, if that row is not there.
+    fn missing_parent(&self, kind: KindId, id: &EntityId) -> Option<EntityId> {
+        let directory = self.of(kind);
+        let record = directory.records.get(id)?;
+        if let Some(parent) = &record.parent {
+            return (!directory.is_there(parent)).then(|| directory.written(parent));
+        }
+        let outer = self.of(directory.within.as_ref()?.kind);
+        let key = record.within()?;
+        (!outer.is_there(key)).then(|| outer.written(key))
+    }
+
+    /// The keys of the rows above these entities of a kind, as far as those are not there.
+    pub(crate) fn missing_parents<'i>(
+        &self,
+        kind: KindId,
+        ids: impl IntoIterator<Item = &'i EntityId>,
+    ) -> BTreeSet<EntityId> {
+        let directory = self.of(kind);
+        let parents = ids
+            .into_iter()
+            .filter_map(|id| directory.records.get(id)?.parent.clone());
+        parents
+            .filter(|parent| !directory.is_there(parent))
+            .collect()
     }
 
     /// The key of the entity of another kind that an entity lies within, if what it lies within is one.
     fn lies_within(&self, kind: KindId, id: &EntityId) -> Option<EntityId> {
         let directory = self.of(kind);
         let outer = self.of(directory.within.as_ref()?.kind);
-        let key = directory.records.get(id)?.within.as_ref()?;
+        let key = directory.records.get(id)?.within()?;
         outer.records.contains_key(key).then(|| outer.written(key))
     }
 
@@ -286,7 +364,7 @@ impl Directories {
         let records = &self.of(kind).records;
         let within = ids
             .into_iter()
-            .filter_map(|id| records.get(id)?.within.clone());
+            .filter_map(|id| records.get(id)?.within().cloned());
         within.collect()
     }
 }

@@ -14,10 +14,27 @@ impl Directories {
     /// # Errors
     /// Where there is none, or something that is no entity.
     pub(crate) fn find(&self, kind: KindId, wanted: &str) -> Result<&EntityId, EntityError> {
-        let directory = self.of(kind);
         let mut other = false;
-        if let Some(id) = directory.find_stated(wanted, &mut other)? {
-            return Ok(id);
+        match self.look_up(kind, wanted, &mut other)? {
+            Some(id) => Ok(id),
+            None if other => Err(self.of(kind).not_an_entity(wanted.trim_matches('/'))),
+            None => Err(self.unknown(kind, wanted.trim_matches('/'))),
+        }
+    }
+
+    /// The key of the entity of this name, if there is one. `other` becomes true if it names something that is none.
+    ///
+    /// # Errors
+    /// Where it names several.
+    pub(super) fn look_up(
+        &self,
+        kind: KindId,
+        wanted: &str,
+        other: &mut bool,
+    ) -> Result<Option<&EntityId>, EntityError> {
+        let directory = self.of(kind);
+        if let Some(id) = directory.find_stated(wanted, other)? {
+            return Ok(Some(id));
         }
         let wanted = wanted.trim_matches('/');
         // Entities without a path of their own are found by their ancestors' parts.
@@ -27,11 +44,7 @@ impl Directories {
             .filter(|id| self.full_path(kind, id) == wanted)
             .collect();
         by_parts.sort_unstable();
-        match directory.only(wanted, &by_parts)? {
-            Some(id) => Ok(id),
-            None if other => Err(directory.not_an_entity(wanted)),
-            None => Err(self.unknown(kind, wanted)),
-        }
+        directory.only(wanted, &by_parts)
     }
 
     fn unknown(&self, kind: KindId, wanted: &str) -> EntityError {
@@ -169,6 +182,15 @@ impl Directory {
                     .collect::<Vec<_>>()
                     .join(", "),
             }),
+        }
+    }
+
+    /// Nobody's path is like a pattern.
+    pub(super) fn no_match(&self, pattern: &str) -> EntityError {
+        EntityError::NoMatch {
+            kind: self.entity.kind.clone(),
+            list: self.list(),
+            pattern: pattern.to_owned(),
         }
     }
 

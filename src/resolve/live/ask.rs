@@ -19,15 +19,44 @@ pub(super) const KEYS: usize = 10_000;
 /// Why rows did not come.
 pub(super) enum AskFailure {
     /// The rows that were asked for cannot be had; others can.
-    Relation(String),
+    Relation(Refusal),
     /// Nothing more can be had.
     Run(ResolveError),
+}
+
+/// Why some rows cannot be had.
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// They may be had later.
+    pub(super) may_pass: bool,
+}
+
+impl AskFailure {
+    /// Rows that cannot be had, today or later.
+    pub(super) fn relation(reason: String) -> Self {
+        AskFailure::Relation(Refusal {
+            reason,
+            may_pass: false,
+        })
+    }
+}
+
+impl From<Refusal> for ResolveError {
+    fn from(refusal: Refusal) -> Self {
+        ResolveError::Refused {
+            reason: refusal.reason,
+            may_pass: refusal.may_pass,
+        }
+    }
 }
 
 impl From<SnapshotError> for AskFailure {
     fn from(error: SnapshotError) -> Self {
         match error.policy() {
-            Policy::FailRelation => AskFailure::Relation(error.to_string()),
+            Policy::FailRelation => AskFailure::Relation(Refusal {
+                may_pass: error.may_pass(),
+                reason: error.to_string(),
+            }),
             Policy::ReadAgain | Policy::BeginAnew | Policy::EndRun(_) => {
                 AskFailure::Run(error.into())
             }
@@ -85,18 +114,18 @@ impl Asker<'_> {
             Event::Begin(head) => {
                 let made = self.scanner(table, &head, purpose);
                 scanner = Some(
-                    made.map_err(|error| AskFailure::Relation(format!("table {name}: {error}")))?,
+                    made.map_err(|error| AskFailure::relation(format!("table {name}: {error}")))?,
                 );
                 Ok(ControlFlow::Continue(()))
             }
             Event::Rows(block) => {
                 let Some(scanner) = &scanner else {
                     let reason = "rows came without their head";
-                    return Err(AskFailure::Relation(format!("table {name}: {reason}")));
+                    return Err(AskFailure::relation(format!("table {name}: {reason}")));
                 };
                 let scanned = scanner.scan(&block);
                 match scanned.bad.first() {
-                    Some(bad) => Err(AskFailure::Relation(format!(
+                    Some(bad) => Err(AskFailure::relation(format!(
                         "table {name}: {}",
                         bad.reason
                     ))),
@@ -125,7 +154,7 @@ impl Asker<'_> {
         let planned = &self.plan.tables[table];
         let head = Arc::new(planned.layout_head());
         let broken = |reason: &dyn std::fmt::Display| {
-            AskFailure::Relation(format!("table {}: {reason}", planned.name))
+            AskFailure::relation(format!("table {}: {reason}", planned.name))
         };
         let scanner = self
             .scanner(table, &head, purpose)

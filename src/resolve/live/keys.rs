@@ -188,7 +188,7 @@ impl Asker<'_> {
         let planned = &self.plan.hops[hop];
         let table = &self.plan.tables[planned.table];
         let Some((key_columns, key_shape)) = table.askable_key() else {
-            return Err(AskFailure::Relation(format!(
+            return Err(AskFailure::relation(format!(
                 "table {}: its rows have no key that they can be asked for by",
                 table.name
             )));
@@ -324,7 +324,7 @@ fn wrong(table: &PlanTable, what: &str) -> AskFailure {
         Some(_) => "no integer",
         None => "no value of its type",
     };
-    AskFailure::Relation(format!(
+    AskFailure::relation(format!(
         "table {}: column {} is {kind}, but it is {what}",
         table.name,
         table.key_name()
@@ -332,7 +332,7 @@ fn wrong(table: &PlanTable, what: &str) -> AskFailure {
 }
 
 fn broken_plan(error: crate::resolve::plan::PlanError) -> AskFailure {
-    AskFailure::Relation(error.to_string())
+    AskFailure::relation(error.to_string())
 }
 
 #[cfg(test)]

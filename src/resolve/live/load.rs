@@ -81,7 +81,7 @@ impl Asker<'_> {
         let (Some(top), Some((columns, shape))) = (node.last_hops().next(), table.askable_key())
         else {
             // Whoever asks has made sure of both.
-            return Err(AskFailure::Relation(format!(
+            return Err(AskFailure::relation(format!(
                 "table {}: its rows have no key that they can be asked for by",
                 table.name
             )));
@@ -105,7 +105,7 @@ impl Asker<'_> {
         let mut got: Vec<IndexKey> = load.store.all(top).map(|(key, _)| key).collect();
         got.sort_unstable();
         if got.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(AskFailure::Relation(format!(
+            return Err(AskFailure::relation(format!(
                 "table {}: two rows have the same {}, by which rows are asked for; name a unique column as the table's key, \
                  or export from a snapshot of the server (`relexport snapshot take`)",
                 table.name,
@@ -115,7 +115,7 @@ impl Asker<'_> {
         let mut wanted: Vec<IndexKey> = ids.iter().filter_map(|id| shape.index(id)).collect();
         wanted.sort_unstable();
         if got != wanted && !load.too_large {
-            return Err(AskFailure::Relation(format!(
+            return Err(AskFailure::relation(format!(
                 "table {}: the server gave keys of rows, but not their rows",
                 table.name
             )));
@@ -313,7 +313,7 @@ impl RoundLoad<'_> {
             let table = &self.asker.plan.tables[step.table];
             let by_key = table.integer_key().is_some();
             if hops.len() > 1 && !self.store.unite(&hops, by_key) {
-                return Err(AskFailure::Relation(format!(
+                return Err(AskFailure::relation(format!(
                     "table {}: two rows have the same {}, by which rows of several links are told apart",
                     table.name,
                     table.key_name()

@@ -114,7 +114,7 @@ impl Loader {
         let asker = self.live.asker();
         let rows = match asker.maxima(maxima, entities, &self.live, &self.interrupted) {
             Ok(store) => Ok(Arc::new(store)),
-            Err(AskFailure::Relation(error)) => Err(error),
+            Err(AskFailure::Relation(refusal)) => Err(refusal.reason),
             Err(AskFailure::Run(error)) => return Err(error),
         };
         let parts = entities.iter().map(|request| RoundPart {
@@ -148,7 +148,7 @@ impl Loader {
         let rows = asker.whole(planned, node, entity, &self.live, &self.interrupted);
         let rows = match rows {
             Ok(store) => Ok(Arc::new(store)),
-            Err(AskFailure::Relation(error)) => Err(error),
+            Err(AskFailure::Relation(refusal)) => Err(refusal.reason),
             Err(AskFailure::Run(error)) => return Err(error),
         };
         let part = RoundPart {
@@ -191,9 +191,9 @@ impl Loader {
                     waiting.extend(parts.into_iter().rev().map(|part| vec![part]));
                     continue;
                 }
-                Err(AskFailure::Relation(error)) => {
-                    self.refuse(relation, &parts, &error);
-                    Err(error)
+                Err(AskFailure::Relation(refusal)) => {
+                    self.refuse(relation, &parts, &refusal.reason);
+                    Err(refusal.reason)
                 }
                 Err(AskFailure::Run(error)) => return Err(error),
             };
@@ -218,7 +218,7 @@ impl Loader {
         parts: &[RoundPart],
     ) -> Result<Loaded, AskFailure> {
         if let Some(error) = self.refused(relation, parts) {
-            return Err(AskFailure::Relation(error));
+            return Err(AskFailure::relation(error));
         }
         let asker = self.live.asker();
         let mut ids: Vec<Key> = parts.iter().flat_map(|part| &part.ids).cloned().collect();

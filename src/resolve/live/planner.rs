@@ -57,8 +57,8 @@ impl Planner {
                     entities: entities.to_vec(),
                 })
             }),
-            // Whoever wants a relation that cannot be planned has been told why.
-            Err(_) => Ok(()),
+            // There is nothing to ask for; whoever wants a relation that cannot be planned has been told why.
+            Ok(PlanSource::NoFiles) | Err(_) => Ok(()),
         }
     }
 
@@ -87,11 +87,11 @@ impl Planner {
             Err(AskFailure::Relation(_)) if entities.len() > 1 => entities
                 .chunks(1)
                 .try_for_each(|one| self.rows(relation, node, one, batch_size)),
-            Err(AskFailure::Relation(error)) => entities.iter().try_for_each(|request| {
+            Err(AskFailure::Relation(refusal)) => entities.iter().try_for_each(|request| {
                 self.say(Ok(Fetched::Refused {
                     relation,
                     entity: request.entity,
-                    error: error.clone(),
+                    error: refusal.reason.clone(),
                 }))
             }),
             Err(AskFailure::Run(error)) => {

@@ -118,7 +118,7 @@ impl<'a> KeyQuestion<'a> {
                 for (list, text) in texts.iter_mut().zip(key.texts(columns.len())) {
                     // A database without an encoding may hold any bytes; a statement may not.
                     let text = String::from_utf8(text.into_owned()).map_err(|_| {
-                        AskFailure::Relation(format!(
+                        AskFailure::relation(format!(
                             "table {}: a key that rows are asked for by is not valid UTF-8; export from a dump of the server",
                             table.name
                         ))

@@ -48,7 +48,7 @@ impl Live {
         });
         asked.map_err(|failure| match failure {
             AskFailure::Run(error) => error,
-            AskFailure::Relation(reason) => ResolveError::Refused(reason),
+            AskFailure::Relation(refusal) => refusal.into(),
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::resolve::directory::{
 };
 use crate::resolve::entities::{Choice, EntityError, KindChoice};
 use crate::resolve::error::ResolveError;
+use crate::resolve::name_pattern::NamePattern;
 use crate::resolve::plan::{
     EntityKey, Id, IdVec, KindId, Plan, PlanError, Relations, Selection, TableId, plan,
 };
@@ -41,6 +42,7 @@ pub(super) fn entities(
     let selection = Selection {
         relations: Relations::Only(Vec::new()),
         edition: request.selection.edition,
+        files: false,
     };
     let pipelines: Vec<&Pipeline> = request.kinds.iter().map(|kind| &kind.pipeline).collect();
     let plan = plan(&pipelines, &selection, catalog)?;
@@ -142,6 +144,9 @@ impl<'a> Search<'a> {
         // Whether it is an entity that they lie within shows only in its row.
         let around = self.directories.around(kind, &chosen.keys);
         self.outer_rows(around)?;
+        // Nor whether the row above them is there.
+        let above = self.directories.missing_parents(kind, &chosen.keys);
+        self.rows(above)?;
         Ok(chosen)
     }
 
@@ -220,6 +225,12 @@ impl<'a> Search<'a> {
             let filter = [ends].into_iter().chain(self.of_entities());
             self.ask(&entity.table, filter.collect(), usize::MAX)?;
             self.complete()?;
+        }
+        // Of a pattern nothing is known but by looking at every path; and then everybody is there, with their families.
+        let open = self.open(&names);
+        if open.iter().any(|name| NamePattern::of(name).is_some()) {
+            self.all()?;
+            return self.complete();
         }
         if descendants {
             let keys = names
@@ -520,7 +531,7 @@ impl<'a> Search<'a> {
         read.map_err(|failure| match failure {
             AskFailure::Run(error) => error,
             // Without knowing who the entities are there is nothing to export.
-            AskFailure::Relation(reason) => ResolveError::Refused(reason),
+            AskFailure::Relation(refusal) => refusal.into(),
         })
     }
 }

@@ -27,9 +27,9 @@ pub(in crate::resolve) fn resolve_live(
     let source: Arc<dyn KeyedSource> = Arc::from(source);
     let (catalog, facts) = (source.catalog(), source.facts());
     let (mut plan, schemas) = plan_chosen(request.kinds, request.selection, &catalog)?;
-    check_strict(request, &plan)?;
-    plan.warnings.extend(not_indexed(&plan, source.as_ref()));
-    observer.planned(&plan, &facts);
+    check_strict(request, &catalog, &plan)?;
+    plan.advice.extend(not_indexed(&plan, source.as_ref()));
+    observer.planned(&plan, &facts)?;
     let entities = entities(source.as_ref(), &catalog, request, &plan, schemas, observer)?;
     let absent = absent(&plan, &catalog);
     let plan = Arc::new(plan);

@@ -1,6 +1,6 @@
 //! Which relations others are collected from.
 
-use crate::pipeline::{Collected, Node, Pipeline, Relation, Source};
+use crate::pipeline::{Collected, Form, Node, Pipeline, Relation, Source};
 use crate::snapshot::Catalog;
 
 /// True where the records of a relation may refer to rows of a collected one, by the columns in the catalog, if there
@@ -20,7 +20,9 @@ pub(super) fn is_collected_from(
             || node.nested.iter().any(|child| refers(child, it, catalog))
     }
 
-    let Source::Rows(node) = &relation.source else {
+    // Rows that name files are no records.
+    let (Source::Rows(node), false) = (&relation.source, matches!(relation.form, Form::Archive(_)))
+    else {
         return false;
     };
     let mut relations = pipeline.relations.iter();

@@ -79,7 +79,7 @@ pub enum PlanError {
     NotKept { table: TableName, column: String },
     /// A table's data is there without its definition.
     #[error(
-        "the snapshot holds data of table {0}, but not its definition (CREATE TABLE): copy or dump it again, whole"
+        "the snapshot holds data of table {0}, but not its definition (CREATE TABLE), or one that lacks columns of them: copy or dump it again, whole"
     )]
     Undefined(TableName),
 }

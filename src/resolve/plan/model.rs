@@ -33,6 +33,8 @@ pub struct Plan {
     pub sets: Vec<Range<usize>>,
     /// What of the pipeline the snapshot cannot give, for the log and the manifest.
     pub warnings: Vec<String>,
+    /// What could be better, though nothing is missing.
+    pub advice: Vec<String>,
     /// Relations that are left out because the snapshot does not have their table.
     pub left_out: Vec<LeftOutRelation>,
 }
@@ -412,6 +414,8 @@ pub enum PlanSource {
     Rows(PlanNode),
     Maxima(Vec<PlanMaximum>),
     Collected(PlanNode),
+    /// Nothing: it is one of files, which the snapshot does not hold.
+    NoFiles,
 }
 
 impl PlanSource {
@@ -419,7 +423,7 @@ impl PlanSource {
     pub fn node(&self) -> Option<&PlanNode> {
         match self {
             PlanSource::Rows(node) | PlanSource::Collected(node) => Some(node),
-            PlanSource::Maxima(_) => None,
+            PlanSource::Maxima(_) | PlanSource::NoFiles => None,
         }
     }
 }

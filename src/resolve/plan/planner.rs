@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::key::{self, KeyForm};
-use crate::pipeline::{Condition, Maximum, Pipeline, Relation, Source, TableKey};
+use crate::pipeline::{Condition, Form, Maximum, Pipeline, Relation, Source, TableKey};
 use crate::resolve::condition::ColumnTest;
 use crate::resolve::keys::KeyShape;
 use crate::snapshot::{Catalog, Column, SqlType, Table, TableName};
@@ -209,7 +209,9 @@ impl<'p> Planner<'p> {
     fn relations(&mut self) {
         let mut wanted = Vec::new();
         for relation in self.selection.relations(self.pipeline) {
-            match relation.table().filter(|table| self.find(table).is_none()) {
+            let missing = relation.table();
+            let missing = missing.filter(|table| self.find(table).is_none());
+            match missing.filter(|_| self.selection.is_of_rows(relation)) {
                 Some(table) => self.left_out.push(LeftOutRelation {
                     pipeline: self.pipeline.name.clone(),
                     relation: relation.name.clone(),
@@ -241,6 +243,7 @@ impl<'p> Planner<'p> {
             relations: self.relations,
             sets: self.sets,
             warnings: self.warnings,
+            advice: Vec::new(),
             left_out: self.left_out,
         })
     }
@@ -551,12 +554,20 @@ impl<'p> Planner<'p> {
     /// A relation. If it cannot be planned, its hops go again.
     fn relation(&mut self, position: usize, relation: &'p Relation) -> PlanRelation {
         let (first_hop, first_slot) = (self.hops.next_id(), self.slots.next_id());
-        let source = match &relation.source {
-            Source::Rows(node) => self.top_level(node).map(PlanSource::Rows),
-            Source::Maxima(maxima) => self.maxima(maxima).map(PlanSource::Maxima),
-            Source::Collected(it) => self.collected(position, it).map(PlanSource::Collected),
+        let source = match (self.selection.is_of_rows(relation), &relation.source) {
+            (false, _) => Ok(PlanSource::NoFiles),
+            (true, Source::Rows(node)) => self.top_level(node).map(PlanSource::Rows),
+            (true, Source::Maxima(maxima)) => self.maxima(maxima).map(PlanSource::Maxima),
+            (true, Source::Collected(it)) => {
+                let collected = self.collected(position, it);
+                collected.map(PlanSource::Collected)
+            }
         };
         self.above.clear();
+        if let Form::Archive(_) = relation.form {
+            // Its rows name files, and are no records.
+            self.writers.retain(|writer| *writer < first_hop);
+        }
         if source.is_err() {
             self.hops.truncate(first_hop);
             self.slots.truncate(first_slot);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::pipeline::{Edition, Entity, Node, Pipeline, Relation, Source};
+use crate::pipeline::{Edition, Entity, Form, Node, Pipeline, Relation, Source};
 use crate::snapshot::TableName;
 
 /// Which relations of a pipeline are wanted.
@@ -38,6 +38,8 @@ pub fn is_named(name: &str, pipeline: &str, relation: &str) -> bool {
 pub struct Selection {
     pub relations: Relations,
     pub edition: Edition,
+    /// The snapshot holds files, and they are wanted. Without them relations of files have no rows.
+    pub files: bool,
 }
 
 impl Selection {
@@ -69,6 +71,9 @@ impl Selection {
     /// The names of all tables that a relation reads.
     pub(super) fn relation_tables(&self, relation: &Relation) -> BTreeSet<TableName> {
         let mut names = BTreeSet::new();
+        if !self.is_of_rows(relation) {
+            return names;
+        }
         match &relation.source {
             Source::Rows(node) => self.node_tables(node, &mut names),
             Source::Maxima(maxima) => {
@@ -91,6 +96,11 @@ impl Selection {
         for nested in node.nested.iter().filter(|nested| self.takes(nested.ee)) {
             self.node_tables(nested, names);
         }
+    }
+
+    /// False for a relation of files that are not there, or not wanted.
+    pub(super) fn is_of_rows(&self, relation: &Relation) -> bool {
+        self.files || !matches!(relation.form, Form::Archive(_))
     }
 
     pub(super) fn takes(&self, ee: bool) -> bool {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::pipeline::{Edition, Pipeline};
-use crate::resolve::{Limits, Plan, Relations, Selection};
+use crate::resolve::{Limits, Plan, Relations, ResolveError, Selection};
 use crate::snapshot::{
     Catalog, Event, Holdings, Kind, Sink, SnapshotError, SnapshotFacts, StreamSource, TableName,
     TablePart, TableSource, open,
@@ -60,7 +60,9 @@ impl StreamSource for DyingStream {
 struct Quiet;
 
 impl Observer for Quiet {
-    fn planned(&mut self, _: &Plan, _: &SnapshotFacts) {}
+    fn planned(&mut self, _: &Plan, _: &SnapshotFacts) -> Result<(), ResolveError> {
+        Ok(())
+    }
 
     fn table(&mut self, _: &TableName) {}
 }
@@ -80,6 +82,7 @@ fn resolve_access(access: Access) -> Result<Outcome, ResolveError> {
         size: None,
         progress: Arc::default(),
         access,
+        files: crate::snapshot::FileSource::None { why: String::new() },
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     let request = Request {
@@ -93,6 +96,7 @@ fn resolve_access(access: Access) -> Result<Outcome, ResolveError> {
         selection: &Selection {
             relations: Relations::All,
             edition: Edition::Ee,
+            files: false,
         },
         limits: &Limits {
             memory: 64 << 20,

@@ -10,7 +10,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::fault::caught;
 use crate::snapshot::codec::encoding::{Converted, Encoding};
+use crate::snapshot::codec::read_errors::read_error;
 use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::place::is_of_source;
 use crate::timings::{self, Phase};
 
 /// Bytes of a usual chunk.
@@ -19,13 +21,13 @@ pub const CHUNK: usize = 1024 * 1024;
 /// Chunks that may wait to be taken.
 const DEPTH: usize = 8;
 
-/// The longest line. The server builds a row of COPY in one buffer, which it limits to 1 GiB.
-pub const LONGEST_LINE: usize = (1 << 30) + (16 << 20);
+/// Bytes to which a chunk grows for a line. Of a longer one the pieces come one by one: whoever does not need it keeps none.
+const LONG: usize = 8 * CHUNK;
 
 /// Buffers that are remembered to be used again: those that wait, and those that workers hold.
 const POOLED: usize = 48;
 
-/// Part of a stream. It ends with a line end; only the last may lack it.
+/// Part of a stream. It ends with a line end; only the last, and the pieces of a long line, may lack it.
 #[derive(Debug)]
 pub struct Chunk {
     /// The bytes are the first `len` of it; what follows is left over from other chunks.
@@ -35,6 +37,19 @@ pub struct Chunk {
     pub offset: u64,
     /// What the bytes were in the stream, where they were converted to UTF-8.
     pub(crate) converted: Option<Arc<Converted>>,
+    /// What it is of a line that is too long for one chunk.
+    pub(crate) piece: Piece,
+}
+
+/// What a chunk is of a long line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Whole lines, of usual length.
+    Lines,
+    /// Bytes of one line, which goes on in the next chunk.
+    More,
+    /// The last bytes of one line, with its end; at the end of the stream it may lack that.
+    Last,
 }
 
 impl Chunk {
@@ -58,6 +73,7 @@ impl Chunk {
             buffer: Arc::new(text),
             offset: self.offset + from as u64,
             converted: Some(Arc::new(converted)),
+            piece: self.piece,
         })
     }
 }
@@ -73,13 +89,13 @@ pub struct Origin {
 
 /// Starts a thread that reads `reader` to its end, in chunks of about `size` bytes.
 ///
-/// A chunk is larger only where a line is. The first error is the last thing that is sent.
+/// A chunk is larger only where a line is; one of more than 8 MiB comes in pieces. The first error is the last thing that is sent.
 /// The thread ends when the receiver is dropped, once its present read has come back.
 ///
 /// # Errors
 /// [`SnapshotError::Io`] where no thread can be started. Over the channel: `Io` where the operating system
 /// fails a read, `CutOff` where a compressed stream ends early, after the lines before its end; `Damaged` where bytes cannot
-/// be decompressed or a line is longer than [`LONGEST_LINE`].
+/// be decompressed, `TooLarge` where that would take more memory than the run allows.
 pub fn spawn(
     reader: Box<dyn Read + Send>,
     origin: Origin,
@@ -123,6 +139,8 @@ pub(crate) struct Chunks<R> {
     /// What was read and not yet given out; `None` after the end.
     buffer: Option<Vec<u8>>,
     filled: usize,
+    /// The buffer begins inside of a line whose first pieces were given out.
+    in_line: bool,
     /// The error that comes next.
     error: Option<SnapshotError>,
 }
@@ -136,16 +154,24 @@ impl<R: Read> Iterator for Chunks<R> {
         }
         let mut buffer = self.buffer.take()?;
         let mut filled = self.filled;
-        let (cut, ended) = match self.fill(&mut buffer, &mut filled) {
-            Ok(found) => found,
-            Err(error @ SnapshotError::CutOff { .. }) => {
+        let (cut, ended, piece) = match self.fill(&mut buffer, &mut filled) {
+            Ok(Filled::Chunk(cut, piece)) => (cut, false, piece),
+            Ok(Filled::End) => {
+                let piece = match self.in_line {
+                    true => Piece::Last,
+                    false => Piece::Lines,
+                };
+                (filled, true, piece)
+            }
+            Err(error @ SnapshotError::CutOff { .. }) if !self.in_line => {
                 // The lines before the end are whole.
                 let cut = memchr::memrchr(b'\n', &buffer[..filled]).map_or(0, |end| end + 1);
                 self.error = Some(error);
-                (cut, true)
+                (cut, true, Piece::Lines)
             }
             Err(error) => return Some(Err(error)),
         };
+        self.in_line = piece == Piece::More;
         if !ended {
             let mut next = self.empty_buffer();
             let tail = filled - cut;
@@ -156,8 +182,8 @@ impl<R: Read> Iterator for Chunks<R> {
             self.filled = tail;
             self.buffer = Some(next);
         }
-        if cut == 0 {
-            // Only at the end: a chunk before it has a line.
+        if cut == 0 && piece == Piece::Lines {
+            // Only at the end: a chunk before it has a line. Who has pieces of one waits for the last.
             return self.error.take().map(Err);
         }
         let chunk = Chunk {
@@ -165,10 +191,19 @@ impl<R: Read> Iterator for Chunks<R> {
             len: cut,
             offset: self.offset,
             converted: None,
+            piece,
         };
         self.offset += cut as u64;
         Some(Ok(chunk))
     }
+}
+
+/// What a buffer was filled with.
+enum Filled {
+    /// A chunk that ends here, behind which there may be more.
+    Chunk(usize, Piece),
+    /// The rest of the stream.
+    End,
 }
 
 impl<R: Read> Chunks<R> {
@@ -182,67 +217,60 @@ impl<R: Read> Chunks<R> {
             offset: 0,
             buffer: None,
             filled: 0,
+            in_line: false,
             error: None,
         };
         chunks.buffer = Some(chunks.empty_buffer());
         chunks
     }
 
-    /// Reads until `buffer` is full and has a line end, or the stream ends. Gives the chunk's end and whether it is the last.
-    fn fill(
-        &mut self,
-        buffer: &mut Vec<u8>,
-        filled: &mut usize,
-    ) -> Result<(usize, bool), SnapshotError> {
+    /// Reads until `buffer` is full and has a line end or is [`LONG`], or the stream ends.
+    fn fill(&mut self, buffer: &mut Vec<u8>, filled: &mut usize) -> Result<Filled, SnapshotError> {
         // What is not reading: next to nothing where the stream is not compressed.
         let _decompress = timings::phase(Phase::Decompress);
         loop {
             while *filled < buffer.len() {
                 match self.reader.read(&mut buffer[*filled..]) {
-                    Ok(0) => return Ok((*filled, true)),
+                    Ok(0) => return Ok(self.at_end(&buffer[..*filled])),
                     Ok(count) => *filled += count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(self.error(error, *filled)),
                 }
             }
-            if let Some(end) = memchr::memrchr(b'\n', buffer) {
-                return Ok((end + 1, false));
+            // Behind a long line others begin, which are whole lines again.
+            let end = match self.in_line {
+                true => memchr::memchr(b'\n', buffer).map(|end| (end, Piece::Last)),
+                false => memchr::memrchr(b'\n', buffer).map(|end| (end, Piece::Lines)),
+            };
+            if let Some((end, piece)) = end {
+                return Ok(Filled::Chunk(end + 1, piece));
             }
-            if buffer.len() >= LONGEST_LINE {
-                return Err(SnapshotError::Damaged {
-                    place: self.place(0),
-                    reason: format!(
-                        "a line is longer than {LONGEST_LINE} bytes, more than PostgreSQL can write"
-                    ),
-                });
+            if self.in_line || buffer.len() >= self.size.saturating_mul(LONG / CHUNK) {
+                return Ok(Filled::Chunk(buffer.len(), Piece::More));
             }
-            buffer.resize((buffer.len() * 2).min(LONGEST_LINE), 0);
+            buffer.resize(buffer.len() * 2, 0);
+        }
+    }
+
+    /// What the stream ends with.
+    fn at_end(&self, rest: &[u8]) -> Filled {
+        match memchr::memchr(b'\n', rest).filter(|_| self.in_line) {
+            // More may follow a long line.
+            Some(end) if end + 1 < rest.len() => Filled::Chunk(end + 1, Piece::Last),
+            Some(_) | None => Filled::End,
         }
     }
 
     fn error(&self, error: io::Error, filled: usize) -> SnapshotError {
-        // Decoders make their own errors, which have no number of the operating system.
-        if error.raw_os_error().is_some() {
+        // Decoders make their own errors.
+        if is_of_source(&error) {
             let path = match &self.origin.member {
                 Some(member) => format!("{}: {member}", self.origin.source),
                 None => self.origin.source.clone(),
             };
-            return SnapshotError::Io {
-                path,
-                source: error,
-            };
+            return SnapshotError::of_reading(&path, error);
         }
-        let place = self.place(filled);
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => SnapshotError::CutOff {
-                place,
-                reason: format!("it is cut off, copy it again ({error})"),
-            },
-            _ => SnapshotError::Damaged {
-                place,
-                reason: format!("it cannot be decompressed, copy it again ({error})"),
-            },
-        }
+        read_error(self.place(filled), error)
     }
 
     fn place(&self, filled: usize) -> Position {
@@ -411,8 +439,13 @@ mod tests {
             let mut offset = 0;
             for (index, chunk) in chunks.iter().enumerate() {
                 prop_assert_eq!(chunk.offset, offset);
-                prop_assert!(chunk.len > 0);
-                prop_assert!(index + 1 == chunks.len() || chunk.bytes().ends_with(b"\n"));
+                prop_assert!(chunk.len > 0 || chunk.piece == Piece::Last);
+                let is_open = index + 1 == chunks.len() || chunk.piece == Piece::More;
+                prop_assert!(is_open || chunk.bytes().ends_with(b"\n"));
+                let is_inside = index > 0 && chunks[index - 1].piece == Piece::More;
+                prop_assert_eq!(is_inside && chunk.piece != Piece::More, chunk.piece == Piece::Last);
+                let lines = chunk.bytes().iter().filter(|byte| **byte == b'\n').count();
+                prop_assert!(chunk.piece == Piece::Lines || lines <= 1);
                 offset += chunk.len as u64;
             }
             let joined: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes().to_vec()).collect();

@@ -7,6 +7,7 @@
 mod gzip;
 mod lz4;
 mod steady;
+mod window;
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
@@ -15,7 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gzip::Gzip;
 use lz4::Lz4;
 use steady::Steady;
+pub(crate) use window::WindowTooLarge;
+use window::{Windowed, xz_memory, zstd_log};
 
+use crate::bounds;
 use crate::timings;
 
 /// Bytes that are read from a file or pipe at once.
@@ -26,9 +30,6 @@ pub const MAGIC_LENGTH: usize = 10;
 
 /// How often a stream may be compressed over and over: by the tool that dumped, the one that copied, the one that packed.
 const LAYERS: usize = 4;
-
-/// Memory that an xz stream may ask for: `xz -9` asks for 65 MiB, larger ones are made by hand.
-const XZ_MEMORY: u64 = 2 << 30;
 
 /// How the bytes of a stream are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +107,11 @@ impl Compression {
 ///
 /// # Errors
 /// Those of `source` and of the decoders while the first bytes are read.
-pub fn decoder(
-    source: Box<dyn Read + Send>,
+pub fn decoder<'a>(
+    source: Box<dyn Read + Send + 'a>,
     taken: Arc<AtomicU64>,
-) -> io::Result<Box<dyn Read + Send>> {
-    let mut reader: Box<dyn Read + Send> = Box::new(Steady::new(Counted::new(source, taken)));
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut reader: Box<dyn Read + Send + 'a> = Box::new(Steady::new(Counted::new(source, taken)));
     for _ in 0..=LAYERS {
         let mut start = Vec::with_capacity(MAGIC_LENGTH);
         reader
@@ -132,11 +133,21 @@ pub fn decoder(
 
 /// Gives the bytes of `input` decompressed, of which it is known how they are compressed.
 ///
-/// The reader that is returned fails as that of [`decoder`] does.
+/// The reader that is returned fails as that of [`decoder`] does, with [`WindowTooLarge`] if it would have to look back
+/// farther than the run allows.
 ///
 /// # Errors
 /// The decoder cannot be set up.
 pub(crate) fn decoder_of<'a>(
+    compression: Compression,
+    input: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    decoder_within(bounds::window(), compression, input)
+}
+
+/// As [`decoder_of`], with a window of so many bytes at the most. Of the other formats none looks back farther than 8 MiB.
+fn decoder_within<'a>(
+    allowed: u64,
     compression: Compression,
     input: impl BufRead + Send + 'a,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
@@ -146,19 +157,18 @@ pub(crate) fn decoder_of<'a>(
         Compression::Gzip => Box::new(Steady::new(Gzip::new(input))),
         Compression::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(input)?;
-            // What `zstd --long=31` writes; the decoder's own limit is 27, which is 128 MiB.
-            decoder.window_log_max(31)?;
-            Box::new(Steady::new(decoder))
+            decoder.window_log_max(zstd_log(allowed))?;
+            Box::new(Steady::new(Windowed { decoder, allowed }))
         }
         Compression::Lz4 => Box::new(Steady::new(Lz4::new(input))),
         Compression::Bzip2 => Box::new(Steady::new(bzip2::bufread::MultiBzDecoder::new(input))),
         Compression::Xz => {
             let stream = liblzma::stream::Stream::new_stream_decoder(
-                XZ_MEMORY,
+                xz_memory(allowed),
                 liblzma::stream::CONCATENATED,
             )?;
             let decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
-            Box::new(Steady::new(decoder))
+            Box::new(Steady::new(Windowed { decoder, allowed }))
         }
         Compression::Zlib => Box::new(Steady::new(Zlib {
             input,

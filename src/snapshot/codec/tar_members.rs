@@ -4,11 +4,9 @@
 //! whatever size they claim, which a few compressed bytes can make gigabytes. So the steps from header to
 //! header are made here, with a limit.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::mem;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
-use tar::{EntryType, GnuExtSparseHeader, Header, PaxExtensions};
+use tar::{EntryType, GnuExtSparseHeader, Header};
 
 const BLOCK: u64 = 512;
 
@@ -24,33 +22,94 @@ pub(crate) struct Member {
     pub(crate) size: u64,
     /// Where its content stands in the tar, in bytes.
     pub(crate) offset: u64,
+    pub(crate) kind: MemberKind,
+    /// False for a name that is not UTF-8: `name` has marks in place of what is not.
+    pub(crate) is_exact: bool,
+}
+
+impl Member {
     /// True for a regular file, false for folders, links, sparse files and more.
-    pub(crate) is_file: bool,
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind == MemberKind::File
+    }
+}
+
+/// What a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberKind {
+    /// A regular file, whose content stands in the tar as one piece.
+    File,
+    Folder,
+    /// A symbolic or hard link.
+    Link,
+    /// A file of which only the parts between its holes stand in the tar.
+    Sparse,
+    /// A pipe, a device, a label.
+    Other,
+}
+
+impl MemberKind {
+    fn of(kind: EntryType, pax: &[u8]) -> Self {
+        // Sparse files of pax's kind look like regular ones.
+        let is_sparse = || pax_records(pax).any(|(key, _)| key.starts_with(b"GNU.sparse."));
+        match kind {
+            EntryType::Regular | EntryType::Continuous if is_sparse() => MemberKind::Sparse,
+            EntryType::Regular | EntryType::Continuous => MemberKind::File,
+            EntryType::GNUSparse => MemberKind::Sparse,
+            EntryType::Directory => MemberKind::Folder,
+            EntryType::Link | EntryType::Symlink => MemberKind::Link,
+            _ => MemberKind::Other,
+        }
+    }
 }
 
 /// Goes through a tar. After [`Members::next`] the reader stands at the first byte of the member's content.
 pub(crate) struct Members<R> {
     inner: R,
-    skip: fn(&mut R, u64) -> io::Result<()>,
+    /// Passes over bytes; gives how many, which are fewer where the source ends.
+    skip: fn(&mut R, u64) -> io::Result<u64>,
     position: u64,
     /// Where the next header stands.
     next: u64,
+    /// The zero bytes that end a tar have come.
+    has_ended: bool,
 }
 
-impl Members<File> {
+impl<R: Read + Seek> Members<R> {
     /// Goes through a file from its beginning, and seeks from header to header. Seeking does not see that a
     /// member ends after the end of the file: compare [`Member::size`] where that matters.
-    pub(crate) fn of_file(file: File) -> Self {
-        let skip = |file: &mut File, count| {
+    pub(crate) fn of_file(file: R) -> Self {
+        let skip = |file: &mut R, count| {
             let count =
                 i64::try_from(count).map_err(|_| malformed("a member's size makes no sense"))?;
-            file.seek(SeekFrom::Current(count)).map(|_| ())
+            file.seek(SeekFrom::Current(count))?;
+            Ok(count.unsigned_abs())
         };
         Members {
             inner: file,
             skip,
             position: 0,
             next: 0,
+            has_ended: false,
+        }
+    }
+}
+
+impl<R: Read + Seek> Members<BufReader<R>> {
+    /// Goes through a file as [`Members::of_file`] does, with a few bytes at hand: for tars of very many members.
+    pub(crate) fn of_many(file: BufReader<R>) -> Self {
+        let skip = |file: &mut BufReader<R>, count| {
+            let count =
+                i64::try_from(count).map_err(|_| malformed("a member's size makes no sense"))?;
+            file.seek_relative(count)?;
+            Ok(count.unsigned_abs())
+        };
+        Members {
+            inner: file,
+            skip,
+            position: 0,
+            next: 0,
+            has_ended: false,
         }
     }
 }
@@ -58,16 +117,45 @@ impl Members<File> {
 impl<R: Read> Members<R> {
     /// Goes through a stream, and reads what it passes over.
     pub(crate) fn of_stream(stream: R) -> Self {
-        let skip = |stream: &mut R, count| match io::copy(&mut stream.take(count), &mut io::sink())?
-        {
-            read if read < count => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
-        };
+        let skip = |stream: &mut R, count| io::copy(&mut stream.take(count), &mut io::sink());
         Members {
             inner: stream,
             skip,
             position: 0,
             next: 0,
+            has_ended: false,
+        }
+    }
+
+    /// How far the tar has been read, in bytes.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Where the header stands that comes next, or could not be read.
+    pub(crate) fn next_header(&self) -> u64 {
+        self.next
+    }
+
+    /// True once the zero bytes have come that end a tar; one that is cut off between two members lacks them.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Reads on behind the end of the tar: false where more stands there than the zeros that fill it up.
+    ///
+    /// # Errors
+    /// The bytes cannot be had; of a compressed tar this is where its checksum is looked at.
+    pub(crate) fn is_all(&mut self) -> io::Result<bool> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match self.inner.read(&mut buffer) {
+                Ok(0) => return Ok(true),
+                Ok(count) if buffer[..count].iter().any(|byte| *byte != 0) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -93,6 +181,10 @@ impl<R: Read> Members<R> {
                     .parse()
                     .map_err(|_| malformed("a pax header's size is no number"))?;
             }
+            if kind == EntryType::Link {
+                // Some writers give a hard link the size of its file, whose content never follows.
+                size = 0;
+            }
             if kind.is_gnu_sparse() {
                 self.pass_sparse_headers(&header)?;
             }
@@ -106,20 +198,20 @@ impl<R: Read> Members<R> {
                 EntryType::XHeader => pax = self.content(size, EXTENSION_LIMIT)?,
                 _ if is_extension => {}
                 _ => {
-                    let name = match (pax_value(&pax, "path"), mem::take(&mut long_name)) {
+                    let path = header.path_bytes();
+                    let name = match (pax_bytes(&pax, "path"), &long_name) {
                         (Some(path), _) => path,
                         (None, Some(long)) => {
-                            text(long.split(|&byte| byte == 0).next().unwrap_or_default())
+                            long.split(|&byte| byte == 0).next().unwrap_or_default()
                         }
-                        (None, None) => text(&header.path_bytes()),
+                        (None, None) => &path,
                     };
-                    // Sparse files of pax's kind look like regular ones.
-                    let is_sparse = pax_value(&pax, "GNU.sparse.name").is_some();
                     return Ok(Some(Member {
-                        name: plain_name(&name).to_owned(),
+                        is_exact: str::from_utf8(name).is_ok(),
+                        name: plain_name(&text(name)).to_owned(),
                         size,
                         offset,
-                        is_file: kind.is_file() && !is_sparse,
+                        kind: MemberKind::of(kind, &pax),
                     }));
                 }
             }
@@ -154,6 +246,13 @@ impl<R: Read> Members<R> {
         }
     }
 
+    /// Reads on in the content of the member that came last. Whoever reads minds where it ends.
+    pub(crate) fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+
     /// The reader, at the first byte of the content of the member that came last.
     pub(crate) fn into_inner(self) -> R {
         self.inner
@@ -162,11 +261,14 @@ impl<R: Read> Members<R> {
     /// The header at `next`; `None` for the zero bytes that end a tar, and where the bytes end.
     fn header(&mut self) -> io::Result<Option<Header>> {
         if self.next > self.position {
-            (self.skip)(&mut self.inner, self.next - self.position)?;
-            self.position = self.next;
+            self.position += (self.skip)(&mut self.inner, self.next - self.position)?;
+            if self.position < self.next {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
         }
         let bytes = self.content_up_to_block()?;
-        if bytes.is_empty() || bytes.iter().all(|&byte| byte == 0) {
+        if bytes.iter().all(|&byte| byte == 0) {
+            self.has_ended = bytes.len() as u64 == BLOCK;
             return Ok(None);
         }
         let mut header = Header::new_old();
@@ -218,7 +320,7 @@ impl<R: Read> Read for Body<'_, R> {
         if most == 0 {
             return Ok(0);
         }
-        let count = self.members.inner.read(&mut buffer[..most])?;
+        let count = self.members.read_on(&mut buffer[..most])?;
         if count == 0 {
             let reason = format!(
                 "the tar is cut off: {} bytes of this member are missing",
@@ -226,19 +328,33 @@ impl<R: Read> Read for Body<'_, R> {
             );
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
         }
-        self.members.position += count as u64;
         self.left -= count as u64;
         Ok(count)
     }
 }
 
-/// The last value of a pax header's key. Records that cannot be read are passed over.
+/// The last value of a pax header's key, as text.
 fn pax_value(pax: &[u8], key: &str) -> Option<String> {
-    let records = PaxExtensions::new(pax).flatten();
-    records
-        .filter(|record| record.key_bytes() == key.as_bytes())
-        .map(|record| text(record.value_bytes()))
-        .last()
+    pax_bytes(pax, key).map(text)
+}
+
+/// The last value of a pax header's key.
+fn pax_bytes<'a>(pax: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    let of_key = pax_records(pax).filter(|(name, _)| *name == key.as_bytes());
+    of_key.map(|(_, value)| value).last()
+}
+
+/// The records of a pax header: `LENGTH KEY=VALUE` and a line's end, which a value may hold too. It ends where one is
+/// malformed.
+fn pax_records(mut pax: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let space = pax.iter().position(|&byte| byte == b' ')?;
+        let length: usize = str::from_utf8(&pax[..space]).ok()?.parse().ok()?;
+        let record = pax.get(space + 1..length)?.strip_suffix(b"\n")?;
+        pax = &pax[length..];
+        let equals = record.iter().position(|&byte| byte == b'=')?;
+        Some((&record[..equals], &record[equals + 1..]))
+    })
 }
 
 fn plain_name(mut name: &str) -> &str {
@@ -258,6 +374,7 @@ fn malformed(reason: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Cursor;
 
     use super::*;
@@ -281,14 +398,15 @@ mod tests {
         let mut members = Members::of_stream(Cursor::new(tar));
         let mut names = Vec::new();
         while let Some(member) = members.next()? {
-            names.push((member.name, member.size, member.is_file));
+            names.push((member.name.clone(), member.size, member.is_file()));
         }
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("tar"), tar)?;
         let mut members = Members::of_file(File::open(folder.path().join("tar"))?);
         for name in &names {
             let member = members.next()?.expect("a file has the members of a stream");
-            assert_eq!(*name, (member.name, member.size, member.is_file));
+            let is_file = member.is_file();
+            assert_eq!(*name, (member.name, member.size, is_file));
         }
         assert_eq!(members.next()?, None);
         Ok(names)

@@ -7,7 +7,6 @@
 //! where `COMPRESS_CMD` was set.
 
 mod folder;
-mod info;
 mod search;
 mod spool;
 mod tar_file;
@@ -23,12 +22,13 @@ use crate::snapshot::codec::compression::decoder;
 use crate::snapshot::codec::read_errors::{cut_off, read_error};
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::{Event, Sink, TableFilter};
+use crate::snapshot::files::{BackupInfo, Behind, INFORMATION};
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::plain::several::{OtherDump, SeveralDumps};
+use crate::snapshot::place::Place;
 use crate::snapshot::routing::Routing;
 use crate::snapshot::source::StreamSource;
 use crate::snapshot::table_name::TableName;
-use info::BackupInfo;
 use spool::{Unpacked, UnreadTar};
 
 /// The main database's dump. The second name is what an administrator gets who unpacked the first.
@@ -36,11 +36,6 @@ const DATABASES: [&str; 2] = ["db/database.sql.gz", "db/database.sql"];
 
 /// What the names of other databases' dumps end with, behind the databases' own names.
 const OTHER_DATABASES: [&str; 2] = ["_database.sql.gz", "_database.sql"];
-
-const INFORMATION: [&str; 2] = ["backup_information.yml", "backup_information.json"];
-
-/// More than any real file of that kind needs; a larger one is not worth its memory.
-const INFORMATION_LIMIT: u64 = 1 << 20;
 
 /// Which databases of a backup are read.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +69,8 @@ pub struct Backup {
     needed: Option<BTreeSet<TableName>>,
     /// Databases that are there and of which nothing is said, by their members.
     unknown: BTreeSet<String>,
+    /// Where the rest of a tar will be that comes once.
+    behind: Option<Behind>,
 }
 
 /// Where the dumps of the databases are.
@@ -99,7 +96,14 @@ impl Backup {
             routing: options.routing.clone(),
             needed: options.needed.cloned(),
             unknown: BTreeSet::new(),
+            behind: None,
         }
+    }
+
+    /// The files behind the databases, of a tar that comes once and is given away only here. `again` is where it can be
+    /// read a second time.
+    pub(in crate::snapshot) fn take_behind(&mut self, again: Option<&Place>) -> Option<Behind> {
+        self.behind.take().map(|behind| behind.or_again(again))
     }
 
     /// Bytes of the databases' dumps that will be read as the backup holds them, compressed.

@@ -12,9 +12,7 @@ mod files;
 mod stated;
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -23,11 +21,12 @@ use crate::snapshot::catalog::{Catalog, Table};
 use crate::snapshot::codec::compression::decoder;
 use crate::snapshot::codec::csv_text::next_row;
 use crate::snapshot::codec::encoding::Encoding;
-use crate::snapshot::codec::read_errors::{damaged, io_error, read_error};
+use crate::snapshot::codec::read_errors::{damaged, read_error};
 use crate::snapshot::codec::row_form::RowForm;
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::{Event, Sink, TableEnd};
 use crate::snapshot::facts::{Holdings, SnapshotFacts};
+use crate::snapshot::place::{EntryKind, Folder};
 use crate::snapshot::source::{TablePart, TableSource};
 use crate::snapshot::sql::ddl::{Ddl, Fault, first_words};
 use crate::snapshot::sql::frame::DumpFrame;
@@ -44,7 +43,7 @@ const SMALL: u64 = 256 << 20;
 
 /// An opened folder of CSV files.
 pub struct CsvFolder {
-    path: PathBuf,
+    folder: Folder,
     catalog: Arc<Catalog>,
     facts: SnapshotFacts,
     /// Of the files with rows, as the schema states it.
@@ -71,13 +70,13 @@ impl CsvFolder {
     ///
     /// # Errors
     /// The folder or its schema cannot be read, or a taken snapshot is not what it says of itself.
-    pub fn open(path: &Path, progress: Arc<AtomicU64>) -> Result<Self, SnapshotError> {
-        let listing = Listing::of(path)?;
+    pub(crate) fn open(folder: &Folder, progress: Arc<AtomicU64>) -> Result<Self, SnapshotError> {
+        let listing = Listing::of(folder)?;
         let schema = match &listing.schemas[..] {
             [schema] => schema,
             [first, second, ..] => {
                 return Err(SnapshotError::Unsupported {
-                    what: path.display().to_string(),
+                    what: folder.to_string(),
                     reason: format!(
                         "{first} and {second} both hold the schema; leave only one of them in the folder"
                     ),
@@ -85,18 +84,18 @@ impl CsvFolder {
             }
             [] => {
                 return Err(SnapshotError::NotASnapshot {
-                    path: path.display().to_string(),
+                    path: folder.to_string(),
                     reason: format!("{SCHEMA} is missing, which pg_dump --schema-only writes"),
                 });
             }
         };
-        let stated = Stated::read(path)?;
-        let sql = read_file(&path.join(schema))?;
+        let stated = Stated::read(folder)?;
+        let sql = read_file(folder, schema)?;
         if let Some(stated) = &stated {
             stated.check_schema(schema, &sql)?;
             stated.check_files(&listing.files)?;
         }
-        let (mut catalog, mut facts, encoding) = parse_schema(sql, schema, path)?;
+        let (mut catalog, mut facts, encoding) = parse_schema(sql, schema, folder)?;
         if let Some(stated) = &stated {
             for table in &stated.described.partitioned {
                 catalog.set_partitioned(&TableName::public(table));
@@ -120,7 +119,7 @@ impl CsvFolder {
         }
         facts.warnings = warnings;
         Ok(CsvFolder {
-            path: path.to_owned(),
+            folder: folder.clone(),
             files,
             holdings,
             catalog: Arc::new(catalog),
@@ -214,7 +213,7 @@ impl TableSource for CsvFolder {
         let Some(file) = self.files.get(part.index) else {
             return Err(SnapshotError::Unsupported {
                 what: format!("part {} of table {}", part.index, part.table),
-                reason: format!("{} has no such part", self.path.display()),
+                reason: format!("{} has no such part", self.folder),
             });
         };
         if let Some(reason) = &file.unusable {
@@ -223,8 +222,9 @@ impl TableSource for CsvFolder {
                 reason: reason.clone(),
             });
         }
-        let path = self.path.join(&file.name);
-        let opened = File::open(&path).map_err(|error| io_error(&path, error))?;
+        let at = self.folder.file(&file.name);
+        let opened = at.open_range(0..file.size);
+        let opened = opened.map_err(|error| at.failed(error))?;
         let reader = decoder(Box::new(opened), Arc::clone(&self.progress))
             .map_err(|error| read_error(file.place(None), error))?;
         let mut blocks = Blocks::new(reader, file.place(None));
@@ -250,13 +250,14 @@ impl TableSource for CsvFolder {
 }
 
 /// The bytes of a small file that must be a regular one: no link in a snapshot is followed.
-fn read_file(path: &Path) -> Result<Vec<u8>, SnapshotError> {
+fn read_file(folder: &Folder, name: &str) -> Result<Vec<u8>, SnapshotError> {
+    let at = folder.file(name);
     let unsupported = |reason: String| SnapshotError::Unsupported {
-        what: path.display().to_string(),
+        what: at.to_string(),
         reason,
     };
-    let metadata = fs::symlink_metadata(path).map_err(|error| io_error(path, error))?;
-    if !metadata.is_file() {
+    let found = folder.find(name).map_err(|error| at.failed(error))?;
+    if found.is_some_and(|found| found.kind != EntryKind::File) {
         return Err(unsupported(
             "it is a symbolic link or no regular file, and no link in a snapshot is followed; \
              put the file itself into the folder"
@@ -264,10 +265,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, SnapshotError> {
         ));
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| io_error(path, error))?;
+    let file = at.open().map_err(|error| at.failed(error))?;
     file.take(SMALL + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| io_error(path, error))?;
+        .map_err(|error| at.failed(error))?;
     match bytes.len() as u64 > SMALL {
         true => Err(unsupported(too_large())),
         false => Ok(bytes),
@@ -282,7 +283,7 @@ fn too_large() -> String {
 fn parse_schema(
     bytes: Vec<u8>,
     name: &str,
-    folder: &Path,
+    folder: &Folder,
 ) -> Result<(Catalog, SnapshotFacts, Encoding), SnapshotError> {
     let place = || Position {
         member: Some(name.to_owned()),
@@ -295,7 +296,7 @@ fn parse_schema(
         .map_err(|error| read_error(place(), error))?;
     if sql.len() as u64 > SMALL {
         return Err(SnapshotError::Unsupported {
-            what: folder.join(name).display().to_string(),
+            what: folder.file(name).to_string(),
             reason: too_large(),
         });
     }

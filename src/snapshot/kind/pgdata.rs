@@ -25,6 +25,7 @@ use crate::snapshot::facts::{SnapshotFacts, TableSize};
 use crate::snapshot::keyed::{Ending, KeyedSource, Query};
 use crate::snapshot::kind::postgres::{Local, PostgresSource, Timeouts};
 use crate::snapshot::opening::{Opening, OpeningStep};
+use crate::snapshot::place::Patience;
 use crate::snapshot::table_name::TableName;
 use control::Control;
 use copy::Listing;
@@ -170,10 +171,18 @@ impl PgdataSource {
             folder: &server.work.sockets,
             user: &answer.role,
             options: session_options(folder.version),
+            patience: Patience {
+                silence: timeouts.silence,
+                interrupted: Arc::clone(&opening.interrupted),
+            },
         };
-        let dbname = choose_database(&local, &answer, options).map_err(failed)?;
+        let unless_interrupted = |reason| match opening.interrupted.load(Ordering::Relaxed) {
+            true => SnapshotError::Interrupted,
+            false => failed(reason),
+        };
+        let dbname = choose_database(&local, &answer, options).map_err(unless_interrupted)?;
         let source = local.open(&dbname, connections, timeouts);
-        let source = source.map_err(failed)?;
+        let source = source.map_err(unless_interrupted)?;
         Ok(PgdataSource {
             source,
             server: EndsServer(Arc::new(RunningServer(Mutex::new(Some(server))))),

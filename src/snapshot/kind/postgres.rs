@@ -36,6 +36,6 @@ mod workers;
 
 pub(crate) use address::{address_start, is_address, is_nearly_address, shown, split_password};
 pub(crate) use local::Local;
-pub use parameters::PASSWORD_VARIABLE;
+
 pub use session::Timeouts;
 pub use source::PostgresSource;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::snapshot::facts::Kind;
+use crate::snapshot::files::FileSource;
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::source::{Access, Snapshot};
 
@@ -30,15 +31,21 @@ impl Opened {
                 size: named.size,
                 progress: named.progress,
                 access: Access::Stream(Box::new(dump)),
+                files: FileSource::none_in(Kind::Plain),
             },
             Opened::Other(snapshot) => snapshot,
         }
     }
 
-    pub(super) fn with_size(self, size: Option<u64>) -> Opened {
+    /// With the size of the whole file, if all of it is read.
+    pub(super) fn or_size(self, size: u64) -> Opened {
+        let size = Some(size);
         match self {
             Opened::Plain(dump, named) => Opened::Plain(dump, Named { size, ..named }),
-            Opened::Other(snapshot) => Opened::Other(Snapshot { size, ..snapshot }),
+            Opened::Other(snapshot) => Opened::Other(Snapshot {
+                size: snapshot.size.or(size),
+                ..snapshot
+            }),
         }
     }
 }

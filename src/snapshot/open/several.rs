@@ -7,6 +7,7 @@ use super::{OpenOptions, Opened, open_one, unsupported};
 use crate::snapshot::databases::{Databases, OtherDatabase};
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::facts::Kind;
+use crate::snapshot::files::FileSource;
 use crate::snapshot::keyed::KeyedSource;
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::plain::several::{OtherDump, SeveralDumps};
@@ -180,6 +181,11 @@ impl Together {
             size: self.size,
             progress,
             access,
+            files: FileSource::None {
+                why: "databases that are named one by one hold no repositories, uploads or other files; \
+                      a GitLab backup does"
+                    .to_owned(),
+            },
         })
     }
 }

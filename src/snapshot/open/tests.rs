@@ -30,7 +30,8 @@ fn stream_of(
     again: Option<&Path>,
 ) -> Result<Snapshot, SnapshotError> {
     let options = OpenOptions::default();
-    open_stream(stream, source, again, &options, Arc::default()).map(Opened::snapshot)
+    let again = again.map(Place::from);
+    open_stream(stream, source, again.as_ref(), &options, Arc::default()).map(Opened::snapshot)
 }
 
 fn kind(result: Result<Snapshot, SnapshotError>) -> Result<(Kind, Option<u64>), String> {

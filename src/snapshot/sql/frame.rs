@@ -30,6 +30,8 @@ struct DataSeen {
     any_heading: bool,
     copies: bool,
     inserts: bool,
+    /// Tables whose rows have a column that their definition lacks.
+    contradicted: HashSet<TableName>,
 }
 
 impl DataSeen {
@@ -93,10 +95,21 @@ impl DumpFrame {
         }
     }
 
+    /// The columns that a statement names for the rows of a table.
+    pub(crate) fn columns_of(&mut self, table: &TableName, columns: &[String], catalog: &Catalog) {
+        if catalog.undefined_column(table, columns).is_some() {
+            self.data.contradicted.insert(table.clone());
+        }
+    }
+
     /// Where the dump's definitions and its data do not match, once it has ended.
     pub(crate) fn holdings(&mut self, catalog: &Catalog) -> Holdings {
         self.end_heading();
-        catalog.holdings(self.data.named.iter(), |table| self.data.has(table))
+        let mut holdings = catalog.holdings(self.data.named.iter(), |table| self.data.has(table));
+        holdings.undefined.extend(self.data.contradicted.drain());
+        holdings.undefined.sort();
+        holdings.undefined.dedup();
+        holdings
     }
 
     /// True where a dump has begun that has not said that it is complete.

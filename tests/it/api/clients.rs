@@ -6,18 +6,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::support::api::destination::destination;
 use crate::support::api::{Server, new_token};
-use crate::support::{BACKUP, dump, edit_field, expected, file_name, gunzip, project, wait_until};
+use crate::support::{
+    BACKUP, PROJECTS, PROJECTS_BACKUP, dump, edit_field, expected, file_name, gunzip, project,
+    wait_until,
+};
 use serde_json::{Value, json};
 
 /// A program of the Python environment that `fixtures/install-tools` makes.
-fn tool(name: &str) -> PathBuf {
+pub(super) fn tool(name: &str) -> PathBuf {
     let path = project("target/api-tools/bin").join(name);
     assert!(path.exists(), "run fixtures/install-tools first");
     path
 }
 
-fn ok(output: Output) -> Output {
+pub(super) fn ok(output: Output) -> Output {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stdout}\n{stderr}");
@@ -26,15 +30,7 @@ fn ok(output: Output) -> Output {
 
 /// Migrates a group with the stand-in; returns what it got beside the files.
 fn migrate(server: &Server, token: &str, group: &str, out: &Path) -> Value {
-    let output = Command::new("python3")
-        .arg(project("tests/api_clients/destination.py"))
-        .arg(server.url(""))
-        .args([token, group])
-        .arg(out)
-        .output()
-        .unwrap();
-    ok(output);
-    serde_json::from_slice(&fs::read(out.join("result.json")).unwrap()).unwrap()
+    destination(server, token, group, out, &[])
 }
 
 #[test]
@@ -93,12 +89,20 @@ fn a_destination_migrates_a_group_with_its_subgroups() {
                 file_name(relation)
             );
         }
-        assert_eq!(
-            fs::read(out.join(path).join("uploads.ndjson")).unwrap(),
-            b""
-        );
-        assert_eq!(result["entities"][path]["projects"], json!([]));
-        assert_eq!(result["entities"][path]["wikis"], json!([]));
+        let nothing = json!({"attachments": {}, "avatar": null, "ignored": []});
+        assert_eq!(result["entities"][path]["uploads"], nothing);
+        let tools = json!([{
+            "id": "gid://gitlab/Project/31",
+            "name": "Tools",
+            "path": "tools",
+            "full_path": "acme/platform/tools",
+        }]);
+        let projects = match id {
+            4351 => tools,
+            _ => json!([]),
+        };
+        assert_eq!(result["entities"][path]["projects"], projects);
+        assert_eq!(result["entities"][path]["wiki"], json!(null));
     }
     assert_eq!(result["metadata"]["version"], "19.3.0-ee");
     assert_eq!(result["metadata"]["enterprise"], true);
@@ -218,7 +222,11 @@ fn an_old_source_gives_what_a_destination_asks_of_it() {
 fn a_source_before_cadences_gives_its_iterations_by_graphql() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let server = Server::start(&data, &["--gitlab-version", "15.3.5-ee"]);
+    // Of groups alone: no bundle of the backup's project could be fetched.
+    let groups = project("pipelines/group.yml");
+    let groups = groups.to_str().unwrap();
+    let options = ["--gitlab-version", "15.3.5-ee", "--pipeline", groups];
+    let server = Server::start(&data, &options);
     let out = folder.path().join("out");
     let result = migrate(&server, "unused", "acme/platform", &out);
     assert!(
@@ -365,6 +373,22 @@ fn python_gitlab_exports_a_group() {
     assert_eq!(gunzip(&fs::read(out).unwrap()), expected(4351, "labels"));
 }
 
+#[test]
+fn python_gitlab_lists_projects() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    let token = new_token(&tokens, &["--groups", "acme"]);
+    let data = folder.path().join("data");
+    let options = ["--token-file", tokens.to_str().unwrap()];
+    let server = Server::of(&project(PROJECTS), &data, &options);
+    let output = Command::new(tool("python"))
+        .arg(project("tests/api_clients/python_gitlab_lists.py"))
+        .args([server.url(""), token])
+        .output()
+        .unwrap();
+    ok(output);
+}
+
 /// An operation of the API's description.
 struct Operation {
     method: String,
@@ -400,7 +424,10 @@ fn operations(description: &Value) -> Vec<Operation> {
             let form = schema["properties"].as_object();
             operations.push(Operation {
                 method: method.to_uppercase(),
-                path: path.replace("{id}", "4351"),
+                path: match path.contains("/projects/") {
+                    true => path.replace("{id}", "71"),
+                    false => path.replace("{id}", "50"),
+                },
                 query,
                 form: form.map(|fields| fields.keys().cloned().collect()),
             });
@@ -412,7 +439,8 @@ fn operations(description: &Value) -> Vec<Operation> {
 #[test]
 fn every_parameter_that_the_description_names_is_read_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("data"), &[]);
+    let snapshot = project(PROJECTS);
+    let server = Server::of(&snapshot, &folder.path().join("data"), &[]);
     let operations = operations(&server.get("/-/openapi.json").json());
     let names: BTreeSet<&String> = operations
         .iter()
@@ -445,29 +473,15 @@ fn every_parameter_that_the_description_names_is_read_and_no_other() {
     }
 }
 
-/// As many requests of each kind as `RELEXPORT_FUZZ_EXAMPLES` says.
-#[test]
-fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::of(
-        &project(BACKUP),
-        &folder.path().join("data"),
-        &["--batch-size", "5"],
-    );
-    server.export(4351, "?batched=true");
+/// Sends as many requests of each kind as `RELEXPORT_FUZZ_EXAMPLES` says, to the paths of the description that match.
+fn fuzz(server: &Server, folder: &Path, paths: &str) {
     let examples = std::env::var("RELEXPORT_FUZZ_EXAMPLES").unwrap_or_else(|_| "5".to_owned());
     let output = Command::new(tool("schemathesis"))
-        .current_dir(folder.path())
+        .current_dir(folder)
         .arg("run")
         .arg(server.url("/-/openapi.json"))
-        .args([
-            "--url",
-            &server.url(""),
-            "--max-examples",
-            &examples,
-            "--seed",
-            "1",
-        ])
+        .args(["--url", &server.url(""), "--include-path-regex", paths])
+        .args(["--max-examples", &examples, "--seed", "1"])
         .args([
             "--phases",
             "examples,coverage,fuzzing",
@@ -484,4 +498,24 @@ fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
         .unwrap();
     ok(output);
     assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+#[test]
+fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::of(
+        &project(BACKUP),
+        &folder.path().join("data"),
+        &["--batch-size", "5"],
+    );
+    server.export(4351, "?batched=true");
+    fuzz(&server, folder.path(), ".");
+}
+
+#[test]
+fn a_fuzzer_finds_nothing_of_projects_that_the_description_does_not_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::of(&project(PROJECTS_BACKUP), &data, &[]);
+    fuzz(&server, folder.path(), "projects");
 }

@@ -1,13 +1,12 @@
-//! What the server does over time: exports that replace others, a queue, a crash, an orderly end; and lists in pages.
+//! What the server does over time: exports that replace others, a queue, a crash, an orderly end.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use crate::support::api::Server;
 use crate::support::api::pipe::{Feed, Pipe};
-use crate::support::api::{Answer, Server, new_token};
 use crate::support::{
     BACKUP, copy_block, dump, edit_rows, expected, gunzip, relexport, wait_until,
 };
@@ -60,7 +59,11 @@ fn a_new_export_harms_no_download_and_no_client_holds_up_others() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = folder.path().join("large.sql");
     fs::write(&snapshot, large_dump()).unwrap();
-    let server = Server::of(&snapshot, &folder.path().join("data"), &[]);
+    let server = Server::of(
+        &snapshot,
+        &folder.path().join("data"),
+        &["--prefetch", "entity"],
+    );
     server.export(4351, "");
     let path = "/api/v4/groups/4351/export_relations/download?relation=epics";
     let whole = server.get(path);
@@ -83,7 +86,9 @@ fn a_new_export_harms_no_download_and_no_client_holds_up_others() {
         let running = server.get("/-/relexport/groups/4351").json()["state"] == "running";
         if running && !restarted {
             assert_eq!(status["batched"], true);
-            assert_eq!(server.post(START).status, 202);
+            // The first one would do.
+            let anew = "/-/relexport/groups/4351/export?anew=true";
+            assert_eq!(server.post(anew).status, 202);
             restarted = true;
         }
         // Whatever goes on, what was complete stays to be had until there is a newer one.
@@ -159,10 +164,7 @@ fn a_killed_server_goes_on_where_it_was() {
         server.get("/-/relexport/groups/4351").json()["state"] == "running"
     });
     let rows = server.status(4351);
-    assert!(
-        rows.iter()
-            .all(|row| row["status"] == 0 || row["relation"] == "uploads")
-    );
+    assert!(rows.iter().all(|row| row["status"] == 0), "{rows:?}");
     server.kill();
     drop(feed);
 
@@ -171,11 +173,7 @@ fn a_killed_server_goes_on_where_it_was() {
     let rows = server.status(4351);
     assert_eq!(rows.len(), 13);
     for row in &rows {
-        assert_eq!(
-            row["status"],
-            i32::from(row["relation"] == "uploads"),
-            "{row}"
-        );
+        assert_eq!(row["status"], 0, "{row}");
     }
     assert_eq!(
         server.download(4352, "relation=labels"),
@@ -189,7 +187,8 @@ fn a_killed_server_goes_on_where_it_was() {
     assert_eq!(content, expected(4351, "labels"));
 
     // An orderly end loses nothing either.
-    assert_eq!(server.post(core).status, 202);
+    let anew = "/-/relexport/groups/4352/export?anew=true";
+    assert_eq!(server.post(anew).status, 202);
     let mut feed = pipe.open();
     feed.give(&dump[..dump.len() / 2]);
     wait_until("it runs", || {
@@ -223,7 +222,11 @@ fn the_queue_is_bounded_and_groups_that_wait_share_a_read() {
     let pipe = Pipe::new(&snapshot);
     let dump = dump();
     let dump = dump.as_bytes();
-    let server = Server::unready(&snapshot, &folder.path().join("data"), &["--queue", "2"]);
+    let server = Server::unready(
+        &snapshot,
+        &folder.path().join("data"),
+        &["--queue", "2", "--prefetch", "entity"],
+    );
     pipe.feed(dump);
     wait_until("the groups are known", || {
         server.get("/-/readiness").status == 200
@@ -259,7 +262,7 @@ fn the_queue_is_bounded_and_groups_that_wait_share_a_read() {
     // The snapshot breaks off.
     drop(feed);
     let rows = server.wait_for_export(7001);
-    for row in rows.iter().filter(|row| row["relation"] != "uploads") {
+    for row in &rows {
         assert_eq!(row["status"], -1, "{row}");
         let error = row["error"].as_str().unwrap();
         assert!(
@@ -295,134 +298,6 @@ fn the_queue_is_bounded_and_groups_that_wait_share_a_read() {
     assert!(metrics.ends_with("# EOF\n"));
 }
 
-/// Files of an archive by their names in it, and the name of their folder.
-fn unpack(archive: &Answer, folder: &Path) -> (PathBuf, Vec<String>) {
-    let length = archive.body.len().to_string();
-    assert_eq!(archive.header("content-length"), Some(length.as_str()));
-    assert_eq!(archive.header("content-type"), Some("application/x-tar"));
-    fs::create_dir_all(folder).unwrap();
-    let packed = folder.join("archive.tar");
-    fs::write(&packed, &archive.body).unwrap();
-    // The system's own tar is the judge.
-    let tar = |args: &[&str]| {
-        let output = Command::new("tar")
-            .current_dir(folder)
-            .args(args)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{output:?}"
-        );
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let listed = tar(&["-tf", "archive.tar"]);
-    tar(&["-xf", "archive.tar"]);
-    let (top, _) = listed.lines().next().unwrap().split_once('/').unwrap();
-    let inner = listed
-        .lines()
-        .map(|line| line.strip_prefix(top).unwrap()[1..].to_owned());
-    (folder.join(top), inner.collect())
-}
-
-#[test]
-fn a_whole_export_can_be_had_as_one_archive() {
-    let folder = tempfile::tempdir().unwrap();
-    let tokens = folder.path().join("tokens");
-    let token = new_token(&tokens, &["--groups", "acme/platform"]);
-    let reader = new_token(&tokens, &["--groups", "acme/platform", "--read-only"]);
-    let all = new_token(&tokens, &[]);
-    let options = [
-        "--token-file",
-        tokens.to_str().unwrap(),
-        "--batch-size",
-        "5",
-    ];
-    let server = Server::start(&folder.path().join("data"), &options);
-    let ask = |method: &str, path: &str, token: &str| {
-        server.request(method, path, &[("PRIVATE-TOKEN", token)], b"")
-    };
-    let one = "/-/relexport/groups/acme%2Fplatform";
-    let archive = format!("{one}/archive");
-    let tree = format!("{archive}?subgroups=true");
-    assert_eq!(ask("GET", &archive, &token).status, 404);
-    assert_eq!(ask("POST", &format!("{one}/export"), &reader).status, 403);
-    assert_eq!(ask("DELETE", &format!("{one}/export"), &reader).status, 403);
-    assert_eq!(server.post(&format!("{one}/export")).status, 404);
-
-    // All groups in one run, of which a token sees its own ones alone.
-    let acme = "/-/relexport/groups/acme/export?subgroups=true&batched=true";
-    let answer = ask("POST", acme, &all);
-    assert_eq!(
-        (answer.status, answer.json()),
-        (202, json!({"message": "202 Accepted", "groups": 3}))
-    );
-    let overview = || ask("GET", one, &token).json();
-    wait_until("the export has ended", || overview()["state"] == "finished");
-    assert_eq!(overview()["archive"]["groups"], 1);
-    assert_eq!(overview()["archive_with_subgroups"]["groups"], 2);
-
-    for (address, groups, name) in [
-        (&archive, &[4351][..], "group_4351_acme_platform"),
-        (&tree, &[4351, 4352], "tree_4351_acme_platform"),
-    ] {
-        let answer = ask("GET", address, &token);
-        assert_eq!(answer.status, 200, "{address}");
-        let disposition = format!("attachment; filename=\"{name}.tar\"");
-        assert_eq!(
-            answer.header("content-disposition"),
-            Some(disposition.as_str())
-        );
-        let head = ask("HEAD", address, &token);
-        assert_eq!((head.status, head.body.len()), (200, 0));
-        assert_eq!(
-            head.header("content-length"),
-            answer.header("content-length")
-        );
-        let (top, listed) = unpack(&answer, &folder.path().join(name));
-        assert_eq!(top.file_name().unwrap(), name);
-        assert_eq!(listed[..2], ["manifest.json", "metadata.json.gz"]);
-        // It is an export folder that holds what it says.
-        relexport("verify").arg(&top).ok();
-        let manifest: Value =
-            serde_json::from_slice(&fs::read(top.join("manifest.json")).unwrap()).unwrap();
-        let entities = manifest["entities"].as_array().unwrap();
-        let mut ids: Vec<i64> = entities
-            .iter()
-            .map(|it| it["id"].as_i64().unwrap())
-            .collect();
-        ids.sort_unstable();
-        assert_eq!(ids, groups);
-        let metadata = gunzip(&fs::read(top.join("metadata.json.gz")).unwrap());
-        let metadata: Value = serde_json::from_slice(&metadata).unwrap();
-        let mapping = metadata["entities_mapping"].as_object().unwrap();
-        assert_eq!(mapping.len(), groups.len());
-        assert_eq!(mapping["acme/platform"], "group_4351");
-        assert_eq!(metadata["export_prefix"], name);
-        for group in groups {
-            let labels = top.join(format!("group_{group}/labels"));
-            let count = fs::read_dir(&labels).unwrap().count();
-            let content = (1..=count).flat_map(|number| {
-                gunzip(&fs::read(labels.join(format!("batch_{number}.ndjson.gz"))).unwrap())
-            });
-            assert_eq!(content.collect::<Vec<u8>>(), expected(*group, "labels"));
-        }
-    }
-
-    // A newer export of one group is another read: its archive is there, one of the whole tree is not.
-    let answer = ask("POST", &format!("{one}/export"), &token);
-    assert_eq!(answer.json()["groups"], 1);
-    wait_until("the export has ended", || {
-        let overview = overview();
-        overview["state"] == "finished" && overview["batched"] == false
-    });
-    assert_eq!(overview()["archive_with_subgroups"], Value::Null);
-    assert_eq!(ask("GET", &tree, &token).status, 404);
-    let (top, listed) = unpack(&ask("GET", &archive, &token), &folder.path().join("newer"));
-    assert!(listed.contains(&"group_4351/labels.ndjson.gz".to_owned()));
-    relexport("verify").arg(&top).ok();
-}
-
 #[test]
 fn an_export_that_is_taken_back_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -431,7 +306,7 @@ fn an_export_that_is_taken_back_leaves_nothing() {
     let data = folder.path().join("data");
     let dump = dump();
     let dump = dump.as_bytes();
-    let server = Server::unready(&snapshot, &data, &["--queue", "3"]);
+    let server = Server::unready(&snapshot, &data, &["--queue", "3", "--prefetch", "entity"]);
     pipe.feed(dump);
     wait_until("the groups are known", || {
         server.get("/-/readiness").status == 200
@@ -560,14 +435,14 @@ fn piped(folder: &Path, options: &[&str]) -> (Server, Pipe, String) {
     (server, pipe, dump)
 }
 
-fn state(server: &Server, group: i64) -> Value {
+pub(super) fn state(server: &Server, group: i64) -> Value {
     server.get(&format!("/-/relexport/groups/{group}")).json()["state"].clone()
 }
 
 #[test]
 fn a_tree_that_has_no_room_waits_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, pipe, dump) = piped(folder.path(), &["--queue", "2"]);
+    let (server, pipe, dump) = piped(folder.path(), &["--queue", "1", "--prefetch", "entity"]);
     let tree = "/-/relexport/groups/acme/export?subgroups=true";
     let answer = server.post("/-/relexport/groups/acme/export?subgroups=maybe");
     assert_eq!(
@@ -587,7 +462,7 @@ fn a_tree_that_has_no_room_waits_not_at_all() {
     );
     assert_eq!(state(&server, 4350), Value::Null);
     assert_eq!(server.status(4352), Vec::<Value>::new());
-    // Alone it waits though it is larger than the queue: it could not be exported otherwise.
+    // It needs the room of one, however many groups are in it.
     assert_eq!(server.request("DELETE", other, &[], b"").status, 200);
     assert_eq!(server.post(tree).status, 202);
     assert_eq!(server.post(other).status, 429);
@@ -600,7 +475,7 @@ fn what_ends_while_its_group_waits_again_can_be_had() {
     let folder = tempfile::tempdir().unwrap();
     let (server, pipe, dump) = piped(folder.path(), &[]);
     let (first, second) = dump.as_bytes().split_at(dump.len() / 2);
-    let core = "/-/relexport/groups/4352/export";
+    let core = "/-/relexport/groups/4352/export?anew=true";
     let post = |path: &str| assert_eq!(server.post(path).status, 202, "{path}");
     let labels = |group: i64| {
         let path = format!("/api/v4/groups/{group}/export_relations/download?relation=labels");
@@ -627,7 +502,7 @@ fn what_is_taken_back_while_an_older_read_goes_on_for_others_stays_away() {
         let folder = tempfile::tempdir().unwrap();
         let (server, pipe, dump) = piped(folder.path(), &[]);
         let (first, second) = dump.as_bytes().split_at(dump.len() / 2);
-        let core = "/-/relexport/groups/4352/export";
+        let core = "/-/relexport/groups/4352/export?anew=true";
         let tree = server.post("/-/relexport/groups/4351/export?subgroups=true");
         assert_eq!(tree.status, 202);
         let mut feed = pipe.open();
@@ -656,228 +531,6 @@ fn what_is_taken_back_while_an_older_read_goes_on_for_others_stays_away() {
         assert_eq!(state(&server, 4351), "finished");
         assert_eq!(state(&server, 4352), Value::Null, "{is_killed}");
     }
-}
-
-#[test]
-fn an_archive_knows_nothing_of_the_other_groups_of_its_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let snapshot = folder.path().join("damaged.sql");
-    let damaged = edit_rows(&dump(), "labels", |rows| {
-        let rows = rows.lines().map(|row| match row.starts_with("855\t") {
-            true => row.replace("2021-05-04 11:25:20", "no time") + "\n",
-            false => format!("{row}\n"),
-        });
-        rows.collect()
-    });
-    fs::write(&snapshot, damaged).unwrap();
-    let server = Server::of(&snapshot, &folder.path().join("data"), &[]);
-    let tree = server.post("/-/relexport/groups/acme/export?subgroups=true");
-    assert_eq!(tree.status, 202);
-    wait_until("it has ended", || state(&server, 4352) == "failed");
-    let overview = server.get("/-/relexport/groups/4350").json();
-    assert_eq!(overview["state"], "finished");
-    assert_eq!(overview["manifest"]["status"], 1);
-    let of_core = server.get("/-/relexport/groups/4352").json();
-    assert_eq!(of_core["manifest"]["status"], -1);
-    for manifest in [&overview["manifest"], &of_core["manifest"]] {
-        assert_eq!(manifest["resume"], Value::Null);
-    }
-    let archive = server.get("/-/relexport/groups/4350/archive");
-    let (top, _) = unpack(&archive, folder.path());
-    for command in ["verify", "status"] {
-        relexport(command).arg(&top).ok();
-    }
-    let manifest = fs::read_to_string(top.join("manifest.json")).unwrap();
-    assert!(!manifest.contains("4352"), "{manifest}");
-}
-
-#[test]
-fn a_snapshot_of_a_subgroup_is_listed_and_served() {
-    let folder = tempfile::tempdir().unwrap();
-    let taken = folder.path().join("taken");
-    relexport(&format!("snapshot take --from {BACKUP} --group 4352"))
-        .option("--out", &taken)
-        .ok();
-    let listed = relexport("groups --json").option("--snapshot", &taken).ok();
-    let groups = listed.json();
-    assert_eq!(
-        groups,
-        json!([{"id": 4352, "full_path": "acme/platform/core", "name": "Core", "parent_id": 4351}])
-    );
-    let told = listed.stderr;
-    assert!(told.contains("2 more above these are not listed"), "{told}");
-
-    let server = Server::of(&taken, &folder.path().join("data"), &[]);
-    let core = server.get("/api/v4/groups/acme%2Fplatform%2Fcore").json();
-    assert_eq!(core["full_name"], "Acme / Plat\tform <&> \"R\\D\" / Core");
-    // What holds for it by the groups above: they have no mail.
-    assert_eq!(core["emails_disabled"], true);
-    let exportable = |group: i64| {
-        let overview = server.get(&format!("/-/relexport/groups/{group}")).json();
-        overview["group"]["exportable"].clone()
-    };
-    assert_eq!(
-        (exportable(4350), exportable(4352)),
-        (json!(false), json!(true))
-    );
-    for (path, id) in [
-        ("/api/v4/groups/4351/export_relations", 4351),
-        ("/-/relexport/groups/acme/export", 4350),
-        ("/-/relexport/groups/acme/export?subgroups=true", 4350),
-    ] {
-        let said = format!("404 Not Found: the snapshot was taken without the rows of group {id}");
-        let answer = server.post(path);
-        assert_eq!(
-            (answer.status, answer.json()),
-            (404, json!({ "message": said })),
-            "{path}"
-        );
-    }
-    assert!(
-        server.log().contains("members that these inherit"),
-        "{}",
-        server.log()
-    );
-    server.export(4352, "");
-    for relation in ["labels", "epics", "self", "user_contributions"] {
-        let query = format!("relation={relation}");
-        assert_eq!(
-            server.download(4352, &query),
-            expected(4352, relation),
-            "{relation}"
-        );
-    }
-}
-
-#[test]
-fn a_taken_group_with_iterations_is_listed_though_their_states_are_not_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let taken = folder.path().join("taken");
-    relexport(&format!("snapshot take --from {BACKUP} --group 4351"))
-        .option("--out", &taken)
-        .ok();
-
-    let server = Server::of(&taken, &folder.path().join("data"), &[]);
-    let listed = server.get("/api/v4/groups");
-    assert_eq!(listed.status, 200, "{}", server.log());
-    let listed = listed.json();
-    assert!(
-        listed.as_array().unwrap().iter().any(|it| it["id"] == 4351),
-        "{listed}"
-    );
-    let query = "{group(fullPath: \"acme/platform\") {iterations {nodes {id iid title state}}}}";
-    let body = json!({ "query": query }).to_string();
-    let answer = server.request("POST", "/api/graphql", &[], body.as_bytes());
-    assert_eq!(answer.status, 200);
-    let answer = answer.json();
-    let nodes = answer["data"]["group"]["iterations"]["nodes"]
-        .as_array()
-        .unwrap();
-    assert!(!nodes.is_empty(), "{answer}");
-    assert!(
-        nodes.iter().all(|node| node["iid"].is_string()
-            && node["title"].is_null()
-            && node["state"].is_null())
-    );
-}
-
-/// The fixture with so many children more below umbrella (7001).
-fn with_children(count: usize) -> String {
-    let dump = dump();
-    let head = copy_block(&dump, "namespaces").lines().next().unwrap();
-    let columns: Vec<&str> = head.split(['(', ')']).nth(1).unwrap().split(", ").collect();
-    edit_rows(&dump, "namespaces", |rows| {
-        let mut rows = rows.to_owned();
-        for number in 0..count {
-            let fields: Vec<String> = columns
-                .iter()
-                .map(|column| match column.trim_matches('"') {
-                    "id" => (10_000 + number).to_string(),
-                    "name" => format!("Child {number:04}"),
-                    "path" => format!("child-{number}"),
-                    "type" => "Group".to_owned(),
-                    "parent_id" => "7001".to_owned(),
-                    "traversal_ids" => format!("{{7001,{}}}", 10_000 + number),
-                    "created_at" | "updated_at" => "2021-01-01 00:00:00".to_owned(),
-                    "visibility_level" => "0".to_owned(),
-                    "organization_id" => "1".to_owned(),
-                    _ => "\\N".to_owned(),
-                })
-                .collect();
-            rows.push_str(&fields.join("\t"));
-            rows.push('\n');
-        }
-        rows
-    })
-}
-
-#[test]
-fn lists_come_in_pages_with_gitlabs_headers() {
-    let folder = tempfile::tempdir().unwrap();
-    let snapshot = folder.path().join("many.sql");
-    fs::write(&snapshot, with_children(250)).unwrap();
-    let options = [
-        "--external-url",
-        "https://git.example/gitlab",
-        "--relative-url-root",
-        "gitlab",
-    ];
-    let server = Server::unready(&snapshot, &folder.path().join("data"), &options);
-    wait_until("the server is ready", || {
-        server.get("/gitlab/-/readiness").status == 200
-    });
-    let subgroups = "/gitlab/api/v4/groups/umbrella/subgroups";
-    let mut paths = Vec::new();
-    // As a destination pages: an empty page first, then what the header says.
-    let mut page = String::new();
-    loop {
-        let answer = server.get(&format!(
-            "{subgroups}?page={page}&per_page=100&private_token=x"
-        ));
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.header("x-total"), Some("250"));
-        assert_eq!(answer.header("x-total-pages"), Some("3"));
-        assert_eq!(answer.header("x-per-page"), Some("100"));
-        for row in answer.json().as_array().unwrap() {
-            paths.push(row["full_path"].as_str().unwrap().to_owned());
-        }
-        page = answer.header("x-next-page").unwrap().to_owned();
-        if page.is_empty() {
-            assert_eq!(answer.header("x-prev-page"), Some("2"));
-            let link = answer.header("link").unwrap();
-            assert!(link.contains("<https://git.example/gitlab/api/v4/groups/umbrella/subgroups?page=2&per_page=100>; rel=\"prev\""), "{link}");
-            assert!(
-                link.contains("rel=\"last\"") && !link.contains("private_token"),
-                "{link}"
-            );
-            break;
-        }
-    }
-    // A group without a route has its ancestors' paths.
-    let expected: Vec<String> = (0..250)
-        .map(|number| format!("umbrella/child-{number}"))
-        .collect();
-    assert_eq!(paths, expected);
-    let found = server.get("/gitlab/api/v4/groups/umbrella%2Fchild-7");
-    assert_eq!(found.json()["id"], 10_007);
-    assert_eq!(
-        found.json()["web_url"],
-        "https://git.example/gitlab/groups/umbrella/child-7"
-    );
-    let usual = server.get(subgroups);
-    assert_eq!(usual.json().as_array().unwrap().len(), 20);
-    assert_eq!(usual.header("x-page"), Some("1"));
-    let beyond = server.get(&format!("{subgroups}?page=99"));
-    assert_eq!(beyond.json(), json!([]));
-    let last = server.get(&format!("{subgroups}?order_by=id&sort=desc&per_page=1"));
-    assert_eq!(last.json()[0]["id"], 10_249);
-    let search = server.get("/gitlab/api/v4/groups?search=CHILD%20024&order_by=path");
-    assert_eq!(search.json().as_array().unwrap().len(), 10);
-    let tree = server
-        .get("/gitlab/-/relexport/groups?parent_id=7001&per_page=2")
-        .json();
-    assert_eq!(tree[1]["full_path"], "umbrella/child-1");
-    assert_eq!(server.get("/api/v4/groups").status, 404);
 }
 
 #[test]

@@ -97,3 +97,27 @@ fn what_is_not_there_is_told() {
          of CSV files, or - for standard input\n"
     );
 }
+
+#[test]
+fn the_sizes_of_a_backups_files_are_shown() {
+    const BACKUP: &str = "fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar";
+    let listed = relexport(&format!("groups -s {BACKUP} --projects --sizes --json")).json();
+    let of = |id: i64| {
+        let projects = listed.as_array().unwrap().iter();
+        let mut projects = projects.filter(|project| project["id"] == id);
+        let project = projects.next().unwrap();
+        ["repository_bytes", "uploads", "lfs_objects"].map(|key| project[key].as_u64().unwrap())
+    };
+    // The bundles of project 71 in the backup have 1412 and, of its designs, 614 bytes (tar -tv); it has three rows of
+    // uploads and two of LFS objects.
+    assert_eq!(of(71), [1412 + 614, 3, 2]);
+    assert_eq!(of(86)[1..], [60, 52]);
+    let text = relexport(&format!("groups -s {BACKUP} --projects --sizes")).prints();
+    assert!(
+        text.lines()
+            .next()
+            .unwrap()
+            .ends_with("REPOSITORY  UPLOADS  LFS OBJECTS"),
+        "{text}"
+    );
+}

@@ -76,7 +76,7 @@ fn of_a_dump_that_is_cut_off_what_came_before_is_shown() {
 #[test]
 fn groups_and_projects_are_counted_in_every_kind_of_snapshot() {
     // People and projects are namespaces, too. Projects that are about to be deleted count, as `groups --projects` lists them.
-    let with_projects = json!({"group": 3, "project": 8});
+    let with_projects = json!({"group": 5, "project": 14});
     let without = json!({"group": 4, "project": 1});
     for (snapshot, expected) in [
         (DUMP, &without),
@@ -94,7 +94,7 @@ fn groups_and_projects_are_counted_in_every_kind_of_snapshot() {
         }
     }
     let only = format!("inspect -s {PROJECTS} --pipeline pipelines/group.yml --json");
-    assert_eq!(relexport(&only).json()["entities"], json!({"group": 3}));
+    assert_eq!(relexport(&only).json()["entities"], json!({"group": 5}));
 }
 
 #[test]
@@ -182,4 +182,132 @@ fn of_a_snapshot_of_some_entities_only_these_are_counted() {
     let listed = dir.relexport("groups -s taken --json").json();
     let listed = listed.as_array().unwrap().len();
     assert_eq!(json["entities"]["group"], listed);
+}
+
+/// Each part with its files, bundles and bytes.
+fn parts(json: &Value) -> Vec<(String, u64, u64, u64)> {
+    let parts = json["files"]["parts"].as_array().unwrap().iter();
+    let number = |part: &Value, key: &str| part[key].as_u64().unwrap();
+    parts
+        .map(|part| {
+            let name = part["part"].as_str().unwrap().to_owned();
+            let [files, bundles, bytes] =
+                ["files", "bundles", "bytes"].map(|key| number(part, key));
+            (name, files, bundles, bytes)
+        })
+        .collect()
+}
+
+/// The number and bytes of a tar's regular files whose names have such a beginning and end.
+fn counted(tar: &[u8], start: &str, end: &str) -> (u64, u64) {
+    let mut archive = tar::Archive::new(tar);
+    let (mut count, mut bytes) = (0, 0);
+    for entry in archive.entries().unwrap() {
+        let entry = entry.unwrap();
+        let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+        if entry.header().entry_type().is_file() && name.starts_with(start) && name.ends_with(end) {
+            count += 1;
+            bytes += entry.size();
+        }
+    }
+    (count, bytes)
+}
+
+#[test]
+fn the_parts_of_a_backup_are_counted_in_both_of_its_forms() {
+    let tar = std::fs::read(project(PROJECTS_BACKUP)).unwrap();
+    let dir = Dir::new();
+    tar::Archive::new(&tar[..])
+        .unpack(dir.path().join("unpacked"))
+        .unwrap();
+    let (databases, bytes_of_databases) = counted(&tar, "db/", "");
+    let (repositories, bytes_of_repositories) = counted(&tar, "repositories/", "");
+    let (bundles, _) = counted(&tar, "repositories/", ".bundle");
+    let archive = |name: &str| {
+        let (files, bytes) = counted(&tar, &format!("{name}.tar.gz"), "");
+        (name.to_owned(), files, 0, bytes)
+    };
+    let expected = [
+        ("databases".to_owned(), databases, 0, bytes_of_databases),
+        (
+            "repositories".to_owned(),
+            repositories,
+            bundles,
+            bytes_of_repositories,
+        ),
+        archive("uploads"),
+        archive("lfs"),
+        archive("external_diffs"),
+    ];
+    assert!(bundles > 9);
+    dir.write("backup.tar", &tar);
+    for form in ["backup.tar", "unpacked"] {
+        let json = dir.relexport(&format!("inspect -s {form} --json")).json();
+        assert_eq!(parts(&json), expected, "{form}");
+        assert_eq!(
+            json["files"]["backup_id"],
+            "1790000000_2026_09_21_19.3.0-ee"
+        );
+        assert_eq!(json["files"]["skipped"][0], "builds");
+        assert_eq!(json["files"].get("reason"), None);
+    }
+    let text = dir.relexport("inspect -s backup.tar").prints();
+    let lines: Vec<&str> = text.lines().collect();
+    let head = lines
+        .iter()
+        .position(|line| *line == "PART OF THE BACKUP  FILES  BUNDLES      BYTES");
+    let first = lines[head.unwrap() + 1];
+    assert!(
+        first.starts_with("databases               2           "),
+        "{first}"
+    );
+    assert!(
+        text.contains("\nleft out of the backup on purpose: builds, artifacts, "),
+        "{text}"
+    );
+
+    // Unknown parts are told, and a name moves no cursor.
+    std::fs::create_dir(dir.path().join("unpacked/new\u{1b}[2J")).unwrap();
+    dir.write("unpacked/new\u{1b}[2J/file", "12345");
+    let json = dir.relexport("inspect -s unpacked --json").json();
+    let new = json["files"]["parts"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    let part = "new\u{1b}[2J";
+    let expected = json!({"part": part, "known": false, "files": 1, "bundles": 0, "bytes": 5});
+    assert_eq!(new, expected);
+    let text = dir.relexport("inspect -s unpacked").prints();
+    assert!(text.contains("new\\u{1b}[2J (unknown)"), "{text}");
+}
+
+#[test]
+fn parts_that_are_not_seen_are_not_taken_for_missing() {
+    let tar = std::fs::read(project(PROJECTS_BACKUP)).unwrap();
+    let dir = Dir::new();
+    let cut = tar.len() / 2;
+    dir.write("cut.tar", &tar[..cut]);
+    let ran = dir.relexport("inspect -s cut.tar --json").ok();
+    assert!(ran.stderr.contains("cut off at byte"), "{}", ran.stderr);
+    let json: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let reason = format!("the tar is cut off at byte {cut}");
+    assert_eq!(json["files"]["reason"], reason);
+    let text = dir.relexport("inspect -s cut.tar").ok().stdout;
+    assert!(
+        text.contains(&format!("there may be more: {reason}")),
+        "{text}"
+    );
+
+    let json = relexport("inspect -s - --json").input(&tar).json();
+    assert_eq!(json["files"]["parts"], Value::Null);
+    assert!(
+        json["files"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("only be read in order")
+    );
+    let json = relexport(&format!("inspect -s {DUMP} --json")).json();
+    assert_eq!(json.get("files"), None);
 }

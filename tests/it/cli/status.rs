@@ -249,3 +249,123 @@ fn rows_that_were_left_out_are_told() {
     let json = relexport(&format!("verify {out} --json")).json();
     assert_eq!(json["skipped_rows"], 1);
 }
+
+/// The fixture's dump with two labels and a badge that cannot be read, of two groups, and an export of both.
+fn of_two_groups(more: &str, status: i32) -> (Dir, String) {
+    let dir = Dir::new();
+    let mut dump = edit_field(&dump(), "labels", "id", "801", "created_at", "yesterday");
+    dump = edit_field(&dump, "labels", "id", "802", "created_at", "yesterday");
+    let path = dir.write("dump.sql", dump);
+    let out = dir.join("out").display().to_string();
+    relexport("export -q -g 4351 -g umbrella --relation labels --relation badges --out")
+        .arg(&out)
+        .option("-s", path)
+        .args(more.split_whitespace())
+        .fails(status, &[]);
+    (dir, out)
+}
+
+#[test]
+fn each_form_has_the_exit_status_of_what_it_is_asked_for() {
+    let (_dir, out) = of_two_groups("", 1);
+    let cut_off = Dir::new();
+    let whole = dump();
+    let half = &whole[..whole.find("\nCOPY public.users").unwrap()];
+    let cut = cut_off.write("dump.sql", half);
+    let ended = cut_off
+        .export(&cut)
+        .group(4351)
+        .args(["--relation", "badges", "--relation", "labels"])
+        .fails(1, &["ends too early"]);
+    let cut = ended.out.display().to_string();
+    for (out, arguments, code) in [
+        // The export failed.
+        (&out, "", 1),
+        (&out, "--group 4351", 1),
+        (&out, "--group 4351 --json", 1),
+        (&out, "--group umbrella", 1),
+        (&out, "--group umbrella --json", 1),
+        // The relation did, or not.
+        (&out, "--group 4351 --relation labels", 1),
+        (&out, "--group 4351 --relation labels --json", 1),
+        (&out, "--group 4351 --relation badges", 0),
+        (&out, "--group 4351 --relation badges --json", 0),
+        (&out, "--group umbrella --relation labels", 0),
+        // Nothing of an export is to be relied on whose snapshot was cut off.
+        (&cut, "", 1),
+        (&cut, "--json", 1),
+        (&cut, "--group 4351", 1),
+        (&cut, "--relation badges", 1),
+        (&cut, "--relation badges --json", 1),
+    ] {
+        let ran = relexport(&format!("status {out} {arguments}")).run();
+        assert_eq!(
+            ran.code,
+            Some(code),
+            "{arguments}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        let told = ran.stdout + &ran.stderr;
+        let is_cut = *out == cut;
+        assert_eq!(
+            told.contains("not to be relied on"),
+            is_cut,
+            "{arguments}: {told}"
+        );
+    }
+}
+
+#[test]
+fn rows_left_out_are_told_in_each_form() {
+    let (_dir, out) = of_two_groups("--keep-going", 1);
+    let says = "labels: 2 rows were left out (--keep-going)";
+    for (arguments, is_told) in [
+        ("", true),
+        ("--group 4351", true),
+        ("--group 4351 --json", true),
+        ("--group 4351 --relation labels", true),
+        ("--group 4351 --relation labels --json", true),
+        ("--quiet --group 4351 --json", true),
+        ("--group 4351 --relation badges", false),
+        ("--group umbrella", false),
+        ("--group umbrella --json", false),
+    ] {
+        let ran = relexport(&format!("status {out} {arguments}")).ok();
+        let is_json = arguments.contains("--json");
+        // What is printed as JSON stays GitLab's answer.
+        assert!(!(is_json && ran.stdout.contains("left out")), "{arguments}");
+        let told = ran.stdout + &ran.stderr;
+        assert_eq!(told.contains(says), is_told, "{arguments}: {told}");
+    }
+}
+
+#[test]
+fn whoever_was_not_taken_and_what_is_missing_is_told() {
+    let dir = Dir::new();
+    let out = dir.join("out").display().to_string();
+    relexport("export -q --group acme/tools --group acme --with-projects --out")
+        .arg(&out)
+        .option("-s", project(PROJECTS_BACKUP))
+        .run();
+    let all = relexport(&format!("status {out}")).run();
+    let one = relexport(&format!("status {out} --group acme")).run();
+    let json = relexport(&format!("status {out} --group acme --json")).run();
+    for told in [&all.stdout, &one.stdout, &json.stderr] {
+        assert!(told.contains("1 Project is marked by"), "{told}");
+    }
+    // Files that the backup lacks are noted at their relations.
+    let project = relexport(&format!("status {out} --project acme/app")).run();
+    let manifest = std::fs::read_to_string(dir.join("out/manifest.json")).unwrap();
+    let lacks = manifest.contains("\"missing_files\"");
+    assert_eq!(
+        all.stdout
+            .contains("files that rows name are not in the snapshot"),
+        lacks
+    );
+    assert!(
+        project.stdout.starts_with("acme/app (71): "),
+        "{}",
+        project.stdout
+    );
+}

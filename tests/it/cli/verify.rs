@@ -67,3 +67,48 @@ fn a_folder_without_a_manifest_is_no_export() {
         "{error}"
     );
 }
+
+#[test]
+fn archives_are_looked_into() {
+    const BACKUP: &str = "fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar";
+    let exported = Exported::new(&format!("-s {BACKUP} --project 81 --project 71"));
+    relexport(&format!("verify {}", exported.out())).ok();
+    // An object under another object's name, with a manifest that agrees.
+    let path = exported.path("project_71/lfs_objects.tar.gz");
+    let mut tar = Vec::new();
+    let packed = fs::read(&path).unwrap();
+    std::io::Read::read_to_end(
+        &mut flate2::read::GzDecoder::new(packed.as_slice()),
+        &mut tar,
+    )
+    .unwrap();
+    let content = 512 * 2;
+    tar[content] ^= 1;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &tar).unwrap();
+    fs::write(&path, gzip.finish().unwrap()).unwrap();
+    let ran = relexport(&format!("verify {}", exported.out())).run();
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stdout
+            .contains("has another SHA-256 than its name says"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn what_gitlab_would_refuse_is_told() {
+    let exported = Exported::new(&format!("-s {DUMP} -g 4351 --gitlab-version 18.9.0"));
+    let verify = format!("verify {}", exported.out());
+    relexport(&verify).ok();
+    let ran = relexport(&format!("{verify} --gitlab-offline")).run();
+    assert_eq!(ran.code, Some(1));
+    for part in ["instance_version is ", "source_hostname is no address"] {
+        assert!(ran.stdout.contains(part), "{}", ran.stdout);
+    }
+    let exported = Exported::new(&format!(
+        "-s {DUMP} -g 4351 --gitlab-version 19.3.0-ee --source-url https://gitlab.example"
+    ));
+    relexport(&format!("verify {} --gitlab-offline", exported.out())).ok();
+}

@@ -299,7 +299,7 @@ relations:
         only: [data, size]
         values:
           data:
-            - { when: { builds.stored: false }, file: "{builds.sha}/{id}" }
+            - { when: { builds.stored: false }, file: { path: "{builds.sha}/{id}", offset: size, size: size } }
             - { when: { builds.stored: true }, bytes: { base64: true, blank_as_empty: true } }
             - bytes: {}
           size: [{ when: { builds.state: [null, 9], builds.gone: null }, column: id }, { null_as_column: id }]

@@ -80,6 +80,32 @@ fn the_manifest_says_what_was_done() {
     }
 }
 
+#[test]
+fn a_dump_has_no_files_and_says_so_as_gitlab_does() {
+    for batched in [false, true] {
+        let dir = Dir::new();
+        let run = export(&dir, batched);
+        let uploads = run.relation("uploads");
+        assert_eq!(
+            (&uploads["status"], &uploads["batched"]),
+            (&json!(1), &json!(true))
+        );
+        assert_eq!(
+            (&uploads["batches_count"], &uploads["batches"]),
+            (&json!(0), &json!([]))
+        );
+        assert_eq!(uploads["total_objects_count"], 0);
+        assert!(uploads.get("file").is_none());
+        let names: Vec<Value> = run
+            .all_relations()
+            .iter()
+            .map(|it| it["relation"].clone())
+            .collect();
+        assert_eq!(names[names.len() - 3..], ["uploads", "self", "max_iids"]);
+        dir.relexport("verify").arg(&run.out).ok();
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
@@ -144,11 +170,11 @@ fn entries_have_the_keys_of_the_status_endpoint_in_its_order() {
     ];
     assert_eq!(
         keys(&text, "\"relation\": \"labels\""),
-        [&api[..], &["batches"]].concat()
+        [&api[..], &["batches", "rows_read"]].concat()
     );
     assert_eq!(
         keys(&text, "\"relation\": \"members\""),
-        [&api[..], &["file", "bytes", "sha256"]].concat()
+        [&api[..], &["file", "bytes", "sha256", "rows_read"]].concat()
     );
     let batch = text.find("\"batches\": [").unwrap();
     assert_eq!(
@@ -175,6 +201,8 @@ fn entries_have_the_keys_of_the_status_endpoint_in_its_order() {
             "snapshot",
             "pipeline",
             "options",
+            "terms",
+            "warnings",
             "timings",
             "entities"
         ]

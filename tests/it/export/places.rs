@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use crate::support::*;
 
 /// Names in a folder, sorted.
-fn names(folder: &Path) -> Vec<String> {
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -24,7 +24,7 @@ fn text(output: &Output) -> String {
 
 /// Starts a run on a pipe, gives it half of the fixture, and waits until a folder in `dir` holds its manifest. Returns
 /// the other half as well.
-fn waiting(dir: &Dir, program: Program) -> (Started, Vec<u8>) {
+pub(super) fn waiting(dir: &Dir, program: Program) -> (Started, Vec<u8>) {
     let dump = dump();
     let (half, rest) = dump.as_bytes().split_at(dump.len() / 2);
     let mut started = program.piped().start();
@@ -40,19 +40,19 @@ fn waiting(dir: &Dir, program: Program) -> (Started, Vec<u8>) {
 }
 
 /// Gives such a run the rest, and waits for its end.
-fn go_on((mut started, rest): (Started, Vec<u8>)) -> Run {
+pub(super) fn go_on((mut started, rest): (Started, Vec<u8>)) -> Run {
     started.give_last(&rest);
     started.wait()
 }
 
-fn export_of(dir: &Dir, snapshot: &str, group: &str, more: &[&str]) -> Program {
+pub(super) fn export_of(dir: &Dir, snapshot: &str, group: &str, more: &[&str]) -> Program {
     let export = dir.relexport("export --quiet --out out");
     export
         .args(["--snapshot", snapshot, "--group", group])
         .args(more)
 }
 
-fn take_of(dir: &Dir, snapshot: &str, more: &[&str]) -> Program {
+pub(super) fn take_of(dir: &Dir, snapshot: &str, more: &[&str]) -> Program {
     let take = dir.relexport("snapshot take --quiet --out out");
     take.option("--from", snapshot).args(more)
 }
@@ -337,7 +337,15 @@ fn an_address_is_no_folder() {
     let export = ["export", "-s", dump, "-g", "4351"];
     for (arguments, option) in [
         (
-            vec!["export", "-s", dump, "-g", "4351", "--out", "s3://bucket/x"],
+            vec![
+                "export",
+                "-s",
+                dump,
+                "-g",
+                "4351",
+                "--out",
+                "ftp://bucket/x",
+            ],
             "--out",
         ),
         (
@@ -367,10 +375,31 @@ fn an_address_is_no_folder() {
         ),
     ] {
         let program = dir.relexport("").args(&arguments);
-        program.fails(2, &[option, "name a folder or file"]);
+        program.fails(2, &[option, "name a folder"]);
     }
     assert_eq!(names(dir.path()), [""; 0]);
     dir.export_to(dump, dir.join("./a:b")).group(4351).ok();
+}
+
+#[test]
+fn an_export_with_somebodys_file_in_it_is_not_replaced() {
+    let dir = Dir::new();
+    let dump = project(DUMP);
+    dir.export(&dump).group(4351).ok();
+    let again = || dir.export(&dump).group(4351).args(["--force"]);
+    for file in ["notes.txt", "group_4351/notes.txt"] {
+        dir.write(&format!("out/{file}"), "mine");
+        let says = format!("it holds {file}, which is not of an export");
+        again().fails(2, &[&says, "move that away"]);
+        assert_eq!(fs::read(dir.join("out").join(file)).unwrap(), b"mine");
+        fs::remove_file(dir.join("out").join(file)).unwrap();
+    }
+    again().ok();
+    // Nor does what lies in the folder of a failed export go with it.
+    again().option("--group", "9999").fails(3, &["9999"]);
+    dir.write("out.failed/notes.txt", "mine");
+    again().ok();
+    assert_eq!(fs::read(dir.join("out.failed/notes.txt")).unwrap(), b"mine");
 }
 
 #[test]

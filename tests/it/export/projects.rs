@@ -34,6 +34,21 @@ fn expected_projects(projects: &[i64]) -> Files {
     files
 }
 
+/// The same from a backup, whose files say more.
+fn expected_of_backup(projects: &[i64]) -> Files {
+    let mut files = expected_projects(projects);
+    for id in projects {
+        let folder = project(&format!("tests/expected/projects/with_files/project_{id}"));
+        if folder.exists() {
+            for name in files_below(&folder) {
+                let content = fs::read(folder.join(&name)).unwrap();
+                files.insert(format!("project_{id}/{name}.gz"), content);
+            }
+        }
+    }
+    files
+}
+
 /// An export of projects.
 fn export(dir: &Dir, snapshot: &str, out: &str, projects: &[i64]) -> Program {
     let program = dir.export_to(snapshot, dir.join(out));
@@ -86,20 +101,31 @@ fn every_project_is_as_expected_from_every_kind_of_file() {
     let tree = dir.join("backup");
     let mut tar = tar::Archive::new(fs::File::open(project(BACKUP)).unwrap());
     tar.unpack(&tree).unwrap();
-    let expected = expected_projects(&PROJECTS);
+    let (expected, with_files) = (expected_projects(&PROJECTS), expected_of_backup(&PROJECTS));
     for (name, snapshot, kind) in [
         ("plain", text(project(DUMP)), "plain"),
         ("tar", text(project(BACKUP)), "gitlab-backup"),
         ("tree", text(tree), "gitlab-backup"),
     ] {
         let run = export(&dir, &snapshot, name, &PROJECTS).ok();
-        assert_same_files(name, &run.contents(), &expected);
+        let expected = match kind {
+            "plain" => &expected,
+            _ => &with_files,
+        };
+        assert_same_files(name, &run.contents(), expected);
         assert_eq!(run.manifest()["snapshot"]["kind"], kind);
     }
     let run = export(&dir, "-", "piped", &PROJECTS)
         .input(fs::read(project(BACKUP)).unwrap())
         .ok();
-    assert_same_files("piped", &run.contents(), &expected);
+    assert_same_files("piped", &run.contents(), &with_files);
+    let run = export(&dir, &text(project(BACKUP)), "no files", &PROJECTS)
+        .args(["--no-files"])
+        .ok();
+    assert_same_files("no files", &run.contents(), &expected);
+    for name in ["uploads", "lfs_objects", "repository", "design"] {
+        assert_eq!(run.relation(name)["batches"], json!([]), "{name}");
+    }
     let run = export(&dir, "-", "piped plain", &PROJECTS)
         .stdin(Stdio::from(fs::File::open(project(DUMP)).unwrap()))
         .ok();
@@ -136,13 +162,16 @@ fn every_project_is_as_expected_from_archives_csv_files_and_a_server() {
 #[test]
 fn neither_memory_nor_threads_change_a_byte() {
     let dir = Dir::new();
-    let expected = expected_projects(&PROJECTS);
     let snapshots = [
         ("plain", text(project(DUMP))),
         ("tar", text(project(BACKUP))),
         ("live", database().address()),
     ];
     for (name, snapshot) in snapshots {
+        let expected = match name {
+            "tar" => expected_of_backup(&PROJECTS),
+            _ => expected_projects(&PROJECTS),
+        };
         for threads in ["1", "2"] {
             let what = format!("{name} {threads}");
             let run = export(&dir, &snapshot, &what, &PROJECTS)
@@ -154,9 +183,9 @@ fn neither_memory_nor_threads_change_a_byte() {
 }
 
 /// The expected lines of a relation of project 71, each with its id: SQL says in which order they stand.
-fn lines_by_id(relation: &str, ids_in_order: &str) -> Vec<(i64, String)> {
-    let path = format!("tests/expected/projects/project_71/{relation}.ndjson");
-    let lines = fs::read_to_string(project(&path)).unwrap();
+fn lines_by_id(expected: &Files, relation: &str, ids_in_order: &str) -> Vec<(i64, String)> {
+    let lines = &expected[&format!("project_71/{relation}.ndjson.gz")];
+    let lines = String::from_utf8(lines.clone()).unwrap();
     let lines: Vec<String> = lines.split_inclusive('\n').map(str::to_owned).collect();
     let ids = database().run(ids_in_order);
     let ids: Vec<i64> = ids.lines().map(|id| id.parse().unwrap()).collect();
@@ -184,27 +213,35 @@ fn batches_of_two(mut lines: Vec<(i64, String)>, by_id: bool) -> Vec<String> {
 #[test]
 fn batches_are_cut_by_id_and_ordered_inside_as_the_relation_says() {
     let dir = Dir::new();
-    let issues = lines_by_id(
-        "issues",
-        "SELECT id FROM issues WHERE project_id = 71 ORDER BY relative_position NULLS LAST, id",
-    );
-    let merge_requests = lines_by_id(
-        "merge_requests",
-        "SELECT id FROM merge_requests WHERE target_project_id = 71 ORDER BY created_at NULLS LAST, id",
-    );
-    // Else the test would show nothing.
-    assert!(!issues.is_sorted() && !merge_requests.is_sorted());
-    let expected = [
-        ("issues", batches_of_two(issues, false)),
-        ("merge_requests", batches_of_two(merge_requests, true)),
-    ];
-    let whole = expected_projects(&[71]);
+    let batches_of = |whole: &Files| {
+        let issues = lines_by_id(
+            whole,
+            "issues",
+            "SELECT id FROM issues WHERE project_id = 71 ORDER BY relative_position NULLS LAST, id",
+        );
+        let merge_requests = lines_by_id(
+            whole,
+            "merge_requests",
+            "SELECT id FROM merge_requests WHERE target_project_id = 71 ORDER BY created_at NULLS LAST, id",
+        );
+        // Else the test would show nothing.
+        assert!(!issues.is_sorted() && !merge_requests.is_sorted());
+        [
+            ("issues", batches_of_two(issues, false)),
+            ("merge_requests", batches_of_two(merge_requests, true)),
+        ]
+    };
     let snapshots = [
         ("plain", text(project(DUMP))),
         ("tar", text(project(BACKUP))),
         ("live", database().address()),
     ];
     for (name, snapshot) in snapshots {
+        let whole = match name {
+            "tar" => expected_of_backup(&[71]),
+            _ => expected_projects(&[71]),
+        };
+        let expected = batches_of(&whole);
         for memory in ["0", "512MiB"] {
             let what = format!("{name} {memory}");
             let run = export(&dir, &snapshot, &what, &[71])
@@ -418,7 +455,10 @@ fn what_cannot_be_read_and_what_is_missing_is_counted_and_listed() {
                 }
             }
             // Each is warned of once, with its number.
-            for part in ["12 values cannot be read", "3 values lie in files"] {
+            for part in [
+                "12 values cannot be read",
+                "3 files that rows name are not in the snapshot",
+            ] {
                 assert_eq!(run.stderr.matches(part).count(), 1, "{}", run.stderr);
             }
         }

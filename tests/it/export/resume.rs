@@ -22,7 +22,7 @@ fn digits(seed: u64, words: usize) -> String {
 }
 
 /// The fixture with so many more labels of group 4351.
-fn with_many_labels(count: u64) -> String {
+pub(super) fn with_many_labels(count: u64) -> String {
     edit_rows(&dump(), "labels", |rows| {
         let mut rows = rows.to_owned();
         for number in 0..count {
@@ -182,7 +182,7 @@ fn a_failed_relation_is_tried_again_and_may_then_leave_rows_out() {
     assert_eq!(written(&again.out, &finished(&again.out)), before);
     let run = resumed(&dir)
         .args(["--keep-going"])
-        .fails(1, &["rows left out"]);
+        .fails(1, &["rows were left out"]);
     assert_eq!(run.manifest()["status"], 1);
     assert_eq!(run.relation("labels")["skipped"][0]["key"], 801);
     assert_eq!(run.relation("labels")["total_objects_count"], 12);
@@ -208,7 +208,7 @@ fn damaged_missing_and_stray_files_are_put_right() {
     fs::write(first.out.join("manifest.json.part"), "{").unwrap();
     let run = resumed(&dir)
         .args(["--keep-going"])
-        .fails(1, &["rows left out"]);
+        .fails(1, &["rows were left out"]);
     let undisturbed = dir
         .export_to(dir.join("dump.sql"), dir.join("again"))
         .args([
@@ -219,7 +219,7 @@ fn damaged_missing_and_stray_files_are_put_right() {
             "2",
             "--keep-going",
         ])
-        .fails(1, &["rows left out"]);
+        .fails(1, &["rows were left out"]);
     assert_like_undisturbed(&run, &undisturbed);
 }
 
@@ -398,7 +398,7 @@ fn a_manifest_does_not_lead_out_of_the_folder() {
     fs::write(first.out.join("manifest.json"), manifest.to_string()).unwrap();
     resumed(&dir)
         .args(["--keep-going"])
-        .fails(1, &["rows left out"]);
+        .fails(1, &["rows were left out"]);
     assert_eq!(fs::read_to_string(precious).unwrap(), "years of work");
 }
 

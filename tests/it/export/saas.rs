@@ -423,3 +423,23 @@ fn an_export_of_a_tenant_is_measured() {
         );
     }
 }
+
+#[test]
+fn an_export_is_what_every_kind_of_snapshot_holds() {
+    let (dir, database) = (Dir::new(), database());
+    export(&dir, &database.address(), "out").group(ACME).ok();
+    for (kind, from) in snapshots(&dir, &database) {
+        let verify = dir.relexport("verify out --json --against").arg(&from);
+        let run = verify.option("--pipeline", pipeline()).run();
+        assert_eq!(run.code, Some(0), "{kind}: {}{}", run.stdout, run.stderr);
+        let against = run.json()["against"].take();
+        for relation in against["relations"].as_array().unwrap() {
+            assert_eq!(
+                relation["not_compared"],
+                serde_json::Value::Null,
+                "{kind}: {relation}"
+            );
+            assert_ne!(relation["rows"], 0, "{kind}: {relation}");
+        }
+    }
+}

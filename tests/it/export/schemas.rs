@@ -277,6 +277,8 @@ fn each_tenant_s_files_are_those_of_its_schema_in_every_kind_of_snapshot() {
                 &["tenant_b", "tenant_a"],
             ),
             (&["--all-groups"], &["tenant_a", "tenant_b"]),
+            (&["--group", "tenant_*"], &["tenant_a", "tenant_b"]),
+            (&["--group", "TENANT_[!a]"], &["tenant_b"]),
         ] {
             number += 1;
             let run = crm

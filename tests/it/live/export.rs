@@ -454,7 +454,8 @@ fn without_its_instant_an_export_ends_and_leaves_nothing() {
     locker.lock("badges");
     let export = export(&dir, &database, "out").group(4351);
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| export.fails(3, &["the server's snapshot is lost"]));
+        let run =
+            scope.spawn(|| export.fails(3, &["the server's snapshot is lost", "export again"]));
         wait_until_blocked(&database);
         assert!(database.terminate("application_name = 'relexport'") > 1);
         run.join().unwrap().left_nothing();

@@ -1,6 +1,7 @@
 //! What the tests of the server share: the server itself on a free port, and a plain HTTP client that can also say
 //! what no decent client would.
 
+pub(crate) mod destination;
 pub(crate) mod pipe;
 
 use std::io::{Read, Write};
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{BACKUP, PATIENCE, Started, gunzip, project, relexport, wait_until};
+use super::{BACKUP, PATIENCE, Program, Started, gunzip, project, relexport, wait_until};
 
 /// Makes a token with these options; returns it.
 pub(crate) fn new_token(file: &Path, options: &[&str]) -> String {
@@ -40,11 +41,19 @@ impl Server {
 
     /// As [`Server::of`], without waiting for the groups.
     pub(crate) fn unready(snapshot: &Path, data: &Path, options: &[&str]) -> Server {
-        let mut process = relexport("serve --listen 127.0.0.1:0")
+        Server::begun(Server::program(snapshot, data).args(options))
+    }
+
+    /// What serves a snapshot, before it is started.
+    pub(crate) fn program(snapshot: &Path, data: &Path) -> Program {
+        relexport("serve --listen 127.0.0.1:0")
             .option("--snapshot", snapshot)
             .option("--data", data)
-            .args(options)
-            .start();
+    }
+
+    /// The server of such a program, started in its own surroundings. It may not be ready yet.
+    pub(crate) fn begun(program: Program) -> Server {
+        let mut process = program.start();
         let greeting = process.wait_for_line("serving at ");
         let url = greeting.split("serving at ").nth(1).unwrap();
         let authority = url.split("://").nth(1).unwrap();
@@ -65,7 +74,7 @@ impl Server {
         self.process.pid()
     }
 
-    fn wait_for_readiness(&self) {
+    pub(crate) fn wait_for_readiness(&self) {
         wait_until("the server is ready", || {
             self.get("/-/readiness").status == 200
         });

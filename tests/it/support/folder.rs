@@ -45,10 +45,11 @@ impl ExportFolder {
         files_below(&self.out)
     }
 
-    /// All files of the entities, unpacked, by name.
+    /// All files of the entities with records, unpacked, by name. Archives of files have tests of their own.
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let files = self.files().into_iter().filter(|name| name.contains('/'));
         files
+            .filter(|name| !name.ends_with(".tar.gz"))
             .map(|name| (name.clone(), self.content(&name)))
             .collect()
     }
@@ -65,14 +66,22 @@ impl ExportFolder {
 
     /// The manifest's entry of a relation of the first entity.
     pub(crate) fn relation(&self, relation: &str) -> Value {
-        self.relations()
+        self.all_relations()
             .into_iter()
             .find(|entry| entry["relation"] == relation)
             .unwrap_or_else(|| panic!("no {relation} in the manifest"))
     }
 
-    /// The manifest's entries of the first entity.
+    /// The manifest's entries of the first entity, without those of files.
     pub(crate) fn relations(&self) -> Vec<Value> {
+        let of_files = ["uploads", "lfs_objects", "repository", "design"];
+        let mut entries = self.all_relations();
+        entries.retain(|entry| !of_files.iter().any(|name| entry["relation"] == *name));
+        entries
+    }
+
+    /// The manifest's entries of the first entity.
+    pub(crate) fn all_relations(&self) -> Vec<Value> {
         let manifest = self.manifest();
         manifest["entities"][0]["relations"]
             .as_array()

@@ -5,6 +5,7 @@ use std::ops::{ControlFlow, Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use relexport::export::{
     BatchObserver, Destination, Expected, ExportError, ExportObserver, ExportOptions, ExportReport,
@@ -14,9 +15,9 @@ use relexport::output::{Begin, FolderStore, GzipLevel};
 use relexport::pipeline::{Edition, Pipeline};
 use relexport::resolve::{Choice, KindChoice, Limits, Relations, Selection};
 use relexport::snapshot::{
-    Access, Block, BlockHead, Catalog, Event, Fields, KeyedSource, Kind, OpenOptions, Predicate,
-    Query, RowForm, Sink, Snapshot, SnapshotError, SnapshotFacts, TableEnd, TableName, TableSize,
-    open,
+    Access, Block, BlockHead, Catalog, Event, Fields, FileSource, KeyedSource, Kind, OpenOptions,
+    Predicate, Query, RowForm, Sink, Snapshot, SnapshotError, SnapshotFacts, TableEnd, TableName,
+    TableSize, open,
 };
 
 /// What a test makes happen to one query.
@@ -97,6 +98,9 @@ impl Double {
             size: None,
             progress: Arc::default(),
             access: Access::Keyed(Box::new(self)),
+            files: FileSource::None {
+                why: "a double holds none".to_owned(),
+            },
         }
     }
 }
@@ -210,6 +214,7 @@ impl KeyedSource for Double {
                     table: query.table.to_string(),
                     message: "permission denied".to_owned(),
                     sqlstate: "42501".to_owned(),
+                    may_pass: false,
                 });
             }
             Some(Fault::Lost) => return Err(SnapshotError::Lost("gone".to_owned())),
@@ -326,6 +331,8 @@ pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
         .build()
         .unwrap();
     let request = ExportRequest {
+        redaction: None,
+        recipients: None,
         snapshot: "double".into(),
         open: OpenOptions::default(),
         kinds: vec![KindChoice {
@@ -335,6 +342,7 @@ pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
         selection: Selection {
             relations: Relations::All,
             edition: Edition::Ee,
+            files: true,
         },
         options: ExportOptions {
             batched: false,
@@ -354,6 +362,8 @@ pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
         pool: Arc::new(pool),
         gitlab_version: None,
         source_url: None,
+        job: None,
+        judge: None,
         interrupted: Arc::default(),
     };
     ToFolder {
@@ -367,6 +377,7 @@ pub(crate) fn export(double: Double, to: &ToFolder) -> Result<ExportReport, Expo
     let destination = Destination {
         store: Arc::new(FolderStore::new(&to.out)),
         begin: Begin::New,
+        lock_wait: Duration::ZERO,
     };
     run_from(to, &destination, double.snapshot(), &mut Unwatched)
 }

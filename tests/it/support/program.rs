@@ -101,8 +101,13 @@ impl Program {
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments.split_whitespace())
-            .env_remove("RELEXPORT_LOG")
             .current_dir(folder);
+        // Options, and what is for the tests themselves.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("RELEXPORT_") {
+                command.env_remove(name);
+            }
+        }
         Program {
             command,
             input: Input::Nothing,

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -14,7 +15,7 @@ use crate::io_error::at;
 use crate::timings;
 
 /// Stands at the end of names that are not final.
-const PART: &str = ".part";
+pub(super) const PART: &str = ".part";
 
 /// A file that is being written. Dropped before [`PartFile::commit`], it is removed.
 pub struct PartFile {
@@ -85,6 +86,18 @@ impl Drop for PartFile {
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = PartFile::create(path)?;
     file.write(bytes)?;
+    file.commit().map(|_| ())
+}
+
+/// As [`replace`], of a file that everybody may read, whatever the process's mask says.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_for_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = PartFile::create(path)?;
+    file.write(bytes)?;
+    let mode = fs::Permissions::from_mode(0o644);
+    file.file.set_permissions(mode).map_err(at(&file.part))?;
     file.commit().map(|_| ())
 }
 

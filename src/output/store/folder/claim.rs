@@ -9,10 +9,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::anchor::Anchor;
 use super::atomic::{folder_of, replace};
 use super::exchange::{self, hidden};
 use super::holding::{Holding, check_content, check_place, is_empty, manifest_in};
 use super::lock::{INSIDE, Lock, LockError};
+use super::own_files::foreign;
 use crate::io_error::at;
 use crate::output::manifest::{self, Manifest, Status};
 use crate::output::store::error::StoreError;
@@ -27,6 +29,9 @@ pub struct FolderClaim {
     pub(super) shown: PathBuf,
     /// Where that leads.
     pub(super) place: PathBuf,
+    /// The folder that lies there already, locked, too: whoever came here by another name, or after somebody removed the lock
+    /// file, is told by it. `None` if there is none, or if it cannot be opened.
+    pub(super) folder: Option<Anchor>,
     /// Dropped before `_parents`: its file lies in one of them.
     _lock: Option<Lock>,
     _parents: Parents,
@@ -82,9 +87,11 @@ impl FolderClaim {
         if lock.is_some() {
             exchange::clear(&place);
         }
+        let folder = lock_folder(&place, path)?;
         Ok(FolderClaim {
             shown: path.to_owned(),
             place,
+            folder,
             _lock: lock,
             _parents: parents,
         })
@@ -186,12 +193,16 @@ fn put_manifest(folder: &Path, manifest: &Manifest) -> io::Result<()> {
     replace(&folder.join(manifest::FILE_NAME), &manifest.to_json()?)
 }
 
-/// True for the folder of an export that is not finished, or of nothing at all.
+/// True for the folder of an export that is not finished or not trusted, or of nothing at all, in which nothing of
+/// somebody lies.
 fn is_failed(place: &Path) -> bool {
     let is_folder = fs::symlink_metadata(place).is_ok_and(|found| found.is_dir());
     is_folder
         && (is_empty(place)
-            || manifest_in(place).is_some_and(|manifest| manifest.status != Status::Finished))
+            || manifest_in(place).is_some_and(|manifest| {
+                let is_failed = manifest.status != Status::Finished || !manifest.suspect.is_empty();
+                is_failed && foreign(place, &manifest).is_ok_and(|other| other.is_none())
+            }))
 }
 
 /// Where a path leads, also if nothing is there yet; what is above it is there.
@@ -229,8 +240,23 @@ fn lock_place(place: &Path, shown: &Path) -> Result<Option<Lock>, StoreError> {
     }
 }
 
+/// Locks the folder that lies at a place, if one does and it can be opened; what is wrong with it otherwise is told when it
+/// is written to.
+fn lock_folder(place: &Path, shown: &Path) -> Result<Option<Anchor>, StoreError> {
+    let Ok(folder) = Anchor::new(place) else {
+        return Ok(None);
+    };
+    match folder.lock() {
+        true => Ok(Some(folder)),
+        false => Err(StoreError::InUse {
+            path: shown.display().to_string(),
+            holder: String::new(),
+        }),
+    }
+}
+
 /// True for a folder that something is mounted at.
-fn is_mount_point(folder: &Path) -> bool {
+pub(super) fn is_mount_point(folder: &Path) -> bool {
     is_mount_root(folder).unwrap_or_else(|| {
         use std::os::unix::fs::MetadataExt;
         let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
@@ -257,15 +283,7 @@ fn is_mount_root(_folder: &Path) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
+    use crate::output::store::folder::names;
 
     #[test]
     fn a_place_is_claimed_once_also_before_it_is_there() {

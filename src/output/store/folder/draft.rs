@@ -21,7 +21,7 @@ pub struct FolderDraft {
     created: bool,
     /// Of `work`; locked, so that it is told by a lock, too, that a run fills it.
     pub(super) anchor: Arc<Anchor>,
-    /// What is to be replaced.
+    /// What is to be replaced; locked, too, so that nobody goes on with it meanwhile.
     old: Option<Anchor>,
     pub(super) claim: FolderClaim,
 }
@@ -89,24 +89,24 @@ impl FolderDraft {
 
     /// `staged` is a folder beside the place.
     fn new(
-        claim: FolderClaim,
+        mut claim: FolderClaim,
         staged: Option<PathBuf>,
         created: bool,
     ) -> Result<FolderDraft, StoreError> {
-        let io = |source| StoreError::io(&claim.shown, source);
         let is_filled = staged.is_some() && claim.place.exists() && !is_empty(&claim.place);
-        let old = match is_filled {
-            true => Some(Anchor::new(&claim.place).map_err(io)?),
-            false => None,
+        // Whatever lay there when the place was claimed is locked already.
+        let held = claim.folder.take().filter(|held| held.check().is_ok());
+        let (old, anchor) = match &staged {
+            None => (None, held.map_or_else(|| lock(&claim.place, &claim), Ok)?),
+            Some(work) => {
+                let old = match (is_filled, held) {
+                    (true, Some(held)) => Some(held),
+                    (true, None) => Some(lock(&claim.place, &claim)?),
+                    (false, _) => None,
+                };
+                (old, lock(work, &claim)?)
+            }
         };
-        let anchor = Anchor::new(staged.as_ref().unwrap_or(&claim.place)).map_err(io)?;
-        // The second of two locks: it is told wherever the folder is seen from, under whatever name.
-        if !anchor.lock() {
-            return Err(StoreError::InUse {
-                path: claim.shown.display().to_string(),
-                holder: String::new(),
-            });
-        }
         Ok(FolderDraft {
             is_staged: staged.is_some(),
             work: staged.unwrap_or_else(|| claim.place.clone()),
@@ -174,9 +174,23 @@ impl FolderDraft {
     }
 }
 
+/// Opens and locks a folder of a place. It is the second of two locks: it is told wherever the folder is seen from, under
+/// whatever name.
+fn lock(folder: &Path, claim: &FolderClaim) -> Result<Anchor, StoreError> {
+    let anchor = Anchor::new(folder).map_err(|source| StoreError::io(&claim.shown, source))?;
+    match anchor.lock() {
+        true => Ok(anchor),
+        false => Err(StoreError::InUse {
+            path: claim.shown.display().to_string(),
+            holder: String::new(),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::layout;
 
     const EXPORT: &str = r#"{"manifest_version":1,"generator":"relexport","status":1,"started_at":"","finished_at":null,
         "snapshot":{"kind":"plain","source":"-","server_version":null,"gitlab_version":null},
@@ -196,17 +210,18 @@ mod tests {
         let out = temp.path().join("out");
         fs::create_dir(&out).unwrap();
         fs::write(out.join("manifest.json"), EXPORT).unwrap();
-        fs::write(out.join("old.gz"), "old").unwrap();
+        let old = out.join(layout::METADATA);
+        fs::write(&old, "old").unwrap();
         assert!(matches!(
             create(&out, false),
             Err(StoreError::Exists { .. })
         ));
         let folder = create(&out, true).unwrap();
         fs::write(folder.work().join("new.gz"), "new").unwrap();
-        assert!(out.join("old.gz").exists());
+        assert!(old.exists());
         folder.put().unwrap();
         drop(folder);
-        assert!(out.join("new.gz").exists() && !out.join("old.gz").exists());
+        assert!(out.join("new.gz").exists() && !old.exists());
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
     }
 

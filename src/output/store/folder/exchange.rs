@@ -254,19 +254,11 @@ fn remove(left: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::store::folder::names;
 
     fn folder(path: &Path, file: &str) {
         fs::create_dir_all(path).unwrap();
         fs::write(path.join(file), "").unwrap();
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
     }
 
     #[test]

@@ -121,7 +121,12 @@ pub(super) fn sweep(
     for folder in folders {
         sweep_folder(&path(root, folder)?, folder, keep)?;
     }
-    for name in [layout::METADATA, manifest::FILE_NAME] {
+    let own = [
+        layout::METADATA,
+        layout::SEALED_METADATA,
+        manifest::FILE_NAME,
+    ];
+    for name in own {
         match fs::remove_file(part_of(&root.join(name))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

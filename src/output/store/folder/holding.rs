@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::atomic::part_of;
 use super::lock::INSIDE;
+use super::own_files;
 use crate::output::manifest::{self, Manifest};
 use crate::output::store::error::StoreError;
 
@@ -17,6 +18,8 @@ pub struct Holding {
     pub one: &'static str,
     /// True for a folder that holds one.
     pub is_one: fn(&Path) -> bool,
+    /// The name of the first thing in a folder that holds one that is somebody's.
+    pub foreign: fn(&Path) -> io::Result<Option<String>>,
 }
 
 impl Holding {
@@ -25,6 +28,10 @@ impl Holding {
         what: "export",
         one: "an export",
         is_one: |folder| manifest_in(folder).is_some(),
+        foreign: |folder| match manifest_in(folder) {
+            Some(manifest) => own_files::foreign(folder, &manifest),
+            None => Ok(None),
+        },
     };
 }
 
@@ -70,7 +77,10 @@ pub(in crate::output) fn check_content(
             one: holding.one,
         })
     } else {
-        Ok(())
+        let foreign = (holding.foreign)(path).map_err(|error| StoreError::io(path, error))?;
+        foreign.map_or(Ok(()), |other| {
+            Err(StoreError::HoldsForeign { path: shown, other })
+        })
     }
 }
 

@@ -54,6 +54,14 @@ impl Lock {
         Self::hold(path, false)
     }
 
+    /// True if somebody holds the lock now; false where that cannot be told. For a moment nobody can take it.
+    pub fn is_held(path: &Path) -> bool {
+        let Ok(file) = File::open(path) else {
+            return false;
+        };
+        flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    }
+
     fn hold(path: &Path, is_removed: bool) -> Result<Option<Lock>, LockError> {
         loop {
             let (file, is_own) = open(path).map_err(LockError::Io)?;
@@ -95,6 +103,18 @@ impl Lock {
                 tracing::debug!("{} does not say who holds it: {error}", path.display());
             }
             return Ok(Some(lock));
+        }
+    }
+
+    /// Who holds a lock now, as far as its file says so; `None` if nobody does, or if that cannot be told. For a moment
+    /// nobody can take it.
+    pub(crate) fn held_by(path: &Path) -> Option<String> {
+        let file = File::open(path).ok()?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => {
+                Some(holder(&file).unwrap_or_else(|| "by somebody who does not say so".to_owned()))
+            }
+            Ok(()) | Err(_) => None,
         }
     }
 

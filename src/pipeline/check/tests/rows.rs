@@ -210,9 +210,12 @@ fn values_look_at_what_is_there() {
                 "note: {place}: table l has no column gone: the rule has nothing to hold for"
             )],
         ),
-        ("values: { t: { file: '{o.t}/{t}' } }", vec![]),
         (
-            "values: { t: { file: '{o.gone}' } }",
+            "values: { t: { file: { path: '{o.t}/{t}', offset: s, size: s } } }",
+            vec![],
+        ),
+        (
+            "values: { t: { file: { path: '{o.gone}', offset: s, size: s } } }",
             vec![format!(
                 "error: {place}: the template needs column o.gone, which table l does not have"
             )],

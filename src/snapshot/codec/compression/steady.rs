@@ -6,6 +6,9 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
+use super::window::WindowTooLarge;
+use crate::snapshot::place::{ObjectError, WaitError};
+
 /// Tries an interrupted read again, and goes on to fail where a read has failed once.
 pub(super) struct Steady<R> {
     source: R,
@@ -15,15 +18,21 @@ pub(super) struct Steady<R> {
 /// What is needed to tell an error once more.
 struct Failed {
     code: Option<i32>,
+    object: Option<ObjectError>,
+    wait: Option<WaitError>,
+    window: Option<WindowTooLarge>,
     kind: ErrorKind,
     message: String,
 }
 
 impl Failed {
     fn error(&self) -> io::Error {
-        match self.code {
-            Some(code) => io::Error::from_raw_os_error(code),
-            None => io::Error::new(self.kind, self.message.clone()),
+        match (self.code, &self.object, self.wait, self.window) {
+            (Some(code), ..) => io::Error::from_raw_os_error(code),
+            (None, Some(object), ..) => object.of_reading(),
+            (None, None, Some(wait), _) => wait.of_reading(),
+            (None, None, None, Some(window)) => window.error(),
+            (None, None, None, None) => io::Error::new(self.kind, self.message.clone()),
         }
     }
 }
@@ -46,6 +55,9 @@ impl<R> Steady<R> {
     fn remember(&mut self, error: io::Error) -> io::Error {
         self.failed = Some(Failed {
             code: error.raw_os_error(),
+            object: ObjectError::within(&error).cloned(),
+            wait: WaitError::within(&error),
+            window: WindowTooLarge::within(&error),
             kind: error.kind(),
             message: error.to_string(),
         });

@@ -438,3 +438,78 @@ fn taken_bytes_are_counted() {
     io::copy(&mut reader, &mut io::sink()).unwrap();
     assert_eq!(taken.load(Ordering::Relaxed), encoded.len() as u64);
 }
+
+/// A stream of zstd whose header asks for a window of two to the power of `log`.
+fn zstd_with_window(log: u8) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.write_all(b"content").unwrap();
+    // The size is not known before the first byte is written, as where a pipe is compressed.
+    encoder.flush().unwrap();
+    let mut encoded = encoder.finish().unwrap();
+    assert_eq!(encoded[4] & 0b0010_0000, 0, "the header has a window");
+    // RFC 8878: the exponent without 10, before three bits of mantissa.
+    encoded[5] = (log - 10) << 3;
+    encoded
+}
+
+/// A stream of xz whose header asks for a dictionary of `2 << exponent` bytes, or half as much again.
+fn xz_with_dictionary(exponent: u8, and_half: bool) -> Vec<u8> {
+    let mut encoded = xz(b"content");
+    // The block's header, behind that of the stream: its size, its flags, then the filter LZMA2 (0x21) with one byte of
+    // properties; its checksum stands at its end.
+    let header = 12..12 + (usize::from(encoded[12]) + 1) * 4;
+    assert_eq!(encoded[14..16], [0x21, 1]);
+    encoded[16] = (exponent - 11) * 2 + u8::from(and_half);
+    let sum = crc32fast::hash(&encoded[header.start..header.end - 4]);
+    encoded[header.end - 4..header.end].copy_from_slice(&sum.to_le_bytes());
+    encoded
+}
+
+fn decode_within(allowed: u64, compression: Compression, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    decoder_within(allowed, compression, bytes)?.read_to_end(&mut decoded)?;
+    Ok(decoded)
+}
+
+#[test]
+fn a_window_larger_than_allowed_is_refused_by_the_option_s_name() {
+    const ALLOWED: u64 = 128 << 20;
+    for (compression, bytes, is_allowed) in [
+        (Compression::Zstd, zstd_with_window(27), true),
+        (Compression::Zstd, zstd_with_window(28), false),
+        (Compression::Zstd, zstd_with_window(31), false),
+        (Compression::Xz, xz_with_dictionary(25, false), true),
+        (Compression::Xz, xz_with_dictionary(26, false), true),
+        (Compression::Xz, xz_with_dictionary(26, true), false),
+        (Compression::Xz, xz_with_dictionary(29, true), false),
+    ] {
+        let decoded = decode_within(ALLOWED, compression, &bytes);
+        if is_allowed {
+            assert_eq!(decoded.unwrap(), b"content");
+            continue;
+        }
+        let error = decoded.unwrap_err();
+        assert!(WindowTooLarge::within(&error).is_some(), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("larger than 128MiB"), "{text}");
+        assert!(text.contains("--max-window 2GiB"), "{text}");
+    }
+    let large = zstd_with_window(28);
+    let decoded = decode_within(256 << 20, Compression::Zstd, &large);
+    assert_eq!(decoded.unwrap(), b"content");
+}
+
+#[test]
+fn a_window_in_another_stream_is_told_as_what_it_is() {
+    for (name, _, outer) in CODECS {
+        let error = decode(&outer(&zstd_with_window(31))).unwrap_err();
+        assert!(WindowTooLarge::within(&error).is_some(), "{name}: {error}");
+    }
+    // Also where it is asked again, as a frame's reader may do.
+    let encoded = zstd_with_window(31);
+    let mut reader = decoder_of(Compression::Zstd, &encoded[..]).unwrap();
+    for _ in 0..3 {
+        let error = reader.read(&mut [0; 10]).unwrap_err();
+        assert!(WindowTooLarge::within(&error).is_some(), "{error}");
+    }
+}

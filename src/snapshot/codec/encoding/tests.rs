@@ -14,6 +14,7 @@ fn named(name: &str) -> Encoding {
 
 fn chunk(bytes: &[u8]) -> Chunk {
     Chunk {
+        piece: crate::snapshot::codec::chunks::Piece::Lines,
         buffer: Arc::new(bytes.to_vec()),
         len: bytes.len(),
         offset: 1000,

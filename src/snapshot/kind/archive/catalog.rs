@@ -161,8 +161,21 @@ impl Contents {
     /// Where definitions and data do not match.
     pub(crate) fn holdings(&self) -> Holdings {
         let named: HashSet<&TableName> = self.data.iter().map(|data| &data.table).collect();
-        self.catalog
-            .holdings(named.iter().copied(), |table| named.contains(table))
+        let mut holdings = self
+            .catalog
+            .holdings(named.iter().copied(), |table| named.contains(table));
+        let is_contradicted = |data: &&TableData| {
+            let columns = &data.head.columns;
+            self.catalog
+                .undefined_column(&data.table, columns)
+                .is_some()
+        };
+        let contradicted = self.data.iter().filter(is_contradicted);
+        let contradicted = contradicted.map(|data| data.table.clone());
+        holdings.undefined.extend(contradicted);
+        holdings.undefined.sort();
+        holdings.undefined.dedup();
+        holdings
     }
 
     /// The data that a part stands for.

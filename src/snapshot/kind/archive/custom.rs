@@ -7,9 +7,8 @@
 mod blocks;
 mod stream;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, Seek};
+use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,11 +18,12 @@ use super::toc::{DataPlace, Toc};
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::chunks::Origin;
 use crate::snapshot::codec::compression::{Counted, INPUT_BUFFER, decoder_of};
-use crate::snapshot::codec::read_errors::{cut_off, damaged, io_error, read_error};
+use crate::snapshot::codec::read_errors::{cut_off, damaged, read_error};
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
+use crate::snapshot::place::{Handle, Place};
 use crate::snapshot::source::{TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
 use blocks::{
@@ -68,7 +68,7 @@ fn read_block(
 
 /// An archive in custom format in a file, whose tables can be opened one by one.
 pub struct CustomArchive {
-    path: PathBuf,
+    place: Place,
     source: String,
     contents: Contents,
     layout: Layout,
@@ -87,22 +87,19 @@ impl CustomArchive {
     ///
     /// # Errors
     /// The file cannot be read, or its TOC is damaged or of an unknown version.
-    pub fn open(
-        path: &Path,
+    pub(crate) fn open(
+        place: &Place,
         source: &str,
         progress: Arc<AtomicU64>,
     ) -> Result<Self, SnapshotError> {
-        let file = File::open(path).map_err(|error| io_error(path, error))?;
-        let length = file
-            .metadata()
-            .map_err(|error| io_error(path, error))?
-            .len();
+        let file = place.open().map_err(|error| place.failed(error))?;
+        let length = file.size().map_err(|error| place.failed(error))?;
         let mut reader = BufReader::with_capacity(INPUT_BUFFER, file);
         let toc = Toc::read(&mut reader, None)?;
         let layout = Layout::of(&toc.header, source)?;
         let first_block = reader
             .stream_position()
-            .map_err(|error| io_error(path, error))?;
+            .map_err(|error| place.failed(error))?;
         let contents = Contents::new(toc, None)?;
         let found: Vec<Option<u64>> = contents
             .data
@@ -113,7 +110,7 @@ impl CustomArchive {
             })
             .collect();
         Ok(CustomArchive {
-            path: path.to_owned(),
+            place: place.clone(),
             source: source.to_owned(),
             sizes: sizes(&found, length),
             contents,
@@ -141,8 +138,9 @@ impl CustomArchive {
         }
         // One thread searches, others that know their positions go on.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reader = self.reader_at(*next)?;
-        let skip = |reader: &mut BufReader<File>, count| {
+        let file = self.open_range(*next..self.length)?;
+        let mut reader = BufReader::with_capacity(INPUT_BUFFER, file);
+        let skip = |reader: &mut BufReader<Handle>, count| {
             let count = i64::try_from(count).map_err(|_| io::ErrorKind::UnexpectedEof)?;
             reader.seek_relative(count)
         };
@@ -174,7 +172,7 @@ impl CustomArchive {
             }
             *next = reader
                 .stream_position()
-                .map_err(|error| io_error(&self.path, error))?;
+                .map_err(|error| self.place.failed(error))?;
         }
     }
 
@@ -182,11 +180,9 @@ impl CustomArchive {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reader_at(&self, position: u64) -> Result<BufReader<File>, SnapshotError> {
-        let mut file = File::open(&self.path).map_err(|error| io_error(&self.path, error))?;
-        file.seek(SeekFrom::Start(position))
-            .map_err(|error| io_error(&self.path, error))?;
-        Ok(BufReader::with_capacity(INPUT_BUFFER, file))
+    fn open_range(&self, range: Range<u64>) -> Result<Handle, SnapshotError> {
+        let opened = self.place.open_range(range);
+        opened.map_err(|error| self.place.failed(error))
     }
 }
 
@@ -238,7 +234,11 @@ impl TableSource for CustomArchive {
             );
             return Err(cut_off(place(), reason));
         }
-        let file = self.reader_at(position)?.into_inner();
+        let end = match self.sizes[part.index] {
+            0 => self.length,
+            size => position.saturating_add(size),
+        };
+        let file = self.open_range(position..end)?;
         let counted = Counted::new(file, Arc::clone(&self.progress));
         let mut reader = BufReader::with_capacity(INPUT_BUFFER, counted);
         let start =

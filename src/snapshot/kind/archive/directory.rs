@@ -2,9 +2,8 @@
 //!
 //! File names come from the TOC and are not trusted: only regular files directly in the folder are opened.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::BufReader;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -16,11 +15,12 @@ use crate::snapshot::codec::chunks::Origin;
 use crate::snapshot::codec::compression::{
     Compression, Counted, INPUT_BUFFER, decoder, decoder_of,
 };
-use crate::snapshot::codec::read_errors::{damaged, io_error, read_error};
+use crate::snapshot::codec::read_errors::{damaged, read_error};
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
+use crate::snapshot::place::{EntryKind, Folder};
 use crate::snapshot::source::{TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
 
@@ -37,7 +37,7 @@ pub(crate) const SUFFIXES: [(&str, Compression); 4] = [
 
 /// An opened archive in directory format.
 pub struct DirectoryArchive {
-    path: PathBuf,
+    folder: Folder,
     source: String,
     contents: Contents,
     /// The file of each entry with data.
@@ -71,8 +71,8 @@ impl DirectoryArchive {
     ///
     /// # Errors
     /// The folder cannot be read, or its TOC is damaged or of an unknown version.
-    pub fn open(
-        path: &Path,
+    pub(crate) fn open(
+        folder: &Folder,
         source: &str,
         names: &[String],
         progress: Arc<AtomicU64>,
@@ -82,7 +82,7 @@ impl DirectoryArchive {
             [name] => name,
             [first, second, ..] => {
                 return Err(SnapshotError::Unsupported {
-                    what: path.display().to_string(),
+                    what: folder.to_string(),
                     reason: format!(
                         "it holds both {first} and {second}; leave only one of them in the folder"
                     ),
@@ -90,12 +90,12 @@ impl DirectoryArchive {
             }
             [] => {
                 return Err(SnapshotError::NotASnapshot {
-                    path: path.display().to_string(),
+                    path: folder.to_string(),
                     reason: format!("{TOC} is missing, which pg_dump -Fd writes"),
                 });
             }
         };
-        let toc = read_toc(path, name)?;
+        let toc = read_toc(folder, name)?;
         if toc.header.format == Format::Custom {
             return Err(damaged(
                 Position {
@@ -110,12 +110,12 @@ impl DirectoryArchive {
             .data
             .iter()
             .map(|data| match &data.place {
-                DataPlace::File(name) => find(path, name),
+                DataPlace::File(name) => find(folder, name),
                 _ => Err(unusable("", "the archive's TOC names no file", true)),
             })
             .collect();
         Ok(DirectoryArchive {
-            path: path.to_owned(),
+            folder: folder.clone(),
             source: source.to_owned(),
             contents,
             files,
@@ -137,16 +137,16 @@ fn toc_names(names: &[String]) -> impl Iterator<Item = String> + '_ {
         .filter(|name| names.contains(name))
 }
 
-fn read_toc(path: &Path, name: &str) -> Result<Toc, SnapshotError> {
-    let path = path.join(name);
-    let metadata = fs::symlink_metadata(&path).map_err(|error| io_error(&path, error))?;
-    if !metadata.is_file() {
+fn read_toc(folder: &Folder, name: &str) -> Result<Toc, SnapshotError> {
+    let at = folder.file(name);
+    let found = folder.find(name).map_err(|error| at.failed(error))?;
+    if found.is_some_and(|found| found.kind != EntryKind::File) {
         return Err(SnapshotError::Unsupported {
-            what: path.display().to_string(),
+            what: at.to_string(),
             reason: NO_FILE.to_owned(),
         });
     }
-    let file = File::open(&path).map_err(|error| io_error(&path, error))?;
+    let file = at.open().map_err(|error| at.failed(error))?;
     let place = Position {
         member: Some(name.to_owned()),
         ..Position::default()
@@ -183,23 +183,23 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Looks for the file of that name, or of that name with a suffix.
-fn find(folder: &Path, name: &str) -> Result<DataFile, Unusable> {
+fn find(folder: &Folder, name: &str) -> Result<DataFile, Unusable> {
     if !is_plain(name) {
         let reason = "the archive's TOC names a file that is not directly in its folder";
         return Err(unusable(name, reason, true));
     }
     for (suffix, compression) in SUFFIXES {
         let name = format!("{name}{suffix}");
-        match fs::symlink_metadata(folder.join(&name)) {
-            Ok(metadata) if metadata.is_file() => {
+        match folder.find(&name) {
+            Ok(Some(found)) if found.kind == EntryKind::File => {
                 return Ok(DataFile {
                     name,
-                    size: metadata.len(),
+                    size: found.size,
                     compression,
                 });
             }
-            Ok(_) => return Err(unusable(&name, NO_FILE, false)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Some(_)) => return Err(unusable(&name, NO_FILE, false)),
+            Ok(None) => {}
             Err(error) => return Err(unusable(&name, &error.to_string(), false)),
         }
     }
@@ -251,14 +251,15 @@ impl TableSource for DirectoryArchive {
         let file = self.files[part.index]
             .as_ref()
             .map_err(|unusable| unusable.error(data))?;
-        let path = self.path.join(&file.name);
-        let opened = File::open(&path).map_err(|error| io_error(&path, error))?;
+        let at = self.folder.file(&file.name);
+        let opened = at.open_range(0..file.size);
+        let opened = opened.map_err(|error| at.failed(error))?;
         let counted = Counted::new(opened, Arc::clone(&self.progress));
         let reader = decoder_of(
             file.compression,
             BufReader::with_capacity(INPUT_BUFFER, counted),
         )
-        .map_err(|error| io_error(&path, error))?;
+        .map_err(|error| at.failed(error))?;
         let origin = Origin {
             source: self.source.clone(),
             member: Some(file.name.clone()),

@@ -7,15 +7,17 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::catalog::{Contents, TableData};
-use crate::snapshot::codec::chunks::{CHUNK, Chunks, Origin};
+use crate::snapshot::codec::chunks::{CHUNK, Chunks, Origin, Piece};
 use crate::snapshot::codec::encoding::Encoding;
 use crate::snapshot::codec::read_errors::{cut_off, damaged};
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::{Event, Sink};
-use crate::snapshot::kind::plain::copy_block::{CopyBlock, Progress};
+use crate::snapshot::kind::plain::copy_block::{CopyBlock, Pieced, Progress};
 use crate::snapshot::kind::plain::reader::Reader;
 use crate::snapshot::owners::Owners;
 use crate::snapshot::table_name::TableName;
+
+const COLUMNS: &str = "the row has too few or too many columns";
 
 /// Reads the rows of `data` for their owners: `Begin`, `Rows`…, `End`. `Break` where `sink` wants no more.
 ///
@@ -97,6 +99,15 @@ fn in_table(error: SnapshotError, data: &TableData, row: Option<u64>) -> Snapsho
     match error {
         SnapshotError::Damaged { place, reason } => damaged(name(place), reason),
         SnapshotError::CutOff { place, reason } => cut_off(name(place), reason),
+        SnapshotError::TooLarge {
+            place,
+            reason,
+            tables,
+        } => SnapshotError::TooLarge {
+            place: Box::new(name(*place)),
+            reason,
+            tables,
+        },
         other => other,
     }
 }
@@ -116,9 +127,30 @@ fn read_copy(
     let mut block = CopyBlock::new(data.table.clone(), owners.clone(), None, data.form.clone());
     let mut ended = false;
     let mut offset = 0;
+    let mut long = None;
     for chunk in Chunks::new(reader, origin, CHUNK) {
         let chunk = chunk.map_err(|error| in_table(error, data, Some(block.rows + 1)))?;
         offset = chunk.offset + chunk.len as u64;
+        let chunk = match chunk.piece {
+            Piece::Lines => chunk,
+            // What follows the rows are empty lines, and the end tells of others.
+            Piece::More | Piece::Last if ended => chunk,
+            Piece::More | Piece::Last => {
+                match block.piece(&mut long, &chunk, member.as_ref(), sink) {
+                    Pieced::More => continue,
+                    Pieced::Line(line) => line,
+                    Pieced::Stopped => return Ok(()),
+                    Pieced::UnneededRow(row, offset) => {
+                        let place = Position {
+                            row: Some(row),
+                            offset: Some(offset),
+                            ..place(data, member)
+                        };
+                        return Err(damaged(place, COLUMNS));
+                    }
+                }
+            }
+        };
         let chunk = chunk.in_utf8(encoding, 0).unwrap_or(chunk);
         let mut rest = 0;
         if !ended {
@@ -130,7 +162,7 @@ fn read_copy(
                 wrong @ (Progress::WrongRow(row, at, _) | Progress::UnneededRow(row, at)) => {
                     let reason = match wrong {
                         Progress::WrongRow(_, _, reason) => reason,
-                        _ => "the row has too few or too many columns",
+                        _ => COLUMNS,
                     };
                     let place = Position {
                         row: Some(row),

@@ -4,9 +4,7 @@
 //! Names from a tar are only compared with each other: none becomes a path on disk, and nothing is unpacked.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,13 +17,14 @@ use crate::snapshot::codec::chunks::Origin;
 use crate::snapshot::codec::compression::{
     Compression, Counted, INPUT_BUFFER, decoder, decoder_of,
 };
-use crate::snapshot::codec::read_errors::{cut_off, damaged, io_error, read_error};
+use crate::snapshot::codec::read_errors::{cut_off, damaged, read_error};
 use crate::snapshot::codec::tar_members::{Member, Members};
 use crate::snapshot::codec::whole_member::WholeMember;
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::event::{Event, Sink, TableFilter};
 use crate::snapshot::facts::{Holdings, SnapshotFacts};
 use crate::snapshot::owners::Owners;
+use crate::snapshot::place::{Place, is_of_source};
 use crate::snapshot::source::{StreamSource, TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
 
@@ -104,7 +103,7 @@ fn find_contents<R: Read + Send>(
             }
             continue;
         };
-        if !member.is_file {
+        if !member.is_file() {
             return Err(damaged(place(&member.name, None), NO_FILE));
         }
         let body = BufReader::with_capacity(INPUT_BUFFER, members.body(member.size));
@@ -153,7 +152,7 @@ fn tar_error(error: io::Error, last: Option<&str>) -> SnapshotError {
         ..Position::default()
     };
     match error.kind() {
-        io::ErrorKind::UnexpectedEof if error.raw_os_error().is_none() => {
+        io::ErrorKind::UnexpectedEof if !is_of_source(&error) => {
             cut_off(place, "the tar is cut off, copy it again")
         }
         _ => read_error(place, error),
@@ -202,7 +201,7 @@ impl<'c> Names<'c> {
     /// The member is a second TOC: the tar holds another archive, too.
     fn data(&mut self, member: &Member) -> Result<Option<(usize, Compression)>, SnapshotError> {
         // tar packs what it is told twice as a link to what it has already.
-        let is_again = !member.is_file;
+        let is_again = !member.is_file();
         let member = &member.name;
         if is_toc(member).is_some() && std::mem::replace(&mut self.toc_seen, true) && !is_again {
             return Err(SnapshotError::Unsupported {
@@ -235,7 +234,7 @@ pub struct TarStream {
 
 /// A compressed tar that can be read once more from its beginning.
 pub(crate) struct Again {
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
     /// Counts the bytes read, from 0 again the second time.
     pub(crate) taken: Arc<AtomicU64>,
 }
@@ -270,10 +269,10 @@ impl StreamSource for TarStream {
             return Ok(());
         }
         if found.is_late
-            && let Some(Again { path, taken }) = self.again
+            && let Some(Again { place, taken }) = self.again
         {
             taken.store(0, Ordering::Relaxed);
-            let file = File::open(&path).map_err(|error| io_error(&path, error))?;
+            let file = place.open().map_err(|error| place.failed(error))?;
             let tar = decoder(Box::new(file), taken).map_err(|error| tar_error(error, None))?;
             members = members_of(tar);
         }
@@ -291,12 +290,12 @@ impl StreamSource for TarStream {
             };
             let data = &contents.data[index];
             if std::mem::replace(&mut seen[index], true) {
-                if !member.is_file {
+                if !member.is_file() {
                     continue;
                 }
                 return Err(doubled(&member.name, data));
             }
-            if !member.is_file {
+            if !member.is_file() {
                 return Err(damaged(place(&member.name, Some(data)), NO_FILE));
             }
             let Some(owners) = contents.owners(data, wanted) else {
@@ -342,7 +341,7 @@ const NO_FILE: &str = "the member with the table's data is no regular file";
 
 /// An archive in tar format in a file, or the tar of one in directory format, whose tables can be opened one by one.
 pub struct TarArchive {
-    path: PathBuf,
+    place: Place,
     source: String,
     contents: Contents,
     /// The member of each entry with data, and how it is compressed; `None` where the tar lacks it.
@@ -357,12 +356,12 @@ impl TarArchive {
     ///
     /// # Errors
     /// The file cannot be read, or its TOC is damaged or of an unknown version.
-    pub fn open(
-        path: &Path,
+    pub(crate) fn open(
+        at: &Place,
         source: &str,
         progress: Arc<AtomicU64>,
     ) -> Result<Self, SnapshotError> {
-        let opened = || File::open(path).map_err(|error| io_error(path, error));
+        let opened = || at.open().map_err(|error| at.failed(error));
         let mut members = Members::of_file(opened()?);
         let Found {
             contents,
@@ -383,7 +382,7 @@ impl TarArchive {
                 // What is behind is missing, for those who want it.
                 Ok(None) => break,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-                Err(error) if left == 0 && error.raw_os_error().is_none() => {
+                Err(error) if left == 0 && !is_of_source(&error) => {
                     tracing::warn!("{source} is damaged behind the tables' data: {error}");
                     break;
                 }
@@ -394,7 +393,7 @@ impl TarArchive {
             };
             is_folder |= compression != Compression::None;
             if let Some((other, _)) = &found[index] {
-                if !member.is_file {
+                if !member.is_file() {
                     continue;
                 }
                 return Err(doubled(&other.name, &contents.data[index]));
@@ -403,7 +402,7 @@ impl TarArchive {
             left -= 1;
         }
         Ok(TarArchive {
-            path: path.to_owned(),
+            place: at.clone(),
             source: source.to_owned(),
             members: found,
             contents,
@@ -450,12 +449,12 @@ impl TableSource for TarArchive {
         let (member, compression) = self.members[part.index]
             .as_ref()
             .ok_or_else(|| missing(member_name(data), data))?;
-        if !member.is_file {
+        if !member.is_file() {
             return Err(damaged(place(&member.name, Some(data)), NO_FILE));
         }
-        let mut file = File::open(&self.path).map_err(|error| io_error(&self.path, error))?;
-        file.seek(SeekFrom::Start(member.offset))
-            .map_err(|error| io_error(&self.path, error))?;
+        let range = member.offset..member.offset.saturating_add(member.size);
+        let opened = self.place.open_range(range);
+        let file = opened.map_err(|error| self.place.failed(error))?;
         let counted = Counted::new(file, Arc::clone(&self.progress));
         let origin = Origin {
             source: self.source.clone(),

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use crate::snapshot::codec::compression::Compression;
 use crate::snapshot::codec::encoding::Encoding;
 use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::place::is_of_source;
 use crate::snapshot::sql::ddl::Ddl;
 
 /// What an archive begins with.
@@ -215,10 +216,9 @@ impl Fault {
             None => "the archive's header".to_owned(),
         };
         match self {
-            Fault::Read(error) if error.raw_os_error().is_some() => SnapshotError::Io {
-                path: place.to_string(),
-                source: error,
-            },
+            Fault::Read(error) if is_of_source(&error) => {
+                SnapshotError::of_reading(&place.to_string(), error)
+            }
             Fault::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 SnapshotError::CutOff {
                     place,

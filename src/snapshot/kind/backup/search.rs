@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use super::info::BackupInfo;
-use super::{DATABASES, INFORMATION, INFORMATION_LIMIT, other_database};
+use super::{DATABASES, other_database};
 use crate::snapshot::codec::read_errors::{damaged, read_error};
 use crate::snapshot::codec::tar_members::{Member, Members};
 use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::files::{BackupInfo, INFORMATION, INFORMATION_LIMIT};
 use crate::snapshot::kind::archive::is_of_archive;
+use crate::snapshot::place::is_of_source;
 use crate::snapshot::routing::Routing;
 
 /// What a member of a tar is good for.
@@ -116,7 +117,7 @@ impl Search {
             member: self.last.clone(),
             ..Position::default()
         };
-        if error.raw_os_error().is_some() {
+        if is_of_source(&error) {
             return read_error(place, error);
         }
         damaged(
@@ -156,7 +157,7 @@ impl Search {
 
 /// Makes sure that a dump is a regular file.
 pub(super) fn check_file(member: &Member) -> Result<(), SnapshotError> {
-    match member.is_file {
+    match member.is_file() {
         true => Ok(()),
         false => Err(SnapshotError::Unsupported {
             what: member.name.clone(),

@@ -9,25 +9,23 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::info::BackupInfo;
 use super::search::{Found, Search, check_file};
 use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump, place};
 use crate::io_error::at;
 use crate::snapshot::codec::read_errors::read_error;
-use crate::snapshot::codec::tar_members::{Member, Members};
+use crate::snapshot::codec::tar_members::Member;
 use crate::snapshot::codec::whole_member::WholeMember;
 use crate::snapshot::error::SnapshotError;
+use crate::snapshot::files::{BackupInfo, Lent};
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::plain::several::OtherDump;
+use crate::snapshot::place::is_of_source;
 use crate::snapshot::routing::Routing;
-
-/// The members of a tar that goes by.
-type Tar = Members<Box<dyn Read + Send>>;
 
 /// A tar that has been read up to the first database's dump.
 pub(super) struct UnreadTar {
     search: Search,
-    members: Tar,
+    lent: Lent,
     first: Found,
     temp_dir: PathBuf,
 }
@@ -47,21 +45,25 @@ impl Backup {
         options: &BackupOptions<'_>,
     ) -> Result<Self, SnapshotError> {
         let mut search = Search::new(options.routing);
-        let mut members = Members::of_stream(tar);
+        let mut lent = Lent::new(tar);
+        let behind = lent.behind();
         let first = loop {
-            match search.next(&mut members)? {
+            match search.next(&mut lent.tar.members)? {
                 Some(found @ (Found::Main(_) | Found::OtherDatabase(..))) => break found,
-                Some(Found::Other(_)) => {}
+                Some(Found::Other(member)) => lent.tar.pass(&member),
                 None => return Err(search.no_database(source)),
             }
         };
+        lent.tar.info = search.info.clone();
         let tar = UnreadTar {
             search,
-            members,
+            lent,
             first,
             temp_dir: options.temp_dir.to_owned(),
         };
-        Ok(Backup::new(source, Dumps::InTar(Box::new(tar)), options))
+        let mut backup = Backup::new(source, Dumps::InTar(Box::new(tar)), options);
+        backup.behind = Some(behind);
+        Ok(backup)
     }
 }
 
@@ -81,10 +83,11 @@ impl UnreadTar {
     pub(super) fn open(self, source: &str, routing: &Routing) -> Result<Unpacked, SnapshotError> {
         let UnreadTar {
             mut search,
-            mut members,
+            mut lent,
             first,
             temp_dir,
         } = self;
+        lent.begin();
         let expected = routing.databases();
         let mut main: Option<MaybeDump> = None;
         let mut others: BTreeMap<String, MaybeDump> = BTreeMap::new();
@@ -96,33 +99,37 @@ impl UnreadTar {
                     (Some(database), member)
                 }
                 // Nothing of the same name is read twice.
-                Found::Main(_) | Found::OtherDatabase(..) | Found::Other(_) => {
+                Found::Main(member) | Found::OtherDatabase(_, member) | Found::Other(member) => {
                     if search.is_past {
+                        lent.tar.put_back(member);
                         break;
                     }
-                    (next, is_cut) = step(&mut search, &mut members, main.is_some())?;
+                    lent.tar.pass(&member);
+                    (next, is_cut) = step(&mut search, &mut lent, main.is_some())?;
                     continue;
                 }
             };
+            lent.tar.pass(&member);
             let come = usize::from(main.is_some()) + others.len() + 1;
             let is_last = come == expected.len() + 1;
             let dump = match check_file(&member) {
                 Err(error) => Err(error),
                 Ok(()) if is_last => {
-                    let bytes = WholeMember::new(members.into_inner(), member.size);
+                    lent.tar.info = search.info.clone();
+                    let bytes = WholeMember::new(lent, member.size);
                     let dump = dump(bytes, source, &member.name, Arc::default());
                     put(database, dump, &mut main, &mut others);
                     break;
                 }
                 Ok(()) => {
-                    let file = spool(&mut members, &member, &temp_dir)?;
+                    let file = spool(&mut lent, &member, &temp_dir)?;
                     // The compressed bytes were counted where the tar is read.
                     let bytes = WholeMember::new(file, member.size);
                     dump(bytes, source, &member.name, Arc::default())
                 }
             };
             put(database, dump, &mut main, &mut others);
-            (next, is_cut) = step(&mut search, &mut members, main.is_some())?;
+            (next, is_cut) = step(&mut search, &mut lent, main.is_some())?;
         }
         let Some(main) = main else {
             return Err(search.no_database(source));
@@ -161,32 +168,35 @@ fn put(
 /// The next member, and whether the tar ends where it should not. That is an error only before the main database.
 fn step(
     search: &mut Search,
-    members: &mut Tar,
+    lent: &mut Lent,
     has_main: bool,
 ) -> Result<(Option<Found>, bool), SnapshotError> {
-    match search.next(members) {
+    let found = search.next(&mut lent.tar.members);
+    lent.tar.info = search.info.clone();
+    match found {
         Ok(found) => Ok((found, false)),
         Err(error) if !has_main => Err(error),
-        Err(error @ SnapshotError::Io { .. }) => Err(error),
+        Err(error @ (SnapshotError::Io { .. } | SnapshotError::Bucket(_))) => Err(error),
         Err(error) => {
             tracing::warn!("the tar is read no further than its main database: {error}");
+            lent.tar.is_broken(&error);
             Ok((None, true))
         }
     }
 }
 
 /// Keeps a member in a temp file, as far as it comes: who reads it finds out what is missing.
-fn spool(members: &mut Tar, member: &Member, temp_dir: &Path) -> Result<File, SnapshotError> {
+fn spool(lent: &mut Lent, member: &Member, temp_dir: &Path) -> Result<File, SnapshotError> {
     let failed = |error| SnapshotError::Temp(at(temp_dir)(error));
     let mut file = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-    let mut body = members.body(member.size);
+    let mut body = lent.tar.members.body(member.size);
     let mut buffer = vec![0; 256 << 10];
     loop {
         match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => file.write_all(&buffer[..count]).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error().is_some() => {
+            Err(error) if is_of_source(&error) => {
                 return Err(read_error(place(&member.name), error));
             }
             // The tar ends here, or cannot be decompressed any further.

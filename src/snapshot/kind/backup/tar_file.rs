@@ -1,20 +1,18 @@
 //! A backup's tar as a file: its databases are found by hopping from header to header.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::search::{Found, Search, check_file};
 use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump};
-use crate::snapshot::codec::read_errors::io_error;
 use crate::snapshot::codec::tar_members::{Member, Members};
 use crate::snapshot::codec::whole_member::WholeMember;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::plain::several::OtherDump;
+use crate::snapshot::place::Place;
 
 /// Headers that are looked at behind the database for the backup's information and other databases. `gitlab-backup` writes
 /// the one first and the others beside it; a tar with a million repositories is not searched for them.
@@ -27,17 +25,14 @@ impl Backup {
     /// # Errors
     /// The file cannot be read, is damaged before the main database, or holds none. Damage to another database shows when
     /// the backup is read.
-    pub fn from_tar_file(
-        path: &Path,
+    pub(crate) fn from_tar_file(
+        place: &Place,
         source: &str,
         taken: Arc<AtomicU64>,
         options: &BackupOptions<'_>,
     ) -> Result<Self, SnapshotError> {
-        let file = File::open(path).map_err(|error| io_error(path, error))?;
-        let length = file
-            .metadata()
-            .map_err(|error| io_error(path, error))?
-            .len();
+        let file = place.open().map_err(|error| place.failed(error))?;
+        let length = file.size().map_err(|error| place.failed(error))?;
         let mut search = Search::new(options.routing);
         let mut members = Members::of_file(file);
         let expected = options.routing.databases();
@@ -69,7 +64,9 @@ impl Backup {
                 }
                 (Err(error), None) => return Err(error),
                 (Ok(None), _) => break,
-                (Err(error @ SnapshotError::Io { .. }), _) => return Err(error),
+                (Err(error @ (SnapshotError::Io { .. } | SnapshotError::Bucket(_))), _) => {
+                    return Err(error);
+                }
                 // What is behind the databases is not needed.
                 (Err(error), _) => {
                     tracing::warn!("{source} is read no further than its database: {error}");
@@ -83,7 +80,7 @@ impl Backup {
         let Some(main) = main else {
             return Err(search.no_database(source));
         };
-        let open = |member: &Member| open_member(path, source, member, Arc::clone(&taken));
+        let open = |member: &Member| open_member(place, source, member, Arc::clone(&taken));
         let read = others
             .iter()
             .filter(|(database, _)| options.is_read(database));
@@ -111,14 +108,15 @@ impl Backup {
 
 /// A member's dump, by a handle of its own.
 fn open_member(
-    path: &Path,
+    place: &Place,
     source: &str,
     member: &Member,
     taken: Arc<AtomicU64>,
 ) -> Result<PlainDump, SnapshotError> {
-    let mut file = File::open(path).map_err(|error| io_error(path, error))?;
-    file.seek(SeekFrom::Start(member.offset))
-        .map_err(|error| io_error(path, error))?;
+    let range = member.offset..member.offset.saturating_add(member.size);
+    let file = place
+        .open_range(range)
+        .map_err(|error| place.failed(error))?;
     dump(
         WholeMember::new(file, member.size),
         source,

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, Mutex};
 
 use super::*;
 use crate::snapshot::facts::SnapshotFacts;
+use crate::snapshot::place::Folder;
 
 const INFO: &[u8] = b":backup_created_at: 2023-10-22 10:00:00 Z\n:gitlab_version: 16.5.1-ee\n";
 
@@ -70,7 +71,12 @@ fn from_file(tar: &[u8]) -> Result<Backup, SnapshotError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("1_gitlab_backup.tar");
     fs::write(&path, tar).unwrap();
-    Backup::from_tar_file(&path, "1_gitlab_backup.tar", Arc::default(), &OPTIONS)
+    Backup::from_tar_file(
+        &Place::from(&path),
+        "1_gitlab_backup.tar",
+        Arc::default(),
+        &OPTIONS,
+    )
 }
 
 fn from_stream(tar: &[u8]) -> Result<Backup, SnapshotError> {
@@ -224,7 +230,13 @@ fn the_bytes_of_a_file_are_counted() {
     let path = folder.path().join("backup.tar");
     fs::write(&path, tar(&[("db/database.sql.gz", &main), ("x", b"y")])).unwrap();
     let taken = Arc::default();
-    let backup = Backup::from_tar_file(&path, "backup.tar", Arc::clone(&taken), &OPTIONS).unwrap();
+    let backup = Backup::from_tar_file(
+        &Place::from(&path),
+        "backup.tar",
+        Arc::clone(&taken),
+        &OPTIONS,
+    )
+    .unwrap();
     assert_eq!(backup.size(), main.len() as u64);
     read(backup).unwrap();
     assert_eq!(taken.load(Ordering::Relaxed), main.len() as u64);
@@ -256,8 +268,13 @@ fn the_bytes_of_all_databases_that_are_needed_are_counted() {
         };
         let size = (main.len() + also) as u64;
         let opened = [
-            Backup::from_tar_file(&path, "backup.tar", Arc::default(), &options),
-            Backup::from_folder(&tree, "tree", Arc::default(), &options),
+            Backup::from_tar_file(&Place::from(&path), "backup.tar", Arc::default(), &options),
+            Backup::from_folder(
+                &Folder::from(tree.as_path()),
+                "tree",
+                Arc::default(),
+                &options,
+            ),
         ];
         for backup in opened {
             let backup = backup.unwrap();
@@ -271,7 +288,13 @@ fn the_bytes_of_all_databases_that_are_needed_are_counted() {
         routing: &routing,
         ..*OPTIONS
     };
-    let backup = Backup::from_tar_file(&path, "backup.tar", Arc::clone(&taken), &options).unwrap();
+    let backup = Backup::from_tar_file(
+        &Place::from(&path),
+        "backup.tar",
+        Arc::clone(&taken),
+        &options,
+    )
+    .unwrap();
     let size = backup.size();
     assert_eq!(size, (main.len() + ci.len()) as u64);
     read(backup).unwrap();
@@ -412,7 +435,7 @@ fn tree(files: &[Member]) -> tempfile::TempDir {
 }
 
 fn from_tree(folder: &tempfile::TempDir) -> Result<Backup, SnapshotError> {
-    Backup::from_folder(folder.path(), "backups", Arc::default(), &OPTIONS)
+    Backup::from_folder(&folder.path().into(), "backups", Arc::default(), &OPTIONS)
 }
 
 #[test]

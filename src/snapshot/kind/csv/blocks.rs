@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
+use crate::bounds;
 use crate::snapshot::block::{Block, BlockHead};
 use crate::snapshot::codec::csv_text::{CsvErrorKind, count_rows, cut, next_row};
 use crate::snapshot::codec::read_errors::{cut_off, damaged, read_error};
@@ -14,9 +15,6 @@ use crate::timings::{self, Phase};
 
 /// Bytes read for a block. The header must stand in the first so many.
 pub(super) const BLOCK: usize = 1 << 20;
-
-/// PostgreSQL builds a row of COPY's output in a buffer of at most 1 GiB: no real row is longer.
-const ROW_LIMIT: usize = 1 << 30;
 
 /// What is wrong with a row that the file ends in, and what to do.
 const NO_LINE_END: &str = "has no line end, which COPY writes behind every row: the file is cut off, copy it again; \
@@ -98,8 +96,17 @@ impl<R: Read> Blocks<R> {
     /// The next block, `None` after the last.
     ///
     /// # Errors
-    /// The file cannot be read, ends inside a row, or has a row of more than 1 GiB.
+    /// The file cannot be read, ends inside a row, or has a row that is larger than the run allows.
     pub(super) fn next(&mut self, head: &Arc<BlockHead>) -> Result<Option<Block>, SnapshotError> {
+        self.next_within(bounds::row(), head)
+    }
+
+    /// As [`Blocks::next`], of rows of so many bytes at the most.
+    fn next_within(
+        &mut self,
+        allowed: usize,
+        head: &Arc<BlockHead>,
+    ) -> Result<Option<Block>, SnapshotError> {
         let mut target = BLOCK;
         loop {
             self.fill(target)?;
@@ -116,13 +123,19 @@ impl<R: Read> Blocks<R> {
             if end > self.begin {
                 return Ok(Some(self.hand_out(end, head)));
             }
-            if self.buffer.len() - self.begin > ROW_LIMIT {
-                return Err(damaged(
-                    self.at_row(1, self.begin),
-                    "the row has no end within 1 GiB; a quote may be missing before it",
-                ));
+            // Where a row begins behind it nobody knows, so what follows cannot be read either.
+            if self.buffer.len() - self.begin > allowed {
+                let reason = bounds::too_long("the row", allowed);
+                return Err(SnapshotError::TooLarge {
+                    place: Box::new(self.at_row(1, self.begin)),
+                    reason: format!(
+                        "{reason}; a quote may be missing in it, or in a row before it"
+                    ),
+                    tables: Vec::new(),
+                });
             }
-            target = 2 * self.buffer.len().max(BLOCK);
+            let most = (self.begin + allowed).saturating_add(BLOCK);
+            target = (2 * self.buffer.len().max(BLOCK)).min(most);
         }
     }
 
@@ -350,6 +363,26 @@ mod tests {
                 assert!(message.contains(part), "{name}: {message}");
             }
         }
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_is_kept_no_longer_than_a_row_may_be() {
+        let text = format!("id,note\n1,a\n2,\"{}", "b\n".repeat(4 * BLOCK));
+        let mut blocks = Blocks::new(text.as_bytes(), place());
+        blocks.header().unwrap();
+        let first = blocks.next_within(3 * BLOCK, &head()).unwrap().unwrap();
+        assert_eq!(first.bytes(), b"1,a\n");
+        let error = blocks.next_within(3 * BLOCK, &head()).unwrap_err();
+        assert!(matches!(error, SnapshotError::TooLarge { .. }), "{error}");
+        for part in [
+            "notes.csv, row 2, byte 12",
+            "3MiB",
+            "--max-row",
+            "quote may be missing",
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        assert!(blocks.buffer.capacity() <= 5 * BLOCK);
     }
 
     #[test]

@@ -6,15 +6,12 @@
 //! without a word.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
-use std::path::Path;
 
 use super::SCHEMA;
 use crate::snapshot::catalog::Catalog;
-use crate::snapshot::codec::read_errors::io_error;
 use crate::snapshot::described::Described;
 use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::place::{Entry, EntryKind, Folder};
 use crate::snapshot::table_name::TableName;
 
 /// Suffixes of compressed files. They say only which files are meant: content tells the compression.
@@ -68,21 +65,18 @@ impl Listing {
     ///
     /// # Errors
     /// Those of the file system.
-    pub(super) fn of(path: &Path) -> Result<Self, SnapshotError> {
+    pub(super) fn of(folder: &Folder) -> Result<Self, SnapshotError> {
         let mut listing = Listing::default();
-        let entries = fs::read_dir(path).map_err(|error| io_error(path, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| io_error(path, error))?;
-            // Of the link itself, not of what it points to.
-            let metadata = entry.metadata().map_err(|error| io_error(path, error))?;
-            listing.take(entry.file_name(), &metadata);
+        for entry in folder.entries().map_err(|error| folder.failed(error))? {
+            listing.take(entry);
         }
         listing.schemas.sort();
         listing.files.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(listing)
     }
 
-    fn take(&mut self, name: OsString, metadata: &fs::Metadata) {
+    fn take(&mut self, entry: Entry) {
+        let Entry { name, size, kind } = entry;
         let name = match name.into_string() {
             Ok(name) => name,
             Err(name) => {
@@ -90,18 +84,18 @@ impl Listing {
                 return;
             }
         };
-        let is_file = metadata.is_file() || metadata.is_symlink();
+        let is_file = matches!(kind, EntryKind::File | EntryKind::Link);
         if is_file && is_schema(&name) {
             self.schemas.push(name);
         } else if is_file && stem(&name).is_some() {
             self.files.push(ListedFile {
                 name,
-                size: metadata.len(),
-                is_link: metadata.is_symlink(),
+                size,
+                is_link: kind == EntryKind::Link,
             });
         } else if is_file && name == Described::FILE_NAME {
             // Read by its name.
-        } else if is_hidden(&name) || metadata.is_dir() && stem(&name).is_none() {
+        } else if is_hidden(&name) || kind == EntryKind::Folder && stem(&name).is_none() {
             // What systems and editors leave, and folders, which hold no table.
         } else {
             self.others.push(name);

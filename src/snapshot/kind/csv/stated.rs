@@ -3,19 +3,16 @@
 //! The schema is small, and every value is read by it, so its checksum is compared whenever the folder is opened. Of the
 //! tables' files the sizes are; their checksums are for `relexport snapshot verify`, which reads them whole.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::files::ListedFile;
 use super::read_file;
 use crate::hex;
-use crate::snapshot::codec::read_errors::{damaged, io_error};
+use crate::snapshot::codec::read_errors::damaged;
 use crate::snapshot::described::{Described, DescribedSchema};
 use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::place::Folder;
 
 /// The part of `snapshot.json` that reading needs.
 #[derive(Debug, Deserialize)]
@@ -30,18 +27,17 @@ impl Stated {
     ///
     /// # Errors
     /// It cannot be read, or is not what `relexport snapshot take` writes.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, SnapshotError> {
-        let path = folder.join(Described::FILE_NAME);
-        match fs::symlink_metadata(&path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error(&path, error)),
+    pub(super) fn read(folder: &Folder) -> Result<Option<Self>, SnapshotError> {
+        let at = folder.file(Described::FILE_NAME);
+        let found = folder.find(Described::FILE_NAME);
+        if found.map_err(|error| at.failed(error))?.is_none() {
+            return Ok(None);
         }
-        let json = read_file(&path)?;
+        let json = read_file(folder, Described::FILE_NAME)?;
         serde_json::from_slice(&json)
             .map(Some)
             .map_err(|error| SnapshotError::Unsupported {
-                what: path.display().to_string(),
+                what: at.to_string(),
                 reason: format!(
                     "it is not what `relexport snapshot take` writes ({error}); take the snapshot again"
                 ),

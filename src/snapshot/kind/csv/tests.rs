@@ -1,3 +1,4 @@
+use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -60,7 +61,7 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 }
 
 fn open(folder: &tempfile::TempDir) -> Result<CsvFolder, SnapshotError> {
-    CsvFolder::open(folder.path(), Arc::default())
+    CsvFolder::open(&folder.path().into(), Arc::default())
 }
 
 fn open_error(folder: &tempfile::TempDir) -> String {
@@ -123,7 +124,7 @@ fn files_are_read_whatever_their_compression_and_suffix() {
     for (name, file, content) in cases {
         let folder = folder(&[(file, &content)]);
         let progress = Arc::default();
-        let opened = CsvFolder::open(folder.path(), Arc::clone(&progress)).unwrap();
+        let opened = CsvFolder::open(&folder.path().into(), Arc::clone(&progress)).unwrap();
         let end = TableEnd {
             table: TableName::public("notes"),
             rows: 2,

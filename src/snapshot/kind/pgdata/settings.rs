@@ -61,6 +61,11 @@ pub(crate) fn text(
     if version >= 17 {
         set("event_triggers", "off");
     }
+    // Its queries read and copy, which is not compiled to any use; and compiling needs memory that may be both written and
+    // executed, which a hardened service does not give.
+    if version >= 11 {
+        set("jit", "off");
+    }
     // The copy is thrown away, so it need not outlive the machine.
     set("fsync", "off");
     set("full_page_writes", "off");

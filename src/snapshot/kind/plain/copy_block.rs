@@ -8,8 +8,11 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use super::copy_form::{CopyForm, OTHER_LINE_END};
+use crate::bounds;
 use crate::snapshot::block::Block;
-use crate::snapshot::codec::chunks::Chunk;
+use crate::snapshot::codec::chunks::{Chunk, Piece};
+use crate::snapshot::codec::long_line::LongLine;
+use crate::snapshot::error::Position;
 use crate::snapshot::event::Sink;
 use crate::snapshot::owners::Owners;
 use crate::snapshot::sql::ddl::{Ddl, Tokens};
@@ -113,6 +116,18 @@ pub(crate) enum Progress {
     Stopped,
 }
 
+/// What came of a piece of a long line.
+pub(crate) enum Pieced {
+    /// Nothing so far.
+    More,
+    /// The whole line, of a table that is wanted.
+    Line(Chunk),
+    /// As [`Progress::UnneededRow`], with where it stands in the stream.
+    UnneededRow(u64, u64),
+    /// The sink wants no more.
+    Stopped,
+}
+
 /// Where the rows in a chunk are, and where the text goes on where they end in it.
 type Found = (Range<usize>, Option<usize>);
 
@@ -142,11 +157,7 @@ impl CopyBlock {
         let rest = &bytes[start..];
         if self.crlf.is_none() && !rest.is_empty() {
             let first = memchr::memchr(b'\n', rest).map_or(rest, |end| &rest[..end]);
-            let crlf = first.ends_with(b"\r");
-            if crlf {
-                self.end = Finder::new(b"\n\\.\r\n");
-            }
-            self.crlf = Some(crlf);
+            self.see_line_end(first.ends_with(b"\r"));
         }
         // The line that ends the rows, without its own beginning.
         let line = &self.end.needle()[1..];
@@ -236,15 +247,89 @@ impl CopyBlock {
         }
     }
 
-    /// Looks whether rows that nobody else will look at have as many columns as they should.
-    fn wrong_row(&self, bytes: &[u8], range: Range<usize>, rows: u64) -> Option<(u64, usize)> {
+    /// Takes a piece of a line that is too long for one chunk, which `line` is or becomes: only rows that are wanted are put
+    /// together. Gives the line once it is whole and wanted, as a chunk to go on with.
+    pub(crate) fn piece(
+        &mut self,
+        line: &mut Option<LongLine>,
+        chunk: &Chunk,
+        member: Option<&String>,
+        sink: Sink<'_>,
+    ) -> Pieced {
+        let allowed = bounds::row();
+        let begun = line.get_or_insert_with(|| LongLine::new(chunk, self.owners.are_wanted()));
+        if !begun.push(chunk, allowed) {
+            let place = Position {
+                member: member.cloned(),
+                table: Some(self.table.to_string()),
+                row: Some(self.rows + 1),
+                offset: Some(begun.offset()),
+                line: None,
+            };
+            let reason = bounds::too_long("the row", allowed);
+            if self.owners.too_large(place, reason, sink).is_break() {
+                return Pieced::Stopped;
+            }
+        }
+        if chunk.piece == Piece::More {
+            return Pieced::More;
+        }
+        match line.take() {
+            None => Pieced::More,
+            Some(line) => self.long_line(line),
+        }
+    }
+
+    /// Takes a long line all of which has come.
+    fn long_line(&mut self, line: LongLine) -> Pieced {
+        let (offset, length, tabs) = (line.offset(), line.length(), line.tabs());
+        let (is_whole, crlf) = (line.is_whole(), line.ends_with_crlf());
+        if let Some(chunk) = line.into_chunk() {
+            return Pieced::Line(chunk);
+        }
+        if !is_whole {
+            // The stream ends in it, which its end will tell.
+            return Pieced::More;
+        }
+        self.see_line_end(crlf);
+        if std::mem::take(&mut self.header_comes) {
+            return Pieced::More;
+        }
+        self.rows += 1;
+        self.bytes += length;
+        match self.tabs().filter(|_| !self.owners.are_wanted()) {
+            Some(expected) if expected != tabs => {
+                self.columns = None;
+                Pieced::UnneededRow(self.rows, offset)
+            }
+            Some(_) | None => Pieced::More,
+        }
+    }
+
+    /// Tabs in a row, if that is known and can be told from the bytes.
+    fn tabs(&self) -> Option<u64> {
         if self.form.unread.is_some() || self.form.delimiter != b'\t' {
             return None;
         }
-        let tabs = match (self.columns?, self.form.oids) {
+        Some(match (self.columns?, self.form.oids) {
             (columns, true) => columns,
             (columns, false) => columns.saturating_sub(1),
-        } as u64;
+        } as u64)
+    }
+
+    /// The first line says how all of them end.
+    fn see_line_end(&mut self, crlf: bool) {
+        if self.crlf.is_none() {
+            if crlf {
+                self.end = Finder::new(b"\n\\.\r\n");
+            }
+            self.crlf = Some(crlf);
+        }
+    }
+
+    /// Looks whether rows that nobody else will look at have as many columns as they should.
+    fn wrong_row(&self, bytes: &[u8], range: Range<usize>, rows: u64) -> Option<(u64, usize)> {
+        let tabs = self.tabs()?;
         let found = memchr::memchr_iter(b'\t', &bytes[range.clone()]).count() as u64;
         if found == rows * tabs {
             return None;

@@ -3,6 +3,7 @@
 mod copy_statements;
 mod ending;
 mod insert_statements;
+mod long_lines;
 mod psql_lines;
 mod statements;
 
@@ -13,9 +14,11 @@ use super::changes::Changes;
 use super::copy_block::{CopyBlock, Progress};
 use super::databases::Databases;
 use super::insert_run::InsertRun;
+use crate::bounds;
 use crate::snapshot::block::BlockHead;
 use crate::snapshot::catalog::{Catalog, Table};
-use crate::snapshot::codec::chunks::{Chunk, LONGEST_LINE, Origin};
+use crate::snapshot::codec::chunks::{Chunk, Origin, Piece};
+use crate::snapshot::codec::long_line::LongLine;
 use crate::snapshot::codec::row_form::RowForm;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::{Event, Sink, TableFilter};
@@ -93,6 +96,10 @@ pub(crate) struct Reader<'a> {
     /// The part of a statement that earlier chunks held, and where it begins in the stream.
     pending: Vec<u8>,
     pending_offset: u64,
+    /// The line that is too long for one chunk, while its pieces come.
+    long: Option<LongLine>,
+    /// The row of an `INSERT` that is being read was told to be too large.
+    over_bound: bool,
     /// The run of inserts that the last statement belonged to.
     run: Option<InsertRun>,
     /// The catalog as it was told, once it was.
@@ -137,6 +144,8 @@ impl<'a> Reader<'a> {
             crlf: false,
             pending: Vec::new(),
             pending_offset: 0,
+            long: None,
+            over_bound: false,
             run: None,
             told: None,
             any_table: false,
@@ -147,6 +156,14 @@ impl<'a> Reader<'a> {
 
     /// Goes through a chunk.
     pub(crate) fn chunk(&mut self, chunk: &Chunk) -> Result<ControlFlow<()>, SnapshotError> {
+        match chunk.piece {
+            Piece::Lines => self.lines(chunk),
+            Piece::More | Piece::Last => self.piece(chunk),
+        }
+    }
+
+    /// Goes through whole lines.
+    fn lines(&mut self, chunk: &Chunk) -> Result<ControlFlow<()>, SnapshotError> {
         let mut encoding = self.ddl.encoding();
         let mut converted = chunk.in_utf8(encoding, 0);
         let mut place = 0;
@@ -332,7 +349,8 @@ impl<'a> Reader<'a> {
         if self.pending.is_empty() {
             return Ok(Some((Text::Chunk(&bytes[place..end]), end)));
         }
-        self.keep(&bytes[place..end])?;
+        // What it ends with is part of a chunk, so that it need not be measured.
+        self.pending.extend_from_slice(&bytes[place..end]);
         Ok(Some((
             Text::Pending(std::mem::take(&mut self.pending)),
             end,
@@ -340,9 +358,8 @@ impl<'a> Reader<'a> {
     }
 
     fn keep(&mut self, part: &[u8]) -> Result<(), SnapshotError> {
-        if self.pending.len() + part.len() > LONGEST_LINE {
-            let reason = "a statement is longer than PostgreSQL could read";
-            return Err(self.damaged(None, None, self.pending_offset, reason));
+        if self.pending.len() + part.len() > bounds::row() {
+            return Err(self.too_long("the statement", self.pending_offset));
         }
         self.pending.extend_from_slice(part);
         Ok(())

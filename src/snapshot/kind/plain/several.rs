@@ -327,6 +327,21 @@ impl Merge<'_> {
                 Event::Begin(head) if !self.ownership.owns(database, &head.table) => continue,
                 Event::Rows(block) if !self.ownership.owns(database, &block.head.table) => continue,
                 Event::End(end) if !self.ownership.owns(database, &end.table) => continue,
+                // A row that was stepped over matters to the tables that are taken from here.
+                Event::Damage(SnapshotError::TooLarge {
+                    place,
+                    reason,
+                    mut tables,
+                }) if !tables.is_empty() => {
+                    tables.retain(|table| self.ownership.owns(database, table));
+                    if !tables.is_empty() {
+                        (self.sink)(Event::Damage(SnapshotError::TooLarge {
+                            place,
+                            reason,
+                            tables,
+                        }))?;
+                    }
+                }
                 // Of a table that is not needed: but who wrote that may have written more.
                 Event::Damage(damage) if database != MAIN => {
                     return ControlFlow::Continue(Some(damage));

@@ -10,6 +10,7 @@ use super::worker::Trouble;
 use super::workers::Workers;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::keyed::Query;
+use crate::snapshot::place::Patience;
 use crate::snapshot::table_name::TableName;
 use crate::timings;
 
@@ -20,7 +21,10 @@ const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// Tries something until it works, fails for good, or was tried often enough.
-pub(super) fn retrying<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn retrying<T>(
+    patience: &Patience,
+    mut work: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut tries = Tries::new();
     loop {
         match work() {
@@ -30,7 +34,7 @@ pub(super) fn retrying<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Resul
             }
             result => return result,
         }
-        tries.wait();
+        tries.wait(patience)?;
     }
 }
 
@@ -54,10 +58,13 @@ impl Tries {
     }
 
     /// Waits before the next one.
-    fn wait(&mut self) {
-        timings::waiting(|| std::thread::sleep(self.wait));
+    fn wait(&mut self, patience: &Patience) -> Result<(), Failure> {
+        if !timings::waiting(|| patience.pause(self.wait)) {
+            return Err(Failure::Interrupted);
+        }
         self.done += 1;
         self.wait *= 2;
+        Ok(())
     }
 }
 
@@ -89,6 +96,9 @@ pub(super) fn answer(
             }
             Err(Trouble::Failed(failure)) => failure,
         };
+        if let Some(error) = failure.end_of_wait(&held.server.host.shown()) {
+            return Err(error);
+        }
         // too_many_connections: the others will have to do.
         if failure.sqlstate() == Some("53300") && borrowed.retire() {
             tracing::info!("reading on one connection less: {failure}");
@@ -102,7 +112,9 @@ pub(super) fn answer(
             }
             Remedy::AskAgain => {
                 tracing::info!("table {table} is asked for again: {failure}");
-                attempts.tries.wait();
+                if attempts.tries.wait(&held.target.patience).is_err() {
+                    return Err(SnapshotError::Interrupted);
+                }
             }
             Remedy::InstantIsLost => return Err(lost(keeper, &failure)),
             Remedy::GiveUp => return Err(given_up(keeper, table, failure)),
@@ -162,6 +174,7 @@ fn lost(keeper: &Keeper, failure: &Failure) -> SnapshotError {
 
 /// The error of a query that was asked often enough.
 fn given_up(keeper: &Keeper, table: &TableName, failure: Failure) -> SnapshotError {
+    let may_pass = failure.may_pass_later();
     match failure {
         Failure::Server {
             message, sqlstate, ..
@@ -169,6 +182,7 @@ fn given_up(keeper: &Keeper, table: &TableName, failure: Failure) -> SnapshotErr
             table: table.to_string(),
             message,
             sqlstate,
+            may_pass,
         },
         // Nobody can be asked any more, or conflicts with recovery never end.
         failure => lost(keeper, &failure),

@@ -7,6 +7,8 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -16,11 +18,18 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{CancelToken, Client, CopyOutStream, Error, SimpleQueryMessage};
 
 use super::failure::Failure;
+use super::socket::Heard;
+use crate::interruption::LOOK_EVERY;
 use crate::snapshot::codec::copy_text;
+use crate::snapshot::error::STALL_OPTION;
+use crate::snapshot::place::Patience;
 use crate::timings;
 
 /// Bytes of rows that are taken out of a COPY in one step.
 const STEP: usize = 1 << 20;
+
+/// How much later than it should the server may end a statement that takes too long.
+const LATE: Duration = Duration::from_secs(10);
 
 /// How long the server may take to hear that the connection ends.
 const GOOD_BYE: Duration = Duration::from_secs(1);
@@ -67,7 +76,12 @@ pub(super) enum CopyEnd<B> {
 
 impl Connection {
     /// A connection that has logged in in this runtime.
-    pub(super) fn new(runtime: Runtime, logged_in: LoggedIn) -> Self {
+    pub(super) fn new(
+        runtime: Runtime,
+        logged_in: LoggedIn,
+        patience: &Patience,
+        heard: Heard,
+    ) -> Self {
         Connection {
             client: logged_in.client,
             server_version: logged_in.server_version,
@@ -76,8 +90,28 @@ impl Connection {
                 runtime,
                 has_ended: false,
                 end: None,
+                patience: patience.clone(),
+                option: STALL_OPTION,
+                heard,
             },
         }
+    }
+
+    /// The server is to end statements that take longer than this. One that has not, a while later, does not do anything any more.
+    pub(super) fn expect_answers_within(&mut self, statement: Option<Duration>) {
+        let Some(longest) = statement.and_then(|statement| statement.checked_add(LATE)) else {
+            return;
+        };
+        let silence = &mut self.line.patience.silence;
+        if silence.is_some_and(|silence| longest < silence) {
+            *silence = Some(longest);
+            self.line.option = "--statement-timeout";
+        }
+    }
+
+    /// Lets something else than the end of the run end what is waited for, too.
+    pub(super) fn ended_by(&mut self, flag: Arc<AtomicBool>) {
+        self.line.patience.interrupted = flag;
     }
 
     /// By which another connection can end what this one is doing.
@@ -268,6 +302,10 @@ struct Line {
     has_ended: bool,
     /// Why it has ended, if nobody was told yet.
     end: Option<Failure>,
+    patience: Patience,
+    /// Which option says how long the server may be silent.
+    option: &'static str,
+    heard: Heard,
 }
 
 impl Line {
@@ -296,6 +334,9 @@ impl Line {
             runtime,
             has_ended,
             end,
+            patience,
+            option,
+            heard,
         } = self;
         let both = std::future::poll_fn(|context| {
             loop {
@@ -316,7 +357,40 @@ impl Line {
                 return Poll::Ready(Err(end.take().unwrap_or_else(Failure::closed)));
             }
         });
-        timings::reading(|| runtime.block_on(until(deadline, both)))
+        let watched = watch(patience, heard, option, both);
+        let result = timings::reading(|| runtime.block_on(until(deadline, watched)));
+        if let Err(Failure::Stalled { .. } | Failure::Interrupted) = result {
+            // Nobody says good-bye to a server that does not listen, nor when it is time to go.
+            *has_ended = true;
+        }
+        result
+    }
+}
+
+/// What comes of `work`, unless the server sends nothing for too long, or the run is to end.
+pub(super) async fn watch<T>(
+    patience: &Patience,
+    heard: &Heard,
+    option: &'static str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    let (mut bytes, mut since) = (heard.bytes(), Instant::now());
+    loop {
+        if let Ok(result) = tokio::time::timeout(LOOK_EVERY, work.as_mut()).await {
+            return result;
+        }
+        if patience.interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted);
+        }
+        let now = heard.bytes();
+        if now != bytes {
+            (bytes, since) = (now, Instant::now());
+        } else if let Some(silence) = patience.silence
+            && since.elapsed() >= silence
+        {
+            return Err(Failure::Stalled { silence, option });
+        }
     }
 }
 
@@ -336,7 +410,7 @@ pub(super) async fn until<T>(
 impl Drop for Line {
     /// Says good-bye, so that the server logs no lost connection.
     fn drop(&mut self) {
-        if !self.has_ended {
+        if !self.has_ended && !self.patience.interrupted.load(Ordering::Relaxed) {
             let driver = &mut self.driver;
             // Whoever has gone already will not miss it; whoever does not listen must not be waited for.
             let _ = self

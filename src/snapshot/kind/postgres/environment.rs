@@ -8,12 +8,12 @@ pub(super) trait Environment {
     fn variable(&self, name: &str) -> Option<String>;
 }
 
-/// The process's own environment.
+/// The process's own environment, with what is lent to the job that runs.
 pub(super) struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
     fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        crate::environment::variable(name)?.into_string().ok()
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use tokio_postgres::Error;
 use tokio_postgres::error::Severity;
+
+use crate::snapshot::error::SnapshotError;
+use crate::time_span;
 
 /// What went wrong on one connection.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,15 @@ pub(super) enum Failure {
     /// No connection can be made like this, however often it is tried.
     #[error("{0}")]
     Setup(String),
+    /// The server has sent nothing for so long, though an answer of it was awaited. The option says how long that may be.
+    #[error("the server stalled: no byte has come from it for {}", time_span::shown(*.silence))]
+    Stalled {
+        silence: Duration,
+        option: &'static str,
+    },
+    /// The run is to end.
+    #[error("interrupted")]
+    Interrupted,
     /// The server's answer makes no sense.
     #[error("the server's answer is not PostgreSQL's protocol: {0}")]
     Protocol(&'static str),
@@ -166,6 +179,8 @@ impl Failure {
     pub(super) fn passes(&self) -> bool {
         match self {
             Failure::Broken(_) => true,
+            // The silence was long enough to be sure.
+            Failure::Stalled { .. } | Failure::Interrupted => false,
             Failure::Setup(_) | Failure::Protocol(_) => false,
             Failure::Server { sqlstate, .. } => {
                 // Connections, memory or disk.
@@ -192,6 +207,31 @@ impl Failure {
                 ) || is_short_of_something
                     || is_of_connection
             }
+        }
+    }
+
+    /// True if the server itself says so that the whole run, begun later, may not meet it. One that refuses connections or
+    /// has no socket says nothing: mostly its address is wrong, or nobody has started it.
+    pub(super) fn may_pass_later(&self) -> bool {
+        match self {
+            Failure::Broken(_) | Failure::Stalled { .. } | Failure::Interrupted => false,
+            Failure::Setup(_) | Failure::Protocol(_) | Failure::Server { .. } => self.passes(),
+        }
+    }
+
+    /// What it is of a snapshot if it is the end of a wait, which no other try makes good.
+    pub(super) fn end_of_wait(&self, server: &str) -> Option<SnapshotError> {
+        match self {
+            Failure::Stalled { silence, option } => Some(SnapshotError::Stalled {
+                path: server.to_owned(),
+                silence: *silence,
+                option,
+            }),
+            Failure::Interrupted => Some(SnapshotError::Interrupted),
+            Failure::Server { .. }
+            | Failure::Broken(_)
+            | Failure::Setup(_)
+            | Failure::Protocol(_) => None,
         }
     }
 

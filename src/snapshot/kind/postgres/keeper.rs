@@ -1,6 +1,7 @@
 //! Holding the instant: the coordinator's transaction is kept open, and alive, by a thread of its own.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(super) struct Keeper {
     /// `None` once the thread was told to end.
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Ends its present wait.
+    ending: Arc<AtomicBool>,
     failure: Arc<OnceLock<String>>,
 }
 
@@ -30,6 +33,8 @@ impl Keeper {
         let (end, ended) = bounded::<()>(0);
         let failure = Arc::new(OnceLock::new());
         let noted = Arc::clone(&failure);
+        let ending = Arc::new(AtomicBool::new(false));
+        coordinator.ended_by(Arc::clone(&ending));
         let silence = idle.map_or(SILENCE, |idle| (idle / 3).min(SILENCE));
         let keep = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(silence) {
@@ -52,6 +57,7 @@ impl Keeper {
         Ok(Keeper {
             end: Some(end),
             thread: Some(thread),
+            ending,
             failure,
         })
     }
@@ -65,6 +71,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.end = None;
+        self.ending.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was told when it happened.
             let _ = thread.join();

@@ -8,6 +8,7 @@ use super::login;
 use super::session::{Timeouts, one};
 use super::source::PostgresSource;
 use super::target::Target;
+use crate::snapshot::place::Patience;
 use crate::snapshot::table_name::TableName;
 
 /// How such a server is connected to.
@@ -18,11 +19,16 @@ pub(crate) struct Local<'a> {
     pub(crate) user: &'a str,
     /// Settings of all sessions, as `-c name=value`.
     pub(crate) options: &'a str,
+    /// How long its silence is borne, and what ends that.
+    pub(crate) patience: Patience,
 }
 
 impl Local<'_> {
     fn target(&self, dbname: &str) -> Target {
-        Target::local(self.folder, self.user, dbname, self.options)
+        Target {
+            patience: self.patience.clone(),
+            ..Target::local(self.folder, self.user, dbname, self.options)
+        }
     }
 
     /// Holds a database at the present instant, as [`PostgresSource::open`] does.
@@ -52,7 +58,7 @@ impl Local<'_> {
             string(&table.name)
         );
         let target = self.target(dbname);
-        let count = retrying(|| login::connect_first(&target))
+        let count = retrying(&target.patience, || login::connect_first(&target))
             .and_then(|(mut connection, _)| one(&mut connection, &sql));
         match count {
             Ok(count) => Ok(count != "0"),

@@ -3,8 +3,11 @@
 //! tokio-postgres logs in. It knows fewer of `sslmode`'s values than libpq, asks no server whether it is a standby, and its
 //! time limit is for the socket alone: these are done here.
 
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use rustls::pki_types::ServerName;
 use tokio::runtime::Runtime;
 use tokio_postgres::config::{SslMode as Negotiated, SslNegotiation};
@@ -12,11 +15,14 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{CancelToken, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{Connection, LoggedIn, until};
+use super::connection::{Connection, LoggedIn, until, watch};
 use super::failure::Failure;
-use super::socket::{self, FirstBytes, Socket, SocketAddress};
+use super::socket::{self, FirstBytes, Heard, Socket, SocketAddress};
 use super::target::{Host, HostAddress, ServerRole, Target};
 use super::tls::SslMode;
+use crate::interruption::LOOK_EVERY;
+use crate::snapshot::error::STALL_OPTION;
+use crate::snapshot::place::Patience;
 use crate::timings;
 
 /// A server that was connected to, so that later connections go to it and no other.
@@ -39,8 +45,9 @@ pub(super) fn connect_first(target: &Target) -> Result<(Connection, Server), Fai
     };
     for role in roles {
         for host in &target.hosts {
-            let addresses = match socket::addresses(host) {
+            let addresses = match addresses(host, &target.patience) {
                 Ok(addresses) => addresses,
+                Err(Failure::Interrupted) => return Err(Failure::Interrupted),
                 Err(error) => {
                     last = of_host(error, host);
                     continue;
@@ -53,6 +60,7 @@ pub(super) fn connect_first(target: &Target) -> Result<(Connection, Server), Fai
                 };
                 match connect(target, &server, tls.as_ref(), role) {
                     Ok(connection) => return Ok((connection, server)),
+                    Err(Failure::Interrupted) => return Err(Failure::Interrupted),
                     Err(error) => last = of_host(error, host),
                 }
             }
@@ -61,31 +69,67 @@ pub(super) fn connect_first(target: &Target) -> Result<(Connection, Server), Fai
     Err(last)
 }
 
+/// Looks up where a host is, on a thread of its own: nobody can end a look into the system's names.
+fn addresses(host: &Host, patience: &Patience) -> Result<Vec<SocketAddress>, Failure> {
+    let (sender, found) = bounded(1);
+    let looked_up = host.clone();
+    let look = move || {
+        // If nobody waits for it any more, nobody needs it.
+        let _ = sender.send(socket::addresses(&looked_up));
+    };
+    thread::Builder::new()
+        .name("names".to_owned())
+        .spawn(look)
+        .map_err(|error| Failure::Setup(format!("cannot start a thread: {error}")))?;
+    loop {
+        match timings::waiting(|| found.recv_timeout(LOOK_EVERY)) {
+            Ok(addresses) => return addresses,
+            Err(RecvTimeoutError::Timeout) if patience.interrupted.load(Ordering::Relaxed) => {
+                return Err(Failure::Interrupted);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::Setup(
+                    "the host's name cannot be looked up".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
 /// Connects to a server once more.
 pub(super) fn connect_again(target: &Target, server: &Server) -> Result<Connection, Failure> {
     connect(target, server, tls(target)?.as_ref(), ServerRole::Any)
         .map_err(|error| of_host(error, &server.host))
 }
 
+/// How long the server may take to hear that it is to stop.
+const CANCEL_TIME: Duration = Duration::from_secs(5);
+
 /// Tells the server to stop what a connection is doing, by TLS if the connection has it. Whether it heard is not known.
 pub(super) fn cancel(target: &Target, server: &Server, token: &CancelToken) -> Result<(), Failure> {
     let tls = tls(target)?.filter(|_| server.is_tcp());
+    let heard = Heard::default();
     let work = async {
         let told = match tls {
             Some(tls) => {
                 let tls = tls_connect(&tls, &server.host)?;
-                let socket = socket::connect(&server.address, target, first_of_tls(target)).await?;
+                let first = first_of_tls(target);
+                let socket = socket::connect(&server.address, target, first, &heard).await?;
                 token.cancel_query_raw(socket, tls).await
             }
             None => {
-                let socket = socket::connect(&server.address, target, FirstBytes::Message).await?;
+                let first = FirstBytes::Message;
+                let socket = socket::connect(&server.address, target, first, &heard).await?;
                 token.cancel_query_raw(socket, NoTls).await
             }
         };
         told.map_err(Failure::of_login)
     };
     let runtime = runtime()?;
-    timings::reading(|| runtime.block_on(until(deadline(target), work)))
+    let deadline = Instant::now() + CANCEL_TIME;
+    let watched = watch(&target.patience, &heard, STALL_OPTION, work);
+    timings::reading(|| runtime.block_on(until(Some(deadline), watched)))
 }
 
 impl Server {
@@ -176,13 +220,16 @@ fn connect(
     let deadline = deadline(target);
     timings::round_trip();
     let runtime = runtime()?;
+    let heard = Heard::default();
     let attempt = Attempt {
         target,
         server,
         tls: tls.filter(|_| server.is_tcp()),
+        heard: &heard,
     };
-    let logged_in = timings::reading(|| runtime.block_on(until(deadline, attempt.log_in())))?;
-    let mut connection = Connection::new(runtime, logged_in);
+    let log_in = watch(&target.patience, &heard, STALL_OPTION, attempt.log_in());
+    let logged_in = timings::reading(|| runtime.block_on(until(deadline, log_in)))?;
+    let mut connection = Connection::new(runtime, logged_in, &target.patience, heard);
     check_role(&mut connection, role, deadline)?;
     Ok(connection)
 }
@@ -193,6 +240,7 @@ struct Attempt<'a> {
     server: &'a Server,
     /// `None` if there can be no TLS.
     tls: Option<&'a MakeRustlsConnect>,
+    heard: &'a Heard,
 }
 
 impl Attempt<'_> {
@@ -223,8 +271,8 @@ impl Attempt<'_> {
     }
 
     async fn without_tls(&self) -> Result<LoggedIn, Failure> {
-        let socket =
-            socket::connect(&self.server.address, self.target, FirstBytes::Message).await?;
+        let first = FirstBytes::Message;
+        let socket = socket::connect(&self.server.address, self.target, first, self.heard).await?;
         self.introduce(socket, NoTls, Negotiated::Disable).await
     }
 
@@ -235,7 +283,7 @@ impl Attempt<'_> {
     ) -> Result<LoggedIn, Failure> {
         // First: a server that is not there may be tried again, whatever is wrong with its name.
         let first = first_of_tls(self.target);
-        let socket = socket::connect(&self.server.address, self.target, first).await?;
+        let socket = socket::connect(&self.server.address, self.target, first, self.heard).await?;
         let tls = tls_connect(tls, &self.server.host)?;
         self.introduce(socket, tls, negotiated).await
     }

@@ -6,9 +6,7 @@ use super::address;
 use super::environment::Environment;
 use super::parameter_names::{KNOWN, REFUSED};
 use super::service;
-
-/// Holds a password as if it stood in the address, which is a place that others can see.
-pub const PASSWORD_VARIABLE: &str = "RELEXPORT_PASSWORD";
+use crate::environment::PASSWORD_VARIABLE;
 
 /// Values of parameters. Passwords are among them, so this is not printed.
 #[derive(Default)]

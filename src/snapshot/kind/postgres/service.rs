@@ -1,9 +1,10 @@
 //! Service files: named sets of connection parameters (`~/.pg_service.conf`).
 
-use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, home};
+use crate::snapshot::place::Pipe;
 
 /// The parameters of a service.
 ///
@@ -27,9 +28,11 @@ pub(super) fn read(
         .unwrap_or_else(|| "/etc/postgresql-common".to_owned());
     let system = Path::new(&system).join("pg_service.conf");
     for path in own.into_iter().chain([system]) {
-        let Ok(text) = fs::read_to_string(&path) else {
+        let mut text = String::new();
+        let read = Pipe::of_settings(&path).and_then(|mut file| file.read_to_string(&mut text));
+        if read.is_err() {
             continue;
-        };
+        }
         if let Some(found) = section(&text, service).map_err(|line| {
             format!(
                 "line {line} of the service file {} is no assignment",

@@ -16,6 +16,8 @@ pub struct Timeouts {
     /// For a session that is silent. The server then ends it, so that a program that hangs does not hold back
     /// its vacuum for ever.
     pub idle: Option<Duration>,
+    /// For a server that sends nothing while an answer of it is awaited: here, since such a server keeps no time.
+    pub silence: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -24,6 +26,7 @@ impl Default for Timeouts {
             statement: Some(Duration::from_secs(60 * 60)),
             lock: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(10 * 60)),
+            silence: Some(Duration::from_secs(10 * 60)),
         }
     }
 }
@@ -85,7 +88,9 @@ pub(super) fn begin(
         "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') \
          WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true);",
     );
-    connection.ask(&sql).map(drop)
+    connection.ask(&sql)?;
+    connection.expect_answers_within(timeouts.statement);
+    Ok(())
 }
 
 /// When the server was started: tells one server, and one life of it, from all others.

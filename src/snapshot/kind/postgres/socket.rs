@@ -7,6 +7,8 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,10 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::failure::{Failure, NoServer};
-use super::target::{Host, HostAddress, Keepalives, Target};
+use super::target::{Host, HostAddress, Target};
 
 /// Bytes that are read at a time. The crate would ask for 8 KiB.
 const READ: usize = 256 << 10;
+
+/// The silence after which a server is asked whether it is there, if the address does not say.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
 /// The wait before a socket whose queue is full is tried again.
 const QUEUE_WAIT: Duration = Duration::from_millis(20);
@@ -63,19 +68,21 @@ pub(super) async fn connect(
     address: &SocketAddress,
     target: &Target,
     first: FirstBytes,
+    heard: &Heard,
 ) -> io::Result<Socket> {
     let stream: Box<dyn ReadWrite> = match address {
         SocketAddress::Unix(path) => Box::new(connect_unix(path).await?),
         SocketAddress::Tcp(address) => {
             let stream = TcpStream::connect(*address).await?;
             stream.set_nodelay(true)?;
-            keep_alive(&stream, &target.keepalives)?;
+            keep_alive(&stream, target)?;
             Box::new(stream)
         }
     };
     let stream = FirstAnswer {
         stream,
         expected: first.bytes(),
+        heard: heard.clone(),
     };
     Ok(BufReader::with_capacity(READ, stream))
 }
@@ -97,14 +104,15 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-fn keep_alive(stream: &TcpStream, keepalives: &Keepalives) -> io::Result<()> {
+/// Has the system notice a server that is gone without a word. It is asked after earlier than by the system's defaults, which
+/// are two hours for a silent connection and a quarter of an hour for one that takes nothing.
+fn keep_alive(stream: &TcpStream, target: &Target) -> io::Result<()> {
+    let keepalives = &target.keepalives;
     if !keepalives.on {
         return Ok(());
     }
-    let mut settings = socket2::TcpKeepalive::new();
-    if let Some(idle) = keepalives.idle {
-        settings = settings.with_time(idle);
-    }
+    let idle = keepalives.idle.unwrap_or(KEEPALIVE_IDLE);
+    let mut settings = socket2::TcpKeepalive::new().with_time(idle);
     if let Some(interval) = keepalives.interval {
         settings = settings.with_interval(interval);
     }
@@ -113,8 +121,12 @@ fn keep_alive(stream: &TcpStream, keepalives: &Keepalives) -> io::Result<()> {
     }
     let socket = socket2::SockRef::from(stream);
     socket.set_tcp_keepalive(&settings)?;
+    // Sooner than the silence is over: then another connection is tried.
     #[cfg(target_os = "linux")]
-    if let Some(timeout) = keepalives.user_timeout {
+    if let Some(timeout) = keepalives
+        .user_timeout
+        .or(target.patience.silence.map(|silence| silence / 2))
+    {
         socket.set_tcp_user_timeout(Some(timeout))?;
     }
     Ok(())
@@ -147,6 +159,17 @@ pub(super) struct FirstAnswer<S> {
     stream: S,
     /// `None` as soon as it was looked at.
     expected: Option<&'static [u8]>,
+    heard: Heard,
+}
+
+/// Bytes that have come through a socket.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for FirstAnswer<S> {
@@ -157,6 +180,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstAnswer<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let come = (buffer.filled().len() - before) as u64;
+        self.heard.0.fetch_add(come, Ordering::Relaxed);
         if let Some(first) = buffer.filled().get(before)
             && let Some(expected) = self.expected.take()
             && !expected.contains(first)

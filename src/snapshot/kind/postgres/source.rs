@@ -1,7 +1,7 @@
 //! A live server as a snapshot: held at one instant, and asked query by query.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::address::shown;
 use super::answer::{answer, retrying};
@@ -22,6 +22,7 @@ use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{SnapshotFacts, TableSize};
 use crate::snapshot::keyed::{Fields, KeyedSource, Query};
+use crate::snapshot::place::Patience;
 use crate::snapshot::table_name::TableName;
 
 /// A server, held at one instant.
@@ -41,15 +42,22 @@ impl PostgresSource {
     /// `connections` is how many queries can be answered at a time; one more holds the instant.
     ///
     /// # Errors
-    /// [`SnapshotError::Unreachable`] with the reason, in words that hold no password.
+    /// [`SnapshotError::Unreachable`] with the reason, in words that hold no password; [`SnapshotError::NotNow`] if that
+    /// may be otherwise later.
     pub(crate) fn open(
         address: &str,
         connections: usize,
         snapshot: Option<&str>,
         timeouts: Timeouts,
+        interrupted: &Arc<AtomicBool>,
     ) -> Result<Self, SnapshotError> {
         let target = Target::read(address, &ProcessEnvironment)
             .map_err(|reason| unreachable_server(address, &Failure::Setup(reason)))?;
+        let patience = Patience {
+            silence: timeouts.silence,
+            interrupted: Arc::clone(interrupted),
+        };
+        let target = Target { patience, ..target };
         Self::hold(target, connections, snapshot, timeouts)
             .map_err(|failure| unreachable_server(address, &failure))
     }
@@ -60,7 +68,8 @@ impl PostgresSource {
         snapshot: Option<&str>,
         timeouts: Timeouts,
     ) -> Result<Self, Failure> {
-        let (mut coordinator, server) = retrying(|| login::connect_first(&target))?;
+        let (mut coordinator, server) =
+            retrying(&target.patience, || login::connect_first(&target))?;
         let version = coordinator.major_version();
         if version < 10 {
             return Err(Failure::Setup(format!(
@@ -143,9 +152,13 @@ impl PostgresSource {
 }
 
 fn unreachable_server(address: &str, failure: &Failure) -> SnapshotError {
-    SnapshotError::Unreachable {
-        server: shown(address),
-        reason: failure.to_string(),
+    let (server, reason) = (shown(address), failure.to_string());
+    if let Some(error) = failure.end_of_wait(&server) {
+        return error;
+    }
+    match failure.may_pass_later() {
+        true => SnapshotError::NotNow { server, reason },
+        false => SnapshotError::Unreachable { server, reason },
     }
 }
 

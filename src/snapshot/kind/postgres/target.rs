@@ -9,6 +9,7 @@ use super::environment::{Environment, home};
 use super::parameters::Parameters;
 use super::passfile;
 use super::tls::{SslMode, TlsSettings};
+use crate::snapshot::place::Patience;
 
 /// Time for making a connection, where nothing is said of it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -82,6 +83,8 @@ pub(super) struct Target {
     pub(super) keepalives: Keepalives,
     pub(super) tls: TlsSettings,
     pub(super) role: ServerRole,
+    /// How long its silence is borne, and what ends that.
+    pub(super) patience: Patience,
     /// Whether a password is proven over a channel that is bound to the server's certificate.
     pub(super) channel_binding: ChannelBinding,
 }
@@ -118,6 +121,7 @@ impl Target {
                 key: None,
             },
             role: ServerRole::Any,
+            patience: Patience::default(),
             channel_binding: ChannelBinding::Disable,
         }
     }
@@ -208,6 +212,7 @@ impl Target {
                     ("prefer-standby", ServerRole::PreferStandby),
                 ],
             )?,
+            patience: Patience::default(),
             channel_binding,
             user,
             dbname,

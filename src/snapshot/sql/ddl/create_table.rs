@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::types::reads_as_type;
 use super::{Ddl, Fault, Tokens, has_default, is_generated};
 use crate::snapshot::catalog::{Belonging, Column, Table};
 use crate::snapshot::sql::text::Token;
@@ -173,7 +174,11 @@ impl Ddl {
             && !type_tokens.accept_symbol(b'[');
         let type_name = tokens.peek();
         let is_serial = type_name.is_some_and(|name| SERIAL.iter().any(|serial| name.is(serial)));
+        let before = tokens.taken();
         let (sql_type, written) = self.written_type_of(tokens);
+        if !reads_as_type(tokens.taken_since(before)) {
+            return None;
+        }
         if written != sql_type.sql() {
             self.catalog
                 .set_written_type(table.name.clone(), name.clone(), written.into());

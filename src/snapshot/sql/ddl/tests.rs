@@ -719,3 +719,46 @@ fn the_default_of_a_domain_or_a_typed_table_fills_columns_in() {
         assert_eq!(has, filled, "{table}.{column}");
     }
 }
+
+#[test]
+fn what_cannot_be_a_type_is_a_fault() {
+    let wrong = [
+        "id:bigint",
+        "id bigint\u{1f}, name text",
+        "id big\u{1}int",
+        "id bigint\u{fffd} name text",
+        "id bigint name text",
+        "at timestamp with time zone\u{fffd} name text",
+        "id numeric(10,2) name text",
+        "id 'bigint'",
+        "id",
+        "id bigint\u{fffd}",
+    ];
+    for columns in wrong {
+        let text = format!("CREATE TABLE t ({columns});");
+        assert!(read_schema(text.as_bytes()).is_err(), "{columns:?}");
+    }
+    let right = [
+        "a numeric(10,-2)",
+        "a timestamp(3) without time zone",
+        "a interval day to second(3)",
+        "a interval(6)",
+        "a double precision[]",
+        "a bigint[3][4]",
+        "a integer array[3]",
+        "a integer array",
+        "a national character varying(3)",
+        "a character large object",
+        "a pg_catalog.\"char\"",
+        "a public.geometry(Point,4326) DEFAULT 'x'::public.geometry",
+        "a \"My Type\" COLLATE \"C\" NOT NULL",
+        "a time with time zone STORAGE plain COMPRESSION lz4",
+        "a bigint CONSTRAINT t_a NOT NULL NO INHERIT",
+    ];
+    for columns in right {
+        let text = format!("CREATE TABLE t ({columns});");
+        let catalog = read(&text);
+        let table = catalog.table(&TableName::public("t"));
+        assert_eq!(table.map(|table| table.columns.len()), Some(1), "{columns}");
+    }
+}

@@ -34,6 +34,12 @@ impl Tokens {
         self.place
     }
 
+    /// The tokens that were taken since so many were.
+    pub(crate) fn taken_since(&self, before: usize) -> &[Token] {
+        let end = self.place.min(self.tokens.len());
+        self.tokens.get(before..end).unwrap_or_default()
+    }
+
     pub(crate) fn next(&mut self) -> Option<Token> {
         let token = self.tokens.get(self.place).cloned();
         self.place += 1;

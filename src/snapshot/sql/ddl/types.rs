@@ -76,6 +76,63 @@ const ONLY_WORDS: [&str; 12] = [
     "real",
 ];
 
+/// Words that types of several words go on with, and the array after any type.
+const FURTHER_WORDS: [&str; 19] = [
+    "array",
+    "char",
+    "character",
+    "day",
+    "hour",
+    "large",
+    "local",
+    "minute",
+    "month",
+    "object",
+    "precision",
+    "second",
+    "time",
+    "to",
+    "varying",
+    "with",
+    "without",
+    "year",
+    "zone",
+];
+
+/// True for what can be a type. In a damaged definition two columns run together (`integer� description text`), or a letter is
+/// none any more: whoever took that for a type of somebody's own would lose a column, or write its numbers as texts.
+pub(super) fn reads_as_type(tokens: &[Token]) -> bool {
+    let mut depth = 0u32;
+    let mut before = None;
+    for token in tokens {
+        let is_further = !matches!(before, None | Some(&Token::Symbol(b'.')));
+        if let Token::Word(word) | Token::Name(word) = token
+            && word.contains(char::REPLACEMENT_CHARACTER)
+        {
+            return false;
+        }
+        match token {
+            Token::Symbol(b'(') => depth += 1,
+            Token::Symbol(b')') => depth = depth.saturating_sub(1),
+            Token::Symbol(b'.' | b'[' | b']') => {}
+            Token::Symbol(b',' | b'-') if depth > 0 => {}
+            Token::Symbol(_) => return false,
+            Token::Word(_) | Token::Name(_) | Token::Text(_) if depth > 0 => {}
+            Token::Word(word) if is_further => {
+                let is_bound = before == Some(&Token::Symbol(b'['));
+                if !is_bound && !FURTHER_WORDS.contains(&word.as_str()) {
+                    return false;
+                }
+            }
+            Token::Name(_) if is_further => return false,
+            Token::Text(_) => return false,
+            Token::Word(_) | Token::Name(_) => {}
+        }
+        before = Some(token);
+    }
+    matches!(tokens.first(), Some(Token::Word(_) | Token::Name(_)))
+}
+
 impl Ddl {
     pub(crate) fn create_domain(&mut self, tokens: &mut Tokens) {
         tokens.skip(2);

@@ -7,6 +7,7 @@ use super::super::toc::{Format, Header, read_int};
 use crate::snapshot::codec::compression::Compression;
 use crate::snapshot::codec::read_errors::{cut_off, read_error};
 use crate::snapshot::error::{Position, SnapshotError};
+use crate::snapshot::place::is_of_source;
 
 /// Type of a block with the rows of one entry.
 pub(super) const ROWS: u8 = 1;
@@ -197,7 +198,7 @@ pub(super) fn block_error(error: io::Error, offset: Option<u64>) -> SnapshotErro
         ..Position::default()
     };
     match error.kind() {
-        io::ErrorKind::UnexpectedEof if error.raw_os_error().is_none() => cut_off(
+        io::ErrorKind::UnexpectedEof if !is_of_source(&error) => cut_off(
             place,
             "the archive is cut off inside its data, copy it again",
         ),

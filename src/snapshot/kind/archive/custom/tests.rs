@@ -61,7 +61,7 @@ fn open(bytes: &[u8]) -> Result<(tempfile::TempDir, CustomArchive), SnapshotErro
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("archive");
     std::fs::write(&path, bytes).unwrap();
-    let archive = CustomArchive::open(&path, "archive", Arc::default())?;
+    let archive = CustomArchive::open(&Place::from(&path), "archive", Arc::default())?;
     Ok((folder, archive))
 }
 

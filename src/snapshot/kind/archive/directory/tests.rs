@@ -1,4 +1,5 @@
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{self, Read, Write};
 
 use super::super::sample::{Sample, files_toc, read, rows, string, table};
 use super::*;
@@ -46,7 +47,7 @@ fn open(folder: &Path) -> Result<DirectoryArchive, String> {
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
         .collect();
-    DirectoryArchive::open(folder, "archive", &names, Arc::default())
+    DirectoryArchive::open(&folder.into(), "archive", &names, Arc::default())
         .map_err(|error| error.to_string())
 }
 

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Cursor;
 
 use super::super::sample::{Told, files_toc, read, rows, table};
@@ -48,7 +49,7 @@ fn from_file(bytes: &[u8], table: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("archive");
     std::fs::write(&path, bytes).unwrap();
-    TarArchive::open(&path, "archive", Arc::default())
+    TarArchive::open(&Place::from(&path), "archive", Arc::default())
         .and_then(|archive| read(&archive, table))
         .map_err(|error| error.to_string())
 }
@@ -135,7 +136,7 @@ fn the_tar_of_a_folder_is_read_whatever_the_order_of_its_files() {
         std::fs::write(packed.path(), gzip(&bytes)).unwrap();
         let taken = Arc::default();
         let again = Again {
-            path: packed.path().to_owned(),
+            place: packed.path().into(),
             taken: Arc::clone(&taken),
         };
         let mut told = Told::default();

@@ -36,6 +36,9 @@ impl Reader<'_> {
             form,
         } = head;
         self.frame.rows_of(&table, true);
+        if let Some(named) = &columns {
+            self.frame.columns_of(&table, named, self.ddl.catalog());
+        }
         let columns = columns.or_else(|| self.columns_of(&table, false));
         if self.tell_catalog().is_break() {
             return Ok(Step::Stopped);

@@ -92,6 +92,10 @@ impl Reader<'_> {
             return Ok(ControlFlow::Break(()));
         }
         self.frame.rows_of(&head.table, false);
+        if let Some(named) = &head.columns {
+            self.frame
+                .columns_of(&head.table, named, self.ddl.catalog());
+        }
         let run = self.new_run(head.table, head.columns, default_values)?;
         let told = run.owners.begin(self.sink);
         if told.is_continue() {
@@ -204,7 +208,7 @@ impl Reader<'_> {
     fn row(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {
         let bytes = chunk.bytes();
         let wanted = self.run.as_ref().is_some_and(|run| run.owners.are_wanted());
-        if !wanted {
+        if !wanted || self.over_bound {
             let Some(end) = self.scanner.scan(bytes, place, Stop::Tuple) else {
                 return Ok(Step::NextChunk);
             };
@@ -213,12 +217,21 @@ impl Reader<'_> {
                     .psql_end(chunk, place, end)
                     .map(|(_, end)| Step::At(end));
             }
+            self.over_bound = false;
             if let Some(run) = &mut self.run {
                 run.count((chunk.offset_of(end) - self.pending_offset) as usize);
             }
             return Ok(Step::At(end));
         }
-        let Some((text, end)) = self.scan(chunk, place, Stop::Tuple)? else {
+        let Some((text, end)) = (match self.scan(chunk, place, Stop::Tuple) {
+            Err(SnapshotError::TooLarge { .. }) => {
+                return Ok(match self.row_too_long() {
+                    ControlFlow::Continue(()) => Step::NextChunk,
+                    ControlFlow::Break(()) => Step::Stopped,
+                });
+            }
+            scanned => scanned?,
+        }) else {
             return Ok(Step::NextChunk);
         };
         let Some(run) = &mut self.run else {

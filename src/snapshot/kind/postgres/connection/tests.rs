@@ -158,3 +158,62 @@ fn a_text_with_a_zero_byte_is_not_sent() {
     let failure = connection.ask("SELECT '\0'").unwrap_err();
     assert!(failure.to_string().contains("zero byte"), "{failure}");
 }
+
+/// A connection to a server that answers a login, and nothing else.
+fn silent(patience: Patience) -> Connection {
+    let target = serve("sslmode=disable", |stream| {
+        let_in(stream)?;
+        read_until(stream, b'X')
+    });
+    let mut connection = connect_first(&target).unwrap().0;
+    connection.line.patience = patience;
+    connection
+}
+
+#[test]
+fn a_server_that_sends_nothing_has_stalled_and_is_not_asked_again() {
+    let silence = Duration::from_millis(1);
+    let mut connection = silent(Patience {
+        silence: Some(silence),
+        interrupted: Arc::default(),
+    });
+    let failure = connection.ask("SELECT 1").unwrap_err();
+    assert!(
+        matches!(failure, Failure::Stalled { option: "--stall-timeout", silence: found } if found == silence),
+        "{failure:?}"
+    );
+    assert!(!failure.passes() && failure.ends_connection());
+}
+
+#[test]
+fn an_answer_is_not_awaited_when_the_run_is_to_end() {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let mut connection = silent(Patience {
+        silence: None,
+        interrupted: Arc::clone(&interrupted),
+    });
+    interrupted.store(true, Ordering::Relaxed);
+    let failure = connection.ask("SELECT 1").unwrap_err();
+    assert!(matches!(failure, Failure::Interrupted), "{failure:?}");
+}
+
+#[test]
+fn a_statement_that_the_server_should_have_ended_is_not_awaited_much_longer() {
+    let seconds = Duration::from_secs;
+    // What may be silent for how long, and what a statement may take; what holds then.
+    for (silence, statement, expected, option) in [
+        (Some(600), Some(5), Some(15), "--statement-timeout"),
+        (Some(600), Some(3600), Some(600), "--stall-timeout"),
+        (Some(600), None, Some(600), "--stall-timeout"),
+        (None, Some(5), None, "--stall-timeout"),
+    ] {
+        let mut connection = silent(Patience {
+            silence: silence.map(seconds),
+            interrupted: Arc::default(),
+        });
+        connection.expect_answers_within(statement.map(seconds));
+        let line = &connection.line;
+        let found = (line.patience.silence, line.option);
+        assert_eq!(found, (expected.map(seconds), option));
+    }
+}

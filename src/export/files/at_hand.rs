@@ -1,0 +1,318 @@
+//! The files of a backup, as they are asked for while records and archives are written.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::repositories::{
+    Bundle, Found, Refs, Repositories, Repository, RepositoryError, RepositoryPath,
+};
+use super::rows::ProjectRow;
+use crate::export::render::{FileValues, Unread};
+use crate::snapshot::{ArchiveTrouble, Gathered, InnerArchive};
+
+/// Projects whose branches are kept in memory at the same time.
+const PROJECTS: usize = 16;
+
+/// Which of a project's repositories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::export) enum BundleOf {
+    Project,
+    Design,
+}
+
+/// What stands before the names of branches.
+const BRANCHES: &str = "refs/heads/";
+
+/// What is known of a repository's branches.
+type KnownRefs = Result<Option<Arc<HeadAndRefs>>, Unread>;
+
+/// A repository's default branch, and its branches.
+struct HeadAndRefs {
+    /// The name of the default branch.
+    head: Option<String>,
+    refs: Arc<Refs>,
+}
+
+/// The files of a backup.
+pub(in crate::export) struct AtHand {
+    gathered: Gathered,
+    repositories: Option<Repositories>,
+    /// Where projects of the export have their repositories.
+    projects: HashMap<i64, Place>,
+    /// Those of the projects that were asked for last.
+    refs: Mutex<Vec<(i64, KnownRefs)>>,
+    /// The backup has not a single repository.
+    has_no_repositories: OnceLock<bool>,
+    /// Take what there is of damaged archives.
+    keep_going: bool,
+    temp_dir: PathBuf,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Where a project has its repositories.
+#[derive(Debug, Clone)]
+pub(in crate::export) struct Place {
+    full_path: String,
+    is_legacy: bool,
+    storage: Option<String>,
+}
+
+impl Place {
+    /// By the project's row, and its full path.
+    pub(in crate::export) fn new(row: &ProjectRow, full_path: &str) -> Place {
+        Place {
+            full_path: full_path.to_owned(),
+            is_legacy: row.storage_version.is_none_or(|version| version < 1),
+            storage: row.repository_storage.clone(),
+        }
+    }
+
+    /// The paths of a repository of the project, the likelier one first.
+    pub(in crate::export) fn paths(&self, id: i64, which: BundleOf) -> Vec<RepositoryPath> {
+        let (hashed, legacy) = match which {
+            BundleOf::Project => (
+                RepositoryPath::project(id),
+                RepositoryPath::legacy(&self.full_path),
+            ),
+            BundleOf::Design => (
+                RepositoryPath::design(id),
+                RepositoryPath::legacy_design(&self.full_path),
+            ),
+        };
+        match (self.is_legacy, legacy) {
+            (true, Some(legacy)) => vec![legacy, hashed],
+            (true, None) | (false, _) => vec![hashed],
+        }
+    }
+}
+
+impl AtHand {
+    pub(in crate::export) fn new(
+        gathered: Gathered,
+        projects: HashMap<i64, Place>,
+        keep_going: bool,
+        temp_dir: &Path,
+        interrupted: &Arc<AtomicBool>,
+    ) -> AtHand {
+        AtHand {
+            repositories: gathered
+                .files()
+                .map(|files| Repositories::new(Arc::clone(files))),
+            gathered,
+            projects,
+            refs: Mutex::new(Vec::new()),
+            has_no_repositories: OnceLock::new(),
+            keep_going,
+            temp_dir: temp_dir.to_owned(),
+            interrupted: Arc::clone(interrupted),
+        }
+    }
+
+    /// The bytes of a file of an archive; `None` if it is not there.
+    pub(in crate::export) fn inner_size(&self, archive: InnerArchive, path: &str) -> Option<u64> {
+        self.gathered.inner_size(archive, path)
+    }
+
+    /// Opens a file of an archive.
+    ///
+    /// # Errors
+    /// Those of the temp folder.
+    pub(in crate::export) fn open_inner(
+        &self,
+        archive: InnerArchive,
+        path: &str,
+    ) -> io::Result<Option<Box<dyn Read + Send>>> {
+        match self.inner_size(archive, path) {
+            Some(size) => self.gathered.open_inner(archive, path, 0..size),
+            None => Ok(None),
+        }
+    }
+
+    /// True if the backup does not have an archive at all.
+    pub(in crate::export) fn is_absent(&self, archive: InnerArchive) -> bool {
+        match (self.gathered.trouble(archive), self.gathered.files()) {
+            (Some(ArchiveTrouble::Absent), _) => true,
+            (Some(ArchiveTrouble::Damaged(_)), _) | (None, None) => false,
+            // It was not read, if it is there.
+            (None, Some(files)) => {
+                let mut members = archive.members().into_iter();
+                members.all(|member| matches!(files.size_of(member), Ok(None)))
+            }
+        }
+    }
+
+    /// Why files that rows name may be there, though they cannot be read; `None` if they are not there, or it is known
+    /// which are.
+    pub(in crate::export) fn damage(&self, archive: InnerArchive) -> Option<String> {
+        match self.gathered.trouble(archive)? {
+            ArchiveTrouble::Absent => None,
+            ArchiveTrouble::Damaged(reason) => {
+                let [member, _] = archive.members();
+                Some(format!("{member} of the backup is damaged: {reason}"))
+            }
+        }
+    }
+
+    /// Why a repository that is not there may exist all the same: the backup was made without some or all of them.
+    pub(in crate::export) fn repositories_left_out(&self) -> bool {
+        let Some(files) = self.gathered.files() else {
+            return true;
+        };
+        let has_none = || {
+            let any = files.list("repositories/");
+            any.is_ok_and(|any| any.is_empty())
+        };
+        files.info().leaves_out_repositories() || *self.has_no_repositories.get_or_init(has_none)
+    }
+
+    fn repository(&self, id: i64, which: BundleOf) -> Result<Found, RepositoryError> {
+        let Some(repositories) = &self.repositories else {
+            return Ok(Found::Missing);
+        };
+        let place = self.projects.get(&id);
+        let paths = match (place, which) {
+            (Some(place), _) => place.paths(id, which),
+            (None, BundleOf::Project) => vec![RepositoryPath::project(id)],
+            (None, BundleOf::Design) => vec![RepositoryPath::design(id)],
+        };
+        let storage = place.and_then(|place| place.storage.as_deref());
+        for path in paths {
+            match repositories.find(&path, storage)? {
+                Found::Missing => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Found::Missing)
+    }
+
+    /// A repository, if the backup has one with something in it.
+    fn with_content(
+        &self,
+        id: i64,
+        which: BundleOf,
+    ) -> Result<Option<Repository>, RepositoryError> {
+        match self.repository(id, which)? {
+            Found::Missing | Found::Empty { .. } => Ok(None),
+            Found::Repository(repository) => Ok(Some(repository)),
+        }
+    }
+
+    /// The bundle of a project's repository; `None` if there is none, because it is empty or not in the backup.
+    ///
+    /// # Errors
+    /// It is there, but cannot be had.
+    pub(in crate::export) fn bundle(
+        &self,
+        id: i64,
+        which: BundleOf,
+    ) -> Result<Option<Bundle>, RepositoryError> {
+        let repository = self.with_content(id, which)?;
+        repository
+            .map(|repository| repository.bundle(&self.temp_dir, &self.interrupted))
+            .transpose()
+    }
+
+    /// Where the backup would have the repository of a project.
+    pub(in crate::export) fn repository_path(&self, id: i64) -> String {
+        let paths = self
+            .projects
+            .get(&id)
+            .map(|place| place.paths(id, BundleOf::Project));
+        let path = paths.and_then(|paths| paths.into_iter().next());
+        let path = path.unwrap_or_else(|| RepositoryPath::project(id));
+        format!("repositories: {}.git", path.as_str())
+    }
+
+    /// The bytes of a repository's bundles in the backup; `None` if there are none.
+    ///
+    /// # Errors
+    /// As of [`AtHand::bundle`].
+    pub(in crate::export) fn bundle_size(
+        &self,
+        id: i64,
+        which: BundleOf,
+    ) -> Result<Option<u64>, RepositoryError> {
+        let repository = self.with_content(id, which)?;
+        Ok(repository.map(|repository| repository.bundle_size()))
+    }
+
+    /// The branches of a project's repository. Threads wait for each other: they ask for the same project most of the time.
+    fn refs_of(&self, project: i64) -> KnownRefs {
+        // A panic elsewhere leaves nothing half-done.
+        let mut known = self.refs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = known.iter().position(|(id, _)| *id == project) {
+            let found = known.remove(at);
+            let refs = found.1.clone();
+            known.push(found);
+            return refs;
+        }
+        let refs = self.read_refs(project).map_err(|error| Unread {
+            may_pass: error.may_pass(),
+            reason: error.to_string(),
+        });
+        if known.len() == PROJECTS {
+            drop(known.remove(0));
+        }
+        known.push((project, refs.clone()));
+        refs
+    }
+
+    fn read_refs(&self, project: i64) -> Result<Option<Arc<HeadAndRefs>>, RepositoryError> {
+        let Some(repository) = self.with_content(project, BundleOf::Project)? else {
+            return Ok(None);
+        };
+        let refs = repository.refs()?;
+        let head = repository.head()?;
+        let head = head.and_then(|head| Some(head.strip_prefix(BRANCHES)?.to_owned()));
+        Ok(Some(Arc::new(HeadAndRefs { head, refs })))
+    }
+}
+
+impl FileValues for AtHand {
+    fn external_diff(&self, path: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, String> {
+        let archive = InnerArchive::ExternalDiffs;
+        // Nothing else says whether a diff of a damaged archive is what it was.
+        if let Some(damage) = self.damage(archive)
+            && !self.keep_going
+        {
+            return Err(damage);
+        }
+        let Some(size) = self.inner_size(archive, path) else {
+            return Ok(None);
+        };
+        if bytes.end > size {
+            return Ok(None);
+        }
+        let read = || -> io::Result<Option<Vec<u8>>> {
+            let length = bytes.end - bytes.start;
+            let Some(mut part) = self.gathered.open_inner(archive, path, bytes.clone())? else {
+                return Ok(None);
+            };
+            let mut content = Vec::new();
+            part.read_to_end(&mut content)?;
+            Ok((content.len() as u64 == length).then_some(content))
+        };
+        read().map_err(|error| format!("a file of the temp folder cannot be read back: {error}"))
+    }
+
+    fn branch(&self, project: i64, branch: &str) -> Result<Option<String>, Unread> {
+        let Some(known) = self.refs_of(project)? else {
+            return Ok(None);
+        };
+        let id = known.refs.branch(branch.as_bytes());
+        Ok(id.map(|id| id.to_string()))
+    }
+
+    fn default_branch(&self, project: i64) -> Result<Option<String>, Unread> {
+        let Some(known) = self.refs_of(project)? else {
+            return Ok(None);
+        };
+        // A branch that is not there is none.
+        let is_there = |head: &&String| known.refs.branch(head.as_bytes()).is_some();
+        Ok(known.head.as_ref().filter(is_there).cloned())
+    }
+}

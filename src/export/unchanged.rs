@@ -1,0 +1,60 @@
+//! Whether an export would be the same as the newest one on a shelf, so that it need not be made.
+
+use crate::civil::UtcTime;
+use crate::output::Manifest;
+use crate::output::shelf::{Shelf, ShelvedExport, newest};
+
+use super::request::ExportRequest;
+use super::resume::difference;
+
+/// Whether an export has to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unchanged {
+    /// The newest export is of the same snapshot, pipelines and options, made by the same version of this program, and left
+    /// nothing out. This is its name.
+    Same(String),
+    /// It has to be made, for this reason.
+    Changed(String),
+}
+
+/// Compares a request with the newest export of a job that counts. Of the snapshot only names, sizes and times of files are
+/// looked at; a server or a pipe has none, so what comes from there is never the same.
+///
+/// # Errors
+/// If the shelf cannot be listed.
+pub fn unchanged(
+    request: &ExportRequest,
+    shelf: &dyn Shelf,
+    now: UtcTime,
+) -> std::io::Result<Unchanged> {
+    let exports = shelf.exports()?;
+    let Some(newest) = newest(&exports, request.job.as_deref(), now) else {
+        return Ok(Unchanged::Changed(
+            "there is no finished export yet".to_owned(),
+        ));
+    };
+    let manifest = shelf
+        .store(&newest.name)
+        .map_err(std::io::Error::other)?
+        .manifest()
+        .map_err(std::io::Error::other)?;
+    Ok(compared(request, newest, manifest))
+}
+
+fn compared(request: &ExportRequest, newest: &ShelvedExport, manifest: Manifest) -> Unchanged {
+    let about = |reason: String| Unchanged::Changed(format!("{}: {reason}", newest.name));
+    if manifest.terms.is_none() {
+        return about("its manifest does not say of which state of a snapshot it is".to_owned());
+    }
+    if !manifest.skipped_rows().is_empty() {
+        return about("it lacks rows that were left out".to_owned());
+    }
+    let begun = Manifest {
+        resume: manifest.terms.clone(),
+        ..manifest
+    };
+    match difference(&begun, request) {
+        Some(difference) => about(difference),
+        None => Unchanged::Same(newest.name.clone()),
+    }
+}

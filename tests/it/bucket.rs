@@ -1,0 +1,7 @@
+//! Exports to buckets: real servers take them, and a proxy between that breaks what can break.
+
+mod faults;
+mod proxy;
+pub(crate) mod servers;
+pub(crate) mod shelf;
+mod writing;

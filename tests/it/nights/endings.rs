@@ -1,0 +1,176 @@
+//! Runs that meet another one, that are killed, and that a signal ends.
+
+use std::fs;
+use std::io::Write;
+
+use super::machine::{Machine, job, lines, noting, of_type, pipe};
+use super::metrics::metric;
+use super::monitor::Monitor;
+use crate::support::*;
+
+/// A job whose hook waits until somebody writes to the pipe `gate`, and says that it does.
+fn waiting(more: &str) -> Machine {
+    let hook = "before = [\"sh\", \"-c\", \"echo at the gate; cat @/gate\"]";
+    let machine = Machine::new(&job(
+        "acme",
+        &format!(
+            "{more}\n[job.acme.hooks]\n{hook}\nfailure = {}",
+            noting("failure")
+        ),
+    ));
+    pipe(&machine.dir.join("gate"));
+    machine
+}
+
+fn open_gate(machine: &Machine) {
+    let mut gate = fs::OpenOptions::new()
+        .write(true)
+        .open(machine.dir.join("gate"))
+        .unwrap();
+    gate.write_all(b"go on\n").unwrap();
+}
+
+#[test]
+fn a_second_run_of_a_job_ends_with_11_or_waits() {
+    let machine = waiting("");
+    let mut first = machine.run("").start();
+    first.wait_for_line("at the gate");
+    let pid = format!("pid {}", first.pid());
+    let second = machine
+        .run("--json")
+        .fails(11, &["job acme is being run already", &pid]);
+    let lines = lines(&second);
+    assert_eq!(of_type(&lines, "job_summary", "acme")[0]["exit_status"], 11);
+    assert!(
+        machine
+            .noted("failure")
+            .unwrap()
+            .starts_with("acme|failed|11|")
+    );
+    // The first one is not taken for dead.
+    let runs = machine.jobs(1)[0]["runs"].clone();
+    assert_eq!(
+        (&runs[0]["exit_status"], &runs[1]["state"]),
+        (&11.into(), &"running".into())
+    );
+    let mut third = machine.run("--lock-wait 10min").start();
+    third.wait_for_line("waiting for up to 600 s");
+    open_gate(&machine);
+    let first = first.wait();
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    third.wait_for_line("at the gate");
+    // So that its place has another name.
+    wait_until("a new second begins", || {
+        machine
+            .latest("acme")
+            .is_some_and(|name| name < name_of_now())
+    });
+    open_gate(&machine);
+    third.wait();
+}
+
+/// The name that an export has which is begun now.
+fn name_of_now() -> String {
+    let date = std::process::Command::new("date")
+        .args(["-u", "+%Y-%m-%d_%H-%M-%S"])
+        .output();
+    String::from_utf8(date.unwrap().stdout)
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn a_run_that_was_killed_is_found_dead_by_the_next_one() {
+    let machine = waiting("");
+    let mut killed = machine.run("").start();
+    killed.wait_for_line("at the gate");
+    assert_eq!(machine.jobs(1)[0]["state"], "running");
+    killed.kill();
+    // Its hook still waits, and must not let the next one in.
+    open_gate(&machine);
+    assert_eq!(machine.jobs(1)[0]["state"], "dead");
+    let mut next = machine.run("").start();
+    next.wait_for_line("ended without saying so: it was killed, or the machine went down");
+    next.wait_for_line("at the gate");
+    open_gate(&machine);
+    let next = next.wait();
+    assert_eq!(next.code, Some(0), "{}", next.stderr);
+    let runs = machine.jobs(0)[0]["runs"].clone();
+    assert_eq!(
+        (&runs[0]["state"], &runs[1]["state"]),
+        (&"finished".into(), &"dead".into())
+    );
+    assert_eq!(runs[1]["ended"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_signal_ends_the_hook_before_and_all_are_told() {
+    let monitor = Monitor::start(200);
+    let machine = waiting(&format!("ping-url = \"{}/acme\"", monitor.url));
+    let mut run = machine.run("--json").start();
+    run.wait_for_line("at the gate");
+    run.signal("TERM");
+    let run = run.wait();
+    assert_eq!(run.code, Some(130), "{}", run.stderr);
+    assert_eq!(monitor.paths(), ["/acme/start", "/acme/130"]);
+    assert!(
+        machine
+            .noted("failure")
+            .unwrap()
+            .starts_with("acme|interrupted|130|")
+    );
+    let lines = lines(&run);
+    assert_eq!(
+        of_type(&lines, "job_summary", "acme")[0]["state"],
+        "interrupted"
+    );
+    assert_eq!(lines.last().unwrap()["code"], 130);
+    assert_eq!(
+        metric(&machine.metrics("acme"), "last_exit_status", "acme"),
+        130.0
+    );
+    assert_eq!(machine.jobs(1)[0]["state"], "interrupted");
+}
+
+#[test]
+fn a_signal_during_an_export_leaves_it_to_be_gone_on_with_and_the_next_job_does_not_run() {
+    let machine = Machine::new("");
+    // Relations that are read first are written while the rest of the dump has not come.
+    let more = format!("[job.acme.hooks]\nfailure = {}\n", noting("failure"));
+    machine.configure(&format!(
+        "{}{}",
+        job("acme", &more).replace("today.sql", "pipe.sql"),
+        job("next", "")
+    ));
+    let path = machine.dir.join("dumps/pipe.sql");
+    pipe(&path);
+    let mut run = machine.run("").start();
+    // Opened by the run when it reads.
+    let mut dump_pipe = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let text = dump();
+    dump_pipe
+        .write_all(&text.as_bytes()[..text.len() / 2])
+        .unwrap();
+    wait_until("the export is begun", || {
+        !machine.exports("acme").is_empty()
+    });
+    run.signal("TERM");
+    run.wait_until("it is told", || machine.noted("failure").is_some());
+    let run = run.wait();
+    drop(dump_pipe);
+    assert_eq!(run.code, Some(130), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("these jobs were not run: next"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        machine
+            .noted("failure")
+            .unwrap()
+            .starts_with("acme|interrupted|130|")
+    );
+    assert_eq!(machine.exports("next"), [""; 0]);
+    assert_eq!(machine.latest("acme"), None);
+}

@@ -1,0 +1,161 @@
+//! A column's rule holds wherever its value is written.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{KEY, key_file, redacted};
+use crate::support::*;
+
+/// Rules of each sort, for tables that are nested in many places.
+const RULES: &str = "\
+columns:
+  users.name: name
+  users.username: { hash: { prefix: user-, characters: 16 } }
+  users.public_email: email
+  labels.title: hash
+  labels.description: null
+  notes.note: { constant: \"(left \\\"out\\\")\" }
+  epics.title: hash
+";
+
+/// The same by key of the records: where the pipeline writes these tables.
+fn by_key() -> serde_json::Value {
+    let mut rules = serde_json::Map::new();
+    for user in ["user_contributions", "members.user", "epics.notes.author"] {
+        rules.insert(format!("{user}.name"), json!(["name"]));
+        rules.insert(format!("{user}.username"), json!(["hash", "user-", 16]));
+        let email = json!(["email", "example.invalid"]);
+        rules.insert(format!("{user}.public_email"), email);
+    }
+    let labels = [
+        "labels",
+        "boards.labels",
+        "boards.lists.label",
+        "epics.label_links.label",
+        "epic_boards.epic_lists.label",
+    ];
+    for label in labels {
+        rules.insert(format!("{label}.title"), json!(["hash", "", 64]));
+        rules.insert(format!("{label}.description"), json!(null));
+    }
+    let note = json!(["constant", "(left \"out\")"]);
+    rules.insert("epics.notes.note".to_owned(), note);
+    for epic in ["epics", "epics.parent"] {
+        rules.insert(format!("{epic}.title"), json!(["hash", "", 64]));
+    }
+    rules.into()
+}
+
+fn expected_redacted(groups: &[i64]) -> BTreeMap<String, Vec<u8>> {
+    redacted(&expected_files(groups), &by_key())
+}
+
+#[test]
+fn every_kind_of_snapshot_gives_what_the_rules_say_wherever_a_column_is_written() {
+    let dir = Dir::new();
+    let rules = dir.write("rules.yml", RULES);
+    let key = key_file(&dir, KEY);
+    let expected = expected_redacted(&GROUPS);
+    for (snapshot, threads, memory) in [
+        (DUMP, "1", "512MiB"),
+        (DUMP, "7", "0"),
+        (BACKUP, "2", "512MiB"),
+        (CSV, "2", "512MiB"),
+    ] {
+        let what = format!("{} {threads}", snapshot.replace('/', " "));
+        let run = dir
+            .export_to(project(snapshot), dir.join(&what))
+            .args(["--all-groups", "--threads", threads])
+            .args(["--memory-limit", memory])
+            .option("--redact", &rules)
+            .option("--redact-key-file", &key)
+            .ok();
+        assert_same_files(&what, &run.contents(), &expected);
+    }
+}
+
+#[test]
+fn arrays_json_and_odd_types_are_redacted_element_by_element() {
+    let rules = "\
+columns:
+  badges.tags: hash
+  badges.settings: hash
+  badges.extra:
+    inside:
+      /a: { constant: { gone: [1] } }
+      /list: { hash: { characters: 16 } }
+      /bb: null
+  badges.network: hash
+  'badges.odd, \"name\" <x>': name
+  badges.name: null
+  badges.grid: { constant: [1, null] }
+  badges.token: { constant: 00000000-0000-0000-0000-000000000000 }
+";
+    let hash = json!(["hash", "", 64]);
+    let by_key = json!({
+        "badges.tags": hash,
+        "badges.settings": ["json", hash],
+        "badges.extra": ["inside", {
+            "/a": ["constant", { "gone": [1] }],
+            "/list": ["hash", "", 16],
+            "/bb": null,
+        }],
+        "badges.network": hash,
+        "badges.odd, \"name\" <x>": ["name"],
+        "badges.name": null,
+        "badges.grid": ["constant", [1, null]],
+        "badges.token": ["constant", "00000000-0000-0000-0000-000000000000"],
+    });
+    let dir = Dir::new();
+    let name = "group_4351/badges.ndjson.gz".to_owned();
+    let files = BTreeMap::from([(name, expected(4351, "badges"))]);
+    let expected = redacted(&files, &by_key);
+    for snapshot in SNAPSHOTS {
+        let run = dir
+            .export_to(project(snapshot), dir.join(&snapshot.replace('/', " ")))
+            .group(4351)
+            .relations(&["badges"])
+            .option("--redact", dir.write("rules.yml", rules))
+            .option("--redact-key-file", key_file(&dir, KEY))
+            .ok();
+        assert_same_files(snapshot, &run.contents(), &expected);
+    }
+}
+
+#[test]
+fn the_manifest_says_what_was_redacted_and_not_the_key() {
+    let dir = Dir::new();
+    let rules = dir.write("rules.yml", RULES);
+    let run = dir
+        .export(project(DUMP))
+        .group(4351)
+        .option("--redact", &rules)
+        .option("--redact-key-file", key_file(&dir, KEY))
+        .ok();
+    let manifest = run.manifest();
+    let redaction = &manifest["redaction"];
+    assert_eq!(redaction["columns"]["users"]["name"], "name");
+    assert_eq!(redaction["columns"]["notes"]["note"], "constant");
+    assert_eq!(redaction["columns"]["labels"]["description"], "null");
+    assert_eq!(redaction["files"], "leave_out");
+    assert_eq!(redaction["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(redaction["key_id"].as_str().unwrap().len(), 16);
+    assert!(!manifest.to_string().contains(KEY));
+}
+
+#[test]
+fn a_redacted_path_stands_nowhere_either() {
+    let dir = Dir::new();
+    let rules = "columns:\n  routes.path: hash\n  namespaces.path: hash\n  namespaces.name: null\n";
+    let run = dir
+        .export(project(DUMP))
+        .group("acme/platform")
+        .option("--redact", dir.write("rules.yml", rules))
+        .option("--redact-key-file", key_file(&dir, KEY))
+        .ok();
+    assert!(!run.manifest().to_string().contains("acme/platform"));
+    let metadata = String::from_utf8(run.content("metadata.json.gz")).unwrap();
+    assert!(!metadata.contains("acme"), "{metadata}");
+    assert!(metadata.contains("group_4351"), "{metadata}");
+}
