@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 pub(crate) use error::{BucketError, bucket_error};
 pub(crate) use fetch::Fetch;
 pub(crate) use limits::{LIMIT_VARIABLES, Limits};
-pub(crate) use probe::{ConditionalPut, Probe};
+pub(crate) use probe::{ConditionalPut, Probe, is_probe};
 pub(crate) use upload::Upload;
 pub(crate) use url::BucketUrl;
 
@@ -221,6 +221,14 @@ impl Bucket {
     /// If it cannot be removed.
     pub(crate) fn delete(&self, key: &str) -> io::Result<()> {
         Ok(self.wait(self.inner.delete(key))?)
+    }
+
+    /// Removes objects, several at the same time; those that are not there are gone already.
+    ///
+    /// # Errors
+    /// If one cannot be removed; others may be there still.
+    pub(crate) fn delete_all(&self, keys: Vec<String>) -> io::Result<()> {
+        Ok(self.wait(ops::delete_all(&self.inner, keys))?)
     }
 
     /// What this server does: asked once for each client, by an object of a random name below `below`, which is deleted

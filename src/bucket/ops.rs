@@ -12,6 +12,7 @@ use object_store::path::Path;
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult,
 };
+use tokio::task::JoinSet;
 
 use super::error::{Answer, BucketError};
 use super::http::{SEEN, Seen, transport};
@@ -21,6 +22,9 @@ use crate::hex;
 
 /// How often an object is put again that did not arrive as it was sent.
 pub(super) const PUTS: u32 = 3;
+
+/// How many objects are deleted at the same time.
+const DELETES: usize = 32;
 
 /// What a call is about, for messages.
 #[derive(Debug, Clone, Copy)]
@@ -343,6 +347,26 @@ impl Inner {
         }
         let size = self.head(key).await?.size;
         Ok((size != bytes.len() as u64).then(|| format!("it has {size} bytes")))
+    }
+}
+
+/// Deletes objects, so many at the same time as servers take from one client. They are deleted one by one, because not
+/// every server knows how to delete several by one request.
+pub(super) async fn delete_all(inner: &Arc<Inner>, keys: Vec<String>) -> Result<(), BucketError> {
+    let mut keys = keys.into_iter();
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() < DELETES
+            && let Some(key) = keys.next()
+        {
+            let inner = Arc::clone(inner);
+            under_way.spawn(async move { inner.delete(&key).await });
+        }
+        match under_way.join_next().await {
+            // What is under way else is given up when the set is dropped.
+            Some(deleted) => deleted.map_err(|error| BucketError::Thread(error.into()))??,
+            None => return Ok(()),
+        }
     }
 }
 

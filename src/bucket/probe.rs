@@ -46,6 +46,11 @@ impl Probe {
 /// What the object begins with; the random part follows.
 const PREFIX: &str = ".relexport-probe-";
 
+/// True for the name of an object that a server is asked by; one may be left of a process that was killed meanwhile.
+pub(crate) fn is_probe(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// Asks the server.
 pub(super) async fn ask(inner: &Inner, below: &str) -> Result<Probe, BucketError> {
     let mut random = [0; 16];

@@ -85,7 +85,8 @@ impl Prepared {
             ..self.first.clone()
         };
         let ledger = Ledger::new(first);
-        let writer = Writer::start(Arc::clone(draft), ledger, None).map_err(ExportError::Write)?;
+        let writer = Writer::start(Arc::<dyn Draft>::clone(draft), ledger, None)
+            .map_err(ExportError::Write)?;
         let name = draft.name();
         let files = FileSource::None {
             why: "a bench writes rows alone".to_owned(),

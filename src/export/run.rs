@@ -155,8 +155,8 @@ fn run_in(
 ) -> Result<Exported, ExportError> {
     let earlier = ledger.manifest().entities.clone();
     let recipients = request.recipients.clone();
-    let writer =
-        Writer::start(Arc::clone(draft), ledger, recipients).map_err(ExportError::Write)?;
+    let writer = Writer::start(Arc::<dyn Draft>::clone(draft), ledger, recipients)
+        .map_err(ExportError::Write)?;
     let (outcome, files) = match find_rows(request, snapshot, observer) {
         Ok(found) => found,
         Err(error) => {

@@ -12,6 +12,12 @@ pub const METADATA: &str = "metadata.json.gz";
 /// The same, encrypted.
 pub const SEALED_METADATA: &str = "metadata.json.gz.age";
 
+/// The folder of a plan, by which several processes write one export. It goes when the export is complete.
+pub const PLAN_FOLDER: &str = ".relexport-plan";
+
+/// The plan itself. Without it there is no plan, whatever lies in its folder.
+pub const PLAN: &str = ".relexport-plan/plan.json";
+
 /// What stands behind the name of an encrypted file.
 const SEALED: &str = ".age";
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::manifest::{self, Status};
-use super::store::bucket::{BucketStore, UNFINISHED};
-use super::store::{FolderStore, Store, StoreError};
+use super::store::bucket::{BucketStore, SharedPrefix, UNFINISHED};
+use super::store::folder::SharedFolder;
+use super::store::{FolderStore, SharedPlace, Store, StoreError};
 use crate::bucket::BucketUrl;
 
 /// A folder, or what keys in a bucket begin with.
@@ -49,6 +50,17 @@ impl Location {
         Ok(match self {
             Location::Folder(path) => Arc::new(FolderStore::new(path)),
             Location::Bucket(url) => Arc::new(BucketStore::new(url)?),
+        })
+    }
+
+    /// The same place, for an export that several processes write: in a bucket it lies at this very address.
+    ///
+    /// # Errors
+    /// If a setting of the bucket is wrong. Nothing is looked at yet.
+    pub fn shared(&self) -> Result<Arc<dyn SharedPlace>, StoreError> {
+        Ok(match self {
+            Location::Folder(path) => Arc::new(SharedFolder::new(path)),
+            Location::Bucket(url) => Arc::new(SharedPrefix::new(url)?),
         })
     }
 

@@ -540,7 +540,9 @@ impl ManifestError {
                 source.kind(),
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput
             ),
-            ManifestError::Form { .. } | ManifestError::Version { .. } => false,
+            ManifestError::Form { .. }
+            | ManifestError::Version { .. }
+            | ManifestError::Planned(_) => false,
         }
     }
 }
@@ -565,13 +567,20 @@ pub enum ManifestError {
          use the program that wrote it"
     )]
     Version { path: String, found: u32 },
+    #[error(
+        "cannot read {0}: a plan lies there that is not committed yet, so it is no export\n  \
+         see what is missing with relexport plan status --plan {0}, and finish it with relexport commit"
+    )]
+    Planned(String),
 }
 
 impl Failure for ManifestError {
     fn policy(&self) -> Policy {
         let of_bucket = match self {
             ManifestError::Io { source, .. } => bucket_error(source),
-            ManifestError::Form { .. } | ManifestError::Version { .. } => None,
+            ManifestError::Form { .. }
+            | ManifestError::Version { .. }
+            | ManifestError::Planned(_) => None,
         };
         match of_bucket {
             Some(BucketError::NotFound { .. }) | None => Policy::EndRun(Cause::Snapshot),

@@ -7,8 +7,10 @@
 //!                                         ──discard────► nothing is left of it
 //! ```
 //!
+//! A place that several processes write to at the same time, by a plan, is a [`SharedPlace`] (`shared.rs`).
+//!
 //! Nothing here speaks of what only a folder has: files beside their final names, renames, syncs, locks. On a bucket
-//! [`Draft::write`] is an upload that is complete when it is committed, and [`Draft::replace`] puts one whole object. So
+//! [`Files::write`] is an upload that is complete when it is committed, and [`Files::replace`] puts one whole object. So
 //! no call renames a file, and none appends to one.
 //!
 //! What the rest of the program relies on, whatever the store:
@@ -26,10 +28,12 @@ mod error;
 pub mod folder;
 #[cfg(test)]
 pub(crate) mod memory;
+mod shared;
 mod waiting;
 
-pub use claim::{Begin, Claim, Draft, NewFile, Store, Written};
+pub use claim::{Begin, Claim, Draft, Files, NewFile, Store, Written};
 pub use contents::{Contents, FileReader, Listed, StoredFile, is_no_file};
 pub use error::StoreError;
 pub use folder::FolderStore;
+pub use shared::SharedPlace;
 pub(crate) use waiting::claim_within;

@@ -14,7 +14,7 @@ use super::ledger::{Done, FileId, Ledger, ReadFacts};
 use super::manifest::{self, FileEntry, Manifest};
 use super::noted::DanglingReference;
 use super::now::now;
-use super::store::{Draft, NewFile, Written, is_no_file};
+use super::store::{Files, NewFile, Written, is_no_file};
 use crate::io_error::at;
 use crate::timings::{self, Phase, Timings};
 
@@ -96,13 +96,13 @@ impl Writer {
     /// # Errors
     /// Those of the store.
     pub fn start(
-        draft: Arc<dyn Draft>,
+        files: Arc<dyn Files>,
         ledger: Ledger,
         recipients: Option<Arc<Recipients>>,
     ) -> io::Result<Writer> {
         let (messages, received) = bounded(PIECES);
         let mut state = State {
-            draft,
+            files,
             ledger,
             recipients,
             open: None,
@@ -178,7 +178,7 @@ struct OpenFile {
 }
 
 struct State {
-    draft: Arc<dyn Draft>,
+    files: Arc<dyn Files>,
     ledger: Ledger,
     recipients: Option<Arc<Recipients>>,
     open: Option<OpenFile>,
@@ -236,8 +236,8 @@ impl State {
     /// Makes sure, before anything is called finished, that what was written is still there.
     fn check_files(&self) -> io::Result<()> {
         for file in self.ledger.finished_files() {
-            let shown = || self.draft.shown(&file.file);
-            let is_there = match self.draft.length(&file.file) {
+            let shown = || self.files.shown(&file.file);
+            let is_there = match self.files.length(&file.file) {
                 Ok(length) => length == file.bytes,
                 Err(error) if is_no_file(&error) => false,
                 Err(error) => return Err(at(Path::new(&shown()))(error)),
@@ -270,7 +270,7 @@ impl State {
             let wanted = 1_usize << step;
             let gone = self.ledger.give_up(wanted);
             for file in &gone {
-                if let Err(error) = self.draft.remove(&file.file) {
+                if let Err(error) = self.files.remove(&file.file) {
                     tracing::debug!("cannot give {} up: {error}", file.file);
                 }
             }
@@ -296,7 +296,7 @@ impl State {
 
     /// The manifest that is there names files that were given up.
     fn remove_manifest(&self) {
-        if let Err(error) = self.draft.remove(manifest::FILE_NAME) {
+        if let Err(error) = self.files.remove(manifest::FILE_NAME) {
             tracing::debug!("the manifest cannot be removed: {error}");
         }
     }
@@ -311,7 +311,7 @@ impl State {
                     None => metadata,
                 };
                 let name = self.ledger.manifest().metadata_name();
-                self.draft.replace(name, &metadata)?;
+                self.files.replace(name, &metadata)?;
                 self.ledger.read(*facts);
                 self.write_manifest()?;
             }
@@ -362,7 +362,7 @@ impl State {
             None => {
                 changed = true;
                 let name = self.ledger.file_name(id);
-                let file = self.draft.write(&name)?;
+                let file = self.files.write(&name)?;
                 let mut file = match &self.recipients {
                     Some(recipients) => recipients.sealed(file)?,
                     None => file,
@@ -403,7 +403,7 @@ impl State {
 
     fn write_manifest(&mut self) -> io::Result<()> {
         let began = Instant::now();
-        self.draft.put_manifest(self.ledger.manifest())?;
+        self.files.put_manifest(self.ledger.manifest())?;
         self.written = Instant::now();
         self.took = self.written - began;
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::export::{BatchObserver, Expected, ExportOptions};
 use crate::output::manifest::FILE_NAME;
-use crate::output::store::memory::{Fault, Files, MemoryStore};
+use crate::output::store::memory::{Fault, MemoryFiles, MemoryStore};
 use crate::output::{FolderStore, GzipLevel, Store, StoreError, layout};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, KindChoice, Limits, Relations, Selection};
@@ -150,26 +150,26 @@ fn export(
 }
 
 /// What an undisturbed run writes.
-fn undisturbed(request: &ExportRequest) -> Files {
+fn undisturbed(request: &ExportRequest) -> MemoryFiles {
     let store = MemoryStore::default();
     assert!(export(request, &store, Begin::New).unwrap().is_complete());
     store.files()
 }
 
-fn manifest(files: &Files) -> Option<Manifest> {
+fn manifest(files: &MemoryFiles) -> Option<Manifest> {
     let bytes = files.get(FILE_NAME)?;
     Some(Manifest::parse(bytes, FILE_NAME.to_owned()).unwrap())
 }
 
 /// Everything but the manifest, in which times differ.
-fn content(files: &Files) -> Vec<(&String, &Arc<[u8]>)> {
+fn content(files: &MemoryFiles) -> Vec<(&String, &Arc<[u8]>)> {
     let names = files.iter();
     names.filter(|(name, _)| *name != FILE_NAME).collect()
 }
 
 /// What the manifest calls finished is there, with its checksum and the content that it should have; and what it
 /// calls finished as a whole is the whole.
-fn assert_true(case: &str, files: &Files, undisturbed: &Files) {
+fn assert_true(case: &str, files: &MemoryFiles, undisturbed: &MemoryFiles) {
     let Some(manifest) = manifest(files) else {
         return;
     };
@@ -208,7 +208,12 @@ fn assert_true(case: &str, files: &Files, undisturbed: &Files) {
 
 /// After a run that failed, another one on what it left completes the export with the bytes that an undisturbed run
 /// writes.
-fn assert_goes_on(case: &str, request: &ExportRequest, left: Files, undisturbed: &Files) {
+fn assert_goes_on(
+    case: &str,
+    request: &ExportRequest,
+    left: MemoryFiles,
+    undisturbed: &MemoryFiles,
+) {
     let is_finished = manifest(&left).is_some_and(|found| found.status == Status::Finished);
     if is_finished {
         // Its end was told, and only then something went wrong.

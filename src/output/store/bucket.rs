@@ -5,7 +5,8 @@
 //! `metadata.json.gz` last of all (`draft.rs`). A prefix is found by its manifest (`place.rs`).
 //!
 //! No bucket has a lock that ends with a process. An export that is written has an object beside it that is put again
-//! and again (`claim.rs`); one that has become old is that of a dead run.
+//! and again (`claim.rs`); one that has become old is that of a dead run. An export that several processes write by a plan
+//! lies at the address itself (`shared.rs`).
 
 mod claim;
 mod draft;
@@ -13,6 +14,7 @@ mod files;
 mod name;
 mod place;
 pub(in crate::output) mod removal;
+mod shared;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +23,10 @@ use super::claim::{Begin, Claim, Store};
 use super::contents::{Contents, Listed, StoredFile};
 use super::error::StoreError;
 use crate::bucket::{Bucket, BucketError, BucketUrl};
+use crate::output::layout;
 pub(in crate::output) use name::is_export_name;
 use place::Place;
+pub(in crate::output) use shared::SharedPrefix;
 
 /// The manifest of an export that is being written, or was not completed.
 pub(crate) const UNFINISHED: &str = "manifest.unfinished.json";
@@ -119,6 +123,12 @@ impl Contents for BucketStore {
     fn list(&self, folder: &str) -> io::Result<Vec<Listed>> {
         files::list(&self.bucket, &self.place()?.url, folder)
     }
+
+    fn holds_plan(&self) -> bool {
+        // It lies at the address itself, where no export is yet.
+        let plan = self.url.join(layout::PLAN);
+        !self.url.key().is_empty() && self.bucket.head(plan.key()).is_ok()
+    }
 }
 
 impl Store for BucketStore {
@@ -129,6 +139,9 @@ impl Store for BucketStore {
     fn claim(&self) -> Result<Box<dyn Claim>, StoreError> {
         // Whatever is wrong with credentials, the bucket or the network is told before the snapshot is read.
         let probe = self.bucket.probe(self.url.key()).map_err(of_bucket)?;
+        if shared::holds_plan(&self.bucket, &self.url).map_err(of_bucket)? {
+            return Err(StoreError::HoldsAPlan(self.url.to_string()));
+        }
         Ok(Box::new(claim::BucketClaim::new(
             self.bucket.clone(),
             self.url.clone(),
@@ -159,5 +172,5 @@ pub(in crate::output) fn of_bucket(error: io::Error) -> StoreError {
 
 /// True for the names that the store keeps for itself, right below an export.
 fn is_own(name: &str) -> bool {
-    name == UNFINISHED || name == CLAIM || name == removal::GONE
+    name == UNFINISHED || name == CLAIM || name == removal::GONE || name == layout::PLAN_FOLDER
 }

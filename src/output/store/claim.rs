@@ -65,25 +65,10 @@ pub trait Claim: Debug + Send + Sync {
     }
 }
 
-/// An export that is being written. Reading it ([`Contents`]) gives what has been written so far.
+/// Files of an export that is being written, by their names. Reading them ([`Contents`]) gives what has been written so far.
 ///
 /// Every call that writes makes sure first that the place is still the one in which the export was begun.
-pub trait Draft: Contents {
-    /// The claim that this was begun by; it is held as long as this is.
-    fn claim(&self) -> &dyn Claim;
-
-    /// The name of the place itself, without what is above it.
-    fn name(&self) -> String;
-
-    /// True if an older export stays in its place until this one is complete.
-    fn replaces(&self) -> bool;
-
-    /// Makes sure that the place is still the one in which the export was begun.
-    ///
-    /// # Errors
-    /// If it was removed or replaced.
-    fn check(&self) -> io::Result<()>;
-
+pub trait Files: Contents {
     /// Begins a file; a file that has the name already stays until the new one is committed.
     ///
     /// # Errors
@@ -101,6 +86,32 @@ pub trait Draft: Contents {
     /// # Errors
     /// If it cannot be removed, or is not there.
     fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Replaces the manifest.
+    ///
+    /// # Errors
+    /// As [`Files::replace`].
+    fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
+        self.replace(manifest::FILE_NAME, &manifest.to_json()?)
+    }
+}
+
+/// An export that is being written by one run.
+pub trait Draft: Files {
+    /// The claim that this was begun by; it is held as long as this is.
+    fn claim(&self) -> &dyn Claim;
+
+    /// The name of the place itself, without what is above it.
+    fn name(&self) -> String;
+
+    /// True if an older export stays in its place until this one is complete.
+    fn replaces(&self) -> bool;
+
+    /// Makes sure that the place is still the one in which the export was begun.
+    ///
+    /// # Errors
+    /// If it was removed or replaced.
+    fn check(&self) -> io::Result<()>;
 
     /// Removes every file below these folders that is not to be kept, by its name, and whatever a dead run left
     /// half-written. A folder need not be there.
@@ -128,14 +139,6 @@ pub trait Draft: Contents {
     /// # Errors
     /// If something cannot be removed.
     fn discard(&self) -> io::Result<()>;
-
-    /// Replaces the manifest.
-    ///
-    /// # Errors
-    /// As [`Draft::replace`].
-    fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
-        self.replace(manifest::FILE_NAME, &manifest.to_json()?)
-    }
 }
 
 /// A file that is being written. If it is dropped before [`NewFile::commit`], nothing is left of it.

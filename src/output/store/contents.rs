@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::output::layout;
 use crate::output::manifest::{self, Manifest, ManifestError};
 
 /// The files at a place, to be read by their names.
@@ -36,19 +37,27 @@ pub trait Contents: Debug + Send + Sync {
     /// If it cannot be listed.
     fn list(&self, folder: &str) -> io::Result<Vec<Listed>>;
 
+    /// True if a plan lies here, of an export that several processes write.
+    fn holds_plan(&self) -> bool {
+        self.length(layout::PLAN).is_ok()
+    }
+
     /// The manifest that lies here.
     ///
     /// # Errors
-    /// If there is none, or it is none that this program reads.
+    /// If there is none, which may be because a plan is not committed yet, or it is none that this program reads.
     fn manifest(&self) -> Result<Manifest, ManifestError> {
         let shown = self.shown(manifest::FILE_NAME);
-        let read = || {
+        let read = || -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             FileReader::new(self.read(manifest::FILE_NAME)?).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         match read() {
             Ok(bytes) => Manifest::parse(&bytes, shown),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.holds_plan() => {
+                Err(ManifestError::Planned(self.shown("")))
+            }
             Err(source) => Err(ManifestError::Io {
                 path: shown,
                 source,

@@ -33,6 +33,12 @@ pub enum StoreError {
     Changed(String),
     #[error("{path} stays as it is: it holds {other}, which is not of an export\n  move that away")]
     HoldsForeign { path: String, other: String },
+    #[error(
+        "{0} holds a plan for another way of exporting\n  finish it with relexport commit --plan {0}, or remove it"
+    )]
+    HoldsAPlan(String),
+    #[error("{path} holds {what}, so no plan can be put there\n  name another place with --out")]
+    NoPlaceForAPlan { path: String, what: &'static str },
     #[error("{0} is a file\n  name a folder with --out")]
     IsAFile(String),
     #[error("{0} lies below a file\n  name another folder with --out")]
@@ -90,6 +96,8 @@ impl Failure for StoreError {
             StoreError::HoldsSomethingElse { .. }
             | StoreError::FailedIsTaken(_)
             | StoreError::HoldsForeign { .. }
+            | StoreError::HoldsAPlan(_)
+            | StoreError::NoPlaceForAPlan { .. }
             | StoreError::IsAFile(_)
             | StoreError::BelowAFile(_)
             | StoreError::LeadsNowhere(_)

@@ -2,7 +2,8 @@
 //!
 //! A file is written beside its final name, synced, renamed, its folder synced (`atomic.rs`). A place is held by a lock
 //! file beside it (`claim.rs`, `lock.rs`). A folder that replaces another is filled beside it, and exchanged with it
-//! when it is complete (`draft.rs`, `exchange.rs`). Folders are held open, since paths are only names (`anchor.rs`).
+//! when it is complete (`draft.rs`, `exchange.rs`). Folders are held open, since paths are only names (`anchor.rs`). In a
+//! folder that several processes write to (`shared.rs`) nobody holds anything, so no two names are the same.
 
 mod anchor;
 pub mod atomic;
@@ -14,6 +15,7 @@ mod holding;
 mod lock;
 mod own_files;
 pub(in crate::output) mod removal;
+mod shared;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,8 +25,9 @@ pub use claim::FolderClaim;
 pub use draft::FolderDraft;
 pub use holding::Holding;
 pub use lock::{Lock, LockError};
+pub(in crate::output) use shared::SharedFolder;
 
-use super::claim::{Begin, Claim, Draft, NewFile, Store};
+use super::claim::{Begin, Claim, Draft, Files, NewFile, Store};
 use super::contents::{Contents, Listed, StoredFile};
 use super::error::StoreError;
 use crate::output::manifest::Manifest;
@@ -117,6 +120,21 @@ impl Contents for FolderDraft {
     }
 }
 
+impl Files for FolderDraft {
+    fn write(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
+        files::write(self.work(), name, &self.anchor)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.anchor.check()?;
+        atomic::replace(&files::path(self.work(), name)?, bytes)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        files::remove(self.work(), name)
+    }
+}
+
 impl Draft for FolderDraft {
     fn claim(&self) -> &dyn Claim {
         &self.claim
@@ -134,19 +152,6 @@ impl Draft for FolderDraft {
 
     fn check(&self) -> io::Result<()> {
         self.anchor.check()
-    }
-
-    fn write(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
-        files::write(self.work(), name, &self.anchor)
-    }
-
-    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.anchor.check()?;
-        atomic::replace(&files::path(self.work(), name)?, bytes)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        files::remove(self.work(), name)
     }
 
     fn sweep(&self, folders: &[String], keep: &dyn Fn(&str) -> bool) -> io::Result<()> {

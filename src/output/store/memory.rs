@@ -8,17 +8,19 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use super::claim::{Begin, Claim, Draft, NewFile, Store, Written};
+use super::claim::{Begin, Claim, Draft, Files, NewFile, Store, Written};
 use super::contents::{Contents, Listed, StoredFile};
 use super::error::StoreError;
+use super::shared::{SharedPlace, check_folder, check_name, is_same_export};
 use crate::hex;
+use crate::output::layout;
 use crate::output::manifest::{self, Manifest};
 
 /// What messages call the place.
 const SHOWN: &str = "memory/out";
 
-/// Files by their names.
-pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
+/// MemoryFiles by their names.
+pub(crate) type MemoryFiles = BTreeMap<String, Arc<[u8]>>;
 
 /// Which call fails, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +37,10 @@ pub(crate) struct Fault {
 /// What a store holds, and what becomes of calls.
 #[derive(Debug, Default)]
 struct State {
-    placed: Files,
+    placed: MemoryFiles,
     /// What is written beside a place that is to be replaced.
-    staged: Option<Files>,
-    failed: Files,
+    staged: Option<MemoryFiles>,
+    failed: MemoryFiles,
     is_claimed: bool,
     calls: u64,
     fault: Option<Fault>,
@@ -51,7 +53,7 @@ struct State {
 }
 
 impl State {
-    fn draft(&mut self) -> &mut Files {
+    fn draft(&mut self) -> &mut MemoryFiles {
         self.staged.as_mut().unwrap_or(&mut self.placed)
     }
 
@@ -77,19 +79,19 @@ pub(crate) struct MemoryStore {
 
 impl MemoryStore {
     /// A place that holds these files.
-    pub(crate) fn holding(files: Files) -> Self {
+    pub(crate) fn holding(files: MemoryFiles) -> Self {
         let store = MemoryStore::default();
         store.lock().placed = files;
         store
     }
 
     /// What lies in the place.
-    pub(crate) fn files(&self) -> Files {
+    pub(crate) fn files(&self) -> MemoryFiles {
         self.lock().placed.clone()
     }
 
     /// What was set aside.
-    pub(crate) fn failed(&self) -> Files {
+    pub(crate) fn failed(&self) -> MemoryFiles {
         self.lock().failed.clone()
     }
 
@@ -152,7 +154,7 @@ impl MemoryStore {
     fn read_of(
         &self,
         name: &str,
-        files: impl FnOnce(&mut State) -> Files,
+        files: impl FnOnce(&mut State) -> MemoryFiles,
     ) -> io::Result<Arc<dyn StoredFile>> {
         let content = self.call(&format!("read {name}"), |state| {
             let content = files(state).get(name).cloned();
@@ -164,9 +166,35 @@ impl MemoryStore {
             content,
         }))
     }
+
+    fn begin(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
+        self.call(&format!("begin {name}"), |_| Ok(()))?;
+        Ok(Box::new(NewMemoryFile {
+            store: self.clone(),
+            name: name.to_owned(),
+            bytes: Vec::new(),
+        }))
+    }
+
+    fn replace_in(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.effect(&format!("replace {name}"), |state| {
+            state.check_room(bytes.len())?;
+            state.draft().insert(name.to_owned(), Arc::from(bytes));
+            Ok(())
+        })
+    }
+
+    fn remove_from(&self, name: &str) -> io::Result<()> {
+        self.effect(&format!("remove {name}"), |state| {
+            let removed = state.draft().remove(name);
+            removed
+                .map(drop)
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    }
 }
 
-fn list(files: &Files, folder: &str) -> Vec<Listed> {
+fn list(files: &MemoryFiles, folder: &str) -> Vec<Listed> {
     let below = match folder {
         "" => String::new(),
         folder => format!("{folder}/"),
@@ -188,7 +216,7 @@ fn list(files: &Files, folder: &str) -> Vec<Listed> {
     listed
 }
 
-fn length(files: &Files, name: &str) -> io::Result<u64> {
+fn length(files: &MemoryFiles, name: &str) -> io::Result<u64> {
     let file = files.get(name);
     file.map(|file| file.len() as u64)
         .ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -267,6 +295,102 @@ impl Store for MemoryStore {
     }
 }
 
+/// Written to by several at the same time.
+impl Files for MemoryStore {
+    fn write(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
+        check_name(name)?;
+        self.begin(name)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        check_name(name)?;
+        self.replace_in(name, bytes)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        check_name(name)?;
+        self.remove_from(name)
+    }
+}
+
+impl SharedPlace for MemoryStore {
+    fn begin_shared(&self) -> Result<(), StoreError> {
+        let state = self.lock();
+        let is_there = |name: &str| state.placed.contains_key(name);
+        let what = match () {
+            () if is_there(manifest::FILE_NAME) => "an export",
+            () if !state.placed.is_empty() && !is_there(layout::PLAN) => {
+                "something other than a plan"
+            }
+            () => return Ok(()),
+        };
+        Err(StoreError::NoPlaceForAPlan {
+            path: SHOWN.to_owned(),
+            what,
+        })
+    }
+
+    fn name(&self) -> String {
+        "out".to_owned()
+    }
+
+    fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        check_name(name)?;
+        self.effect(&format!("put {name}"), |state| {
+            state.check_room(bytes.len())?;
+            let is_new = !state.placed.contains_key(name);
+            if is_new {
+                state.placed.insert(name.to_owned(), Arc::from(bytes));
+            }
+            Ok(is_new)
+        })
+    }
+
+    fn sizes(&self, folder: &str) -> io::Result<BTreeMap<String, u64>> {
+        self.call(&format!("list {SHOWN}"), |state| {
+            let files = state.placed.iter();
+            let below = files.filter(|(name, _)| is_below(name, folder));
+            Ok(below
+                .map(|(name, bytes)| (name.clone(), bytes.len() as u64))
+                .collect())
+        })
+    }
+
+    fn finish(&self, manifest: &Manifest, metadata: &[u8]) -> io::Result<()> {
+        self.effect("finish the export", |state| {
+            let json = manifest.to_json()?;
+            match state.placed.get(manifest::FILE_NAME) {
+                Some(found) => {
+                    let found = Manifest::parse(found, String::new()).map_err(io::Error::other)?;
+                    match is_same_export(&found, manifest) {
+                        true => return Ok(()),
+                        false => return Err(io::ErrorKind::AlreadyExists.into()),
+                    }
+                }
+                None => state.check_room(json.len() + metadata.len())?,
+            }
+            let name = manifest.metadata_name().to_owned();
+            state.placed.insert(name, Arc::from(metadata));
+            let name = manifest::FILE_NAME.to_owned();
+            state.placed.insert(name, Arc::from(json));
+            Ok(())
+        })
+    }
+
+    fn clear(&self, folder: &str) -> io::Result<()> {
+        check_folder(folder)?;
+        self.effect(&format!("clear {folder}"), |state| {
+            state.placed.retain(|name, _| !is_below(name, folder));
+            Ok(())
+        })
+    }
+}
+
+fn is_below(name: &str, folder: &str) -> bool {
+    let below = name.strip_prefix(folder);
+    folder.is_empty() || below.is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// The claim to the place.
 #[derive(Debug)]
 struct MemoryClaim {
@@ -290,7 +414,7 @@ impl Claim for MemoryClaim {
             .store
             .call(&format!("begin {SHOWN}"), |state| {
                 let replaces = begin == Begin::Replace && !state.placed.is_empty();
-                state.staged = replaces.then(Files::new);
+                state.staged = replaces.then(MemoryFiles::new);
                 Ok(replaces)
             })
             .map_err(store_error)?;
@@ -304,7 +428,7 @@ impl Claim for MemoryClaim {
     fn note_failure(&self, manifest: &Manifest) -> Result<String, StoreError> {
         let noted = self.store.effect("note why it failed", |state| {
             let json = manifest.to_json()?;
-            state.failed = Files::from([(manifest::FILE_NAME.to_owned(), Arc::from(json))]);
+            state.failed = MemoryFiles::from([(manifest::FILE_NAME.to_owned(), Arc::from(json))]);
             Ok(())
         });
         noted
@@ -342,6 +466,20 @@ impl Contents for MemoryDraft {
     }
 }
 
+impl Files for MemoryDraft {
+    fn write(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
+        self.store.begin(name)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.store.replace_in(name, bytes)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.store.remove_from(name)
+    }
+}
+
 impl Draft for MemoryDraft {
     fn claim(&self) -> &dyn Claim {
         &self.claim
@@ -357,32 +495,6 @@ impl Draft for MemoryDraft {
 
     fn check(&self) -> io::Result<()> {
         self.store.call("look at the place", |_| Ok(()))
-    }
-
-    fn write(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
-        self.store.call(&format!("begin {name}"), |_| Ok(()))?;
-        Ok(Box::new(NewMemoryFile {
-            store: self.store.clone(),
-            name: name.to_owned(),
-            bytes: Vec::new(),
-        }))
-    }
-
-    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.store.effect(&format!("replace {name}"), |state| {
-            state.check_room(bytes.len())?;
-            state.draft().insert(name.to_owned(), Arc::from(bytes));
-            Ok(())
-        })
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.store.effect(&format!("remove {name}"), |state| {
-            let removed = state.draft().remove(name);
-            removed
-                .map(drop)
-                .ok_or_else(|| io::ErrorKind::NotFound.into())
-        })
     }
 
     fn sweep(&self, folders: &[String], keep: &dyn Fn(&str) -> bool) -> io::Result<()> {

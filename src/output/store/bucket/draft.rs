@@ -13,7 +13,7 @@ use super::{UNFINISHED, of_bucket};
 use crate::bucket::{Bucket, BucketUrl};
 use crate::output::layout;
 use crate::output::manifest::{self, Manifest, Status};
-use crate::output::store::claim::{Claim, Draft, NewFile};
+use crate::output::store::claim::{Claim, Draft, Files, NewFile};
 use crate::output::store::contents::{Contents, Listed, StoredFile};
 use crate::output::store::error::StoreError;
 
@@ -171,26 +171,7 @@ impl Contents for BucketDraft {
     }
 }
 
-impl Draft for BucketDraft {
-    fn claim(&self) -> &dyn Claim {
-        &self.claim
-    }
-
-    fn name(&self) -> String {
-        self.url.name().to_owned()
-    }
-
-    fn replaces(&self) -> bool {
-        false
-    }
-
-    fn check(&self) -> io::Result<()> {
-        match self.state().is_lost {
-            true => Err(io::Error::other("another run has finished the export")),
-            false => Ok(()),
-        }
-    }
-
+impl Files for BucketDraft {
     fn write(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
         let key = files::key(&self.url, name)?;
         self.state().sizes = None;
@@ -224,6 +205,45 @@ impl Draft for BucketDraft {
         let key = files::key(&self.url, self.name_of(name))?;
         self.state().sizes = None;
         self.bucket().delete(&key)
+    }
+
+    fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
+        let json = Bytes::from(manifest.to_json()?);
+        let is_finished = manifest.status == Status::Finished;
+        let is_over = manifest.finished_at.is_some() || manifest.status == Status::Failed;
+        let is_due = {
+            let mut state = self.state();
+            state.manifest = Some(json.clone());
+            state.is_finished = is_finished;
+            let is_old = state.put.is_none_or(|put| put.elapsed() >= MANIFEST_EVERY);
+            is_over || is_old
+        };
+        // One that says that all is finished would be believed if the run died before the end.
+        match is_due && !is_finished {
+            true => self.put_unfinished(json),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Draft for BucketDraft {
+    fn claim(&self) -> &dyn Claim {
+        &self.claim
+    }
+
+    fn name(&self) -> String {
+        self.url.name().to_owned()
+    }
+
+    fn replaces(&self) -> bool {
+        false
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.state().is_lost {
+            true => Err(io::Error::other("another run has finished the export")),
+            false => Ok(()),
+        }
     }
 
     fn sweep(&self, folders: &[String], keep: &dyn Fn(&str) -> bool) -> io::Result<()> {
@@ -274,24 +294,6 @@ impl Draft for BucketDraft {
             self.bucket().delete(&object.key)?;
         }
         Ok(())
-    }
-
-    fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
-        let json = Bytes::from(manifest.to_json()?);
-        let is_finished = manifest.status == Status::Finished;
-        let is_over = manifest.finished_at.is_some() || manifest.status == Status::Failed;
-        let is_due = {
-            let mut state = self.state();
-            state.manifest = Some(json.clone());
-            state.is_finished = is_finished;
-            let is_old = state.put.is_none_or(|put| put.elapsed() >= MANIFEST_EVERY);
-            is_over || is_old
-        };
-        // One that says that all is finished would be believed if the run died before the end.
-        match is_due && !is_finished {
-            true => self.put_unfinished(json),
-            false => Ok(()),
-        }
     }
 }
 

@@ -7,9 +7,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::anchor::Identity;
 use crate::hex;
 use crate::io_error::at;
 use crate::timings;
@@ -35,14 +38,27 @@ impl PartFile {
     pub fn create(path: &Path) -> io::Result<Self> {
         let part = part_of(path);
         let file = File::create(&part).map_err(at(&part))?;
-        Ok(PartFile {
+        Ok(Self::of(file, part, path))
+    }
+
+    /// Begins the file under a name that is not there yet, in any folder of the same file system.
+    ///
+    /// # Errors
+    /// As [`PartFile::create`].
+    pub(super) fn create_as(part: PathBuf, path: &Path) -> io::Result<Self> {
+        let file = File::create_new(&part).map_err(at(&part))?;
+        Ok(Self::of(file, part, path))
+    }
+
+    fn of(file: File, part: PathBuf, path: &Path) -> Self {
+        PartFile {
             file,
             part,
             path: path.to_owned(),
             sha256: Sha256::new(),
             length: 0,
             committed: false,
-        })
+        }
     }
 
     /// Appends bytes.
@@ -68,6 +84,110 @@ impl PartFile {
         let digest = std::mem::take(&mut self.sha256).finalize();
         Ok((self.length, hex::encode(&digest)))
     }
+
+    /// Syncs the file and gives it its final name, unless something has that name already: then it is false, and nothing
+    /// is left of this file.
+    ///
+    /// # Errors
+    /// As [`PartFile::commit`].
+    pub(super) fn commit_new(self) -> io::Result<bool> {
+        self.commit_new_by(&NEW_NAMES)
+    }
+
+    /// As [`PartFile::commit_new`], by the first of these ways that the file system knows.
+    fn commit_new_by(mut self, ways: &[NewName]) -> io::Result<bool> {
+        timings::waiting(|| self.file.sync_all()).map_err(at(&self.part))?;
+        let mut named = None;
+        for way in ways {
+            named = way.give(&self.part, &self.path).map_err(at(&self.path))?;
+            if named.is_some() {
+                break;
+            }
+        }
+        // Of a link the first name still has to go.
+        self.committed = named == Some(true) && fs::symlink_metadata(&self.part).is_err();
+        // Also if it was another's: what that one wrote is relied on from now on.
+        sync_folder(folder_of(&self.path))?;
+        match named {
+            Some(is_new) => Ok(is_new),
+            None => Err(at(&self.path)(io::ErrorKind::Unsupported.into())),
+        }
+    }
+}
+
+/// A way to give a file a name that nothing else may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NewName {
+    /// A second name for it: the only way that NFS knows.
+    Link,
+    /// A rename that replaces nothing: on file systems without links.
+    Rename,
+    /// A look, and then a rename: two who do it at the same moment may both believe that they were alone.
+    LookFirst,
+}
+
+/// In the order in which they are tried.
+const NEW_NAMES: [NewName; 3] = [NewName::Link, NewName::Rename, NewName::LookFirst];
+
+impl NewName {
+    /// False if something has the name already; `None` if the file system does not know this way.
+    fn give(self, part: &Path, path: &Path) -> io::Result<Option<bool>> {
+        match self {
+            NewName::Link => match fs::hard_link(part, path) {
+                Ok(()) => Ok(Some(true)),
+                // Over a network the answer to the first try may have been lost, and this is the one to the second.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    Ok(Some(Identity::of_path(part)? == Identity::of_path(path)?))
+                }
+                Err(error) if is_unknown(&error) => Ok(None),
+                Err(error) => Err(error),
+            },
+            NewName::Rename => match rename_new(part, path) {
+                Ok(()) => Ok(Some(true)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(false)),
+                Err(error) if is_unknown(&error) => Ok(None),
+                Err(error) => Err(error),
+            },
+            NewName::LookFirst => {
+                static TELL: Once = Once::new();
+                TELL.call_once(|| {
+                    tracing::warn!(
+                        "{}: the file system cannot refuse a name that is taken; see to it that no two runs \
+                         plan an export for the same place at the same moment",
+                        path.display()
+                    );
+                });
+                match fs::symlink_metadata(path) {
+                    Ok(_) => Ok(Some(false)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        fs::rename(part, path).map(|()| Some(true))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+}
+
+/// True if a file system says by this error that it has no such call.
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw_os_error),
+        Some(
+            Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL | Errno::MLINK | Errno::XDEV
+        )
+    )
+}
+
+#[cfg(target_os = "linux")]
+fn rename_new(part: &Path, path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, part, CWD, path, RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(_part: &Path, _path: &Path) -> io::Result<()> {
+    Err(Errno::NOSYS.into())
 }
 
 impl Drop for PartFile {
@@ -175,6 +295,33 @@ mod tests {
             "{error}"
         );
         assert!(!root.exists());
+    }
+
+    #[test]
+    fn a_name_is_given_once_on_every_file_system() {
+        for way in NEW_NAMES {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("task.json");
+            let put = |part: &str, bytes: &[u8]| {
+                let mut file = PartFile::create_as(folder.path().join(part), &path).unwrap();
+                file.write(bytes).unwrap();
+                file.commit_new_by(&[way]).unwrap()
+            };
+            assert!(put("a", b"first"), "{way:?}");
+            assert!(!put("b", b"second"), "{way:?}");
+            assert_eq!(fs::read(&path).unwrap(), b"first", "{way:?}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{way:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_whose_answer_was_lost_is_ones_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("task.json");
+        let file = PartFile::create_as(folder.path().join("a"), &path).unwrap();
+        fs::hard_link(folder.path().join("a"), &path).unwrap();
+        assert!(file.commit_new().unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

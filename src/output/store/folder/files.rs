@@ -82,8 +82,8 @@ pub(super) fn list(root: &Path, folder: &str) -> io::Result<Vec<Listed>> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        // The store's own: a run that was killed may have left its lock.
-        if folder.is_empty() && name == INSIDE {
+        // The store's own: a run that was killed may have left its lock, and a commit its plan.
+        if folder.is_empty() && (name == INSIDE || name == layout::PLAN_FOLDER) {
             continue;
         }
         listed.push(Listed {

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::atomic::part_of;
 use super::lock::INSIDE;
 use super::own_files;
+use crate::output::layout;
 use crate::output::manifest::{self, Manifest};
 use crate::output::store::error::StoreError;
 
@@ -66,6 +67,8 @@ pub(in crate::output) fn check_content(
     let shown = path.display().to_string();
     if !path.exists() || is_empty(path) {
         Ok(())
+    } else if holds_plan(path) {
+        Err(StoreError::HoldsAPlan(shown))
     } else if !force {
         Err(StoreError::Exists {
             path: shown,
@@ -92,6 +95,43 @@ pub(super) fn is_empty(folder: &Path) -> bool {
         entry.is_ok_and(|entry| entry.path() == part || entry.path() == lock)
     };
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_nothing))
+}
+
+/// True for a folder with a plan that is not committed: once a manifest is there, it is, and what is left of it is the
+/// export's own.
+pub(super) fn holds_plan(folder: &Path) -> bool {
+    let is_there = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
+    is_there(layout::PLAN_FOLDER) && !is_there(manifest::FILE_NAME)
+}
+
+/// Says what is wrong with putting a plan into a folder; one that lies there already is not in the way.
+pub(super) fn check_for_plan(folder: &Path, shown: &Path) -> Result<(), StoreError> {
+    let refused = |what| StoreError::NoPlaceForAPlan {
+        path: shown.display().to_string(),
+        what,
+    };
+    let is_there = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
+    if is_there(manifest::FILE_NAME) {
+        return Err(refused("an export"));
+    }
+    if is_there(layout::PLAN) {
+        return Ok(());
+    }
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::io(shown, error)),
+    };
+    for entry in entries {
+        let name = entry
+            .map_err(|error| StoreError::io(shown, error))?
+            .file_name();
+        // A lock that somebody left, or a folder of a plan that was cut off before the plan was there.
+        if name != INSIDE && name != layout::PLAN_FOLDER {
+            return Err(refused("something other than a plan"));
+        }
+    }
+    Ok(())
 }
 
 /// The manifest that lies in a folder, if it is one.
