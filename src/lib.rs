@@ -24,7 +24,7 @@
 //! - [`cli`]: arguments, progress, exit codes.
 //!
 //! What several of them stand on: `fan_out` (jobs on the pool), `fault` (panics as errors), `memory` (the
-//! process's peak), `bounds` (what one piece of a snapshot may take of it), `bucket` (a client for buckets), `civil` (calendar arithmetic) and `entity_id` (what tells a tenant from others).
+//! process's peak), `engine` (what engines tell a worker of its share), `bounds` (what one piece of a snapshot may take of it), `bucket` (a client for buckets), `civil` (calendar arithmetic) and `entity_id` (what tells a tenant from others).
 
 mod advice;
 mod against;
@@ -35,6 +35,7 @@ mod bucket;
 mod civil;
 pub mod cli;
 mod diff;
+pub mod engine;
 mod entity_id;
 pub mod environment;
 pub mod export;

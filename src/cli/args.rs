@@ -3,6 +3,7 @@
 mod bench;
 mod config;
 mod doctor;
+mod engine;
 mod entities;
 mod export;
 mod forget;
