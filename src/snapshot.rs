@@ -57,6 +57,7 @@ pub use kind::backup::{Backup, BackupOptions};
 pub use kind::csv::CsvFolder;
 pub use kind::pgdata::PgdataOptions;
 pub use kind::plain::PlainDump;
+pub(crate) use kind::postgres::{HeldInstant, HoldEnd};
 pub use kind::postgres::{PostgresSource, Timeouts};
 pub use open::{OpenOptions, open, open_files, open_with};
 pub use opening::{Listener, Opening, OpeningStep};

@@ -41,7 +41,9 @@ pub(crate) use jobs::{JobsArgs, RunArgs};
 pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
 pub(crate) use redaction::{EncryptionArgs, RedactCommand, RedactInitArgs, RedactionArgs};
 pub(crate) use serve::{PrefetchArg, ServeArgs, TokenCommand};
-pub(crate) use snapshot::{SnapshotCommand, SnapshotTakeArgs, SnapshotVerifyArgs};
+pub(crate) use snapshot::{
+    SnapshotCommand, SnapshotHoldArgs, SnapshotTakeArgs, SnapshotVerifyArgs,
+};
 pub(crate) use source::{DatabaseArgs, LimitArgs, ServerArgs, SnapshotArgs};
 
 /// Takes one group out of a GitLab database snapshot, in GitLab's own export format.

@@ -68,7 +68,7 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
             }
             RedactCommand::Schema => {}
         },
-        Command::Snapshot(SnapshotCommand::Verify(_))
+        Command::Snapshot(SnapshotCommand::Hold(_) | SnapshotCommand::Verify(_))
         | Command::Pipeline(PipelineCommand::Show(_) | PipelineCommand::Schema)
         | Command::Status(_)
         | Command::Run(_)

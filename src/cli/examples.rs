@@ -129,6 +129,14 @@ pub(crate) const SNAPSHOT_TAKE: &str = with_status!(
     "  relexport snapshot take --from postgres://reader@replica/gitlabhq_production -g acme --subgroups -o acme"
 );
 
+pub(crate) const SNAPSHOT_HOLD: &str = with_status!(
+    "An instant for several exports, held in the background:"
+    "  relexport snapshot hold --from postgres://reader@replica/gitlabhq_production --id-file instant &"
+    "  until [ -s instant ]; do sleep 1; done"
+    "  relexport export -s postgres://reader@replica/gitlabhq_production --pg-snapshot \"$(cat instant)\" -g acme -o acme"
+    "  kill %1"
+);
+
 pub(crate) const SNAPSHOT_VERIFY: &str = with_status!(
     "relexport snapshot verify monday"
     "relexport snapshot verify monday --json | jq -r '.problems[].file'"

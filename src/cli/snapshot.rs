@@ -1,4 +1,6 @@
-//! `relexport snapshot`: takes snapshots, and checks those that were taken.
+//! `relexport snapshot`: takes snapshots, checks those that were taken, and holds a server at an instant.
+
+mod hold;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -27,6 +29,7 @@ use super::{interrupt, setup, stdout, verify as verify_export};
 pub(crate) fn run(command: &SnapshotCommand, console: &Console) -> Result<Exit, Failure> {
     match command {
         SnapshotCommand::Take(args) => run_take(args, console),
+        SnapshotCommand::Hold(args) => hold::run(args, console),
         SnapshotCommand::Verify(args) => run_verify(args, console),
     }
 }

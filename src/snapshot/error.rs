@@ -110,6 +110,12 @@ pub enum SnapshotError {
         "cannot read from {server}: {reason}\n  try again when the server is ready and has room"
     )]
     NotNow { server: String, reason: String },
+    /// Nobody holds the instant that was named by the id of an exported snapshot.
+    #[error(
+        "cannot read from {server} at the instant that was named: {reason}\n  the instant is gone if `relexport snapshot hold`, or \
+         whoever else exported it, has ended; hold another one, and name that"
+    )]
+    NotHeld { server: String, reason: String },
     /// The instant that was being read is gone: what is missing now can never be read of it.
     #[error("the server's snapshot is lost: {0}\n  export again, which reads another instant")]
     Lost(String),
@@ -204,6 +210,7 @@ impl Failure for SnapshotError {
             | SnapshotError::TooLarge { .. }
             | SnapshotError::Unreachable { .. }
             | SnapshotError::Stalled { .. }
+            | SnapshotError::NotHeld { .. }
             | SnapshotError::Lost(_) => Policy::EndRun(Cause::Snapshot),
             SnapshotError::NotNow { .. } => Policy::EndRun(Cause::TryAgain),
             SnapshotError::Bucket(error) => error.cause().of_reading(),

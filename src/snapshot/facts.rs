@@ -19,6 +19,9 @@ pub struct SnapshotFacts {
     pub taken_at: Option<String>,
     /// How far the server's write-ahead log was when the snapshot was taken, such as `0/16B3748`: of live servers only.
     pub lsn: Option<String>,
+    /// Which instant it is, of live servers only: when the server was started, and which transactions are seen. Ids of exported
+    /// snapshots come again when a server was started anew; this does not.
+    pub instant: Option<String>,
     /// Version of the archive's format, such as `1.14`: of pg_dump archives only.
     pub archive_version: Option<String>,
     /// The keys of the entities whose rows the snapshot was limited to, by the name of the pipeline that takes such entities;

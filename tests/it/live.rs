@@ -3,5 +3,6 @@
 mod again;
 mod export;
 mod faults;
+mod hold;
 mod login;
 mod source;

@@ -15,6 +15,7 @@ use crate::snapshot::Spec;
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
     Take(Box<SnapshotTakeArgs>),
+    Hold(SnapshotHoldArgs),
     Verify(SnapshotVerifyArgs),
 }
 
@@ -76,6 +77,37 @@ pub struct SnapshotTakeArgs {
     pub server: ServerArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Hold a server at the present instant, for exports that read it
+///
+/// Exports a snapshot of the server, prints its id in one line, and keeps it until Ctrl-C or SIGTERM, which end this command with 0.
+/// Whatever is given the id by --pg-snapshot reads the server as it is now, on whichever machine and however often. If the
+/// instant is lost, because the server or the connection has ended, this command ends with 3.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP, after_long_help = examples::SNAPSHOT_HOLD)]
+pub struct SnapshotHoldArgs {
+    /// The address of the server (postgres://…)
+    #[arg(long, short, value_name = "URL")]
+    pub from: Spec,
+    /// A file that has the id, as long as the instant is held
+    ///
+    /// A file of this name is replaced. It is removed at the end.
+    #[arg(long, value_name = "FILE", value_parser = local_path())]
+    pub id_file: Option<PathBuf>,
+    /// Silence after which the server ends the session
+    ///
+    /// Should this program hang; while it runs it gives a sign of life in time. 0 is never.
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time)]
+    pub idle_timeout: Duration,
+    /// Silence of the server that loses the instant
+    ///
+    /// While an answer of it is awaited. 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time)]
+    pub stall_timeout: Duration,
+    /// Print the id as JSON, with the server, its version, and when and where in its log that was
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Check the files of a taken snapshot against its snapshot.json

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::*;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "",
     "export",
     "bench",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 20] = [
     "status",
     "verify",
     "diff",
+    "snapshot hold",
     "pipeline check",
     "pipeline init",
     "config init",

@@ -148,10 +148,10 @@ const WRITES: &str = "\\set n random(1, 1000000)
     UPDATE members SET access_level = 10 + :n % 2 * 10 WHERE source_id = 4351 AND source_type = 'Namespace';";
 
 /// Writers that go on until they are dropped.
-struct Writers(Child);
+pub(super) struct Writers(Child);
 
 impl Writers {
-    fn start(dir: &Dir, database: &Database<'_>) -> Writers {
+    pub(super) fn start(dir: &Dir, database: &Database<'_>) -> Writers {
         // Beyond the fixture's own ids.
         database.run("SELECT setval('labels_id_seq', 100000), setval('notes_id_seq', 100000)");
         let script = dir.write("writes.sql", WRITES.replace("\n    ", "\n"));

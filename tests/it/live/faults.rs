@@ -9,7 +9,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::support::live::Session;
+use crate::support::live::{PRIMARY, Session, Standby};
 use crate::support::server::*;
 use crate::support::wait_until;
 use relexport::snapshot::{
@@ -407,6 +407,14 @@ fn a_snapshot_of_another_session_is_read() {
     };
     let live = at(&id).unwrap();
     assert_eq!(live.facts().taken_at, None);
+    let instant = |id: Option<&str>| {
+        let live = open_at(&database.address(), |options| {
+            options.pg_snapshot = id.map(str::to_owned)
+        });
+        live.unwrap().facts().instant.unwrap()
+    };
+    assert_eq!(live.facts().instant, Some(instant(Some(&id))));
+    assert_ne!(instant(None), instant(Some(&id)));
     // From here on the instant is held by this source itself.
     drop(holder);
     assert_eq!(read(live.as_ref(), "t", "id").unwrap(), ["1"]);
@@ -434,70 +442,20 @@ fn a_server_without_room_for_all_connections_is_read_with_fewer() {
 
 #[test]
 fn a_standby_is_read_and_a_conflict_with_recovery_loses_the_instant() {
-    let primary = Server::start("-c wal_level=replica -c max_wal_senders=4 -c autovacuum=off");
+    let primary = Server::start(PRIMARY);
     let database = primary.database();
     database.run("CREATE TABLE t (id integer); INSERT INTO t SELECT generate_series(1, 1000)");
-    let copy = primary.folder.join("standby");
-    let copy = copy.to_str().unwrap();
-    primary.as_server(&[
-        "pg_basebackup",
-        "-D",
-        copy,
-        "-R",
-        "-X",
-        "stream",
-        "-c",
-        "fast",
-    ]);
-    let port = free_port().to_string();
-    let log = primary.folder.join("standby.log");
-    let settings = format!(
-        "-c port={port} -c listen_addresses='' -c unix_socket_directories='{}' -c max_standby_streaming_delay=0 -c hot_standby_feedback=off",
-        primary.folder.display()
-    );
-    let start = [
-        "pg_ctl",
-        "start",
-        "-D",
-        copy,
-        "-w",
-        "-s",
-        "-l",
-        log.to_str().unwrap(),
-        "-o",
-        &settings,
-    ];
-    primary.as_server(&start);
-    let address = format!("{}&port={port}", database.address());
+    let standby = Standby::start(&database);
+    let address = standby.address();
     let live = open_at(&address, |_| {}).unwrap();
     assert!(live.facts().lsn.is_some());
     assert_eq!(read(live.as_ref(), "t", "id").unwrap(), numbers(1000));
-    let standby = open_at(&format!("{address}&target_session_attrs=standby"), |_| {});
-    assert!(standby.is_ok());
+    let of_standby = open_at(&format!("{address}&target_session_attrs=standby"), |_| {});
+    assert!(of_standby.is_ok());
     let error = open_at(&format!("{address}&target_session_attrs=primary"), |_| {});
     let error = error.err().unwrap().to_string();
     assert!(error.contains("target_session_attrs"), "{error}");
-    // Rows that the standby still shows are taken away, which the standby must follow at once.
-    database.run("DELETE FROM t");
-    database.run("VACUUM t");
-    let end = database.run("SELECT pg_current_wal_lsn()");
-    let on_standby = |sql: &str| {
-        let mut psql = primary.program("psql");
-        let output = ok(psql.args([
-            "-X",
-            "-A",
-            "-t",
-            "-p",
-            &port,
-            "-d",
-            &database.name,
-            "-c",
-            sql,
-        ]));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    while on_standby(&format!("SELECT pg_last_wal_replay_lsn() >= '{end}'")) != "t" {}
+    standby.lose_rows_of("t");
     let reason = lost(read(live.as_ref(), "t", "id"));
     assert!(!reason.is_empty());
-    primary.as_server(&["pg_ctl", "stop", "-D", copy, "-m", "immediate", "-w", "-s"]);
 }

@@ -235,6 +235,12 @@ impl Failure {
         }
     }
 
+    /// True where a session that was to adopt a snapshot is told that there is none of that name, or none any more.
+    pub(super) fn is_of_snapshot(&self) -> bool {
+        // invalid_parameter_value, object_not_in_prerequisite_state, undefined_object
+        matches!(self.sqlstate(), Some("22023" | "55000" | "42704")) && !self.ends_connection()
+    }
+
     /// True where the instant that was being read cannot be read by anyone any more.
     pub(super) fn loses_instant(&self) -> bool {
         // snapshot_too_old; database_dropped

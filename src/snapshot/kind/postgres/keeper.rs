@@ -1,6 +1,5 @@
 //! Holding the instant: the coordinator's transaction is kept open, and alive, by a thread of its own.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -9,10 +8,8 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use super::connection::Connection;
+use super::failure::Failure;
 use crate::fault::caught;
-
-/// The longest silence of the coordinator.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// The thread; the instant is held as long as this lives.
 pub(super) struct Keeper {
@@ -25,17 +22,22 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Takes the coordinator. `idle` is the time after which the server ends a session that is silent.
+    /// Takes the coordinator. `idle` is the time after which the server ends a session that is silent; `silence` the longest
+    /// that this one is, and so how late its end is noticed.
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub(super) fn start(mut coordinator: Connection, idle: Option<Duration>) -> io::Result<Self> {
+    pub(super) fn start(
+        mut coordinator: Connection,
+        idle: Option<Duration>,
+        silence: Duration,
+    ) -> Result<Self, Failure> {
         let (end, ended) = bounded::<()>(0);
         let failure = Arc::new(OnceLock::new());
         let noted = Arc::clone(&failure);
         let ending = Arc::new(AtomicBool::new(false));
         coordinator.ended_by(Arc::clone(&ending));
-        let silence = idle.map_or(SILENCE, |idle| (idle / 3).min(SILENCE));
+        let silence = idle.map_or(silence, |idle| (idle / 3).min(silence));
         let keep = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(silence) {
                 let asked = caught(|| {
@@ -53,7 +55,8 @@ impl Keeper {
         };
         let thread = thread::Builder::new()
             .name("keeper".to_owned())
-            .spawn(keep)?;
+            .spawn(keep)
+            .map_err(|error| Failure::Setup(format!("cannot start a thread: {error}")))?;
         Ok(Keeper {
             end: Some(end),
             thread: Some(thread),

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
-use super::address::shown;
-use super::answer::{answer, retrying};
+use super::answer::answer;
 use super::delivery::Delivery;
-use super::environment::ProcessEnvironment;
 use super::failure::Failure;
 use super::held_server::HeldServer;
+use super::instant::{Instant, not_held, target_of};
 use super::keeper::Keeper;
-use super::login;
 use super::server_catalog;
-use super::session::{self, Timeouts, one};
+use super::session::Timeouts;
 use super::target::Target;
 use super::workers::Workers;
 use crate::snapshot::block::BlockHead;
@@ -22,8 +21,10 @@ use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
 use crate::snapshot::facts::{SnapshotFacts, TableSize};
 use crate::snapshot::keyed::{Fields, KeyedSource, Query};
-use crate::snapshot::place::Patience;
 use crate::snapshot::table_name::TableName;
+
+/// The longest silence of the session that holds the instant.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A server, held at one instant.
 pub struct PostgresSource {
@@ -43,7 +44,7 @@ impl PostgresSource {
     ///
     /// # Errors
     /// [`SnapshotError::Unreachable`] with the reason, in words that hold no password; [`SnapshotError::NotNow`] if that
-    /// may be otherwise later.
+    /// may be otherwise later; [`SnapshotError::NotHeld`] if nobody holds the snapshot that is named.
     pub(crate) fn open(
         address: &str,
         connections: usize,
@@ -51,15 +52,9 @@ impl PostgresSource {
         timeouts: Timeouts,
         interrupted: &Arc<AtomicBool>,
     ) -> Result<Self, SnapshotError> {
-        let target = Target::read(address, &ProcessEnvironment)
-            .map_err(|reason| unreachable_server(address, &Failure::Setup(reason)))?;
-        let patience = Patience {
-            silence: timeouts.silence,
-            interrupted: Arc::clone(interrupted),
-        };
-        let target = Target { patience, ..target };
-        Self::hold(target, connections, snapshot, timeouts)
-            .map_err(|failure| unreachable_server(address, &failure))
+        target_of(address, &timeouts, interrupted)
+            .and_then(|target| Self::hold(target, connections, snapshot, timeouts))
+            .map_err(|failure| not_held(address, snapshot, &failure))
     }
 
     pub(super) fn hold(
@@ -68,56 +63,21 @@ impl PostgresSource {
         snapshot: Option<&str>,
         timeouts: Timeouts,
     ) -> Result<Self, Failure> {
-        let (mut coordinator, server) =
-            retrying(&target.patience, || login::connect_first(&target))?;
-        let version = coordinator.major_version();
-        if version < 10 {
-            return Err(Failure::Setup(format!(
-                "the server is PostgreSQL {}; 10 or newer is needed",
-                coordinator.server_version().unwrap_or("9")
-            )));
-        }
-        // Not every server that speaks the protocol has a log. Read before the instant, so that all that the log
-        // holds up to there is in it. A time limit that the database sets is not lifted yet; two statements are one transaction.
-        let lsn = one(
-            &mut coordinator,
-            "SET LOCAL statement_timeout = 0; \
-             SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
-             ELSE pg_catalog.pg_current_wal_lsn() END",
-        );
-        session::begin(&mut coordinator, snapshot, &timeouts)?;
-        let taken_at = one(
-            &mut coordinator,
-            "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.MS \"UTC\"')",
-        )?;
-        let id = one(&mut coordinator, "SELECT pg_catalog.pg_export_snapshot()")?;
-        let started = session::server_start(&mut coordinator)?;
-        let tables = server_catalog::read(&mut coordinator)?;
-        tracing::debug!("{} is held at snapshot {id}", server.host.shown());
-        let facts = SnapshotFacts {
-            server_version: coordinator
-                .server_version()
-                .and_then(|version| version.split_whitespace().next())
-                .map(str::to_owned),
-            // When somebody else exported a snapshot, and where the log was then, is not known.
-            taken_at: snapshot.is_none().then_some(taken_at),
-            lsn: lsn.ok().filter(|_| snapshot.is_none()),
-            ..SnapshotFacts::default()
-        };
+        let mut instant = Instant::begin(&target, snapshot, &timeouts)?;
+        let tables = server_catalog::read(&mut instant.coordinator)?;
         let held = HeldServer {
             target,
-            server,
-            started,
-            snapshot: id,
+            server: instant.server,
+            started: instant.started,
+            snapshot: instant.id,
             timeouts,
             catalog: Arc::new(tables.catalog.clone()),
             tables,
         };
-        let keeper = Keeper::start(coordinator, timeouts.idle)
-            .map_err(|error| Failure::Setup(format!("cannot start a thread: {error}")))?;
+        let keeper = Keeper::start(instant.coordinator, timeouts.idle, SILENCE)?;
         Ok(PostgresSource {
             held,
-            facts,
+            facts: instant.facts,
             workers: Workers::new(connections),
             progress: Arc::default(),
             keeper,
@@ -148,17 +108,6 @@ impl PostgresSource {
     /// The id by which other sessions can adopt the instant, as long as this value lives.
     pub fn snapshot_id(&self) -> &str {
         &self.held.snapshot
-    }
-}
-
-fn unreachable_server(address: &str, failure: &Failure) -> SnapshotError {
-    let (server, reason) = (shown(address), failure.to_string());
-    if let Some(error) = failure.end_of_wait(&server) {
-        return error;
-    }
-    match failure.may_pass_later() {
-        true => SnapshotError::NotNow { server, reason },
-        false => SnapshotError::Unreachable { server, reason },
     }
 }
 

@@ -100,11 +100,9 @@ impl Worker {
 fn adopt(held: &HeldServer) -> Result<Session, Trouble> {
     let mut connection = login::connect_again(&held.target, &held.server)?;
     session::begin(&mut connection, Some(&held.snapshot), &held.timeouts).map_err(|failure| {
-        match failure.sqlstate() {
-            // invalid_parameter_value, object_not_in_prerequisite_state, undefined_object: there is no such snapshot any
-            // more.
-            Some("22023" | "55000" | "42704") => Trouble::Lost(failure.to_string()),
-            _ => Trouble::Failed(failure),
+        match failure.is_of_snapshot() {
+            true => Trouble::Lost(failure.to_string()),
+            false => Trouble::Failed(failure),
         }
     })?;
     // Another server, or this one restarted, could have a snapshot of this name, too.
