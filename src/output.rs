@@ -44,6 +44,7 @@ pub use resume::take_up;
 pub(crate) use store::claim_within;
 pub use store::folder::{FolderClaim, FolderDraft, Holding, Lock, LockError, atomic};
 pub use store::{
-    Begin, Claim, Contents, Draft, FileReader, Files, FolderStore, Store, StoreError, StoredFile,
+    Begin, Claim, Contents, Draft, FileReader, Files, FolderStore, SharedPlace, Store, StoreError,
+    StoredFile, Written,
 };
 pub use writer::{Message, Writer};

@@ -3,5 +3,6 @@
 mod faults;
 mod proxy;
 pub(crate) mod servers;
+mod shared;
 pub(crate) mod shelf;
 mod writing;

@@ -11,6 +11,7 @@ mod manifest;
 mod options;
 mod partial;
 mod places;
+mod plans;
 mod projects;
 mod quiet;
 mod resume;

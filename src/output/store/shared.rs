@@ -14,6 +14,7 @@ use std::io;
 
 use super::claim::Files;
 use super::error::StoreError;
+use crate::bucket::ConditionalPut;
 use crate::output::layout;
 use crate::output::manifest::{self, Manifest};
 
@@ -43,6 +44,14 @@ pub trait SharedPlace: Files {
     /// # Errors
     /// Those of the store; they name the file.
     fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<bool>;
+
+    /// Whether [`SharedPlace::put_new`] is refused by a bucket's server if a file is there already; `None` in a folder.
+    ///
+    /// # Errors
+    /// If the server cannot be asked.
+    fn conditional_put(&self) -> io::Result<Option<ConditionalPut>> {
+        Ok(None)
+    }
 
     /// The size of every file below a folder, at any depth, by its name from the place on; with an empty one of all that
     /// lies here, the plan's files among them. Nothing, if there is no such folder. What is half-written is left out. On a
@@ -107,4 +116,25 @@ pub(super) fn is_same_export(one: &Manifest, other: &Manifest) -> bool {
         files.cloned().collect::<Vec<_>>()
     };
     one.status == other.status && files(one) == files(other)
+}
+
+/// A manifest of a finished export of one group, whose labels have these bytes.
+#[cfg(test)]
+pub(super) fn manifest_of(labels: u64, finished_at: &str) -> Manifest {
+    let json = serde_json::json!({
+        "manifest_version": manifest::VERSION, "generator": "relexport", "status": 1,
+        "started_at": "2026-11-27T02:00:00.000Z", "finished_at": finished_at,
+        "snapshot": {"kind": "plain", "source": "-", "server_version": null, "gitlab_version": null},
+        "pipeline": {"name": "group", "sha256": ""},
+        "options": {"batched": false, "batch_size": 1, "edition": "ee"},
+        "entities": [{
+            "id": 1, "type": "group", "full_path": "g", "prefix": "group_1",
+            "relations": [{
+                "relation": "labels", "status": 1, "error": null, "updated_at": finished_at,
+                "batched": false, "batches_count": 0, "total_objects_count": 1,
+                "file": "group_1/labels.ndjson.gz", "bytes": labels, "sha256": format!("{labels:064}")
+            }]
+        }]
+    });
+    Manifest::parse(json.to_string().as_bytes(), "manifest.json".to_owned()).unwrap()
 }

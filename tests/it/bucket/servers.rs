@@ -165,26 +165,44 @@ pub(super) fn azurite() -> Server {
     )
 }
 
+/// The settings of a server that speaks S3.
+pub(super) fn s3_settings(port: u16) -> Vec<(&'static str, String)> {
+    let words = [
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let endpoint = ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+    let words = words.map(|(name, value)| (name, value.to_owned()));
+    words.into_iter().chain([endpoint]).collect()
+}
+
+/// The settings of Azurite.
+pub(super) fn azure_settings(port: u16) -> Vec<(&'static str, String)> {
+    let endpoint = format!("http://127.0.0.1:{port}/devstoreaccount1");
+    vec![
+        ("AZURE_STORAGE_ACCOUNT", "devstoreaccount1".to_owned()),
+        ("AZURE_STORAGE_KEY", AZURITE_KEY.to_owned()),
+        ("AZURE_STORAGE_ENDPOINT", endpoint),
+        ("AZURE_ALLOW_HTTP", "true".to_owned()),
+    ]
+}
+
 /// A run with the settings of a server that speaks S3.
 pub(crate) fn with_s3(program: Program, port: u16) -> Program {
-    program
-        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
-        .env("AWS_ALLOW_HTTP", "true")
-        .env("AWS_ACCESS_KEY_ID", KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET)
-        .env("AWS_REGION", "us-east-1")
+    with(program, s3_settings(port))
 }
 
 /// A run with the settings of Azurite.
 pub(super) fn with_azure(program: Program, port: u16) -> Program {
-    program
-        .env("AZURE_STORAGE_ACCOUNT", "devstoreaccount1")
-        .env("AZURE_STORAGE_KEY", AZURITE_KEY)
-        .env(
-            "AZURE_STORAGE_ENDPOINT",
-            format!("http://127.0.0.1:{port}/devstoreaccount1"),
-        )
-        .env("AZURE_ALLOW_HTTP", "true")
+    with(program, azure_settings(port))
+}
+
+fn with(program: Program, settings: Vec<(&'static str, String)>) -> Program {
+    settings
+        .into_iter()
+        .fold(program, |program, (name, value)| program.env(name, value))
 }
 
 /// Makes a bucket on a server that speaks S3, by another client than ours.

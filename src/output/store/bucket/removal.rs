@@ -197,13 +197,23 @@ fn empty(bucket: &Bucket, url: &BucketUrl, manifest: &Manifest) -> io::Result<Ve
         if name == GONE || name == CLAIM {
             continue;
         }
-        match name == manifest.metadata_name() || named.contains(name) || is_begun(name) {
+        let is_own = name == manifest.metadata_name()
+            || named.contains(name)
+            || is_begun(name)
+            || is_of_plan(name);
+        match is_own {
             true => bucket.delete(&object.key)?,
             false => strange.push(bucket.shown(&object.key)),
         }
     }
     bucket.delete(url.join(GONE).key())?;
     Ok(strange)
+}
+
+/// True for what is left of a plan that is committed, since a manifest is there.
+fn is_of_plan(name: &str) -> bool {
+    let below = name.strip_prefix(layout::PLAN_FOLDER);
+    below.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// True for the names that files of an entity's relations have.

@@ -198,6 +198,10 @@ impl SharedPlace for SharedPrefix {
         self.put_if_new(name, bytes)
     }
 
+    fn conditional_put(&self) -> io::Result<Option<ConditionalPut>> {
+        Ok(Some(self.probe()?.conditional_put))
+    }
+
     fn sizes(&self, folder: &str) -> io::Result<BTreeMap<String, u64>> {
         let below = match folder {
             "" => self.url.key().to_owned(),

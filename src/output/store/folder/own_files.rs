@@ -20,6 +20,11 @@ pub(super) fn foreign(place: &Path, manifest: &Manifest) -> io::Result<Option<St
         let mut entities = manifest.entities.iter();
         let is_folder = entry.file_type()?.is_dir();
         let is_own = match is_folder {
+            // A manifest is there, so the plan is committed: whoever did so died before this was removed.
+            true if name == layout::PLAN_FOLDER => match foreign_in_plan(place, &name)? {
+                Some(foreign) => return Ok(Some(foreign)),
+                None => true,
+            },
             true => match entities.find(|entity| entity.prefix == name) {
                 Some(entity) if !is_mount_point(&entry.path()) => {
                     let files = OwnFiles::of(manifest, entity);
@@ -43,6 +48,27 @@ pub(super) fn foreign(place: &Path, manifest: &Manifest) -> io::Result<Option<St
         };
         if !is_own {
             return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// The first name in the folder of a plan that no plan has: of what is no plain file, or is mounted there.
+fn foreign_in_plan(place: &Path, folder: &str) -> io::Result<Option<String>> {
+    let path = place.join(folder);
+    if is_mount_point(&path) {
+        return Ok(Some(folder.to_owned()));
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type()?;
+        let foreign = match kind.is_dir() {
+            true => foreign_in_plan(place, &name)?,
+            false => (!kind.is_file()).then_some(name),
+        };
+        if foreign.is_some() {
+            return Ok(foreign);
         }
     }
     Ok(None)
