@@ -14,7 +14,7 @@ use super::servers::*;
 use crate::support::*;
 
 const URL: &str = "s3://nightly/gitlab/big";
-const LABELS: &str = "group_1/labels.ndjson.gz";
+const NEW: &str = "group_9/labels.ndjson.gz";
 
 /// A client of a server. Its settings are those that are lent while it is made.
 fn client(settings: &[(&str, String)], url: &str) -> Arc<dyn SharedPlace> {
@@ -99,10 +99,13 @@ fn written_by_many(open: &(dyn Fn() -> Arc<dyn SharedPlace> + Sync)) -> Vec<usiz
 }
 
 #[test]
-fn of_many_who_write_one_prefix_of_s3_one_puts_each_new_file() {
+fn many_write_one_prefix_of_s3_and_the_export_is_found_there() {
     let server = s3s();
     let settings = s3_settings(server.port);
-    assert_eq!(written_by_many(&|| client(&settings, URL)), [1; 5]);
+    let told = written_by_many(&|| client(&settings, URL));
+    // s3s-fs looks before it writes, so those who write at the same moment may all have been told. Clouds do not, nor does
+    // Azurite.
+    assert!(told.iter().all(|told| *told >= 1), "{told:?}");
     // Readers find it at the address itself.
     let dir = Dir::new();
     let status = with_s3(dir.relexport("status").arg(URL), server.port).run();
@@ -130,9 +133,9 @@ fn on_a_server_that_ignores_conditions_earlier_files_are_still_seen() {
     let place = client(&settings, URL);
     let known = serde_json::to_value(place.conditional_put().unwrap()).unwrap();
     assert_eq!(known, "ignored");
-    assert!(place.put_new(LABELS, b"first").unwrap());
-    assert!(!place.put_new(LABELS, b"second").unwrap());
-    assert_eq!(place.length(LABELS).unwrap(), 5);
+    assert!(place.put_new(NEW, b"first").unwrap());
+    assert!(!place.put_new(NEW, b"second").unwrap());
+    assert_eq!(place.length(NEW).unwrap(), 5);
 }
 
 #[test]
@@ -185,9 +188,16 @@ fn a_place_with_a_plan_alone_is_told_from_an_export_and_takes_none() {
 #[test]
 fn what_is_wrong_with_a_bucket_is_told_before_anything_is_read() {
     let server = s3s();
-    let place = client(&s3_settings(server.port), "s3://missing/gitlab");
-    let error = place.begin_shared().unwrap_err().to_string();
-    assert!(error.contains("s3://missing"), "{error}");
+    let secret = "s3cr3t-that-is-wrong";
+    let wrong = |(name, value): (&'static str, String)| match name {
+        "AWS_SECRET_ACCESS_KEY" => (name, secret.to_owned()),
+        _ => (name, value),
+    };
+    let settings: Vec<_> = s3_settings(server.port).into_iter().map(wrong).collect();
+    let error = client(&settings, URL).begin_shared().unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("403") && error.contains(URL), "{error}");
+    assert!(!error.contains(secret), "{error}");
     let never = client(&s3_settings(server.port), "s3://nightly/never");
     let missing = never.read(PLAN).err().unwrap();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
