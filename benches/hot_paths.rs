@@ -102,6 +102,7 @@ fn selection() -> Selection {
         relations: Relations::Only(vec!["epics".to_owned()]),
         edition: Edition::Ee,
         files: false,
+        ..Selection::default()
     }
 }
 

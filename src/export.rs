@@ -13,6 +13,7 @@ pub(crate) mod files;
 mod find;
 mod metadata;
 mod observer;
+mod outline;
 mod prepared;
 mod records;
 pub(crate) mod redact;
@@ -21,12 +22,14 @@ mod report;
 mod request;
 mod resume;
 mod run;
+pub mod share;
 mod unchanged;
 pub mod values;
 mod warnings;
 
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
+pub use entries::GENERATOR;
 pub use error::ExportError;
 pub(crate) use files::repositories::git as git_program;
 pub use files::repositories::{
@@ -35,6 +38,7 @@ pub use files::repositories::{
 };
 pub use metadata::{is_enterprise, version_by_tables};
 pub use observer::{Expected, ExportObserver};
+pub use outline::{Outline, OutlinedEntity, OutlinedRelation, Reach, outline};
 pub use prepared::{Prepared, prepare};
 pub use records::Records;
 pub use redact::Redaction;
@@ -42,5 +46,6 @@ pub use render::{BadValue, Rendered, Renderer, Resident, WORKER_STACK};
 pub use report::ExportReport;
 pub use request::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest};
 pub use resume::resumable_files;
-pub use run::{run, run_from};
+pub use run::{Worked, run, run_from, work};
+pub use share::Share;
 pub use unchanged::{Unchanged, unchanged};

@@ -27,8 +27,8 @@ pub use batch_number::BatchNumber;
 pub use gzip::{GzipLevel, PIECE, Piece, compress, deflate};
 pub(crate) use inflated::{each_line, inflated};
 pub use judge::Judge;
-pub use layout::FileForm;
-pub use ledger::{Done, FileId, FileKey, Ledger, ReadFacts, unite};
+pub use layout::{FileForm, PLAN_FOLDER};
+pub use ledger::{Done, FileId, FileKey, Ledger, ReadFacts, append_part, unite};
 pub use location::Location;
 pub use manifest::{
     BatchEntry, BatchStatus, ChoiceEntry, EntityEntry, FileEntry, LeftOutEntry,
@@ -44,7 +44,7 @@ pub use resume::take_up;
 pub(crate) use store::claim_within;
 pub use store::folder::{FolderClaim, FolderDraft, Holding, Lock, LockError, atomic};
 pub use store::{
-    Begin, Claim, Contents, Draft, FileReader, Files, FolderStore, SharedPlace, Store, StoreError,
-    StoredFile, Written,
+    Begin, Claim, Contents, Draft, FileReader, Files, FolderStore, Listed, NewFile, SharedPlace,
+    Store, StoreError, StoredFile, Written,
 };
-pub use writer::{Message, Writer};
+pub use writer::{Message, Writer, metadata_file};

@@ -49,16 +49,16 @@ pub use live::{
 pub use name_pattern::NamePattern;
 pub use order::row_order;
 pub use plan::{
-    CollectedColumn, EntityKey, Feed, HopId, Id, IdVec, KindId, LayoutColumn, LeftOutRelation,
-    Plan, PlanComputed, PlanEqual, PlanError, PlanKind, PlanMatch, PlanMaximum, PlanNested,
-    PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest, PlanTree, PlanValue,
-    PlanWithin, Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource, Step, TableId,
-    entity_tables, is_named, may_repeat, plan,
+    CollectedColumn, CollectedRelations, EntityKey, Feed, GivenKeys, HopId, Id, IdVec, KindId,
+    LayoutColumn, LeftOutRelation, Plan, PlanComputed, PlanEqual, PlanError, PlanKind, PlanMatch,
+    PlanMaximum, PlanNested, PlanNode, PlanRelation, PlanRule, PlanSource, PlanTable, PlanTest,
+    PlanTree, PlanValue, PlanWithin, Reach, ReachedFrom, Relations, RowOf, Selection, SlotSource,
+    Step, TableId, entity_tables, is_named, may_repeat, plan,
 };
 pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};
 pub use run::resolve;
 pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, ScanFor, Scanned, Scanner};
-pub use schemas::{WantedTables, pipelines_of};
+pub use schemas::{WantedTables, outline, pipelines_of};
 pub use store::{Entry, RowAt, RowStore};
 pub use walk::{TakeRow, walk};

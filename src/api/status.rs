@@ -55,6 +55,7 @@ fn templates(pipeline: &Pipeline, edition: Edition, left_out: &[String]) -> Vec<
         relations: Relations::All,
         edition,
         files: false,
+        ..Selection::default()
     };
     let relations = selection.relations(pipeline).into_iter();
     relations

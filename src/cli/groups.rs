@@ -119,6 +119,7 @@ pub(super) fn read(
         relations: Relations::Only(Vec::new()),
         edition: Edition::Ee,
         files: false,
+        ..Selection::default()
     };
     let tables = WantedTables::new(kinds, &selection).known();
     let snapshot = snapshot::open_with(spec, &options.needing(tables))?;

@@ -91,6 +91,7 @@ fn run_init(args: &RedactInitArgs, console: &Console) -> Result<Exit, Failure> {
         relations: Relations::All,
         edition: setup::edition(args.edition),
         files: false,
+        ..Selection::default()
     };
     let plan = plan(&pipelines, &selection, catalog)
         .map_err(|error| Failure::new(Exit::Snapshot, error).of(&args.snapshot))?;

@@ -13,7 +13,9 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use crate::bounds::Bounds;
-use crate::export::{DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest, WORKER_STACK};
+use crate::export::{
+    DEFAULT_BATCH_SIZE, Destination, ExportOptions, ExportRequest, Share, WORKER_STACK,
+};
 use crate::interruption;
 use crate::output::encryption::Recipients;
 use crate::output::{Begin, GzipLevel, Location, StoreError};
@@ -99,6 +101,7 @@ pub(crate) fn request_until(
         snapshot: args.snapshot.snapshot.clone(),
         open,
         kinds,
+        share: Share::default(),
         selection: Selection {
             relations: match args.relation.is_empty() {
                 true => Relations::All,
@@ -106,6 +109,7 @@ pub(crate) fn request_until(
             },
             edition,
             files: !args.no_files && redaction.as_ref().is_none_or(|it| it.keeps_files),
+            ..Selection::default()
         },
         options: ExportOptions {
             batched: args.batched,

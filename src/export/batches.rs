@@ -6,6 +6,7 @@ mod files;
 mod jobs;
 mod measure;
 mod pieces;
+mod shares;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -33,6 +34,7 @@ use super::redact::Masks;
 use super::render::{CollectedFrom, Rendered, Renderer};
 use cut::Cut;
 use files::OpenFile;
+pub(super) use shares::{BatchShare, Told};
 use trouble::trouble;
 
 /// Entities whose relations are fetched together: what bounds the keys that are held at the same time.
@@ -147,6 +149,8 @@ pub(super) struct Batches<'a> {
     collected: HashMap<(usize, usize), BTreeMap<(Key, CollectedFrom), u64>>,
     /// Of these the keys whose rows have not been found, by entity and relation; of rows that are asked for batch by batch.
     unfound: BTreeMap<(usize, usize), BTreeSet<Key>>,
+    /// What of the export is made elsewhere.
+    share: BatchShare,
     /// The first relation of an entity that failed and from whose records others are collected.
     incomplete: HashMap<usize, String>,
     /// The backup's files, before they are asked for, and where what is kept of them goes.
@@ -194,6 +198,7 @@ impl<'a> Batches<'a> {
             collects,
             collected: HashMap::new(),
             unfound: BTreeMap::new(),
+            share: BatchShare::default(),
             incomplete: HashMap::new(),
             source: None,
             temp_dir: std::env::temp_dir(),
@@ -227,12 +232,29 @@ impl<'a> Batches<'a> {
         self
     }
 
+    /// Says what of the export is made elsewhere. Relations are counted from the first one of their entity.
+    pub(crate) fn sharing(mut self, share: BatchShare) -> Self {
+        let resolved = self.resolved;
+        let given = share
+            .given
+            .into_iter()
+            .map(|((entity, relation), columns)| {
+                let first = resolved.relations_of(entity).start;
+                ((entity, first + relation), columns)
+            });
+        self.share = BatchShare {
+            given: given.collect(),
+            ..share
+        };
+        self
+    }
+
     /// Exports every relation of every entity. Relations that are collected come last, because every other record
-    /// may refer to their rows.
+    /// may refer to their rows. Returns what others have to know of them, if they make them.
     ///
     /// # Errors
     /// Where the run cannot go on; a relation that fails is no such case.
-    pub(crate) fn run(mut self) -> Result<(), BatchError> {
+    pub(crate) fn run(mut self) -> Result<Told, BatchError> {
         let _render = timings::phase(Phase::Render);
         let resolved = self.resolved;
         if let (RowSource::Live(_), Some(_), true) = (
@@ -258,7 +280,7 @@ impl<'a> Batches<'a> {
         while let Some(compressed) = self.compressions.take() {
             self.take_compressed(compressed)?;
         }
-        Ok(())
+        Ok(self.told())
     }
 
     /// Takes whatever the pool still renders.
@@ -274,6 +296,10 @@ impl<'a> Batches<'a> {
         let resolved = self.resolved;
         for entity in 0..resolved.entities.len() {
             for relation in self.relations(entity, collected) {
+                if collected && self.share.tells {
+                    self.tell_elsewhere(entity, relation)?;
+                    continue;
+                }
                 if !self.can_be_had(entity, relation)? {
                     continue;
                 }
@@ -362,7 +388,9 @@ impl<'a> Batches<'a> {
                 }
                 let mut asked = Vec::new();
                 for entity in entities.clone() {
-                    if self.can_be_had(entity, relation)? {
+                    if collected && self.share.tells {
+                        self.tell_elsewhere(entity, relation)?;
+                    } else if self.can_be_had(entity, relation)? {
                         let EntityInfo { key, root, .. } = &resolved.entities[entity];
                         let keys = match collected {
                             true => {
@@ -442,19 +470,10 @@ impl<'a> Batches<'a> {
         relation: usize,
         unfound: &BTreeSet<Key>,
     ) -> Result<(), BatchError> {
-        let collected = self.collected.get(&(entity, relation));
-        let Some(collected) = collected.filter(|_| !unfound.is_empty()) else {
+        let references = self.dangling_to(entity, relation, unfound);
+        if references.is_empty() {
             return Ok(());
-        };
-        let mut counts: BTreeMap<CollectedFrom, u64> = BTreeMap::new();
-        for ((key, from), count) in collected {
-            if unfound.contains(key) {
-                *counts.entry(*from).or_default() += count;
-            }
         }
-        let counts = counts.into_iter();
-        let references = counts.map(|(from, count)| self.renderer.dangling(from, count));
-        let references = references.collect();
         self.send(Message::Dangling {
             entity,
             relation,
@@ -550,15 +569,6 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The keys of a collected relation that the entity's records refer to, sorted.
-    fn collected_keys(&self, entity: usize, relation: usize) -> Vec<Key> {
-        let keys = self.collected.get(&(entity, relation));
-        let keys = keys.into_iter().flat_map(BTreeMap::keys);
-        let mut keys: Vec<Key> = keys.map(|(key, _)| key.clone()).collect();
-        keys.dedup();
-        keys
-    }
-
     /// Top-level rows of a file of a relation; `None` where there is one file.
     fn batch_size(&self, relation: usize) -> Option<usize> {
         let batched = self.options.batched && self.resolved.plan.relations[relation].batched;
@@ -589,10 +599,12 @@ impl<'a> Batches<'a> {
                 entity,
                 relation,
                 count,
+                own,
             } => Message::Batches {
                 entity,
                 relation: self.in_entity(entity, relation),
                 count,
+                own,
             },
             Message::Dangling {
                 entity,
@@ -623,6 +635,10 @@ impl<'a> Batches<'a> {
                 entity,
                 relation: self.in_entity(entity, relation),
                 error,
+            },
+            Message::Elsewhere { entity, relation } => Message::Elsewhere {
+                entity,
+                relation: self.in_entity(entity, relation),
             },
             message @ (Message::Read { .. } | Message::Judge(_) | Message::End) => message,
         };

@@ -154,7 +154,8 @@ fn count(
         let batches = batches.with_files(files, &request.limits.temp_dir);
         batches.run()
     })
-    .map_err(batch_error(&request.snapshot))?;
+    .map_err(batch_error(&request.snapshot))
+    .map(drop)?;
     tell_late_warnings(request, &outcome);
     let entities = account.entities;
     let relations = || entities.iter().flat_map(|entity| &entity.relations);
@@ -274,12 +275,14 @@ impl BatchSink for Account {
             Message::Read { .. }
             | Message::Rows { .. }
             | Message::Dangling { .. }
+            | Message::Elsewhere { .. }
             | Message::Judge(_)
             | Message::End => {}
             Message::Batches {
                 entity,
                 relation,
                 count,
+                own: _,
             } => self.relation(entity, relation).batches_count = count,
             Message::NoFiles {
                 entity,

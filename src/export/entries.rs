@@ -10,8 +10,8 @@ use crate::output::{
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    Choice, Id, KindChoice, KindId, LeftOutEntities, LeftOutRelation, Outcome, Plan, Relations,
-    Resolved, RowSource,
+    Choice, EntityInfo, Id, KindChoice, KindId, LeftOutEntities, LeftOutRelation, Outcome, Plan,
+    Relations, Resolved, RowSource,
 };
 use crate::snapshot::{Snapshot, TableName};
 
@@ -24,7 +24,7 @@ use super::warnings::{warnings, whole_error, without_data};
 const DESCRIBED: usize = 100;
 
 /// Who writes the manifest.
-pub(super) const GENERATOR: &str = concat!("relexport ", env!("CARGO_PKG_VERSION"));
+pub const GENERATOR: &str = concat!("relexport ", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Manifest {
     Manifest {
@@ -159,7 +159,7 @@ fn tables_without_data(request: &ExportRequest, resolved: &Resolved) -> Vec<Tabl
 }
 
 /// Relations that the snapshot has no table for.
-fn left_out_relations(plan: &Plan) -> Vec<LeftOutRelationEntry> {
+pub(super) fn left_out_relations(plan: &Plan) -> Vec<LeftOutRelationEntry> {
     let entry = |left_out: &LeftOutRelation| LeftOutRelationEntry {
         pipeline: left_out.pipeline.clone(),
         relation: left_out.relation.clone(),
@@ -295,14 +295,23 @@ pub(super) fn entry(
     entity: usize,
     masks: Option<&Masks>,
 ) -> EntityEntry {
+    entity_entry(request, &resolved.plan, &resolved.entities[entity], masks)
+}
+
+/// As [`entry`], of an entity with the relations of a plan.
+pub(super) fn entity_entry(
+    request: &ExportRequest,
+    plan: &Plan,
+    entity: &EntityInfo,
+    masks: Option<&Masks>,
+) -> EntityEntry {
     let at = now();
-    let relations = &resolved.plan.relations[resolved.relations_of(entity)];
-    let entity = &resolved.entities[entity];
+    let relations = &plan.relations[plan.relations_of(entity)];
     let pipeline = kind_of(request, entity.kind);
     let prefix = pipeline.entity.prefix.clone();
     let prefix = prefix.replace("{key}", &entity.id.folder_part());
     let full_path =
-        masks.and_then(|masks| masks.full_path(&resolved.plan, &pipeline.entity, entity, &prefix));
+        masks.and_then(|masks| masks.full_path(plan, &pipeline.entity, entity, &prefix));
     EntityEntry {
         id: entity.id.clone(),
         kind: pipeline.entity.kind.clone(),

@@ -34,12 +34,29 @@ pub(super) fn find_rows(
     snapshot: Snapshot,
     observer: &mut dyn ExportObserver,
 ) -> Result<(Outcome, FileSource), ExportError> {
+    find_rows_of(request, &request.selection, snapshot, observer)
+}
+
+/// As [`find_rows`], of another selection than the request's.
+pub(super) fn find_rows_of(
+    request: &ExportRequest,
+    selection: &Selection,
+    snapshot: Snapshot,
+    observer: &mut dyn ExportObserver,
+) -> Result<(Outcome, FileSource), ExportError> {
     let mut snapshot = snapshot;
     let mut reading = Reading::first(request.kinds.clone());
     let mut is_again = false;
     loop {
         let files = take_files(request, &mut snapshot);
-        let outcome = read_once(request, snapshot, &files, observer, &reading, is_again);
+        let outcome = read_once(
+            request,
+            (selection, &files),
+            snapshot,
+            observer,
+            &reading,
+            is_again,
+        );
         let error = match outcome {
             Err(error)
                 if error.policy() == Policy::ReadAgain
@@ -85,11 +102,15 @@ fn take_files(request: &ExportRequest, snapshot: &mut Snapshot) -> FileSource {
 }
 
 /// Bytes on disk of what an export will read.
-fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
+fn size_to_read(
+    request: &ExportRequest,
+    selection: &Selection,
+    snapshot: &Snapshot,
+) -> Option<u64> {
     let Access::Tables(source) = &snapshot.access else {
         return snapshot.size;
     };
-    let wanted = WantedTables::new(&request.kinds, &request.selection);
+    let wanted = WantedTables::new(&request.kinds, selection);
     let tables = wanted.in_catalog(&source.catalog());
     let parts = tables.iter().flat_map(|table| source.parts(table));
     Some(parts.map(|part| part.size).sum())
@@ -97,17 +118,18 @@ fn size_to_read(request: &ExportRequest, snapshot: &Snapshot) -> Option<u64> {
 
 fn read_once(
     request: &ExportRequest,
+    (selection, files): (&Selection, &FileSource),
     snapshot: Snapshot,
-    files: &FileSource,
     observer: &mut dyn ExportObserver,
     reading: &Reading,
     is_again: bool,
 ) -> Result<Outcome, ResolveError> {
-    let size = size_to_read(request, &snapshot);
+    let size = size_to_read(request, selection, &snapshot);
     observer.reading(size, Arc::clone(&snapshot.progress));
     let selection = Selection {
         files: !matches!(files, FileSource::None { .. }),
-        ..request.selection.clone()
+        collected: request.share.collected_relations(),
+        ..selection.clone()
     };
     let resolve_request = Request {
         kinds: &reading.kinds,
@@ -125,7 +147,7 @@ fn read_once(
         redaction: request.redaction.as_deref(),
         kinds: &request.kinds,
         is_strict: request.options.strict,
-        again: is_again,
+        again: is_again || request.share.of_plan,
     };
     let outcome = resolve(snapshot, &resolve_request, &mut tables);
     // A signal may have ended what writes into a pipe, too: then that its end was missing is no news.
@@ -141,7 +163,7 @@ struct Tables<'a> {
     redaction: Option<&'a Redaction>,
     kinds: &'a [KindChoice],
     is_strict: bool,
-    /// The snapshot is read once more, and its plan has been told.
+    /// What is wrong with the plan has been told: the snapshot is read once more, or for a share.
     again: bool,
 }
 

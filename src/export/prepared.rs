@@ -92,7 +92,8 @@ impl Prepared {
             why: "a bench writes rows alone".to_owned(),
         };
         let found = (&self.outcome, files);
-        write_rows(request, &name, writer, found, Vec::new(), observer)
+        let written = write_rows(request, Some(&name), writer, found, Vec::new(), observer)?;
+        Ok(written.0)
     }
 
     /// What the snapshot is and says of itself.

@@ -15,6 +15,7 @@ use crate::resolve::{KindChoice, Limits, Selection};
 use crate::snapshot::{OpenOptions, Spec};
 
 use super::redact::Redaction;
+use super::share::Share;
 
 /// What is to be exported, and from where.
 pub struct ExportRequest {
@@ -23,6 +24,8 @@ pub struct ExportRequest {
     /// The kinds of entity, each behind the one that its entities lie within, if there is such.
     pub kinds: Vec<KindChoice>,
     pub selection: Selection,
+    /// What of that this run makes.
+    pub share: Share,
     pub options: ExportOptions,
     pub limits: Limits,
     pub pool: Arc<ThreadPool>,

@@ -1,28 +1,29 @@
 //! A whole export: from a snapshot's name to a complete export in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::advice::advise;
 use crate::fault::caught;
 use crate::output::{
-    Begin, Claim, Draft, EntityEntry, Ledger, Manifest, Message, Status, Writer, claim_within,
+    Begin, Claim, EntityEntry, Files, Ledger, Manifest, Message, Status, Writer, claim_within,
 };
-use crate::resolve::{LeftOutRelation, Outcome};
+use crate::resolve::{LeftOutRelation, Outcome, Plan, Resolved};
 use crate::snapshot::{FileSource, Snapshot};
 use crate::timings::{Phase, Timings};
 use crate::visible::visible;
 
-use super::batches::{BatchError, Batches};
+use super::batches::{BatchError, BatchShare, Batches, Told};
 use super::entries::{first_manifest, metadata, read_facts};
 use super::error::{ExportError, batch_error};
 use super::failed;
 use super::find::{find_rows, open};
 use super::observer::{ExportObserver, Relay, expected};
-use super::redact::masks;
+use super::redact::{Masks, masks};
 use super::report::ExportReport;
 use super::request::{Destination, ExportRequest};
 use super::resume;
+use super::share::{References, Share};
 use super::warnings::{tell_late_warnings, without_files};
 
 #[cfg(test)]
@@ -113,11 +114,15 @@ fn run_in_place(
     // An interrupted run does not wait for queries that still have the snapshot.
     let ending = snapshot.ending();
     // A fault leaves what a full disk leaves: something to be gone on with.
-    let exported = caught(|| run_in(request, snapshot, &draft, ledger, observer))
+    let name = draft.name();
+    let place = (Arc::clone(&draft) as Arc<dyn Files>, Some(name.as_str()));
+    let exported = caught(|| work_in(request, snapshot, place, ledger, observer))
         .unwrap_or_else(|fault| Err(fault.into()));
     drop(ending);
     match exported {
-        Ok((manifest, left_out)) => {
+        Ok(Worked {
+            manifest, left_out, ..
+        }) => {
             let complete = manifest.status == Status::Finished;
             // What nobody trusts replaces nothing.
             let is_good = complete && (manifest.suspect.is_empty() || !draft.replaces());
@@ -144,19 +149,50 @@ fn run_in_place(
     }
 }
 
-type Exported = (Manifest, Vec<LeftOutRelation>);
+/// What a run made of its share of an export.
+#[derive(Debug)]
+pub struct Worked {
+    /// Of its entities and relations.
+    pub manifest: Manifest,
+    /// Relations that the snapshot has no table for.
+    pub left_out: Vec<LeftOutRelation>,
+    /// What the records refer to, of relations that somebody else collects from them.
+    pub references: Vec<References>,
+}
 
-fn run_in(
+/// Makes the request's share of an export that other runs complete. The files that come of it are there when this returns;
+/// what describes the export is not written.
+///
+/// # Errors
+/// As [`run()`]; files that were finished before may be there.
+pub fn work(
+    request: &ExportRequest,
+    files: Arc<dyn Files>,
+    observer: &mut dyn ExportObserver,
+) -> Result<Worked, ExportError> {
+    let timings = Timings::start();
+    let _work = timings.work(Phase::Resolve);
+    let snapshot = open(request)?;
+    let ledger = Ledger::new(first_manifest(request, &snapshot));
+    // An interrupted run does not wait for queries that still have the snapshot.
+    let ending = snapshot.ending();
+    let worked = caught(|| work_in(request, snapshot, (files, None), ledger, observer))
+        .unwrap_or_else(|fault| Err(fault.into()));
+    drop(ending);
+    worked
+}
+
+/// Makes the request's share, and, if the place has a name, the file that describes the whole export.
+fn work_in(
     request: &ExportRequest,
     snapshot: Snapshot,
-    draft: &Arc<dyn Draft>,
+    (place, name): (Arc<dyn Files>, Option<&str>),
     ledger: Ledger,
     observer: &mut dyn ExportObserver,
-) -> Result<Exported, ExportError> {
+) -> Result<Worked, ExportError> {
     let earlier = ledger.manifest().entities.clone();
     let recipients = request.recipients.clone();
-    let writer = Writer::start(Arc::<dyn Draft>::clone(draft), ledger, recipients)
-        .map_err(ExportError::Write)?;
+    let writer = Writer::start(place, ledger, recipients).map_err(ExportError::Write)?;
     let (outcome, files) = match find_rows(request, snapshot, observer) {
         Ok(found) => found,
         Err(error) => {
@@ -165,16 +201,22 @@ fn run_in(
             return Err(error);
         }
     };
-    if let Some(why) = without_files(&outcome, &files) {
+    if let Some(why) = without_files(&outcome.resolved.plan, &files)
+        && !request.share.of_plan
+    {
         advise(&why);
     }
-    let name = draft.name();
-    let manifest = write_rows(request, &name, writer, (&outcome, files), earlier, observer)?;
-    Ok((manifest, outcome.resolved.plan.left_out.clone()))
+    let (manifest, references) =
+        write_rows(request, name, writer, (&outcome, files), earlier, observer)?;
+    Ok(Worked {
+        manifest,
+        left_out: outcome.resolved.plan.left_out.clone(),
+        references,
+    })
 }
 
 /// Makes sure that each entity has a folder of its own, also where two kinds' prefixes are alike.
-fn check_folders(entities: &[EntityEntry]) -> Result<(), ExportError> {
+pub(super) fn check_folders(entities: &[EntityEntry]) -> Result<(), ExportError> {
     let mut folders: BTreeMap<&str, &EntityEntry> = BTreeMap::new();
     for entity in entities {
         if let Some(other) = folders.insert(&entity.prefix, entity) {
@@ -191,16 +233,17 @@ fn check_folders(entities: &[EntityEntry]) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Writes the rows that were found, and the files that they name, but for what an `earlier` run finished. Returns the manifest as it was written.
-/// `name` is that of the place, which the metadata tells.
+/// Writes the rows that were found, and the files that they name, but for what an `earlier` run finished. Returns the manifest
+/// as it was written, and what others have to know of the records. `name` is that of the place, which the metadata tells;
+/// without it none is written.
 pub(super) fn write_rows(
     request: &ExportRequest,
-    name: &str,
+    name: Option<&str>,
     mut writer: Writer,
     (outcome, files): (&Outcome, FileSource),
     earlier: Vec<EntityEntry>,
     observer: &mut dyn ExportObserver,
-) -> Result<Manifest, ExportError> {
+) -> Result<(Manifest, Vec<References>), ExportError> {
     let masks = match masks(request, &outcome.resolved) {
         Ok(masks) => masks,
         Err(error) => {
@@ -209,14 +252,16 @@ pub(super) fn write_rows(
         }
     };
     let mut facts = read_facts(request, outcome, masks.as_deref());
-    facts.warnings.extend(without_files(outcome, &files));
-    let idle = masks.iter().flat_map(|masks| masks.idle());
-    facts.warnings.extend(idle.cloned());
+    if !request.share.of_plan {
+        let plan = &outcome.resolved.plan;
+        let of_export = export_warnings(plan, &files, masks.as_deref());
+        facts.warnings.extend(of_export);
+    }
     if let Err(error) = check_folders(&facts.entities) {
         writer.abandon();
         return Err(error);
     }
-    let metadata = metadata(request, name, outcome, &facts.entities);
+    let metadata = name.map(|name| metadata(request, name, outcome, &facts.entities));
     let finished = resume::unite(&outcome.resolved, &mut facts.entities, earlier);
     let in_part = resume::in_part(&facts.entities);
     tell_late_warnings(request, outcome);
@@ -225,6 +270,7 @@ pub(super) fn write_rows(
     }
     let resolved = &outcome.resolved;
     observer.writing(expected(resolved));
+    let share = batch_share(&request.share, &facts.entities);
     let facts = Box::new(facts);
     let written = writer
         .send(Message::Read { facts, metadata })
@@ -242,16 +288,19 @@ pub(super) fn write_rows(
                 masks,
             )?
             .keeping(finished, in_part)
+            .sharing(share)
             .with_files(files, &request.limits.temp_dir)
             .run()
         });
     match written {
-        Ok(()) => {
+        Ok(told) => {
             if let Some(judge) = &request.judge {
                 let judge = Message::Judge(judge.clone());
                 writer.send(judge).map_err(ExportError::Write)?;
             }
-            writer.finish().map_err(ExportError::Write)
+            let manifest = writer.finish().map_err(ExportError::Write)?;
+            let references = references(resolved, &manifest, told);
+            Ok((manifest, references))
         }
         Err(error) => {
             // The first error is the one to tell.
@@ -259,4 +308,46 @@ pub(super) fn write_rows(
             Err(batch_error(&request.snapshot)(error))
         }
     }
+}
+
+/// What is to be said of an export as a whole, not of one of its shares.
+pub(super) fn export_warnings(
+    plan: &Plan,
+    files: &FileSource,
+    masks: Option<&Masks>,
+) -> Vec<String> {
+    let idle = masks
+        .into_iter()
+        .flat_map(|masks| masks.idle().iter().cloned());
+    without_files(plan, files).into_iter().chain(idle).collect()
+}
+
+/// A run's share, by the positions that entities and relations have in its manifest.
+fn batch_share(share: &Share, entities: &[EntityEntry]) -> BatchShare {
+    let positions: HashMap<&str, usize> = entities
+        .iter()
+        .enumerate()
+        .map(|(position, entity)| (entity.prefix.as_str(), position))
+        .collect();
+    BatchShare::new(share.part, &share.collected, |prefix, name| {
+        let entity = *positions.get(prefix)?;
+        let mut relations = entities[entity].relations.iter();
+        let relation = relations.position(|relation| relation.relation == name)?;
+        Some((entity, relation))
+    })
+}
+
+/// What records refer to, by the names of entities and relations.
+fn references(resolved: &Resolved, manifest: &Manifest, told: Told) -> Vec<References> {
+    let told = told.into_iter();
+    told.map(|((entity, relation), columns)| {
+        let planned = &resolved.plan.relations[relation];
+        References {
+            prefix: manifest.entities[entity].prefix.clone(),
+            pipeline: planned.pipeline.clone(),
+            relation: planned.name.clone(),
+            columns,
+        }
+    })
+    .collect()
 }

@@ -56,11 +56,11 @@ fn taken_as_empty(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
 }
 
 /// Why relations of files are empty.
-pub(super) fn without_files(outcome: &Outcome, files: &FileSource) -> Option<String> {
+pub(super) fn without_files(plan: &Plan, files: &FileSource) -> Option<String> {
     let FileSource::None { why } = files else {
         return None;
     };
-    let relations = outcome.resolved.plan.relations.iter();
+    let relations = plan.relations.iter();
     let empty = relations.filter(|it| matches!(it.source, Ok(PlanSource::NoFiles)));
     let names: BTreeSet<&str> = empty.map(|relation| relation.name.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();
@@ -95,6 +95,10 @@ fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
 /// Entities that are taken only if they are named: those that were left out, and those that were named.
 /// So it should be, and it is so every night.
 fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+    if request.share.of_plan {
+        // It names its entities by their keys, whoever named them before.
+        return Vec::new();
+    }
     let say = |entities: &LeftOutEntities, what: &str| {
         let entity = &kind_of(request, entities.kind).entity;
         let columns: Vec<&str> = entity
@@ -128,9 +132,17 @@ fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
 
 /// What the snapshot could not give, though no relation failed for it.
 pub(super) fn warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
+    outline_warnings(request, outcome, &outcome.resolved.plan)
+}
+
+/// As [`warnings`], by another plan than that of the rows.
+pub(super) fn outline_warnings(
+    request: &ExportRequest,
+    outcome: &Outcome,
+    plan: &Plan,
+) -> Vec<String> {
     // What was told when the snapshot was opened comes first.
     let told = outcome.facts.warnings.iter().cloned();
-    let plan = &outcome.resolved.plan;
     told.chain(plan_warnings(plan))
         .chain(plan.advice.iter().cloned())
         .chain(late_warnings(request, outcome))

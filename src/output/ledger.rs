@@ -9,6 +9,7 @@ mod kept;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::batch_number::BatchNumber;
 use super::layout::{self, FileForm};
@@ -179,8 +180,16 @@ impl Ledger {
         }
     }
 
-    /// A relation will be cut into so many batches. Those that are finished stay so.
-    pub fn batches(&mut self, entity: usize, relation: usize, count: u32, at: &str) {
+    /// A relation will be cut into so many batches, of which those at its `own` positions are made here: the others have
+    /// ended, as far as this account goes, without a file. Those that are finished stay so.
+    pub fn batches(
+        &mut self,
+        entity: usize,
+        relation: usize,
+        count: u32,
+        own: Range<u32>,
+        at: &str,
+    ) {
         let entry = self.relation(entity, relation);
         entry.batches_count = count;
         let kept = entry.batches.take().unwrap_or_default();
@@ -188,8 +197,12 @@ impl Ledger {
             .into_iter()
             .map(|batch| (batch.batch_number, batch))
             .collect();
-        let created = |batch_number| BatchEntry {
-            status: BatchStatus::Created,
+        let own = own.start as usize..own.end as usize;
+        let created = |batch_number: BatchNumber| BatchEntry {
+            status: match own.contains(&batch_number.position()) {
+                true => BatchStatus::Created,
+                false => BatchStatus::Finished,
+            },
             batch_number,
             objects_count: 0,
             error: None,
@@ -211,6 +224,13 @@ impl Ledger {
         entry.status = Status::Finished;
         at.clone_into(&mut entry.updated_at);
         note(entry, done);
+    }
+
+    /// Nothing of a relation is made here.
+    pub fn elsewhere(&mut self, entity: usize, relation: usize, at: &str) {
+        let entry = self.relation(entity, relation);
+        entry.status = Status::Finished;
+        at.clone_into(&mut entry.updated_at);
     }
 
     /// A file has been begun.
@@ -369,6 +389,20 @@ impl Ledger {
         }
         given_up
     }
+}
+
+/// Adds the next part of a relation that was made in parts, with the batches of its own.
+pub fn append_part(entry: &mut RelationEntry, part: RelationEntry) {
+    let batches = entry.batches.get_or_insert_default();
+    batches.extend(part.batches.unwrap_or_default());
+    entry.total_objects_count += part.total_objects_count;
+    let done = Done {
+        objects: part.total_objects_count,
+        skipped: part.skipped,
+        skipped_count: part.skipped_count,
+        notes: part.notes,
+    };
+    note(entry, done);
 }
 
 /// Adds what is said of rows to an entry: those that were left out, and what was noted.

@@ -413,7 +413,7 @@ impl<'a> Checker<'a> {
 
 /// Rows of a finished relation that its entry says were read, and nothing else of; `None` if there are none. Of files there may
 /// be more or fewer than rows that name them.
-fn lost_rows(relation: &RelationEntry) -> Option<u64> {
+pub fn lost_rows(relation: &RelationEntry) -> Option<u64> {
     let is_of_files = {
         let mut files = relation.files();
         files.any(|file| !file.file.trim_end_matches(".age").ends_with(".ndjson.gz"))

@@ -1,6 +1,7 @@
 //! The writing thread: takes compressed pieces in order, makes files of them, and writes down what the ledger says.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,10 +38,11 @@ const MANIFEST_PAUSE: u32 = match cfg!(test) {
 /// What the writing thread is told. Messages about one file come together and in order.
 #[derive(Debug)]
 pub enum Message {
-    /// The snapshot has been read, and this is the content of the file that describes the whole export.
+    /// The snapshot has been read, and this is the content of the file that describes the whole export; `None` of a share,
+    /// which is described with the others.
     Read {
         facts: Box<ReadFacts>,
-        metadata: Vec<u8>,
+        metadata: Option<Vec<u8>>,
     },
     /// A relation of an entity has this many rows in the snapshot.
     Rows {
@@ -48,12 +50,16 @@ pub enum Message {
         relation: usize,
         count: u64,
     },
-    /// A relation will be cut into this many batches. Those that its entry says are finished stay so.
+    /// A relation will be cut into this many batches, of which those at its own positions are made here. Those that its entry
+    /// says are finished stay so.
     Batches {
         entity: usize,
         relation: usize,
         count: u32,
+        own: Range<u32>,
     },
+    /// Nothing of a relation is made here.
+    Elsewhere { entity: usize, relation: usize },
     /// References lead nowhere of records that a relation is collected from.
     Dangling {
         entity: usize,
@@ -165,6 +171,18 @@ impl Writer {
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             None => Err(io::Error::other("the writer has ended")),
         }
+    }
+}
+
+/// The bytes of the file that describes the whole export, of this content.
+///
+/// # Errors
+/// If it cannot be encrypted.
+pub fn metadata_file(content: &[u8], recipients: Option<&Recipients>) -> io::Result<Vec<u8>> {
+    let compressed = gzip::compress(content, gzip::GzipLevel::default());
+    match recipients {
+        Some(recipients) => recipients.encrypt(&compressed),
+        None => Ok(compressed),
     }
 }
 
@@ -305,13 +323,11 @@ impl State {
     fn take(&mut self, message: Message) -> io::Result<bool> {
         match message {
             Message::Read { facts, metadata } => {
-                let metadata = gzip::compress(&metadata, gzip::GzipLevel::default());
-                let metadata = match &self.recipients {
-                    Some(recipients) => recipients.encrypt(&metadata)?,
-                    None => metadata,
-                };
-                let name = self.ledger.manifest().metadata_name();
-                self.files.replace(name, &metadata)?;
+                if let Some(metadata) = metadata {
+                    let metadata = metadata_file(&metadata, self.recipients.as_deref())?;
+                    let name = self.ledger.manifest().metadata_name();
+                    self.files.replace(name, &metadata)?;
+                }
                 self.ledger.read(*facts);
                 self.write_manifest()?;
             }
@@ -324,7 +340,11 @@ impl State {
                 entity,
                 relation,
                 count,
-            } => self.ledger.batches(entity, relation, count, &now()),
+                own,
+            } => self.ledger.batches(entity, relation, count, own, &now()),
+            Message::Elsewhere { entity, relation } => {
+                self.ledger.elsewhere(entity, relation, &now());
+            }
             Message::Dangling {
                 entity,
                 relation,

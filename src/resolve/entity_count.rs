@@ -106,6 +106,7 @@ impl<'p> EntityCounter<'p> {
             relations: Relations::Only(Vec::new()),
             edition: Edition::Ee,
             files: false,
+            ..Selection::default()
         };
         let planned = plan(&self.pipelines, &selection, catalog);
         let (plan, wrong) = match planned {

@@ -27,4 +27,4 @@ pub use model::{
 };
 pub use planner::plan;
 pub(in crate::resolve) use planner::{Laying, plan_all};
-pub use selection::{Relations, Selection, entity_tables, is_named};
+pub use selection::{CollectedRelations, GivenKeys, Relations, Selection, entity_tables, is_named};

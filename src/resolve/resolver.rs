@@ -129,6 +129,10 @@ impl Resolver {
         for (slot, planned) in self.plan.slots.enumerate() {
             let known = match &planned.source {
                 SlotSource::Everything => Some(KeySet::Any),
+                SlotSource::Given { keys } => {
+                    let keys = keys.iter().filter_map(|key| planned.shape.index(key));
+                    Some(KeySet::of(keys.collect(), planned.shape.is_integer()))
+                }
                 SlotSource::EntityKey(kind) => match &self.kinds[*kind].named {
                     Some(names) => {
                         let keys = names

@@ -52,6 +52,18 @@ pub(super) fn plan_chosen(
     Ok((plan, chosen))
 }
 
+/// The plan of a run over a catalog, for whoever asks which tables its relations are made of and reads no row.
+///
+/// # Errors
+/// As [`resolve()`](super::resolve()), if the pipelines cannot be laid over the catalog.
+pub fn outline(
+    kinds: &[KindChoice],
+    selection: &Selection,
+    catalog: &Catalog,
+) -> Result<Plan, ResolveError> {
+    plan_chosen(kinds, selection, catalog).map(|(plan, _)| plan)
+}
+
 /// The chosen schemas of the kinds whose entities are schemas.
 pub(super) type ChosenSchemas = BTreeMap<KindId, Vec<EntityInfo>>;
 

@@ -66,10 +66,11 @@ fn first_keys(slot: &Slot, resolved: &Resolved) -> Vec<Key> {
         let entities = resolved.entities.iter();
         entities.filter(move |entity| entity.kind == kind)
     };
-    match slot.source {
-        SlotSource::EntityKey(kind) => entities(kind).map(|it| Key::from(&it.key)).collect(),
-        SlotSource::EntityRoot(kind) => entities(kind).map(|it| Key::from(&it.root)).collect(),
+    match &slot.source {
+        SlotSource::EntityKey(kind) => entities(*kind).map(|it| Key::from(&it.key)).collect(),
+        SlotSource::EntityRoot(kind) => entities(*kind).map(|it| Key::from(&it.root)).collect(),
         SlotSource::Everything => vec![Key::Integer(0)],
+        SlotSource::Given { keys } => keys.clone(),
         SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {
             Vec::new()
         }

@@ -46,6 +46,7 @@ pub(crate) fn read(source: &Source<'_>, path: &Path) -> Result<Vec<User>, Direct
             relations: Relations::All,
             edition: source.edition,
             files: false,
+            ..Selection::default()
         },
         limits: source.limits,
         pool: Arc::clone(&source.pool),

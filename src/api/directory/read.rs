@@ -238,6 +238,7 @@ fn find(
             relations: Relations::All,
             edition: source.edition,
             files: false,
+            ..Selection::default()
         },
         limits: source.limits,
         pool: Arc::clone(&source.pool),
@@ -341,6 +342,7 @@ fn instance(
         relations: Relations::All,
         edition: source.edition,
         files: true,
+        ..Selection::default()
     };
     let served: Vec<&Pipeline> = [source.pipeline].into_iter().chain(projects).collect();
     let served = plan(&served, &selection, &outcome.catalog)

@@ -18,7 +18,8 @@ use crate::api::entity::Kind;
 use crate::api::metrics::Metrics;
 use crate::api::served_kinds::ServedKinds;
 use crate::export::{
-    DEFAULT_BATCH_SIZE, Destination, ExportError, ExportOptions, ExportRequest, run as run_export,
+    DEFAULT_BATCH_SIZE, Destination, ExportError, ExportOptions, ExportRequest, Share,
+    run as run_export,
 };
 use crate::failure::{Failure, Policy};
 use crate::output::{Begin, GzipLevel, Manifest, Partial, Status};
@@ -199,10 +200,12 @@ fn export(engine: &Engine, run: &Run, index: &Path) -> Result<Manifest, ExportEr
         kinds: engine
             .kinds
             .choices(&run.ids(Kind::Group), &run.ids(Kind::Project)),
+        share: Share::default(),
         selection: Selection {
             relations: Relations::All,
             edition: engine.edition,
             files: true,
+            ..Selection::default()
         },
         options: ExportOptions {
             batched: run.options.batched,

@@ -121,6 +121,14 @@ impl Cut {
         }
     }
 
+    /// The file of a relation that is not cut into batches, or has no rows.
+    pub(crate) fn only_file(&self) -> FileId {
+        FileId {
+            batch: None,
+            ..self.file()
+        }
+    }
+
     /// Rows that the file of the next row has room for.
     pub(crate) fn room(&self) -> usize {
         self.files.room(self.given, self.total)

@@ -40,6 +40,9 @@ impl Batches<'_> {
     ) -> Result<(), BatchError> {
         self.begin_cut(entity, relation, total, files)?;
         self.tell_batches()?;
+        if total == 0 && self.is_elsewhere(self.cut.only_file()) {
+            return self.tell_elsewhere(entity, relation);
+        }
         if total == 0 {
             // A one-object relation without its row is an empty file, too, unless something stands for the row.
             let planned = &self.resolved.plan.relations[relation];
@@ -51,11 +54,7 @@ impl Batches<'_> {
                 unlisted: self.cut.unlisted,
                 ..Rendered::default()
             };
-            let file = FileId {
-                batch: None,
-                ..self.cut.file()
-            };
-            self.give(file, true, 0, || Ok(rendered))?;
+            self.give(self.cut.only_file(), true, 0, || Ok(rendered))?;
         }
         Ok(())
     }
@@ -103,10 +102,15 @@ impl Batches<'_> {
             let name = &self.resolved.plan.relations[relation].name;
             BatchError::Plan(format!("{name} would have too many batches"))
         })?;
+        let own = match self.share.part {
+            Some(part) => part.batches(count),
+            None => 0..count,
+        };
         self.send(Message::Batches {
             entity,
             relation,
             count,
+            own,
         })
     }
 
@@ -134,7 +138,13 @@ impl Batches<'_> {
             let (rows, behind) = rest.split_at(self.cut.room().min(self.slice()).min(rest.len()));
             rest = behind;
             self.cut.given += rows.len();
-            if self.is_done_with(file) {
+            let is_elsewhere = self.is_elsewhere(file);
+            if is_elsewhere {
+                // Whoever makes the first batch tells of rows that could not be split.
+                self.cut.unread.clear();
+                self.cut.unlisted = 0;
+            }
+            if is_elsewhere || self.is_done_with(file) {
                 self.observer.rendered(
                     file.entity,
                     &self.resolved.plan.relations[relation].name,
@@ -178,7 +188,9 @@ impl Batches<'_> {
         loop {
             let (file, error) = (self.cut.file(), error.to_owned());
             self.cut.given += self.cut.room();
-            self.give_failed(file, error)?;
+            if !self.is_elsewhere(file) {
+                self.give_failed(file, error)?;
+            }
             if self.cut.given >= self.cut.total {
                 return Ok(());
             }

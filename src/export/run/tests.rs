@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::export::{BatchObserver, Expected, ExportOptions};
+use crate::export::{BatchObserver, Expected, ExportOptions, Share};
 use crate::output::manifest::FILE_NAME;
 use crate::output::store::memory::{Fault, MemoryFiles, MemoryStore};
 use crate::output::{FolderStore, GzipLevel, Store, StoreError, layout};
@@ -107,10 +107,12 @@ fn request(dump: &Path, customer: i64) -> ExportRequest {
                 descendants: false,
             },
         }],
+        share: Share::default(),
         selection: Selection {
             relations: Relations::All,
             edition: Edition::Ee,
             files: true,
+            ..Selection::default()
         },
         options: ExportOptions {
             batched: true,

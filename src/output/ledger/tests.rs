@@ -116,7 +116,7 @@ fn facts() -> ReadFacts {
 fn begun() -> Ledger {
     let mut ledger = Ledger::new(first());
     ledger.read(facts());
-    ledger.batches(0, 0, 3, AT);
+    ledger.batches(0, 0, 3, 0..3, AT);
     ledger
 }
 
@@ -349,7 +349,7 @@ fn what_is_there_as_it_was_is_kept_and_the_rest_is_taken_back() {
         (Status::Started, &None)
     );
     // Cut again, the batch that is kept stays in its place.
-    ledger.batches(0, 0, 3, LATER);
+    ledger.batches(0, 0, 3, 0..3, LATER);
     assert_eq!(
         batch_statuses(&ledger),
         [

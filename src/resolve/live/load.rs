@@ -180,7 +180,7 @@ impl Asker<'_> {
                 SlotSource::EntityKey(_) => ReachedFrom::EntityKey,
                 SlotSource::EntityRoot(_) => ReachedFrom::EntityRoot,
                 SlotSource::Everything => ReachedFrom::Everything,
-                SlotSource::Collected { .. } => ReachedFrom::Collected,
+                SlotSource::Collected { .. } | SlotSource::Given { .. } => ReachedFrom::Collected,
                 SlotSource::Rows { .. } | SlotSource::Tree { .. } => continue,
             };
             let keys = entities.iter().flat_map(|request| request.keys(&from));

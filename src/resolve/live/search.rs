@@ -43,6 +43,7 @@ pub(super) fn entities(
         relations: Relations::Only(Vec::new()),
         edition: request.selection.edition,
         files: false,
+        ..Selection::default()
     };
     let pipelines: Vec<&Pipeline> = request.kinds.iter().map(|kind| &kind.pipeline).collect();
     let plan = plan(&pipelines, &selection, catalog)?;

@@ -11,7 +11,7 @@ use crate::pipeline::{
 };
 use crate::resolve::condition::{ColumnTest, ValueTest};
 use crate::resolve::entities::{EntityInfo, entity_id};
-use crate::resolve::keys::{KeyShape, RowOrder};
+use crate::resolve::keys::{Key, KeyShape, RowOrder};
 use crate::snapshot::{BlockHead, Catalog, RowForm, SqlType, TableName};
 
 use super::error::PlanError;
@@ -91,7 +91,11 @@ impl Plan {
 
     /// True if rows of a table are looked at: to find the entities, or by some hop.
     pub fn is_read(&self, table: TableId) -> bool {
-        self.tables[table].is_observed() || self.hops_onto(table).next().is_some()
+        let finds_rows = |hop: HopId| {
+            let source = &self.slots[self.hops[hop].slot].source;
+            !matches!(source, SlotSource::Given { keys } if keys.is_empty())
+        };
+        self.tables[table].is_observed() || self.hops_onto(table).any(finds_rows)
     }
 
     /// The slots that rows of a hop feed.
@@ -125,7 +129,8 @@ impl Plan {
                 | SlotSource::EntityRoot(_)
                 | SlotSource::Everything
                 | SlotSource::Rows { .. }
-                | SlotSource::Tree { .. } => {}
+                | SlotSource::Tree { .. }
+                | SlotSource::Given { .. } => {}
             }
         }
         feeds
@@ -348,6 +353,8 @@ pub enum SlotSource {
     },
     /// Columns of rows that hops found, each by itself.
     Collected { columns: Vec<FeedColumn> },
+    /// Keys that are known from the start, though no entity is named by them.
+    Given { keys: Vec<Key> },
 }
 
 /// A column of the rows of a hop that feeds a slot of what is collected.
@@ -368,13 +375,17 @@ impl SlotSource {
             SlotSource::Rows { hops, .. } => hops.clone(),
             SlotSource::Tree { base, .. } => base.clone(),
             SlotSource::Collected { columns } => columns.iter().map(|column| column.hop).collect(),
+            SlotSource::Given { .. } => Vec::new(),
         }
     }
 
-    /// True for a slot that the chosen entities fill.
+    /// True for a slot that the chosen entities fill, or that is full from the start.
     pub fn is_of_entities(&self) -> bool {
         match self {
-            SlotSource::EntityKey(_) | SlotSource::EntityRoot(_) | SlotSource::Everything => true,
+            SlotSource::EntityKey(_)
+            | SlotSource::EntityRoot(_)
+            | SlotSource::Everything
+            | SlotSource::Given { .. } => true,
             SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {
                 false
             }

@@ -559,7 +559,7 @@ impl<'p> Planner<'p> {
             (true, Source::Rows(node)) => self.top_level(node).map(PlanSource::Rows),
             (true, Source::Maxima(maxima)) => self.maxima(maxima).map(PlanSource::Maxima),
             (true, Source::Collected(it)) => {
-                let collected = self.collected(position, it);
+                let collected = self.collected(position, &relation.name, it);
                 collected.map(PlanSource::Collected)
             }
         };

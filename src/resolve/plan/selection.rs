@@ -1,8 +1,10 @@
 //! What of a pipeline is wanted, and the tables that are read for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::pipeline::{Edition, Entity, Form, Node, Pipeline, Relation, Source};
+use crate::resolve::keys::Key;
 use crate::snapshot::TableName;
 
 /// Which relations of a pipeline are wanted.
@@ -40,7 +42,24 @@ pub struct Selection {
     pub edition: Edition,
     /// The snapshot holds files, and they are wanted. Without them relations of files have no rows.
     pub files: bool,
+    /// What becomes of relations that are collected from the records of others.
+    pub collected: CollectedRelations,
 }
+
+/// What becomes of relations that are collected from the records of others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum CollectedRelations {
+    /// They are made of the rows that the records refer to.
+    #[default]
+    Made,
+    /// They are made elsewhere: none of their rows is looked for.
+    Elsewhere,
+    /// They are made of the rows of these keys, by pipeline and relation: the records that refer to them are elsewhere.
+    Given(Arc<GivenKeys>),
+}
+
+/// Keys of collected relations, by pipeline and relation.
+pub type GivenKeys = BTreeMap<(String, String), Vec<Key>>;
 
 impl Selection {
     /// The relations of a pipeline that are wanted, in the pipeline's order.

@@ -78,7 +78,8 @@ impl Resolver {
                 SlotSource::Everything
                 | SlotSource::Rows { .. }
                 | SlotSource::Tree { .. }
-                | SlotSource::Collected { .. } => continue,
+                | SlotSource::Collected { .. }
+                | SlotSource::Given { .. } => continue,
             };
             let (None, Some(chosen)) = (self.slots[slot].sealed(), &self.kinds[kind].chosen) else {
                 continue;

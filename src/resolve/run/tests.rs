@@ -97,6 +97,7 @@ fn resolve_access(access: Access) -> Result<Outcome, ResolveError> {
             relations: Relations::All,
             edition: Edition::Ee,
             files: false,
+            ..Selection::default()
         },
         limits: &Limits {
             memory: 64 << 20,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use relexport::export::{
     BatchObserver, Destination, Expected, ExportError, ExportObserver, ExportOptions, ExportReport,
-    ExportRequest, run_from,
+    ExportRequest, Share, run_from,
 };
 use relexport::output::{Begin, FolderStore, GzipLevel};
 use relexport::pipeline::{Edition, Pipeline};
@@ -339,10 +339,12 @@ pub(crate) fn request(out: &Path, choice: Choice) -> ToFolder {
             pipeline: Pipeline::builtin(),
             choice,
         }],
+        share: Share::default(),
         selection: Selection {
             relations: Relations::All,
             edition: Edition::Ee,
             files: true,
+            ..Selection::default()
         },
         options: ExportOptions {
             batched: false,

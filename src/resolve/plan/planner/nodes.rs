@@ -8,6 +8,7 @@ use crate::resolve::plan::ids::{HopId, SlotId, TableId};
 use crate::resolve::plan::model::{
     FeedColumn, PlanNested, PlanNode, PlanOverlay, PlanTree, Reach, ReachedFrom, SlotSource, Step,
 };
+use crate::resolve::plan::selection::CollectedRelations;
 use crate::snapshot::{SqlType, TableName};
 
 use super::Planner;
@@ -199,6 +200,7 @@ impl<'p> Planner<'p> {
     pub(super) fn collected(
         &mut self,
         relation: usize,
+        name: &str,
         it: &'p Collected,
     ) -> Result<PlanNode, PlanError> {
         // The table that the collected values are looked up in.
@@ -265,7 +267,16 @@ impl<'p> Planner<'p> {
             }
         }
         let shape = KeyShape::new([form]);
-        let slot = self.slot(SlotSource::Collected { columns }, shape.clone());
+        let source = match &self.selection.collected {
+            CollectedRelations::Made => SlotSource::Collected { columns },
+            CollectedRelations::Elsewhere => SlotSource::Given { keys: Vec::new() },
+            CollectedRelations::Given(keys) => {
+                let place = (self.pipeline.name.clone(), name.to_owned());
+                let keys = keys.get(&place).cloned().unwrap_or_default();
+                SlotSource::Given { keys }
+            }
+        };
+        let slot = self.slot(source, shape.clone());
         let above = Above::Collected(slot, shape);
         let steps = self.steps(&it.node.table, &it.node.links, &it.node.via, &above)?;
         self.node(&it.node, steps)
