@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod commit;
 mod completions;
 mod config;
 mod console;
@@ -27,6 +28,8 @@ mod man;
 mod options;
 mod panic_hook;
 mod pipeline;
+mod plan;
+mod planned;
 mod progress;
 mod redaction;
 mod run;
@@ -39,6 +42,7 @@ mod summary;
 mod table;
 mod token;
 mod verify;
+mod work;
 
 pub use args::{Cli, Command};
 pub use exit::Exit;

@@ -15,6 +15,7 @@
 //! - [`export`]: cuts relations into batches, fans them out on a rayon pool, renders JSON;
 //! - `against`: holds an export against the snapshot that it is of, by another way than the one that made it;
 //! - `diff`: what changed between two exports;
+//! - `plan`: one export on many machines: planned, made by tasks, committed;
 //! - `take`: makes snapshots of snapshots: folders of CSV files;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
 //! - `api`: the server: GitLab's export API over a snapshot, GraphQL, and the page;
@@ -51,6 +52,7 @@ mod key;
 mod memory;
 pub mod output;
 pub mod pipeline;
+pub mod plan;
 pub mod resolve;
 mod salt;
 pub mod snapshot;

@@ -12,6 +12,7 @@ mod group;
 mod jobs;
 mod parse;
 mod pipeline;
+mod plan;
 mod redaction;
 mod serve;
 mod snapshot;
@@ -39,6 +40,7 @@ pub(crate) use forget::ForgetArgs;
 pub(crate) use given::{GivenExport, ID_PREFIX as GIVEN_ID_PREFIX};
 pub(crate) use jobs::{JobsArgs, RunArgs};
 pub(crate) use pipeline::{PipelineCheckArgs, PipelineCommand, PipelineInitArgs};
+pub(crate) use plan::{CommitArgs, HereArgs, PlanArgs, PlanCommand, PlanStatusArgs, WorkArgs};
 pub(crate) use redaction::{EncryptionArgs, RedactCommand, RedactInitArgs, RedactionArgs};
 pub(crate) use serve::{PrefetchArg, ServeArgs, TokenCommand};
 pub(crate) use snapshot::{
@@ -95,6 +97,9 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Export(ExportArgs),
+    Plan(Box<PlanArgs>),
+    Work(WorkArgs),
+    Commit(CommitArgs),
     Bench(BenchArgs),
     Groups(GroupsArgs),
     Inspect(InspectArgs),

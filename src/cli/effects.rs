@@ -71,6 +71,10 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::Snapshot(SnapshotCommand::Hold(_) | SnapshotCommand::Verify(_))
         | Command::Pipeline(PipelineCommand::Show(_) | PipelineCommand::Schema)
         | Command::Status(_)
+        // What they have of an export is looked at when it is put together.
+        | Command::Plan(_)
+        | Command::Work(_)
+        | Command::Commit(_)
         | Command::Run(_)
         | Command::Jobs(_)
         | Command::Diff(_)

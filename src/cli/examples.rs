@@ -39,6 +39,30 @@ pub(crate) const EXPORT: &str = with_status!(
     "  relexport export -s dump.sql.gz -g acme -o s3://backups/gitlab"
 );
 
+pub(crate) const PLAN: &str = with_status!(
+    "Every group of an instance, by 200 tasks:"
+    "  relexport plan -s dump.dir --all-groups --with-projects --batched --out s3://exports/all --tasks 200"
+    "A dump that can only be read from its beginning, by way of snapshots that tasks read in part:"
+    "  relexport plan -s dump.sql.gz -g 'acme/**' --out /srv/acme --tasks 40 --stage /srv/stage"
+    "How far it is:"
+    "  relexport plan status --plan s3://exports/all"
+);
+
+pub(crate) const WORK: &str = with_status!(
+    "One task:"
+    "  relexport work --plan /srv/acme --task 7"
+    "The tasks that an engine gives this worker:"
+    "  relexport work --plan s3://exports/all --index-from kubernetes"
+    "Every fourth task, on four machines of no engine:"
+    "  relexport work --plan /srv/acme --index 0 --of 4"
+);
+
+pub(crate) const COMMIT: &str = with_status!(
+    "relexport commit --plan /srv/acme"
+    "What is missing, for sbatch:"
+    "  sbatch --array=$(relexport plan status --plan /srv/acme --missing --as slurm) work.sh"
+);
+
 pub(crate) const BENCH: &str = with_status!(
     "Which batch size suits a group, with a page to look at:"
     "  relexport bench -s dump.sql.zst -g acme/platform --out bench && xdg-open bench/bench.html"

@@ -12,9 +12,9 @@ use super::console::Console;
 use super::environment::{Parsed, Variables};
 use super::exit::{Exit, Failure};
 use super::{
-    bench, completions, config, diff, doctor, dry_run, effects, environment, export, forget,
-    groups, hide, inspect, interrupt, jobs, logging, man, panic_hook, pipeline, redaction, serve,
-    snapshot, status, stdout, token, verify,
+    bench, commit, completions, config, diff, doctor, dry_run, effects, environment, export,
+    forget, groups, hide, inspect, interrupt, jobs, logging, man, panic_hook, pipeline, plan,
+    redaction, serve, snapshot, status, stdout, token, verify, work,
 };
 use crate::fault::{Fault, caught};
 use crate::interruption;
@@ -70,6 +70,9 @@ fn run(cli: &Cli, console: &Console) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Export(args) if args.dry_run => dry_run::run(args, console),
         Command::Export(args) => export::run(args, console),
+        Command::Plan(args) => plan::run(args, console),
+        Command::Work(args) => work::run(args, console),
+        Command::Commit(args) => commit::run(args, console),
         Command::Bench(args) => bench::run(args, console),
         Command::Groups(args) => groups::run(args, console),
         Command::Inspect(args) => inspect::run(args, console),

@@ -35,6 +35,7 @@ mod live;
 mod memory;
 mod nights;
 mod pgdata;
+mod plan;
 mod postgres;
 mod promises;
 mod public_schemas;

@@ -1,0 +1,258 @@
+//! Making one export of what tasks have made.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::error::PlanError;
+use super::file::{PlanFile, Task};
+use super::merge::{Merge, files};
+use super::names;
+use super::progress::{missing, recorded};
+use super::record::{TaskRecord, why_not_finished};
+use super::work::{check, kinds, make, read_record, shard};
+use crate::export::share::{CollectedShare, References, unite};
+use crate::export::{ExportObserver, ExportRequest, Share};
+use crate::output::{Manifest, PLAN_FOLDER, SharedPlace, metadata_file, now};
+use crate::resolve::Relations;
+
+/// Threads that read records.
+const READERS: usize = 16;
+
+/// What came of a commit.
+#[derive(Debug)]
+pub(crate) enum Committed {
+    /// The export is complete.
+    Finished(Box<Manifest>),
+    /// These tasks are not made.
+    Missing(Vec<u64>),
+}
+
+/// Holds what all tasks have made against the plan, makes what is collected from the records of several, and writes the
+/// manifest. To do so twice is harmless. `request` makes the request of the whole export.
+///
+/// # Errors
+/// If something does not go together, or cannot be read or written. Nothing of the tasks is lost.
+pub(crate) fn commit<E: From<PlanError>>(
+    place: &Arc<dyn SharedPlace>,
+    plan: &PlanFile,
+    request: &mut dyn FnMut() -> Result<ExportRequest, E>,
+    observer: &mut dyn ExportObserver,
+) -> Result<Committed, E> {
+    let done = recorded(&**place, plan)?;
+    let missing = missing(plan, &done);
+    if !missing.is_empty() {
+        return Ok(Committed::Missing(missing));
+    }
+    let inconsistent = |problem: String| PlanError::Inconsistent {
+        place: place.shown(""),
+        problem,
+    };
+    let mut merge = Merge::new(plan);
+    for chunk in (0..plan.tasks.len())
+        .collect::<Vec<_>>()
+        .chunks(READERS * 64)
+    {
+        for (number, record) in chunk.iter().zip(read_records(&**place, plan, chunk)?) {
+            merge
+                .add(&plan.tasks[*number], record)
+                .map_err(inconsistent)?;
+        }
+    }
+    let (entities, relations) = merge.collected();
+    let made_last = request()?;
+    check_program(plan, &made_last)?;
+    let recipients = made_last.recipients.clone();
+    if !entities.is_empty() {
+        let references = unite(std::mem::take(&mut merge.references));
+        let mut rest = Some(made_last);
+        for task in collecting(plan, &entities) {
+            let request = match rest.take() {
+                Some(request) => request,
+                None => request()?,
+            };
+            let positions = task.range().filter(|it| entities.contains(it));
+            let request = of_collected(
+                plan,
+                &task,
+                request,
+                &positions.collect::<Vec<_>>(),
+                (&relations, &references),
+            );
+            check(plan, &task, &request)?;
+            let worked = make(place, &request, observer)?;
+            if let Some(reason) = why_not_finished(&worked.manifest) {
+                return Err(inconsistent(reason).into());
+            }
+            merge
+                .manifest_of(worked.manifest, &task)
+                .map_err(inconsistent)?;
+        }
+    }
+    let manifest = merge.finish(&now()).map_err(inconsistent)?;
+    check_files(&**place, &manifest)?;
+    let metadata = metadata_file(plan.metadata.as_bytes(), recipients.as_deref());
+    let written = metadata.and_then(|metadata| place.finish(&manifest, &metadata));
+    written.map_err(|error| PlanError::write(&place.shown(""), error))?;
+    clear(&**place)?;
+    Ok(Committed::Finished(Box::new(manifest)))
+}
+
+/// Removes what is left of a plan whose export is complete.
+///
+/// # Errors
+/// If something cannot be removed.
+pub(crate) fn clear(place: &dyn SharedPlace) -> Result<(), PlanError> {
+    place
+        .clear(PLAN_FOLDER)
+        .map_err(|error| PlanError::write(&place.shown(PLAN_FOLDER), error))
+}
+
+/// Who is encrypted for is said by the request, so it must be of the plan's program.
+fn check_program(plan: &PlanFile, request: &ExportRequest) -> Result<(), PlanError> {
+    let recipients = request.recipients.as_ref();
+    let recipients = recipients.map(|it| it.shown()).unwrap_or_default();
+    match recipients == plan.manifest.encrypted_for {
+        true => Ok(()),
+        false => Err(PlanError::Another(
+            "cannot commit the plan: its files are encrypted for others than are named here\n  \
+             see the file of --encrypt-to-file"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Reads records, several at a time.
+fn read_records(
+    place: &dyn SharedPlace,
+    plan: &PlanFile,
+    tasks: &[usize],
+) -> Result<Vec<TaskRecord>, PlanError> {
+    let next = AtomicUsize::new(0);
+    let read: Mutex<Vec<(usize, Result<TaskRecord, PlanError>)>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..READERS.min(tasks.len()) {
+            scope.spawn(|| {
+                while let Some(number) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Positions in a plan are numbers of tasks.
+                    let task = u32::try_from(*number).unwrap_or(u32::MAX);
+                    let record = read_record(place, plan, task).and_then(|record| {
+                        record.ok_or_else(|| {
+                            PlanError::Another(format!(
+                                "{} is gone\n  make the task again",
+                                place.shown(&names::record(task))
+                            ))
+                        })
+                    });
+                    let mut read = read.lock().unwrap_or_else(|it| it.into_inner());
+                    read.push((*number, record));
+                }
+            });
+        }
+    });
+    let mut read = read.into_inner().unwrap_or_else(|it| it.into_inner());
+    read.sort_by_key(|(number, _)| *number);
+    read.into_iter().map(|(_, record)| record).collect()
+}
+
+/// What is to be read for the collected relations of these entities: each snapshot of the plan once.
+fn collecting(plan: &PlanFile, entities: &std::collections::BTreeSet<usize>) -> Vec<Task> {
+    let mut tasks: Vec<Task> = Vec::new();
+    for task in &plan.tasks {
+        if !task.range().any(|it| entities.contains(&it)) {
+            continue;
+        }
+        let same = tasks.iter_mut().find(|it| it.snapshot == task.snapshot);
+        match same {
+            Some(same) => {
+                same.entities = (
+                    same.entities.0.min(task.entities.0),
+                    same.entities.1.max(task.entities.1),
+                );
+            }
+            None => tasks.push(Task {
+                part: None,
+                relations: None,
+                tells_references: false,
+                ..task.clone()
+            }),
+        }
+    }
+    tasks
+}
+
+/// The request of the collected relations of some entities.
+fn of_collected(
+    plan: &PlanFile,
+    task: &Task,
+    request: ExportRequest,
+    entities: &[usize],
+    (relations, references): (&std::collections::BTreeSet<String>, &[References]),
+) -> ExportRequest {
+    let mut request = request;
+    if let (Some(stage), Some(snapshot)) = (&plan.stage, &task.snapshot) {
+        request.snapshot = shard(stage, snapshot);
+        request.open.databases.others.clear();
+    }
+    request.kinds = kinds(request.kinds, |pipeline| {
+        let own = entities.iter().map(|at| &plan.entities[*at]);
+        let own = own.filter(|entity| plan.sets[entity.set].pipeline == pipeline);
+        own.map(|entity| entity.key.clone()).collect()
+    });
+    request.selection.relations = Relations::Only(relations.iter().cloned().collect());
+    request.share = Share {
+        of_plan: true,
+        part: None,
+        collected: CollectedShare::Given(references.to_vec()),
+    };
+    request
+}
+
+/// Makes sure that every file is there with its size.
+fn check_files(place: &dyn SharedPlace, manifest: &Manifest) -> Result<(), PlanError> {
+    let sizes = place
+        .sizes("")
+        .map_err(|error| PlanError::unreadable(&place.shown(""), error))?;
+    let expected = files(manifest);
+    for (name, bytes) in &expected {
+        let problem = match sizes.get(*name) {
+            Some(size) if size == bytes => continue,
+            Some(size) => format!("it has {size} bytes, and {bytes} were written"),
+            None => "it is not there any more".to_owned(),
+        };
+        return Err(PlanError::Inconsistent {
+            place: place.shown(""),
+            problem: format!(
+                "{}: {problem}\n  make its task again: `relexport work` does, since the file is not as it was recorded",
+                place.shown(name)
+            ),
+        });
+    }
+    let folder = format!("{PLAN_FOLDER}/");
+    let mut others = sizes
+        .keys()
+        .filter(|name| !expected.contains_key(name.as_str()) && !name.starts_with(&folder));
+    match others.next() {
+        None => Ok(()),
+        // Readers of the export would find it there.
+        Some(other) => {
+            // What an earlier commit wrote before it was cut off.
+            let is_own = |name: &str| {
+                [crate::output::manifest::FILE_NAME, manifest.metadata_name()].contains(&name)
+            };
+            let foreign = std::iter::once(other)
+                .chain(others)
+                .find(|name| !is_own(name));
+            match foreign {
+                None => Ok(()),
+                Some(foreign) => Err(PlanError::Inconsistent {
+                    place: place.shown(""),
+                    problem: format!(
+                        "{} belongs to no task\n  see whose it is, and remove it",
+                        place.shown(foreign)
+                    ),
+                }),
+            }
+        }
+    }
+}
