@@ -16,7 +16,7 @@
 //! - `against`: holds an export against the snapshot that it is of, by another way than the one that made it;
 //! - `diff`: what changed between two exports;
 //! - `plan`: one export on many machines: planned, made by tasks, committed;
-//! - `take`: makes snapshots of snapshots: folders of CSV files;
+//! - [`take`]: makes snapshots of snapshots: folders of CSV files;
 //! - [`output`]: files, gzip, atomic commits, checksums and the manifest;
 //! - `api`: the server: GitLab's export API over a snapshot, GraphQL, and the page;
 //! - [`jobs`]: exports that are made again and again, as files of configuration say;
@@ -56,7 +56,7 @@ pub mod plan;
 pub mod resolve;
 mod salt;
 pub mod snapshot;
-mod take;
+pub mod take;
 mod temp_folder;
 mod time_span;
 mod timings;

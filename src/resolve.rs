@@ -61,4 +61,4 @@ pub use run::resolve;
 pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, ScanFor, Scanned, Scanner};
 pub use schemas::{WantedTables, outline, pipelines_of};
 pub use store::{Entry, RowAt, RowStore};
-pub use walk::{TakeRow, walk};
+pub use walk::{TakeRow, rows_right_below, walk};

@@ -3,12 +3,13 @@
 //! Nothing is nested and nothing is kept but keys. The rows come from where resolving left them: kept from a dump, or
 //! asked of a server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::{FixedState, RandomState};
 
+use super::entities::EntityInfo;
 use super::error::ResolveError;
 use super::interrupt::check_interrupted;
 use super::keys::{CopyFields, Key, KeyRead, KeyShape};
@@ -21,7 +22,7 @@ use crate::snapshot::codec::copy_text;
 /// Takes a row: its table and its fields by the table's layout, in COPY text without a line end.
 pub type TakeRow<'a> = &'a mut dyn FnMut(TableId, &[u8]) -> Result<(), ResolveError>;
 
-/// Hands out the rows of all relations of the chosen entities, those that records refer to included.
+/// Hands out the rows of all relations of some of the entities, those that records refer to included.
 ///
 /// Memory holds where the rows are, some 16 bytes for each; of a server's rows their keys and hashes, some 60 bytes.
 ///
@@ -29,6 +30,7 @@ pub type TakeRow<'a> = &'a mut dyn FnMut(TableId, &[u8]) -> Result<(), ResolveEr
 /// `take`'s, those of reading, and the interruption of the run.
 pub fn walk(
     resolved: &Resolved,
+    entities: &[EntityInfo],
     interrupted: &AtomicBool,
     take: TakeRow<'_>,
 ) -> Result<(), ResolveError> {
@@ -36,12 +38,14 @@ pub fn walk(
     let mut walk = Walk {
         plan,
         interrupted,
-        keys: plan.slots.map(|slot| first_keys(slot, resolved)),
+        keys: plan.slots.map(|slot| first_keys(slot, entities)),
         kept: HashSet::default(),
         asked: plan.tables.map(|_| HashMap::default()),
         take,
     };
-    let mut open: Vec<HopId> = plan.hops.ids().collect();
+    let others = of_other_schemas(plan, entities);
+    let hops = plan.hops.ids().filter(|hop| !others.contains(hop));
+    let mut open: Vec<HopId> = hops.collect();
     while !open.is_empty() {
         // A hop's keys are known when all hops that feed its slot are done.
         let fed = |hop: &HopId| {
@@ -60,12 +64,28 @@ pub fn walk(
     Ok(())
 }
 
-/// The keys that a slot has before any row is found.
-fn first_keys(slot: &Slot, resolved: &Resolved) -> Vec<Key> {
-    let entities = |kind: KindId| {
-        let entities = resolved.entities.iter();
-        entities.filter(move |entity| entity.kind == kind)
+/// How many rows the hops right below an entity have found of it: a measure of how much there is of it, though not of what lies
+/// further below. None of a server's rows is counted.
+pub fn rows_right_below(resolved: &Resolved, entity: &EntityInfo) -> u64 {
+    let RowSource::Kept(store) = &resolved.rows else {
+        return 0;
     };
+    let plan = &*resolved.plan;
+    let hops = plan
+        .hops
+        .enumerate()
+        .map(|(id, hop)| (id, &plan.slots[hop.slot]));
+    let below = hops.filter(|(_, slot)| slot.source == SlotSource::EntityKey(entity.kind));
+    let rows = below.map(|(hop, slot)| {
+        let key = slot.shape.index(&Key::from(&entity.key));
+        key.map_or(0, |key| store.found(hop, key).count() as u64)
+    });
+    rows.sum()
+}
+
+/// The keys that a slot has before any row is found.
+fn first_keys(slot: &Slot, entities: &[EntityInfo]) -> Vec<Key> {
+    let entities = |kind: KindId| entities.iter().filter(move |entity| entity.kind == kind);
     match &slot.source {
         SlotSource::EntityKey(kind) => entities(*kind).map(|it| Key::from(&it.key)).collect(),
         SlotSource::EntityRoot(kind) => entities(*kind).map(|it| Key::from(&it.root)).collect(),
@@ -75,6 +95,21 @@ fn first_keys(slot: &Slot, resolved: &Resolved) -> Vec<Key> {
             Vec::new()
         }
     }
+}
+
+/// The hops that need no key and find rows of none of these entities: those of other schemas.
+fn of_other_schemas(plan: &Plan, entities: &[EntityInfo]) -> HashSet<HopId, FixedState> {
+    let sets: BTreeSet<usize> = entities.iter().map(|entity| entity.set).collect();
+    let relations = plan.sets.iter().enumerate();
+    let relations = relations
+        .filter(|(set, _)| !sets.contains(set))
+        .flat_map(|(_, relations)| relations.clone());
+    let hops = relations.flat_map(|relation| &plan.relations[relation].hops);
+    let needs_no_key = |hop: &&HopId| {
+        let slot = &plan.slots[plan.hops[**hop].slot];
+        slot.source == SlotSource::Everything
+    };
+    hops.filter(needs_no_key).copied().collect()
 }
 
 struct Walk<'a> {

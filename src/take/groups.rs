@@ -1,116 +1,145 @@
-//! Only the rows of some entities' trees, and what finding the entities needs.
+//! Only the rows of some entities' trees, and what finding the entities needs: found once, and written for all of them or for
+//! some.
 //!
 //! The resolver finds the rows by a pipeline with one relation more: the entities' own rows, those of their ancestors, and
 //! their paths. Tables are then cut down to the columns that exports of these entities use.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+mod parents;
+mod writing;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{Failure, Policy};
 use crate::pipeline::{Entity, EntityId, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, CopyFields, EntityInfo, IndexKey, KeyRead, KeyShape, KindChoice, KindId, Outcome, Plan,
-    PlanError, Reading, Request, ResolveError, Resolved, Selection, TableId, entity_index, resolve,
-    walk, without_data,
+    self, EntityInfo, KindChoice, Outcome, Plan, PlanError, Reading, Request, ResolveError,
+    Selection, TableId, resolve, rows_right_below, walk, without_data,
 };
-use crate::snapshot;
-use crate::snapshot::codec::copy_text;
-use crate::snapshot::{Block, BlockHead, Snapshot, SnapshotFacts, TableName};
-use crate::visible::visible;
+use crate::snapshot::{Snapshot, SnapshotFacts, TableName};
 
-use super::files::{Files, StopReason};
+use super::files::StopReason;
 use super::tables::TakenTables;
 use super::{TakeError, TakeObserver, TakeRequest};
+use writing::Writing;
 
 /// Levels of ancestors that are followed; GitLab allows 20.
 const LEVELS: usize = 24;
 
-/// Bytes of a table's rows that are written together.
-const BLOCK: usize = 1 << 20;
-
-/// Blocks on the pool.
-const WINDOW: usize = 6;
-
 /// The relation that finds the entities' own rows.
 const ENTITIES: &str = "(entities)";
 
-/// Writes the rows of the chosen entities.
-pub(super) fn rows(
+/// The rows of the chosen entities, found and kept, or ready to be asked for.
+pub(super) struct FoundRows(Outcome);
+
+impl FoundRows {
+    /// The entities, in the order in which they can be cut into ranges.
+    pub(super) fn entities(&self) -> &[EntityInfo] {
+        &self.0.resolved.entities
+    }
+
+    /// How much there is of each of them, as far as that is known: its row, and those right below it.
+    pub(super) fn weights(&self) -> Vec<u64> {
+        let resolved = &self.0.resolved;
+        let entities = resolved.entities.iter();
+        entities
+            .map(|entity| 1 + rows_right_below(resolved, entity))
+            .collect()
+    }
+
+    /// The schemas that are entities, but none of these.
+    fn schemas_without(&self, entities: &[EntityInfo]) -> BTreeSet<String> {
+        let resolved = &self.0.resolved;
+        let is_schema = |entity: &&EntityInfo| resolved.plan.kinds[entity.kind].key.is_none();
+        let name = |entity: &EntityInfo| entity.id.to_string();
+        let own: BTreeSet<String> = entities.iter().filter(is_schema).map(name).collect();
+        let all = resolved.entities.iter().filter(is_schema).map(name);
+        all.filter(|schema| !own.contains(schema)).collect()
+    }
+
+    /// Writes the rows of these entities into a folder.
+    pub(super) fn write(
+        &self,
+        request: &TakeRequest,
+        entities: &[EntityInfo],
+        folder: &Path,
+    ) -> Result<TakenTables, TakeError> {
+        let FoundRows(outcome) = self;
+        let resolved = &outcome.resolved;
+        let others = self.schemas_without(entities);
+        let mut writing = Writing::begin(request, outcome, &others, folder)
+            .map_err(|stop| stopped(stop, request))?;
+        let walked = walk(
+            resolved,
+            entities,
+            &request.interrupted,
+            &mut |table, row| writing.row(table, row),
+        );
+        if let Some(stop) = writing.take_stop() {
+            return Err(stopped(stop, request));
+        }
+        walked.map_err(|error| failed(error, request))?;
+        writing.check_parents(entities)?;
+        let mut only: BTreeMap<String, Vec<EntityId>> = BTreeMap::new();
+        for entity in entities {
+            let pipeline = &resolved.plan.kinds[entity.kind].pipeline;
+            let ids = only.entry(pipeline.clone()).or_default();
+            ids.push(entity.id.clone());
+        }
+        let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
+        Ok(TakenTables {
+            catalog: Arc::clone(&outcome.catalog),
+            facts: outcome.facts.clone(),
+            tables,
+            only: Some(only),
+        })
+    }
+}
+
+/// Finds the rows of the chosen entities, in one read of the source if its order allows.
+pub(super) fn find(
     request: &TakeRequest,
     source: Snapshot,
-    folder: &Path,
     observer: &mut dyn TakeObserver,
-) -> Result<TakenTables, TakeError> {
+) -> Result<FoundRows, TakeError> {
     let kinds = with_entities(&request.kinds)?;
-    let failed = |error: ResolveError| match error {
-        ResolveError::Interrupted => TakeError::Interrupted,
-        ResolveError::Temp(source) => TakeError::Temp(source),
-        source => TakeError::Read {
-            from: request.from.shown(),
-            source: Box::new(source),
-        },
-    };
     let mut reading = Reading::first(kinds);
-    let mut outcome = find(request, &reading, source, observer);
+    let mut outcome = resolved(request, &reading, source, observer);
     while let Err(error) = &outcome
         && error.policy() == Policy::ReadAgain
         && request.open.databases.can_be_read_again(&request.from)
         && let Some(other) = reading.again(error)
     {
         reading = other;
-        outcome = find(request, &reading, request.open_source()?, observer);
+        outcome = resolved(request, &reading, request.open_source()?, observer);
     }
-    let outcome = outcome.map_err(failed)?;
+    let outcome = outcome.map_err(|error| failed(error, request))?;
     if let Some(cut_off) = outcome.cut_off {
-        return Err(failed(cut_off.into()));
+        return Err(failed(cut_off.into(), request));
     }
     complete(&outcome)
         .map_err(ResolveError::Incomplete)
-        .map_err(failed)?;
-    let mut writing = Writing {
-        plan: &outcome.resolved.plan,
-        files: Files::new(folder, &outcome.catalog, &request.pool, WINDOW),
-        heads: BTreeMap::new(),
-        stop: None,
-        parents: Parents::all(&request.kinds, &outcome.resolved.plan),
-    };
-    writing
-        .begin(&outcome.resolved)
-        .map_err(|stop| stopped(stop, request))?;
-    let walked = walk(
-        &outcome.resolved,
-        &request.interrupted,
-        &mut |table, row| writing.row(table, row),
-    );
-    if let Some(stop) = writing.stop.take() {
-        return Err(stopped(stop, request));
+        .map_err(|error| failed(error, request))?;
+    Ok(FoundRows(outcome))
+}
+
+fn failed(error: ResolveError, request: &TakeRequest) -> TakeError {
+    match error {
+        ResolveError::Interrupted => TakeError::Interrupted,
+        ResolveError::Temp(source) => TakeError::Temp(source),
+        source => TakeError::Read {
+            from: request.from.shown(),
+            source: Box::new(source),
+        },
     }
-    walked.map_err(failed)?;
-    let mut only: BTreeMap<String, Vec<EntityId>> = BTreeMap::new();
-    for entity in &outcome.resolved.entities {
-        let pipeline = &outcome.resolved.plan.kinds[entity.kind].pipeline;
-        let ids = only.entry(pipeline.clone()).or_default();
-        ids.push(entity.id.clone());
-    }
-    for parents in &writing.parents {
-        parents.check(&outcome.resolved.entities)?;
-    }
-    let tables = writing.finish().map_err(|stop| stopped(stop, request))?;
-    Ok(TakenTables {
-        catalog: outcome.catalog,
-        facts: outcome.facts,
-        tables,
-        only: Some(only),
-    })
 }
 
 fn stopped(stop: StopReason, request: &TakeRequest) -> TakeError {
     stop.error(&request.from).unwrap_or(TakeError::Interrupted)
 }
 
-fn find(
+fn resolved(
     request: &TakeRequest,
     reading: &Reading,
     source: Snapshot,
@@ -283,147 +312,4 @@ fn entity_node(entity: &Entity, name: &str, links: Vec<Link>, above: Vec<Node>) 
     });
     let nested = paths.chain(above).collect();
     node(name, &entity.table, links, nested)
-}
-
-/// Rows on their way to the files.
-struct Writing<'a> {
-    plan: &'a Plan,
-    files: Files,
-    /// What each table's rows are like, and those that are waiting to be enough for a block.
-    heads: BTreeMap<TableId, (Arc<BlockHead>, Vec<u8>)>,
-    /// Why nothing more can be written.
-    stop: Option<StopReason>,
-    /// By kind.
-    parents: Vec<Parents>,
-}
-
-impl Writing<'_> {
-    /// Begins the files of all tables for which the source has data.
-    fn begin(&mut self, resolved: &Resolved) -> Result<(), StopReason> {
-        for (id, table) in self.plan.tables.enumerate() {
-            if resolved.unseen.contains(&id) && resolved.without_data.contains_key(&id) {
-                continue;
-            }
-            let head = Arc::new(table.layout_head());
-            // A column without data stays one.
-            let absent = resolved.absent.get(&id);
-            let there = |position: &usize| !absent.is_some_and(|it| it.contains(position));
-            let written = (0..table.layout.len()).filter(there);
-            let written = written.map(|at| table.layout[at].name.clone()).collect();
-            self.files.begin_with(&head, written)?;
-            self.heads.insert(id, (head, Vec::new()));
-        }
-        Ok(())
-    }
-
-    fn row(&mut self, table: TableId, row: &[u8]) -> Result<(), ResolveError> {
-        for parents in &mut self.parents {
-            parents.note(table, row);
-        }
-        if let Some((_, waiting)) = self.heads.get_mut(&table) {
-            waiting.extend_from_slice(row);
-            waiting.push(b'\n');
-            if waiting.len() >= BLOCK
-                && let Err(stop) = self.hand_over(table)
-            {
-                self.stop = Some(stop);
-                return Err(ResolveError::Interrupted);
-            }
-        }
-        Ok(())
-    }
-
-    fn hand_over(&mut self, table: TableId) -> Result<(), StopReason> {
-        let Some((head, waiting)) = self.heads.get_mut(&table) else {
-            return Ok(());
-        };
-        let rows = std::mem::take(waiting);
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let range: Range<usize> = 0..rows.len();
-        self.files.rows(Block {
-            head: Arc::clone(head),
-            buffer: Arc::new(rows),
-            range,
-            offset: 0,
-            first_row: 0,
-            converted: None,
-        })
-    }
-
-    fn finish(mut self) -> Result<Vec<snapshot::DescribedTable>, StopReason> {
-        let tables: Vec<TableId> = self.heads.keys().copied().collect();
-        for table in tables {
-            self.hand_over(table)?;
-        }
-        self.files.finish()
-    }
-}
-
-/// Who is above whom among the entities that are written.
-struct Parents {
-    kind: KindId,
-    table: Option<TableId>,
-    key: usize,
-    parent: Option<usize>,
-    /// How both compare.
-    shape: KeyShape,
-    of: HashMap<IndexKey, IndexKey>,
-}
-
-impl Parents {
-    fn all(kinds: &[KindChoice], plan: &Plan) -> Vec<Parents> {
-        let kinds = plan.kinds.ids().zip(kinds);
-        let parents = kinds.map(|(id, kind)| Parents::new(id, &kind.pipeline.entity, plan));
-        parents.collect()
-    }
-
-    fn new(kind: KindId, entity: &Entity, plan: &Plan) -> Parents {
-        let table = plan.table(&entity.table);
-        let column = |column: &str| plan.tables[table?].column(column);
-        let key = plan.kinds[kind].key.as_ref();
-        Parents {
-            kind,
-            table,
-            key: key.and_then(|key| column(&key.column)).unwrap_or_default(),
-            parent: entity.parent.as_deref().and_then(column),
-            shape: KeyShape::new(key.map(|key| key.form)),
-            of: HashMap::new(),
-        }
-    }
-
-    fn note(&mut self, table: TableId, row: &[u8]) {
-        let (Some(parent), true) = (self.parent, self.table == Some(table)) else {
-            return;
-        };
-        let mut fields = Vec::new();
-        copy_text::next_row(row, 0, &mut fields);
-        let fields = CopyFields {
-            bytes: row,
-            fields: &fields,
-        };
-        let read = |column: usize| self.shape.read(&fields, &[column]);
-        if let (KeyRead::Is(key), KeyRead::Is(parent)) = (read(self.key), read(parent)) {
-            self.of.insert(key, parent);
-        }
-    }
-
-    /// Makes sure that no ancestor was too far up to be followed to.
-    fn check(&self, entities: &[EntityInfo]) -> Result<(), TakeError> {
-        let own = entities.iter().filter(|entity| entity.kind == self.kind);
-        for entity in own {
-            let (mut current, mut levels) = (entity_index(&self.shape, &entity.key), 0);
-            while let Some(parent) = current.and_then(|key| self.of.get(&key)) {
-                (current, levels) = (Some(*parent), levels + 1);
-                if levels >= LEVELS {
-                    return Err(TakeError::Plan(format!(
-                        "{} has {LEVELS} levels or more above it, and not as many are followed\n  take whole tables",
-                        visible(&entity.full_path)
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Cause, Failure, Policy};
 use crate::output::atomic;
-use crate::snapshot::{Described, DescribedSchema};
+use crate::snapshot::{Described, DescribedSchema, Snapshot};
 
 /// The version of this file's form.
 pub(crate) const VERSION: u32 = 1;
@@ -17,7 +17,7 @@ pub(super) const SCHEMA: &str = "schema.sql";
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Taken {
+pub struct Taken {
     pub snapshot_version: u32,
     pub generator: String,
     /// When it was complete.
@@ -30,10 +30,19 @@ pub(crate) struct Taken {
 
 /// What it was taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SourceEntry {
+pub struct SourceEntry {
     pub kind: String,
     /// As the manifest of an export names it; never with a password.
     pub source: String,
+}
+
+impl SourceEntry {
+    pub(super) fn of(source: &Snapshot) -> SourceEntry {
+        SourceEntry {
+            kind: source.kind.name().to_owned(),
+            source: source.source.clone(),
+        }
+    }
 }
 
 /// Why it cannot be read.

@@ -14,7 +14,7 @@ use crate::snapshot;
 use crate::snapshot::{OpenOptions, Snapshot, Spec, TableName};
 
 /// What is to be taken, from where, to where.
-pub(crate) struct TakeRequest {
+pub struct TakeRequest {
     pub from: Spec,
     pub open: OpenOptions,
     pub out: PathBuf,
@@ -60,7 +60,7 @@ impl TakeRequest {
 }
 
 /// Told how far the taking is.
-pub(crate) trait TakeObserver {
+pub trait TakeObserver {
     /// The source is about to be read: so many bytes, and how many have been read so far.
     fn reading(&mut self, size: Option<u64>, read: Arc<AtomicU64>);
     /// The data of a table goes by.

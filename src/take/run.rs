@@ -1,6 +1,7 @@
 //! A whole run: from a source's name to a complete folder.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::TakeError;
@@ -33,17 +34,28 @@ pub(crate) fn take(
     request: &TakeRequest,
     observer: &mut dyn TakeObserver,
 ) -> Result<Taken, TakeError> {
+    take_beside(request, SNAPSHOT, |source, folder| {
+        take_into(request, source, folder, observer)
+    })
+}
+
+/// Claims the place of a request, opens its source, and lets `fill` fill a folder beside that place, which then takes it. If
+/// anything fails, the folder is taken away.
+pub(super) fn take_beside<T>(
+    request: &TakeRequest,
+    holding: Holding,
+    fill: impl FnOnce(Snapshot, &FolderDraft) -> Result<T, TakeError>,
+) -> Result<T, TakeError> {
     let timings = Timings::start();
     let _work = timings.work(Phase::Scan);
     // A place that can never be right, or is another run's, is told before anything is read.
-    let take = || FolderClaim::take(&request.out);
-    let claim = claim_within(request.lock_wait, &request.interrupted, take)?
+    let claim = || FolderClaim::take(&request.out);
+    let claim = claim_within(request.lock_wait, &request.interrupted, claim)?
         .ok_or(TakeError::Interrupted)?;
-    claim.check_beside(request.force, SNAPSHOT)?;
+    claim.check_beside(request.force, holding)?;
     let source = request.open_source()?;
-    let folder = FolderDraft::beside(claim, request.force, SNAPSHOT)?;
-    let taken = take_into(request, source, &folder, observer)
-        .and_then(|taken| Ok(folder.put().map(|_| taken)?));
+    let folder = FolderDraft::beside(claim, request.force, holding)?;
+    let taken = fill(source, &folder).and_then(|taken| Ok(folder.put().map(|_| taken)?));
     match taken {
         Ok(taken) => Ok(taken),
         Err(error) => {
@@ -62,33 +74,56 @@ fn take_into(
     folder: &FolderDraft,
     observer: &mut dyn TakeObserver,
 ) -> Result<Taken, TakeError> {
-    let from = SourceEntry {
-        kind: source.kind.name().to_owned(),
-        source: source.source.clone(),
-    };
-    if let Access::Tables(tables) = &source.access {
-        let taken_for = tables.facts().taken_for;
-        let has = |kind: &KindChoice| {
-            let mut taken = taken_for.iter();
-            taken.any(|other| other.sha256 == kind.pipeline.sha256)
-        };
-        if let Some(other) = taken_for.first()
-            && !request.kinds.iter().all(has)
-        {
-            return Err(TakeError::Plan(format!(
-                "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
-                request.from.shown(),
-                other.name,
-                request.pipelines()
-            )));
-        }
-    }
+    let from = SourceEntry::of(&source);
+    check_taken_for(request, &source)?;
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
     let found = match request.limited {
         false => whole::tables(request, source, folder.work(), observer)?,
-        true => groups::rows(request, source, folder.work(), observer)?,
+        true => {
+            let rows = groups::find(request, source, observer)?;
+            rows.write(request, rows.entities(), folder.work())?
+        }
     };
     request.check_interrupted()?;
+    for warning in warnings(request, &found)? {
+        tracing::warn!("{warning}");
+    }
+    let taken = describe(request, from, found, folder.work())?;
+    request.check_interrupted()?;
+    folder.check_identity()?;
+    manifest::write(folder.work(), &taken).map_err(TakeError::Write)?;
+    Ok(taken)
+}
+
+/// Makes sure that the source was not taken for other pipelines, if it was taken.
+pub(super) fn check_taken_for(request: &TakeRequest, source: &Snapshot) -> Result<(), TakeError> {
+    let Access::Tables(tables) = &source.access else {
+        return Ok(());
+    };
+    let taken_for = tables.facts().taken_for;
+    let has = |kind: &KindChoice| {
+        let mut taken = taken_for.iter();
+        taken.any(|other| other.sha256 == kind.pipeline.sha256)
+    };
+    match taken_for.first() {
+        Some(other) if !request.kinds.iter().all(has) => Err(TakeError::Plan(format!(
+            "{}: it was taken for another pipeline ({}), so it may lack what {} needs; take from its source",
+            request.from.shown(),
+            other.name,
+            request.pipelines()
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What is worth a warning of tables that were taken.
+///
+/// # Errors
+/// Where there are none.
+pub(super) fn warnings(
+    request: &TakeRequest,
+    found: &TakenTables,
+) -> Result<BTreeSet<String>, TakeError> {
     if found.tables.is_empty() {
         return Err(TakeError::Plan(format!(
             "{}: it has no data of any table that {} needs\n  \
@@ -97,18 +132,25 @@ fn take_into(
             request.pipelines()
         )));
     }
-    let warnings = request.kinds.iter();
-    let warnings = warnings.flat_map(|kind| key_warnings(&kind.pipeline, &found));
-    for warning in warnings.collect::<BTreeSet<_>>() {
-        tracing::warn!("{warning}");
-    }
+    let kinds = request.kinds.iter();
+    Ok(kinds
+        .flat_map(|kind| key_warnings(&kind.pipeline, found))
+        .collect())
+}
+
+/// Writes the definitions of tables that were taken into their folder, and says what `snapshot.json` is to say.
+pub(super) fn describe(
+    request: &TakeRequest,
+    from: SourceEntry,
+    found: TakenTables,
+    folder: &Path,
+) -> Result<Taken, TakeError> {
     let files = with_files(&found.catalog, &found.tables)?;
     let schema = schema_sql(&found.catalog, &files);
-    let mut file =
-        atomic::PartFile::create(&folder.work().join(SCHEMA)).map_err(TakeError::Write)?;
+    let mut file = atomic::PartFile::create(&folder.join(SCHEMA)).map_err(TakeError::Write)?;
     let written = file.write(schema.as_bytes()).and_then(|()| file.commit());
     let (bytes, sha256) = written.map_err(TakeError::Write)?;
-    let taken = Taken {
+    Ok(Taken {
         snapshot_version: manifest::VERSION,
         generator: concat!("relexport ", env!("CARGO_PKG_VERSION")).to_owned(),
         made_at: now(),
@@ -119,11 +161,7 @@ fn take_into(
             sha256,
         },
         described: described(found, &files, &request.kinds),
-    };
-    request.check_interrupted()?;
-    folder.check_identity()?;
-    manifest::write(folder.work(), &taken).map_err(TakeError::Write)?;
-    Ok(taken)
+    })
 }
 
 /// Keys of the pipeline that the source does not state as such.
@@ -148,7 +186,7 @@ fn key_warnings(pipeline: &Pipeline, found: &TakenTables) -> BTreeSet<String> {
 }
 
 /// Bytes on disk of what will be read, where that is known.
-fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
+pub(super) fn size_to_read(request: &TakeRequest, source: &Snapshot) -> Option<u64> {
     let Access::Tables(tables) = &source.access else {
         return source.size;
     };

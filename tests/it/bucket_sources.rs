@@ -16,7 +16,7 @@ use crate::support::*;
 use proxy::Fate;
 
 /// A server of S3 with one bucket, whose objects are files.
-struct Bucket {
+pub(crate) struct Bucket {
     root: tempfile::TempDir,
     server: Child,
     port: u16,
@@ -30,7 +30,7 @@ impl Drop for Bucket {
 }
 
 impl Bucket {
-    fn start() -> Bucket {
+    pub(crate) fn start() -> Bucket {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("bucket")).unwrap();
         let port = free_port();
@@ -49,7 +49,7 @@ impl Bucket {
         bucket
     }
 
-    fn path(&self, key: &str) -> PathBuf {
+    pub(crate) fn path(&self, key: &str) -> PathBuf {
         self.root.path().join("bucket").join(key)
     }
 
@@ -74,18 +74,31 @@ impl Bucket {
     }
 
     /// A program that reads there.
-    fn with(&self, program: Program) -> Program {
+    pub(crate) fn with(&self, program: Program) -> Program {
         through(program, self.port)
+    }
+
+    /// The variables by which it is found.
+    pub(crate) fn variables(&self) -> [(String, String); 5] {
+        variables(self.port)
     }
 }
 
 fn through(program: Program, port: u16) -> Program {
-    program
-        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
-        .env("AWS_ALLOW_HTTP", "true")
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "key")
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
+    let variables = variables(port).into_iter();
+    variables.fold(program, |program, (name, value)| program.env(&name, value))
+}
+
+fn variables(port: u16) -> [(String, String); 5] {
+    let endpoint = format!("http://127.0.0.1:{port}");
+    [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -42,6 +42,7 @@ mod public_schemas;
 mod random_schemas;
 mod redaction;
 mod retention;
+mod shards;
 mod snapshot_take;
 mod sql_text;
 mod support;

@@ -7,8 +7,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::shards::{request, take};
 use crate::support::server::{Database, Server};
 use crate::support::*;
+use relexport::pipeline::Pipeline;
+use relexport::resolve::{Choice, KindChoice};
 
 /// Tenants are `tenant_a` and `tenant_b`, which has no table `deals`. `tenant_c` lacks the table that makes one. What is
 /// called a decoy belongs to no tenant; keys are the same in all of them.
@@ -548,4 +551,38 @@ fn a_bench_measures_tenants_and_a_server_refuses_them() {
     bench.ok();
     let serve = crm.run("serve --data data", &crm.snapshots[0]);
     serve.fails(2, &["cannot serve pipeline crm: its entities are schemas"]);
+}
+
+#[test]
+fn each_shard_of_a_snapshot_has_the_schemas_of_its_tenants_and_no_others() {
+    let crm = Crm::new();
+    for (number, snapshot) in crm.snapshots.iter().enumerate() {
+        let pipeline = Pipeline::parse(PIPELINE, "crm.yml").unwrap();
+        let kind = KindChoice {
+            pipeline,
+            choice: Choice::All,
+        };
+        let stage = crm.dir.join(&format!("stage-{number}"));
+        let shards = take(&request(snapshot, stage.clone(), vec![kind]), 2).unwrap();
+        assert_eq!(shards.len(), 2);
+        for (shard, tenants) in shards
+            .iter()
+            .zip([["tenant_a", "tenant_b"], ["tenant_b", "tenant_a"]])
+        {
+            let [own, other] = tenants;
+            let folder = stage.join(&shard.folder);
+            let files = files_below(&folder);
+            let has = |schema: &str| files.iter().any(|file| file.starts_with(schema));
+            assert!(has(own) && !has(other), "{snapshot}: {files:?}");
+            let run = crm
+                .export(folder.to_str().unwrap(), &format!("{number}-{own}"))
+                .args(["--all-groups"])
+                .ok();
+            assert_same_files(snapshot, &run.contents(), &expected(&[own]));
+            crm.dir
+                .relexport("snapshot verify --quiet")
+                .arg(&folder)
+                .ok();
+        }
+    }
 }

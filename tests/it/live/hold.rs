@@ -28,7 +28,7 @@ impl Holder {
     }
 
     /// Waits for its end, which must be that the instant was lost.
-    fn is_lost(self, dir: &Dir, says: &str) {
+    fn loses_it(self, dir: &Dir, says: &str) {
         let run = self.started.wait();
         assert_eq!(run.code, Some(3), "{}", run.stderr);
         assert!(run.stderr.contains("is lost: "), "{}", run.stderr);
@@ -110,13 +110,13 @@ fn a_holder_notices_that_its_session_or_its_server_has_ended() {
     let database = fixture(&server);
     let holder = Holder::start(&dir, &database.address(), &[]);
     assert_eq!(database.terminate("application_name = 'relexport'"), 1);
-    holder.is_lost(&dir, "57P01");
+    holder.loses_it(&dir, "57P01");
     let holder = Holder::start(&dir, &database.address(), &["--json"]);
     let id = holder.id.clone();
     let data = server.folder.join("data");
     let data = data.to_str().unwrap();
     server.as_server(&["pg_ctl", "stop", "-D", data, "-m", "immediate", "-w", "-s"]);
-    holder.is_lost(&dir, &id);
+    holder.loses_it(&dir, &id);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_holder_gives_signs_of_life_and_ends_with_the_instant_if_it_cannot() {
         sessions(&database) == "0"
     });
     holder.started.signal("CONT");
-    holder.is_lost(&dir, "25P03");
+    holder.loses_it(&dir, "25P03");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_standby_that_removes_rows_takes_the_instant_away() {
         .ok();
     assert_same_files("a standby", &run.contents(), &expected_files(&[4351]));
     standby.lose_rows_of("award_emoji");
-    holder.is_lost(&dir, "conflict with recovery");
+    holder.loses_it(&dir, "conflict with recovery");
 }
 
 #[test]
