@@ -30,6 +30,7 @@ mod warnings;
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
 pub use entries::GENERATOR;
+pub(crate) use entries::{left_out_entries, pipeline_entries, terms};
 pub use error::ExportError;
 pub(crate) use files::repositories::git as git_program;
 pub use files::repositories::{
@@ -49,3 +50,4 @@ pub use resume::resumable_files;
 pub use run::{Worked, run, run_from, work};
 pub use share::Share;
 pub use unchanged::{Unchanged, unchanged};
+pub(crate) use warnings::left_out_says;

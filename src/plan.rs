@@ -21,6 +21,7 @@ mod merge;
 mod names;
 mod progress;
 mod record;
+mod stage;
 mod task_files;
 mod work;
 
@@ -31,6 +32,7 @@ pub(crate) use make::{MakeRequest, make, store};
 pub(crate) use names::{Found, find};
 pub(crate) use progress::{note_failure, progress};
 pub use record::TaskRecord;
+pub(crate) use stage::make_staged;
 pub(crate) use work::{Done, work};
 
 /// The bytes of `plan.json`.

@@ -25,4 +25,4 @@ pub use manifest::{SourceEntry, Taken};
 pub use put::{check_place, put_shards};
 pub use request::{TakeObserver, TakeRequest};
 pub(crate) use run::take;
-pub use shards::{TakenShard, take_shards};
+pub use shards::{TakenShard, TakenShards, take_shards};

@@ -76,7 +76,7 @@ fn make(args: &PlanArgs, console: &Console) -> Result<Exit, Failure> {
     let request = setup::request_until(&export, console, interrupted)?;
     let place = out.shared()?;
     place.begin_shared()?;
-    let snapshot = shown_argument(&export.snapshot.snapshot)?;
+    let snapshot = shown_argument(&export.snapshot.snapshot, args.stage.is_some())?;
     let is_kept = |name: &str| !ENTITIES.contains(&name) && !OF_MACHINE.contains(&name);
     let mut kept = Vec::new();
     for argument in arguments(&args.given, is_kept) {
@@ -102,7 +102,14 @@ fn make(args: &PlanArgs, console: &Console) -> Result<Exit, Failure> {
         out: &out,
         tasks: tasks.get() as usize,
     };
-    let made = plan::make(&make, &*place, &mut progress);
+    let made = match &args.stage {
+        None => plan::make(&make, &*place, &mut progress),
+        Some(stage) => {
+            let mut taking = Progress::new(console);
+            let stage = absolute(stage);
+            plan::make_staged(&make, &stage, &*place, &mut taking, &mut progress)
+        }
+    };
     progress.finish();
     let plan = made?;
     plan::store(&plan, &*place)?;
@@ -194,8 +201,10 @@ fn absolute(out: &Location) -> Location {
 }
 
 /// The snapshot as a plan names it: without a password, and with its path from the root on.
-fn shown_argument(snapshot: &Spec) -> Result<String, Failure> {
+fn shown_argument(snapshot: &Spec, is_staged: bool) -> Result<String, Failure> {
     match snapshot {
+        // Nobody reads it a second time.
+        Spec::StandardInput | Spec::DataFolder(_) if is_staged => Ok(snapshot.shown()),
         Spec::StandardInput => Err(Failure::usage(
             "cannot plan with standard input: no worker can read it\n  name a file, or let --stage take it",
         )),

@@ -143,7 +143,8 @@ fn each_engine_says_its_number_in_its_own_way() {
 #[test]
 fn only_a_slurm_array_that_begins_with_0_and_has_no_gaps_says_how_many_workers_there_are() {
     // The array as the user writes it, an element of it, its least, its greatest and how many; workers, tasks of 40.
-    let cases: [(&str, [u64; 4], Option<u64>, Vec<u64>); 10] = [
+    type Case = (&'static str, [u64; 4], Option<u64>, Vec<u64>);
+    let cases: [Case; 10] = [
         ("0-39", [39, 0, 39, 40], Some(40), vec![39]),
         ("0-39%4", [0, 0, 39, 40], Some(40), vec![0]),
         ("0-9", [3, 0, 9, 10], Some(10), vec![3, 13, 23, 33]),

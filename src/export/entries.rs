@@ -34,7 +34,7 @@ pub(super) fn first_manifest(request: &ExportRequest, snapshot: &Snapshot) -> Ma
 }
 
 /// What a later run must have in common with this one; `None` for a snapshot that cannot be read a second time.
-pub(super) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
+pub(crate) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
     let Ok(Some(fingerprint)) = request.open.databases.fingerprint(&request.snapshot) else {
         return None;
     };
@@ -127,7 +127,7 @@ pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> 
 }
 
 /// The pipelines of a run, those that only say what entities lie within among them.
-pub(super) fn pipeline_entries(request: &ExportRequest) -> Vec<PipelineEntry> {
+pub(crate) fn pipeline_entries(request: &ExportRequest) -> Vec<PipelineEntry> {
     let entry = |kind: &KindChoice| PipelineEntry {
         name: kind.pipeline.name.clone(),
         sha256: kind.pipeline.sha256.clone(),
@@ -136,13 +136,16 @@ pub(super) fn pipeline_entries(request: &ExportRequest) -> Vec<PipelineEntry> {
 }
 
 /// Entities that were left out, of each kind that has some.
-pub(super) fn left_out_entries(request: &ExportRequest, resolved: &Resolved) -> Vec<LeftOutEntry> {
+pub(crate) fn left_out_entries(
+    request: &ExportRequest,
+    left_out: &[LeftOutEntities],
+) -> Vec<LeftOutEntry> {
     let entry = |left_out: &LeftOutEntities| LeftOutEntry {
         kind: kind_of(request, left_out.kind).entity.kind.clone(),
         count: left_out.ids.len() as u64,
         ids: left_out.ids.iter().take(DESCRIBED).cloned().collect(),
     };
-    resolved.left_out.iter().map(entry).collect()
+    left_out.iter().map(entry).collect()
 }
 
 /// Tables without data that were taken as empty.
@@ -170,14 +173,12 @@ pub(super) fn left_out_relations(plan: &Plan) -> Vec<LeftOutRelationEntry> {
 
 /// Tables that were read and whose rows stand in others, too.
 fn tables_in_parts(outcome: &Outcome) -> Vec<TableInParts> {
-    let plan = &outcome.resolved.plan;
-    let tables = plan.tables.enumerate();
-    let read = tables.filter(|(id, table)| table.in_parts && plan.is_read(*id));
-    let entry = read.map(|(_, table)| TableInParts {
-        table: table.name.to_string(),
-        parts: outcome.catalog.descendants(&table.name).len() as u64,
-    });
-    let mut entries: Vec<TableInParts> = entry.filter(|entry| entry.parts > 0).collect();
+    let tables = outcome.tables_in_parts().into_iter();
+    let entry = |(table, parts): (TableName, u64)| TableInParts {
+        table: table.to_string(),
+        parts,
+    };
+    let mut entries: Vec<TableInParts> = tables.map(entry).collect();
     entries.sort_by(|one, other| one.table.cmp(&other.table));
     entries
 }
@@ -249,7 +250,7 @@ pub(super) fn read_facts(
         tables_without_data: tables_without_data(request, resolved),
         left_out_relations: left_out_relations(&resolved.plan),
         tables_in_parts: tables_in_parts(outcome),
-        left_out: left_out_entries(request, resolved),
+        left_out: left_out_entries(request, &resolved.left_out),
         redacted: masks.map(Masks::words).unwrap_or_default(),
         warnings: warnings(request, outcome),
         error: whole_error(request, outcome),

@@ -95,9 +95,10 @@ fn take_files(request: &ExportRequest, snapshot: &mut Snapshot) -> FileSource {
         why: why.to_owned(),
     };
     let files = std::mem::replace(&mut snapshot.files, none);
-    match request.selection.files {
-        true => files,
-        false => std::mem::replace(&mut snapshot.files, files),
+    match (request.selection.files, &request.share.without_files) {
+        (true, Some(why)) => FileSource::None { why: why.clone() },
+        (true, None) => files,
+        (false, _) => std::mem::replace(&mut snapshot.files, files),
     }
 }
 

@@ -17,8 +17,8 @@ use super::find::{find_rows_of, open};
 use super::observer::ExportObserver;
 use super::redact::Masks;
 use super::request::ExportRequest;
-use super::run::{check_folders, export_warnings};
-use super::warnings::outline_warnings;
+use super::run::check_folders;
+use super::warnings::{no_files_in, outline_warnings};
 
 /// How the rows of a snapshot can be reached, as far as work on it can be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,25 @@ pub struct Outline {
     pub sizes: BTreeMap<TableName, u64>,
     /// The tables that say who the entities are: every share reads them.
     pub observed: Vec<TableName>,
+    /// Why there are no files, if there are none.
+    pub without_files: Option<String>,
+    /// Rules for redaction that nothing is written by.
+    pub idle_rules: Vec<String>,
+}
+
+impl Outline {
+    /// The manifest as [`Outline::manifest`], with what is to be said of the export as a whole.
+    pub fn whole_manifest(&self) -> Manifest {
+        let relations = self.relations.iter().filter(|relation| relation.archive);
+        let names = relations.map(|relation| relation.name.as_str());
+        let why = self.without_files.as_deref();
+        let mut manifest = self.manifest.clone();
+        manifest
+            .warnings
+            .extend(why.and_then(|why| no_files_in(names, why)));
+        manifest.warnings.extend(self.idle_rules.iter().cloned());
+        manifest
+    }
 }
 
 /// An entity of an export that will be.
@@ -125,11 +144,9 @@ pub fn outline(
         .collect();
     check_folders(&entries)?;
     let metadata = metadata(request, name, &outcome, &entries);
-    let mut warnings = outline_warnings(request, &outcome, &plan);
-    warnings.extend(export_warnings(&plan, &files, masks.as_ref()));
     let facts = ReadFacts {
         entities: entries,
-        warnings,
+        warnings: outline_warnings(request, &outcome, &plan),
         left_out_relations: left_out_relations(&plan),
         ..read_facts(request, &outcome, masks.as_ref())
     };
@@ -160,6 +177,14 @@ pub fn outline(
             .collect(),
         sets: plan.sets.clone(),
         observed: observed.map(|table| table.name.clone()).collect(),
+        without_files: match files {
+            FileSource::None { why } => Some(why),
+            FileSource::Here(_) | FileSource::Behind(_) => None,
+        },
+        idle_rules: masks
+            .iter()
+            .flat_map(|it| it.idle().iter().cloned())
+            .collect(),
         manifest,
         metadata,
         sizes,

@@ -18,6 +18,7 @@ use super::redact::Redaction;
 use super::share::Share;
 
 /// What is to be exported, and from where.
+#[derive(Clone)]
 pub struct ExportRequest {
     pub snapshot: Spec,
     pub open: OpenOptions,

@@ -311,11 +311,7 @@ pub(super) fn write_rows(
 }
 
 /// What is to be said of an export as a whole, not of one of its shares.
-pub(super) fn export_warnings(
-    plan: &Plan,
-    files: &FileSource,
-    masks: Option<&Masks>,
-) -> Vec<String> {
+fn export_warnings(plan: &Plan, files: &FileSource, masks: Option<&Masks>) -> Vec<String> {
     let idle = masks
         .into_iter()
         .flat_map(|masks| masks.idle().iter().cloned());

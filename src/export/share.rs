@@ -19,6 +19,8 @@ use crate::resolve::{CollectedRelations, GivenKeys, Key};
 pub struct Share {
     /// The run makes it for a plan, which knows what is to be said of the export as a whole.
     pub of_plan: bool,
+    /// Why the source has no files, if what is read was taken of another source.
+    pub without_files: Option<String>,
     /// Of relations in batches, which batches; `None` for all of them.
     pub part: Option<Part>,
     pub collected: CollectedShare,

@@ -62,7 +62,15 @@ pub(super) fn without_files(plan: &Plan, files: &FileSource) -> Option<String> {
     };
     let relations = plan.relations.iter();
     let empty = relations.filter(|it| matches!(it.source, Ok(PlanSource::NoFiles)));
-    let names: BTreeSet<&str> = empty.map(|relation| relation.name.as_str()).collect();
+    no_files_in(empty.map(|relation| relation.name.as_str()), why)
+}
+
+/// Says of relations of files that they have none.
+pub(super) fn no_files_in<'r>(
+    relations: impl Iterator<Item = &'r str>,
+    why: &str,
+) -> Option<String> {
+    let names: BTreeSet<&str> = relations.collect();
     let names: Vec<&str> = names.into_iter().collect();
     (!names.is_empty()).then(|| format!("no files in {}: {why}", names.join(", ")))
 }
@@ -99,6 +107,15 @@ fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
         // It names its entities by their keys, whoever named them before.
         return Vec::new();
     }
+    left_out_says(request, &resolved.left_out, &resolved.only_named)
+}
+
+/// As [`left_out`], of a request's entities that somebody else has looked for.
+pub(crate) fn left_out_says(
+    request: &ExportRequest,
+    left_out: &[LeftOutEntities],
+    only_named: &[LeftOutEntities],
+) -> Vec<String> {
     let say = |entities: &LeftOutEntities, what: &str| {
         let entity = &kind_of(request, entities.kind).entity;
         let columns: Vec<&str> = entity
@@ -123,9 +140,9 @@ fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
             first.join(", ")
         )
     };
-    let not_taken = resolved.left_out.iter();
+    let not_taken = left_out.iter();
     let not_taken = not_taken.map(|it| say(it, "left out, because nobody named it"));
-    let named = resolved.only_named.iter();
+    let named = only_named.iter();
     let named = named.map(|it| say(it, "exported, because it was named"));
     not_taken.chain(named).collect()
 }

@@ -1,8 +1,8 @@
 //! Making one export of what tasks have made.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::error::PlanError;
 use super::file::{PlanFile, Task};
@@ -10,9 +10,10 @@ use super::merge::{Merge, files};
 use super::names;
 use super::progress::{missing, recorded};
 use super::record::{TaskRecord, why_not_finished};
-use super::work::{check, kinds, make, read_record, shard};
+use super::work::{check, kinds, make, read_record, reading};
 use crate::export::share::{CollectedShare, References, unite};
 use crate::export::{ExportObserver, ExportRequest, Share};
+use crate::output::manifest::FILE_NAME;
 use crate::output::{Manifest, PLAN_FOLDER, SharedPlace, metadata_file, now};
 use crate::resolve::Relations;
 
@@ -156,7 +157,7 @@ fn read_records(
 }
 
 /// What is to be read for the collected relations of these entities: each snapshot of the plan once.
-fn collecting(plan: &PlanFile, entities: &std::collections::BTreeSet<usize>) -> Vec<Task> {
+fn collecting(plan: &PlanFile, entities: &BTreeSet<usize>) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
     for task in &plan.tasks {
         if !task.range().any(|it| entities.contains(&it)) {
@@ -187,13 +188,9 @@ fn of_collected(
     task: &Task,
     request: ExportRequest,
     entities: &[usize],
-    (relations, references): (&std::collections::BTreeSet<String>, &[References]),
+    (relations, references): (&BTreeSet<String>, &[References]),
 ) -> ExportRequest {
-    let mut request = request;
-    if let (Some(stage), Some(snapshot)) = (&plan.stage, &task.snapshot) {
-        request.snapshot = shard(stage, snapshot);
-        request.open.databases.others.clear();
-    }
+    let mut request = reading(plan, task, request);
     request.kinds = kinds(request.kinds, |pipeline| {
         let own = entities.iter().map(|at| &plan.entities[*at]);
         let own = own.filter(|entity| plan.sets[entity.set].pipeline == pipeline);
@@ -202,6 +199,7 @@ fn of_collected(
     request.selection.relations = Relations::Only(relations.iter().cloned().collect());
     request.share = Share {
         of_plan: true,
+        without_files: None,
         part: None,
         collected: CollectedShare::Given(references.to_vec()),
     };
@@ -229,30 +227,20 @@ fn check_files(place: &dyn SharedPlace, manifest: &Manifest) -> Result<(), PlanE
         });
     }
     let folder = format!("{PLAN_FOLDER}/");
-    let mut others = sizes
-        .keys()
-        .filter(|name| !expected.contains_key(name.as_str()) && !name.starts_with(&folder));
-    match others.next() {
+    // What an earlier commit wrote before it was cut off is there, too.
+    let own = [FILE_NAME, manifest.metadata_name()];
+    let is_own = |name: &str| {
+        expected.contains_key(name) || name.starts_with(&folder) || own.contains(&name)
+    };
+    match sizes.keys().find(|name| !is_own(name)) {
         None => Ok(()),
         // Readers of the export would find it there.
-        Some(other) => {
-            // What an earlier commit wrote before it was cut off.
-            let is_own = |name: &str| {
-                [crate::output::manifest::FILE_NAME, manifest.metadata_name()].contains(&name)
-            };
-            let foreign = std::iter::once(other)
-                .chain(others)
-                .find(|name| !is_own(name));
-            match foreign {
-                None => Ok(()),
-                Some(foreign) => Err(PlanError::Inconsistent {
-                    place: place.shown(""),
-                    problem: format!(
-                        "{} belongs to no task\n  see whose it is, and remove it",
-                        place.shown(foreign)
-                    ),
-                }),
-            }
-        }
+        Some(foreign) => Err(PlanError::Inconsistent {
+            place: place.shown(""),
+            problem: format!(
+                "{} belongs to no task\n  see whose it is, and remove it",
+                place.shown(foreign)
+            ),
+        }),
     }
 }

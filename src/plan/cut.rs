@@ -207,7 +207,9 @@ mod tests {
         }
     }
 
-    fn shown(pieces: &[Piece]) -> Vec<(Vec<usize>, Range<usize>, Option<(u32, u32)>)> {
+    type Shown = (Vec<usize>, Range<usize>, Option<(u32, u32)>);
+
+    fn shown(pieces: &[Piece]) -> Vec<Shown> {
         let pieces = pieces.iter();
         pieces
             .map(|piece| {

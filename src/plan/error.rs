@@ -6,6 +6,7 @@ use crate::bucket::bucket_error;
 use crate::export::ExportError;
 use crate::failure::{Cause, Failure, Policy};
 use crate::output::{ManifestError, StoreError};
+use crate::take::TakeError;
 
 /// Why a plan cannot be made, worked on or committed.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,8 @@ pub(crate) enum PlanError {
     Export(#[from] ExportError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Take(#[from] TakeError),
     #[error(transparent)]
     Manifest(ManifestError),
     #[error("{0}")]
@@ -94,6 +97,7 @@ impl Failure for PlanError {
         match self {
             PlanError::Export(error) => error.policy(),
             PlanError::Store(error) => error.policy(),
+            PlanError::Take(error) => error.policy(),
             PlanError::Manifest(error) => error.policy(),
             PlanError::Place(_) | PlanError::Refused(_) | PlanError::AnotherPlan(_) => {
                 Policy::EndRun(Cause::Request)

@@ -10,6 +10,7 @@ use super::names;
 use crate::export::{
     ExportObserver, ExportRequest, GENERATOR, Outline, OutlinedRelation, Reach, outline,
 };
+use crate::output::layout::PLAN;
 use crate::output::{Location, SharedPlace};
 
 /// What is to be planned.
@@ -49,21 +50,38 @@ pub(crate) fn make(
             request.export.snapshot.shown()
         )));
     }
-    let tasks = tasks(&outline, request.tasks);
-    plan(request, &outline, tasks)
+    let terms = outline.manifest.resume.as_ref();
+    let parts = Parts {
+        fingerprint: terms.map(|terms| terms.fingerprint.clone()),
+        stage: None,
+        tasks: tasks(&outline, request.tasks),
+    };
+    assemble(request, &outline, parts)
 }
 
-/// The plan of an export that will be so, with these tasks.
-fn plan(
+/// What of a plan depends on whether its snapshot is read as it is.
+pub(super) struct Parts {
+    pub fingerprint: Option<String>,
+    pub stage: Option<String>,
+    pub tasks: Vec<Task>,
+}
+
+/// The plan of an export that will be so.
+pub(super) fn assemble(
     request: &MakeRequest<'_>,
     outline: &Outline,
-    tasks: Vec<Task>,
+    parts: Parts,
 ) -> Result<PlanFile, PlanError> {
+    let Parts {
+        fingerprint,
+        stage,
+        tasks,
+    } = parts;
     let metadata = String::from_utf8(outline.metadata.clone());
     let metadata = metadata.map_err(|error| {
         PlanError::Refused(format!("the description of the export is no text: {error}"))
     })?;
-    let mut manifest = outline.manifest.clone();
+    let mut manifest = outline.whole_manifest();
     // Of whom nothing is exported no task tells.
     manifest
         .entities
@@ -79,11 +97,8 @@ fn plan(
         generator: GENERATOR.to_owned(),
         out: request.out.shown(),
         snapshot: request.snapshot.clone(),
-        fingerprint: manifest
-            .resume
-            .as_ref()
-            .map(|terms| terms.fingerprint.clone()),
-        stage: None,
+        fingerprint,
+        stage,
         arguments: request.arguments.clone(),
         manifest,
         metadata,
@@ -91,9 +106,9 @@ fn plan(
         entities: entities.collect(),
         tasks,
     };
-    let shown = names::plan();
+    let shown = PLAN;
     plan.seal()
-        .map_err(|error| PlanError::write(&shown, error.into()))
+        .map_err(|error| PlanError::write(shown, error.into()))
 }
 
 /// Stores a plan at its place, which is begun. The same plan may be there already.
@@ -101,16 +116,16 @@ fn plan(
 /// # Errors
 /// If another one is there, or nothing can be written.
 pub(crate) fn store(plan: &PlanFile, place: &dyn SharedPlace) -> Result<(), PlanError> {
-    let name = names::plan();
-    let shown = place.shown(&name);
+    let name = PLAN;
+    let shown = place.shown(name);
     let json = plan
         .to_json()
         .map_err(|error| PlanError::write(&shown, error.into()))?;
-    let is_new = place.put_new(&name, &json);
+    let is_new = place.put_new(name, &json);
     if is_new.map_err(|error| PlanError::write(&shown, error))? {
         return Ok(());
     }
-    let other = names::read(place, &name).map_err(|error| PlanError::unreadable(&shown, error))?;
+    let other = names::read(place, name).map_err(|error| PlanError::unreadable(&shown, error))?;
     match PlanFile::parse(&other, &shown) {
         Ok(other) if other.id == plan.id => Ok(()),
         Ok(_) | Err(_) => Err(PlanError::AnotherPlan(place.shown(""))),
@@ -155,7 +170,7 @@ impl Planned<'_> {
 }
 
 /// The tasks of an export that will be so.
-fn tasks(outline: &Outline, tasks: usize) -> Vec<Task> {
+pub(super) fn tasks(outline: &Outline, tasks: usize) -> Vec<Task> {
     let mut tables: BTreeMap<String, usize> = BTreeMap::new();
     let mut sizes: Vec<u64> = Vec::new();
     let mut number = |table: &crate::snapshot::TableName| {

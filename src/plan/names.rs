@@ -7,15 +7,8 @@ use std::sync::Arc;
 
 use super::error::PlanError;
 use super::file::PlanFile;
-use crate::output::{FileReader, Location, PLAN_FOLDER, SharedPlace};
-
-/// The plan itself.
-pub(crate) const PLAN: &str = "plan.json";
-
-/// The name of the plan.
-pub(super) fn plan() -> String {
-    format!("{PLAN_FOLDER}/{PLAN}")
-}
+use crate::output::layout::PLAN;
+use crate::output::{FileReader, Location, PLAN_FOLDER, SharedPlace, Status};
 
 /// The folder of the records of tasks.
 pub(super) fn records() -> String {
@@ -70,10 +63,10 @@ pub(crate) fn find(text: &str) -> Result<Found, PlanError> {
     };
     let shown = location.shown();
     let place = location.shared()?;
-    let name = plan();
-    match read(&*place, &name) {
+    let name = PLAN;
+    match read(&*place, name) {
         Ok(bytes) => {
-            let plan = PlanFile::parse(&bytes, &place.shown(&name))?;
+            let plan = PlanFile::parse(&bytes, &place.shown(name))?;
             Ok(Found {
                 place,
                 plan: Some(plan),
@@ -81,7 +74,7 @@ pub(crate) fn find(text: &str) -> Result<Found, PlanError> {
             })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => match place.manifest() {
-            Ok(manifest) if manifest.status == crate::output::Status::Finished => Ok(Found {
+            Ok(manifest) if manifest.status == Status::Finished => Ok(Found {
                 place,
                 plan: None,
                 shown,
@@ -90,6 +83,6 @@ pub(crate) fn find(text: &str) -> Result<Found, PlanError> {
             Err(error) if error.is_of_store() => Err(PlanError::Manifest(error)),
             Err(_) => Err(PlanError::NoPlan(shown)),
         },
-        Err(source) => Err(PlanError::unreadable(&place.shown(&name), source)),
+        Err(source) => Err(PlanError::unreadable(&place.shown(name), source)),
     }
 }

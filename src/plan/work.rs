@@ -9,7 +9,8 @@ use super::names;
 use super::record::TaskRecord;
 use super::task_files::TaskFiles;
 use crate::export::share::CollectedShare;
-use crate::export::{self, ExportError, ExportObserver, ExportRequest, GENERATOR, Share, Worked};
+use crate::export::{self, ExportObserver, ExportRequest, GENERATOR, Share, Worked};
+use crate::failure::Failure;
 use crate::output::SharedPlace;
 use crate::resolve::{Choice, KindChoice, Relations};
 use crate::snapshot::Spec;
@@ -75,9 +76,9 @@ pub(super) fn make(
     let files = Arc::new(TaskFiles {
         place: Arc::clone(place),
     });
-    export::work(request, files, observer).map_err(|error| match error {
-        ExportError::Interrupted => PlanError::Stopped,
-        error => PlanError::Export(error),
+    export::work(request, files, observer).map_err(|error| match error.policy().is_interruption() {
+        true => PlanError::Stopped,
+        false => PlanError::Export(error),
     })
 }
 
@@ -134,18 +135,14 @@ fn of_task(
     task: &Task,
     request: ExportRequest,
 ) -> Result<ExportRequest, PlanError> {
-    let mut request = request;
-    if let (Some(stage), Some(snapshot)) = (&plan.stage, &task.snapshot) {
-        request.snapshot = shard(stage, snapshot);
-        // What belongs to other databases was taken into it, too.
-        request.open.databases.others.clear();
-    }
+    let mut request = reading(plan, task, request);
     request.kinds = kinds(request.kinds, |pipeline| plan.keys(task.range(), pipeline));
     if let Some(relations) = &task.relations {
         request.selection.relations = Relations::Only(relations.clone());
     }
     request.share = Share {
         of_plan: true,
+        without_files: None,
         part: task.part,
         collected: match task.tells_references {
             true => CollectedShare::Told,
@@ -153,6 +150,16 @@ fn of_task(
         },
     };
     Ok(request)
+}
+
+/// The request, reading the snapshot that a task reads.
+pub(super) fn reading(plan: &PlanFile, task: &Task, mut request: ExportRequest) -> ExportRequest {
+    if let (Some(stage), Some(snapshot)) = (&plan.stage, &task.snapshot) {
+        request.snapshot = shard(stage, snapshot);
+        // What belongs to other databases was taken into it, too.
+        request.open.databases.others.clear();
+    }
+    request
 }
 
 /// The snapshot of this name in a stage.

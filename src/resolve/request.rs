@@ -107,6 +107,20 @@ pub struct Outcome {
     pub undefined: BTreeSet<TableName>,
 }
 
+impl Outcome {
+    /// The tables that were read and whose rows stand in others, too, with how many there are below each.
+    pub fn tables_in_parts(&self) -> Vec<(TableName, u64)> {
+        let plan = &self.resolved.plan;
+        let tables = plan.tables.enumerate();
+        let read = tables.filter(|(id, table)| table.in_parts && plan.is_read(*id));
+        let parts = read.map(|(_, table)| {
+            let below = self.catalog.descendants(&table.name).len() as u64;
+            (table.name.clone(), below)
+        });
+        parts.filter(|(_, below)| *below > 0).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use crate::failure::{Failure, Policy};
 use crate::pipeline::{Entity, EntityId, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, EntityInfo, KindChoice, Outcome, Plan, PlanError, Reading, Request, ResolveError,
-    Selection, TableId, resolve, rows_right_below, walk, without_data,
+    self, EntityInfo, KindChoice, LeftOutEntities, Outcome, Plan, PlanError, Reading, Request,
+    ResolveError, Selection, TableId, resolve, rows_right_below, walk, without_data,
 };
 use crate::snapshot::{Snapshot, SnapshotFacts, TableName};
 
@@ -37,6 +37,17 @@ impl FoundRows {
     /// The entities, in the order in which they can be cut into ranges.
     pub(super) fn entities(&self) -> &[EntityInfo] {
         &self.0.resolved.entities
+    }
+
+    /// Entities that were not taken because nobody named them, and those that were only because they were named.
+    pub(super) fn apart(&self) -> (Vec<LeftOutEntities>, Vec<LeftOutEntities>) {
+        let resolved = &self.0.resolved;
+        (resolved.left_out.clone(), resolved.only_named.clone())
+    }
+
+    /// As [`Outcome::tables_in_parts`].
+    pub(super) fn in_parts(&self) -> Vec<(TableName, u64)> {
+        self.0.tables_in_parts()
     }
 
     /// How much there is of each of them, as far as that is known: its row, and those right below it.

@@ -18,8 +18,8 @@ use super::run::{check_taken_for, describe, size_to_read, take_beside, warnings}
 use crate::io_error::at;
 use crate::output::{FolderDraft, Holding, atomic};
 use crate::pipeline::EntityId;
-use crate::resolve::EntityInfo;
-use crate::snapshot::Snapshot;
+use crate::resolve::{EntityInfo, LeftOutEntities};
+use crate::snapshot::{FileSource, Snapshot, TableName};
 
 /// A folder that holds a snapshot in shards.
 const SHARDS: Holding = Holding {
@@ -40,6 +40,20 @@ pub struct TakenShard {
     pub taken: Taken,
 }
 
+/// What was taken in shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenShards {
+    pub shards: Vec<TakenShard>,
+    /// Entities that were not taken because nobody named them, by their kinds' places in the request.
+    pub left_out: Vec<LeftOutEntities>,
+    /// Entities that were taken only because they were named.
+    pub only_named: Vec<LeftOutEntities>,
+    /// Tables that were read and whose rows stand in others, too, with how many there are below each.
+    pub in_parts: Vec<(TableName, u64)>,
+    /// Why the source has no files; `None` if it has some, which are not taken.
+    pub without_files: Option<String>,
+}
+
 /// The name of a shard's folder.
 fn folder_name(number: usize) -> String {
     format!("shard-{number:04}")
@@ -54,7 +68,7 @@ pub fn take_shards(
     request: &TakeRequest,
     shards: usize,
     observer: &mut dyn TakeObserver,
-) -> Result<Vec<TakenShard>, TakeError> {
+) -> Result<TakenShards, TakeError> {
     take_beside(request, SHARDS, |source, folder| {
         take_into(request, shards, source, folder, observer)
     })
@@ -66,10 +80,14 @@ fn take_into(
     source: Snapshot,
     folder: &FolderDraft,
     observer: &mut dyn TakeObserver,
-) -> Result<Vec<TakenShard>, TakeError> {
+) -> Result<TakenShards, TakeError> {
     let from = SourceEntry::of(&source);
     check_taken_for(request, &source)?;
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
+    let without_files = match &source.files {
+        FileSource::None { why } => Some(why.clone()),
+        FileSource::Here(_) | FileSource::Behind(_) => None,
+    };
     let rows = groups::find(request, source, observer)?;
     let mut told = BTreeSet::new();
     let mut taken = Vec::new();
@@ -93,7 +111,14 @@ fn take_into(
     }
     request.check_interrupted()?;
     folder.check_identity()?;
-    Ok(taken)
+    let (left_out, only_named) = rows.apart();
+    Ok(TakenShards {
+        shards: taken,
+        left_out,
+        only_named,
+        in_parts: rows.in_parts(),
+        without_files,
+    })
 }
 
 /// Writes the snapshot of some entities into a folder, which is made. `told` are the warnings that the user has heard.

@@ -1,8 +1,10 @@
 //! Plans: an export that many processes make is that of one, byte for byte, whatever happens to them.
 
+mod bucket;
 mod commit;
 mod kinds;
 mod refused;
+mod stage;
 mod twins;
 
 use std::fs;

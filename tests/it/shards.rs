@@ -78,7 +78,7 @@ pub(crate) fn request(from: &str, out: PathBuf, kinds: Vec<KindChoice>) -> TakeR
 }
 
 pub(crate) fn take(request: &TakeRequest, shards: usize) -> Result<Vec<TakenShard>, TakeError> {
-    take_shards(request, shards, &mut Onlooker::default())
+    take_shards(request, shards, &mut Onlooker::default()).map(|taken| taken.shards)
 }
 
 /// The ids of a shard's entities of a pipeline.

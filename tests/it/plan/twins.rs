@@ -1,6 +1,8 @@
 //! Workers that come twice, late, or after one that died.
 
 use super::*;
+use crate::support::live;
+use crate::support::server::Server;
 
 fn planned(dir: &Dir) -> (Planned<'_>, PathBuf) {
     archives(dir);
@@ -74,6 +76,33 @@ fn workers_that_disagree_are_an_alarm() {
     planned
         .work("--task 1")
         .fails(1, &["two workers disagree on task 1"]);
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_is_one_to_begin_again() {
+    let server = Server::shared();
+    let database = live::fixture(server);
+    let dir = Dir::new();
+    let mut holder = live::Session::begin(&database);
+    let id = holder.export_snapshot();
+    let address = database.address();
+    let arguments = format!("--all-groups --lock-timeout 1h --pg-snapshot {id}");
+    let address = Path::new(&address);
+    let planned = Planned::new(&dir, "out", address, &format!("{arguments} --tasks 1"));
+    for signal in ["TERM", "INT"] {
+        let mut other = live::Session::begin(&database);
+        other.lock("labels");
+        let worker = planned.work("--task 0").start();
+        live::wait_until_blocked(&database);
+        worker.signal(signal);
+        let run = worker.wait();
+        assert_eq!(run.code, Some(75), "{signal}: {}", run.stderr);
+        assert!(run.stderr.contains("interrupted"), "{}", run.stderr);
+        assert!(!planned.record(0).exists());
+    }
+    planned.work("--task 0").ok();
+    planned.commit().ok();
+    planned.is_same_as(&export(&dir, address, &arguments));
 }
 
 #[test]
