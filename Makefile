@@ -8,6 +8,8 @@
 #             there, and against an ORM
 # make bench-projects  makes the generated instance with projects (once) and measures exports of a group with its projects
 # make bench-keys  compares keys of uuids with keys of integers on the same data
+# make bench-workers  makes the generated instance with projects (once) and measures what a second worker wins, and what a
+#             commit of 100,000 tasks costs
 # make bench-files  measures how fast a backup of 30 GB is indexed, and its members read from their places
 # make fuzz   runs each fuzz target for a minute
 # make torture  kills, faults and damage of every sort, thousands of times: a table of what was survived (docs/torture.md);
@@ -19,7 +21,7 @@
 # make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies,
 #             and what packages are made of, as far as that can be checked in seconds
 
-.PHONY: demo test bench bench-projects bench-keys bench-files picture fuzz torture load fixtures tools packages check
+.PHONY: demo test bench bench-projects bench-keys bench-workers bench-files picture fuzz torture load fixtures tools packages check
 
 BACKUP := fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -35,6 +37,11 @@ demo:
 bench-keys:
 	cargo build --release
 	benches/keys/run --relexport target/release/relexport
+
+bench-workers:
+	cargo build --release
+	PROJECTS=1 benches/instance/make $(PROJECTS_INSTANCE) fd
+	benches/workers/run --relexport target/release/relexport --instance $(PROJECTS_INSTANCE)
 
 bench-files:
 	cargo build --release

@@ -1,5 +1,6 @@
 //! Making a plan: what there is to export, cut into tasks.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -75,8 +76,11 @@ pub(super) fn assemble(
     let Parts {
         fingerprint,
         stage,
-        tasks,
+        mut tasks,
     } = parts;
+    // The costliest come first, so that whoever takes them in turn has like shares. Parts of a relation cost the same, and
+    // stay in their order.
+    tasks.sort_by_key(|task| Reverse(task.cost));
     let metadata = String::from_utf8(outline.metadata.clone());
     let metadata = metadata.map_err(|error| {
         PlanError::Refused(format!("the description of the export is no text: {error}"))
