@@ -14,6 +14,9 @@
 # make fuzz   runs each fuzz target for a minute
 # make torture  kills, faults and damage of every sort, thousands of times: a table of what was survived (docs/torture.md);
 #             TORTURE='--only kill --tries 9 --seed 7' says which, how many and in which order
+# make test-engines  runs the examples of Slurm, GNU parallel and GitLab CI for real, with workers, nodes and controllers
+#             killed, and holds what they committed against a plain export; Kubernetes' manifests against its schema; a
+#             quarter of an hour, on a Debian; ENGINES='--only bucket slurm' says which
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
 # make packages  builds the .deb and the .rpm into target/packages, and checks them: what is in them, and a night in two
@@ -21,7 +24,7 @@
 # make check  all that a change must pass, as CI runs it: tests, format, lints, fuzz targets that compile, dependencies,
 #             and what packages are made of, as far as that can be checked in seconds
 
-.PHONY: demo test bench bench-projects bench-keys bench-workers bench-files picture fuzz torture load fixtures tools packages check
+.PHONY: demo test bench bench-projects bench-keys bench-workers bench-files picture fuzz torture test-engines load fixtures tools packages check
 
 BACKUP := fixtures/projects/1790000000_2026_09_21_19.3.0-ee_gitlab_backup.tar
 INSTANCE := target/bench-instance
@@ -89,6 +92,12 @@ fuzz:
 # As make test builds it, with the checks of arithmetic that a release has not.
 torture: tools
 	cargo test --profile quick --test torture -- --long $(TORTURE)
+
+test-engines: tools
+	packaging/install-tools static
+	tests/engines/install-tools schemas parallel slurm
+	cargo build --profile quick
+	tests/engines/run --relexport target/quick/relexport $(ENGINES)
 
 load:
 	RELEXPORT_LOAD_SECONDS=60 cargo test --release --test it api::load -- --nocapture
