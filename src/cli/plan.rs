@@ -1,6 +1,7 @@
 //! `relexport plan`: an export, cut into tasks.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 
 use serde_json::json;
 
@@ -14,7 +15,8 @@ use super::progress::Progress;
 use super::setup;
 use super::stdout;
 use crate::engine::listed;
-use crate::output::{Location, atomic};
+use crate::output::layout::PLAN;
+use crate::output::{Location, PLAN_FOLDER, SharedPlace, atomic};
 use crate::plan::{self, MakeRequest, PlanFile};
 use crate::snapshot::Spec;
 
@@ -111,7 +113,7 @@ fn make(args: &PlanArgs, console: &Console) -> Result<Exit, Failure> {
         }
     };
     progress.finish();
-    let plan = made?;
+    let plan = made.inspect_err(|_| leave_nothing(&out, &*place))?;
     plan::store(&plan, &*place)?;
     if let Some(path) = &args.output {
         let json = plan::json(&plan)?;
@@ -127,6 +129,18 @@ fn make(args: &PlanArgs, console: &Console) -> Result<Exit, Failure> {
     }
     tell(&plan, console);
     Ok(Exit::Success)
+}
+
+/// A plan came to nothing: takes away what was made for it, if no other plan lies there.
+fn leave_nothing(out: &Location, place: &dyn SharedPlace) {
+    let is_free = matches!(place.length(PLAN), Err(error) if error.kind() == ErrorKind::NotFound);
+    if is_free
+        && place.clear(PLAN_FOLDER).is_ok()
+        && let Location::Folder(path) = out
+        && let Err(error) = std::fs::remove_dir(path)
+    {
+        tracing::debug!("{}: {error}", path.display());
+    }
 }
 
 /// Says what was planned.
