@@ -29,7 +29,7 @@ pub(crate) use commit::{Committed, clear, commit};
 pub(crate) use error::PlanError;
 pub use file::{PlanFile, PlannedEntity, PlannedRelations, Task, schema};
 pub(crate) use make::{MakeRequest, make, store};
-pub(crate) use names::{Found, find};
+pub(crate) use names::{Found, find, is_committed};
 pub(crate) use progress::{note_failure, progress};
 pub use record::TaskRecord;
 pub(crate) use stage::make_staged;

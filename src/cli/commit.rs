@@ -20,17 +20,26 @@ use crate::plan::{self, Committed, Found, PlanFile};
 pub(crate) fn run(args: &CommitArgs, console: &Console) -> Result<Exit, Failure> {
     let found = plan::find(&args.plan.plan)?;
     let Some(plan) = &found.plan else {
-        plan::clear(&*found.place)?;
-        console.info(
-            &format!("{}: was committed already", found.shown),
-            json!({"committed": true}),
-        );
-        if args.json {
-            stdout::print_json(&found.place.manifest()?)?;
-        }
-        return Ok(Exit::Success);
+        return committed_already(args, &found, console);
     };
-    commit(args, &found, plan, console)
+    let done = commit(args, &found, plan, console);
+    // Another commit may have been first, and taken away what this one still read.
+    match done.is_err() && plan::is_committed(&*found.place) {
+        true => committed_already(args, &found, console),
+        false => done,
+    }
+}
+
+fn committed_already(args: &CommitArgs, found: &Found, console: &Console) -> Result<Exit, Failure> {
+    plan::clear(&*found.place)?;
+    console.info(
+        &format!("{}: was committed already", found.shown),
+        json!({"committed": true}),
+    );
+    if args.json {
+        stdout::print_json(&found.place.manifest()?)?;
+    }
+    Ok(Exit::Success)
 }
 
 fn commit(
@@ -55,6 +64,10 @@ fn commit(
                 true => Exit::Success,
                 false => Exit::Failed,
             })
+        }
+        // So it looks while another commit takes the plan away.
+        Committed::Missing(_) if plan::is_committed(&*found.place) => {
+            committed_already(args, found, console)
         }
         Committed::Missing(missing) => {
             stdout::print(&format!("{}\n", listed(&missing, args.list_as)))?;

@@ -112,6 +112,10 @@ impl Worker<'_> {
                 Attempt::Plan(error) => error,
                 Attempt::Failure(failure) => return Err(failure),
             };
+            // A twin of it has made it, and with that the export: what this one still wrote to is gone.
+            if plan::is_committed(&**self.place) {
+                break Done::Already;
+            }
             if !matches!(error, PlanError::Stopped) {
                 plan::note_failure(&**self.place, task, &error);
             }

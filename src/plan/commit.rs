@@ -90,7 +90,9 @@ pub(crate) fn commit<E: From<PlanError>>(
                 .map_err(inconsistent)?;
         }
     }
-    let manifest = merge.finish(&now()).map_err(inconsistent)?;
+    let mut manifest = merge.finish(&now()).map_err(inconsistent)?;
+    let heeded = place.conditional_put();
+    manifest.conditional_put = heeded.map_err(|error| PlanError::write(&place.shown(""), error))?;
     check_files(&**place, &manifest)?;
     let metadata = metadata_file(plan.metadata.as_bytes(), recipients.as_deref());
     let written = metadata.and_then(|metadata| place.finish(&manifest, &metadata));

@@ -27,6 +27,13 @@ pub(super) fn task_of(name: &str) -> Option<u32> {
     (record(task).ends_with(&format!("/{name}"))).then_some(task)
 }
 
+/// True if the export of a plan is known to be complete: its manifest is there, which a commit writes before it takes the
+/// plan away.
+pub(crate) fn is_committed(place: &dyn SharedPlace) -> bool {
+    let manifest = place.manifest();
+    manifest.is_ok_and(|manifest| manifest.status == Status::Finished)
+}
+
 /// Reads a whole file of a place.
 ///
 /// # Errors

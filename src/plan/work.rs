@@ -62,6 +62,16 @@ pub(crate) fn work(
             });
         }
     }
+    // A record that is put behind the commit, which a twin of this task let begin, would stay in the finished export.
+    if names::is_committed(&**place) {
+        let removed = place.remove(&name);
+        let gone = removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        });
+        gone.map_err(|error| PlanError::write(&shown, error))?;
+        return Ok(Done::Already);
+    }
     Ok(Done::Made {
         files: record.files().count(),
     })

@@ -120,3 +120,16 @@ fn what_a_killed_worker_left_is_in_nobodys_way() {
     planned.commit().ok();
     planned.is_same_as(&whole);
 }
+
+#[test]
+fn commits_at_the_same_time_make_one_export() {
+    let dir = Dir::new();
+    let (planned, whole) = planned(&dir);
+    planned.work_all();
+    let commits: Vec<Started> = (0..3).map(|_| planned.commit().start()).collect();
+    for commit in commits {
+        let run = commit.wait();
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+    }
+    planned.is_same_as(&whole);
+}
