@@ -542,7 +542,7 @@ impl ManifestError {
             ),
             ManifestError::Form { .. }
             | ManifestError::Version { .. }
-            | ManifestError::Planned(_) => false,
+            | ManifestError::Planned { .. } => false,
         }
     }
 }
@@ -568,10 +568,14 @@ pub enum ManifestError {
     )]
     Version { path: String, found: u32 },
     #[error(
-        "cannot read {0}: a plan lies there that is not committed yet, so it is no export\n  \
-         see what is missing with relexport plan status --plan {0}, and finish it with relexport commit"
+        "cannot read {path}: {plan} lies there that is not committed yet, so it is no export\n  \
+         see what is missing with relexport plan status --plan {path}, and finish it with relexport commit"
     )]
-    Planned(String),
+    Planned {
+        path: String,
+        /// Itself, with how many tasks it has.
+        plan: String,
+    },
 }
 
 impl Failure for ManifestError {
@@ -580,7 +584,7 @@ impl Failure for ManifestError {
             ManifestError::Io { source, .. } => bucket_error(source),
             ManifestError::Form { .. }
             | ManifestError::Version { .. }
-            | ManifestError::Planned(_) => None,
+            | ManifestError::Planned { .. } => None,
         };
         match of_bucket {
             Some(BucketError::NotFound { .. }) | None => Policy::EndRun(Cause::Snapshot),

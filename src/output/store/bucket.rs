@@ -124,10 +124,9 @@ impl Contents for BucketStore {
         files::list(&self.bucket, &self.place()?.url, folder)
     }
 
-    fn holds_plan(&self) -> bool {
+    fn plan(&self) -> io::Result<Arc<dyn StoredFile>> {
         // It lies at the address itself, where no export is yet.
-        let plan = self.url.join(layout::PLAN);
-        !self.url.key().is_empty() && self.bucket.head(plan.key()).is_ok()
+        files::read(&self.bucket, &self.url, layout::PLAN)
     }
 }
 

@@ -37,9 +37,12 @@ pub trait Contents: Debug + Send + Sync {
     /// If it cannot be listed.
     fn list(&self, folder: &str) -> io::Result<Vec<Listed>>;
 
-    /// True if a plan lies here, of an export that several processes write.
-    fn holds_plan(&self) -> bool {
-        self.length(layout::PLAN).is_ok()
+    /// Opens the plan that lies here, of an export that several processes write.
+    ///
+    /// # Errors
+    /// As [`Contents::read`].
+    fn plan(&self) -> io::Result<Arc<dyn StoredFile>> {
+        self.read(layout::PLAN)
     }
 
     /// The manifest that lies here.
@@ -55,14 +58,36 @@ pub trait Contents: Debug + Send + Sync {
         };
         match read() {
             Ok(bytes) => Manifest::parse(&bytes, shown),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.holds_plan() => {
-                Err(ManifestError::Planned(self.shown("")))
+            Err(source) => {
+                let is_missing = source.kind() == io::ErrorKind::NotFound;
+                match is_missing.then(|| self.plan()) {
+                    Some(Ok(plan)) => Err(ManifestError::Planned {
+                        path: self.shown(""),
+                        plan: plan_in_words(plan),
+                    }),
+                    Some(Err(_)) | None => Err(ManifestError::Io {
+                        path: shown,
+                        source,
+                    }),
+                }
             }
-            Err(source) => Err(ManifestError::Io {
-                path: shown,
-                source,
-            }),
         }
+    }
+}
+
+/// What a plan is called, with its tasks if they can be counted: whoever works by it tells what is wrong with it.
+fn plan_in_words(file: Arc<dyn StoredFile>) -> String {
+    #[derive(serde::Deserialize)]
+    struct Tasks {
+        tasks: Vec<serde::de::IgnoredAny>,
+    }
+    let mut bytes = Vec::new();
+    let read = FileReader::new(file).read_to_end(&mut bytes).ok();
+    let found = read.and_then(|_| serde_json::from_slice::<Tasks>(&bytes).ok());
+    match found.map(|found| found.tasks.len()) {
+        Some(1) => "a plan of 1 task".to_owned(),
+        Some(tasks) => format!("a plan of {tasks} tasks"),
+        None => "a plan".to_owned(),
     }
 }
 

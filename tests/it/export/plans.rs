@@ -13,7 +13,7 @@ fn planned(dir: &Dir) -> std::sync::Arc<dyn SharedPlace> {
     let location = Location::parse(dir.join("out").to_str().unwrap()).unwrap();
     let place = location.shared().unwrap();
     place.begin_shared().unwrap();
-    assert!(place.put_new(PLAN, b"{}").unwrap());
+    assert!(place.put_new(PLAN, br#"{"tasks": [{}, {}]}"#).unwrap());
     let mut file = place.write("group_4351/labels.ndjson.gz").unwrap();
     file.write(b"labels").unwrap();
     file.commit().unwrap();
@@ -28,7 +28,10 @@ fn a_place_with_a_plan_alone_is_told_from_an_export() {
         let run = dir.relexport(command).arg("out");
         run.fails(
             3,
-            &["a plan lies there", "relexport plan status --plan out"],
+            &[
+                "a plan of 2 tasks lies there",
+                "relexport plan status --plan out",
+            ],
         );
     }
 }
@@ -59,7 +62,11 @@ fn an_unfinished_plan_on_a_shelf_is_told_of_and_stays() {
     let forget = dir.relexport("forget shelf --keep-last 1 --unfinished");
     let run = forget.ok();
     assert!(run.stderr.contains("out is not counted"), "{}", run.stderr);
-    assert!(run.stderr.contains("a plan lies there"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("a plan of 2 tasks lies there"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(names(&dir.join("shelf/out")), [PLAN_FOLDER, "group_4351"]);
 }
 

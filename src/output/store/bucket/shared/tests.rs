@@ -52,7 +52,7 @@ fn an_export_of_a_plan_lies_at_the_address_itself_and_is_found_there() {
     assert_eq!(place.name(), "big");
     write(&place, LABELS, b"labels");
     let error = store(&bucket).manifest().unwrap_err();
-    assert!(matches!(error, ManifestError::Planned(_)), "{error}");
+    assert!(matches!(error, ManifestError::Planned { .. }), "{error}");
     assert!(
         error.to_string().contains("--plan s3://memory/nightly/big"),
         "{error}"

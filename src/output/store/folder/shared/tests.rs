@@ -108,7 +108,7 @@ fn an_export_that_is_being_written_keeps_a_plan_out_and_a_plan_an_export() {
         }
     }
     let error = store.manifest().unwrap_err();
-    assert!(matches!(error, ManifestError::Planned(_)), "{error}");
+    assert!(matches!(error, ManifestError::Planned { .. }), "{error}");
     assert!(
         error.to_string().contains("relexport plan status"),
         "{error}"
