@@ -69,8 +69,8 @@ pub trait SharedPlace: Files {
     /// `AlreadyExists` if a manifest of other files is there; else those of the store.
     fn finish(&self, manifest: &Manifest, metadata: &[u8]) -> io::Result<()>;
 
-    /// Removes a folder and all that lies in it, at any depth. With the plan's folder it also takes away whatever workers
-    /// left half-written that were killed. It need not be there; with an empty name it is refused.
+    /// Removes a folder and all that lies in it, at any depth. Of the plan's folder the plan goes first, and whatever
+    /// workers left half-written that were killed goes, too. It need not be there; with an empty name it is refused.
     ///
     /// # Errors
     /// If something cannot be removed; the rest may still be there.

@@ -159,6 +159,35 @@ fn a_put_whose_answer_was_lost_is_ones_own() {
 }
 
 #[test]
+fn the_plan_goes_before_what_its_tasks_have_done() {
+    let server = s3s();
+    let task = format!("{PLAN_FOLDER}/tasks/00000000.json");
+    let place = client(&s3_settings(server.port), URL);
+    place.begin_shared().unwrap();
+    for name in [PLAN, &task] {
+        assert!(place.put_new(name, b"{}").unwrap());
+    }
+    let denied = |name: &'static str| {
+        Proxy::new(server.port, move |seen| {
+            match seen.method == "DELETE" && seen.path.contains(name) {
+                true => Fate::Answer(403, "AccessDenied"),
+                false => Fate::Pass,
+            }
+        })
+    };
+    let proxy = denied("/plan.json");
+    let error = client(&s3_settings(proxy.port), URL).clear(PLAN_FOLDER);
+    assert!(error.unwrap_err().to_string().contains("plan.json"));
+    assert_eq!(place.sizes("").unwrap().len(), 2);
+    let proxy = denied("/tasks/");
+    let error = client(&s3_settings(proxy.port), URL).clear(PLAN_FOLDER);
+    assert!(error.unwrap_err().to_string().contains("00000000.json"));
+    assert_eq!(place.sizes("").unwrap(), BTreeMap::from([(task, 2)]));
+    place.clear(PLAN_FOLDER).unwrap();
+    assert_eq!(place.sizes("").unwrap(), BTreeMap::new());
+}
+
+#[test]
 fn a_place_with_a_plan_alone_is_told_from_an_export_and_takes_none() {
     let (dir, server) = (Dir::new(), s3s());
     let place = client(&s3_settings(server.port), URL);

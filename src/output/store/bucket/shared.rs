@@ -235,6 +235,10 @@ impl SharedPlace for SharedPrefix {
     fn clear(&self, folder: &str) -> io::Result<()> {
         check_folder(folder)?;
         let below = files::key(&self.url, folder)?;
+        if folder == layout::PLAN_FOLDER {
+            // A plan without what its tasks have done would look unfinished.
+            self.bucket.delete(self.url.join(layout::PLAN).key())?;
+        }
         let listed = self.bucket.list(&below)?;
         let keys = listed.into_iter().map(|object| object.key).collect();
         self.bucket.delete_all(keys)

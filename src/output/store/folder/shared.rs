@@ -251,6 +251,14 @@ impl SharedPlace for SharedFolder {
         let path = files::path(&self.path, folder)?;
         self.anchor()?.check()?;
         if folder == layout::PLAN_FOLDER {
+            // A plan without what its tasks have done would look unfinished.
+            let plan = files::path(&self.path, layout::PLAN)?;
+            match fs::remove_file(&plan) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(at(&plan)(error));
+                }
+                _ => {}
+            }
             // From here on nobody who is late writes anything.
             remove_folder(&self.parts())?;
         }

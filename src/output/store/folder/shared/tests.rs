@@ -338,6 +338,25 @@ fn sizes_are_those_of_all_files_below_a_folder_at_any_depth() {
 }
 
 #[test]
+fn the_plan_goes_before_what_its_tasks_have_done() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = planned(&temp.path().join("out"));
+    let task = format!("{}/tasks/00000000.json", layout::PLAN_FOLDER);
+    place.put_new(&task, b"{}").unwrap();
+    // A plan that cannot be removed.
+    let plan = place.path.join(layout::PLAN);
+    fs::remove_file(&plan).unwrap();
+    fs::create_dir(&plan).unwrap();
+    let error = place.clear(layout::PLAN_FOLDER).unwrap_err();
+    assert!(error.to_string().contains("plan.json"), "{error}");
+    assert_eq!(place.length(&task).unwrap(), 2);
+    assert_eq!(parts(&place), 0);
+    fs::remove_dir(&plan).unwrap();
+    place.clear(layout::PLAN_FOLDER).unwrap();
+    assert_eq!(names(&place.path), [""; 0]);
+}
+
+#[test]
 fn what_is_left_of_a_plan_in_a_complete_export_is_the_exports_own() {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().join("out");
