@@ -30,7 +30,7 @@ mod warnings;
 pub use batches::{BatchError, BatchObserver};
 pub use dry_run::{DryRun, EntityCount, LeftOut, NestedCount, RelationCount, dry_run};
 pub use entries::GENERATOR;
-pub(crate) use entries::{left_out_entries, pipeline_entries, terms};
+pub(crate) use entries::{left_out_entries, pipeline_entries, redaction_entry, terms};
 pub use error::ExportError;
 pub(crate) use files::repositories::git as git_program;
 pub use files::repositories::{

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use serde_json::json;
 
-use super::args::{GivenExport, PlanArgs, PlanCommand, PlanStatusArgs};
+use super::args::{EncryptionArgs, GivenExport, PlanArgs, PlanCommand, PlanStatusArgs};
 use super::console::Console;
 use super::effects;
 use super::exit::{Exit, Failure};
@@ -19,6 +19,7 @@ use crate::output::layout::PLAN;
 use crate::output::{Location, PLAN_FOLDER, SharedPlace, atomic};
 use crate::plan::{self, MakeRequest, PlanFile};
 use crate::snapshot::Spec;
+use crate::visible::visible;
 
 /// Options that say whom to export: a plan names entities by their keys.
 const ENTITIES: [&str; 6] = [
@@ -74,6 +75,16 @@ fn make(args: &PlanArgs, console: &Console) -> Result<Exit, Failure> {
     all.push(format!("--out={}", out.shown()).into());
     let export = export_args(&all)?;
     effects::check_job(&export)?;
+    let EncryptionArgs {
+        encrypt_to,
+        encrypt_to_file,
+    } = &export.encryption;
+    if !encrypt_to.is_empty() || !encrypt_to_file.is_empty() {
+        return Err(Failure::usage(
+            "cannot plan an encrypted export: two workers that encrypt the same do not write the same bytes\n  \
+             leave --encrypt-to out, and encrypt what was committed, or export on one machine",
+        ));
+    }
     let interrupted = interrupt::flag().map_err(|error| Failure::new(Exit::Output, error))?;
     let request = setup::request_until(&export, console, interrupted)?;
     let place = out.shared()?;
@@ -269,7 +280,8 @@ fn status(args: &PlanStatusArgs) -> Result<Exit, Failure> {
             text += &format!("missing: {}\n", listed(&progress.missing, args.list_as));
         }
         for failed in &progress.failed {
-            let error = crate::visible::visible(&failed.error);
+            let lines = failed.error.lines().map(visible);
+            let error = lines.collect::<Vec<_>>().join("\n");
             text += &format!(
                 "task {}: {} failed attempts, the last one at {}: {error}\n",
                 failed.task, failed.attempts, failed.at

@@ -52,10 +52,30 @@ pub(crate) fn run(args: &WorkArgs, console: &Console) -> Result<Exit, Failure> {
         place: &found.place,
         interrupted,
     };
+    let mut failed: Option<Failure> = None;
     for task in tasks {
-        worker.task(task)?;
+        let Err(failure) = worker.task(task) else {
+            continue;
+        };
+        if worker.is_interrupted() {
+            return Err(failure);
+        }
+        // The others may go well. What may go well later says that this worker is worth beginning again.
+        match &failed {
+            Some(first) if failure.exit != Exit::TryAgain || first.exit == Exit::TryAgain => {
+                failure.print(console);
+            }
+            Some(_) | None => {
+                if let Some(first) = failed.replace(failure) {
+                    first.print(console);
+                }
+            }
+        }
     }
-    Ok(Exit::Success)
+    match failed {
+        None => Ok(Exit::Success),
+        Some(failure) => Err(failure),
+    }
 }
 
 /// The number of this worker, if it is told by one.

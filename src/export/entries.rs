@@ -189,7 +189,7 @@ pub(super) fn kind_of(request: &ExportRequest, kind: KindId) -> &Pipeline {
 }
 
 /// What stands in place of columns' values, as far as it is known before the snapshot has been read.
-pub(super) fn redaction_entry(request: &ExportRequest) -> Option<RedactionEntry> {
+pub(crate) fn redaction_entry(request: &ExportRequest) -> Option<RedactionEntry> {
     let redaction = request.redaction.as_ref()?;
     Some(RedactionEntry {
         sha256: redaction.sha256.clone(),

@@ -16,7 +16,7 @@ use super::error::{ExportError, resolve_error};
 use super::find::{find_rows_of, open};
 use super::observer::ExportObserver;
 use super::redact::Masks;
-use super::request::ExportRequest;
+use super::request::{ExportOptions, ExportRequest};
 use super::run::check_folders;
 use super::warnings::{no_files_in, outline_warnings};
 
@@ -123,14 +123,23 @@ pub fn outline(
         relations: Relations::Only(Vec::new()),
         ..request.selection.clone()
     };
-    let (outcome, files) = find_rows_of(request, &nothing, snapshot, observer)?;
+    // What is asked of the whole plan is asked of it below.
+    let finding = ExportRequest {
+        redaction: None,
+        options: ExportOptions {
+            strict: false,
+            ..request.options.clone()
+        },
+        ..request.clone()
+    };
+    let (outcome, files) = find_rows_of(&finding, &nothing, snapshot, observer)?;
     let selection = Selection {
         files: has_files,
         ..request.selection.clone()
     };
-    let plan = resolve::outline(&request.kinds, &selection, &outcome.catalog)
-        .map_err(resolve_error(&request.snapshot))?;
     let strict = request.options.strict;
+    let plan = resolve::outline(&request.kinds, &selection, &outcome.catalog, strict)
+        .map_err(resolve_error(&request.snapshot))?;
     let masks = request
         .redaction
         .as_ref()

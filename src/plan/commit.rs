@@ -10,7 +10,7 @@ use super::merge::{Merge, files};
 use super::names;
 use super::progress::{missing, recorded};
 use super::record::{TaskRecord, why_not_finished};
-use super::work::{check, kinds, make, read_record, reading};
+use super::work::{check, check_made_for, kinds, make, read_record, reading};
 use crate::export::share::{CollectedShare, References, unite};
 use crate::export::{ExportObserver, ExportRequest, Share};
 use crate::output::manifest::FILE_NAME;
@@ -62,8 +62,7 @@ pub(crate) fn commit<E: From<PlanError>>(
     }
     let (entities, relations) = merge.collected();
     let made_last = request()?;
-    check_program(plan, &made_last)?;
-    let recipients = made_last.recipients.clone();
+    check_made_for(plan, &made_last)?;
     if !entities.is_empty() {
         let references = unite(std::mem::take(&mut merge.references));
         let mut rest = Some(made_last);
@@ -94,10 +93,13 @@ pub(crate) fn commit<E: From<PlanError>>(
     let heeded = place.conditional_put();
     manifest.conditional_put = heeded.map_err(|error| PlanError::write(&place.shown(""), error))?;
     check_files(&**place, &manifest)?;
-    let metadata = metadata_file(plan.metadata.as_bytes(), recipients.as_deref());
+    let metadata = metadata_file(plan.metadata.as_bytes(), None);
     let written = metadata.and_then(|metadata| place.finish(&manifest, &metadata));
     written.map_err(|error| PlanError::write(&place.shown(""), error))?;
-    clear(&**place)?;
+    // The export is complete, whatever is left beside it.
+    if let Err(error) = clear(&**place) {
+        tracing::warn!("{error}\n  `relexport commit` once more takes it away");
+    }
     Ok(Committed::Finished(Box::new(manifest)))
 }
 
@@ -109,20 +111,6 @@ pub(crate) fn clear(place: &dyn SharedPlace) -> Result<(), PlanError> {
     place
         .clear(PLAN_FOLDER)
         .map_err(|error| PlanError::write(&place.shown(PLAN_FOLDER), error))
-}
-
-/// Who is encrypted for is said by the request, so it must be of the plan's program.
-fn check_program(plan: &PlanFile, request: &ExportRequest) -> Result<(), PlanError> {
-    let recipients = request.recipients.as_ref();
-    let recipients = recipients.map(|it| it.shown()).unwrap_or_default();
-    match recipients == plan.manifest.encrypted_for {
-        true => Ok(()),
-        false => Err(PlanError::Another(
-            "cannot commit the plan: its files are encrypted for others than are named here\n  \
-             see the file of --encrypt-to-file"
-                .to_owned(),
-        )),
-    }
 }
 
 /// Reads records, several at a time.

@@ -60,20 +60,26 @@ pub(crate) struct Found {
 /// If there is none, or it is none that this program reads.
 pub(crate) fn find(text: &str) -> Result<Found, PlanError> {
     let path = Path::new(text);
-    let location = match !text.contains("://") && path.is_file() {
+    let copy = match !text.contains("://") && path.is_file() {
         true => {
             let bytes = fs::read(path).map_err(|source| PlanError::unreadable(text, source))?;
-            let copy = PlanFile::parse(&bytes, text)?;
-            Location::parse(&copy.out).map_err(PlanError::Place)?
+            Some(PlanFile::parse(&bytes, text)?)
         }
-        false => Location::parse(text).map_err(PlanError::Place)?,
+        false => None,
     };
+    let out = copy.as_ref().map_or(text, |copy| copy.out.as_str());
+    let location = Location::parse(out).map_err(PlanError::Place)?;
     let shown = location.shown();
     let place = location.shared()?;
     let name = PLAN;
     match read(&*place, name) {
         Ok(bytes) => {
             let plan = PlanFile::parse(&bytes, &place.shown(name))?;
+            if copy.is_some_and(|copy| copy.id != plan.id) {
+                return Err(PlanError::Another(format!(
+                    "{text} is no copy of the plan that lies in {shown}\n  name that place instead"
+                )));
+            }
             Ok(Found {
                 place,
                 plan: Some(plan),

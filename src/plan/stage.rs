@@ -16,11 +16,12 @@ use crate::export::{
     ExportError, ExportObserver, ExportRequest, Outline, Share, left_out_entries, left_out_says,
     outline, pipeline_entries, terms,
 };
-use crate::output::{Location, SharedPlace, TableInParts};
+use crate::output::{Location, SharedPlace, StoreError, TableInParts};
 use crate::pipeline::EntityId;
 use crate::snapshot::{FileSource, Spec, TableName, open_with};
 use crate::take::{
-    TakeObserver, TakeRequest, TakenShard, TakenShards, check_place, put_shards, take_shards,
+    TakeError, TakeObserver, TakeRequest, TakenShard, TakenShards, check_place, put_shards,
+    take_shards,
 };
 use crate::temp_folder::TempFolder;
 
@@ -82,8 +83,14 @@ fn take(
     let export = request.export;
     match stage {
         Location::Folder(path) => {
-            let taken = take_shards(&take_request(export, path), request.tasks, observer)?;
-            Ok(taken)
+            take_shards(&take_request(export, path), request.tasks, observer).map_err(|error| {
+                match error {
+                    TakeError::Store(StoreError::Exists { path, .. }) => PlanError::Refused(format!(
+                        "cannot stage in {path}: something is there already\n  name another folder with --stage"
+                    )),
+                    error => PlanError::Take(error),
+                }
+            })
         }
         Location::Bucket(url) => {
             check_place(url)?;

@@ -9,9 +9,11 @@ use super::names;
 use super::record::TaskRecord;
 use super::task_files::TaskFiles;
 use crate::export::share::CollectedShare;
-use crate::export::{self, ExportObserver, ExportRequest, GENERATOR, Share, Worked};
+use crate::export::{
+    self, ExportObserver, ExportRequest, GENERATOR, Share, Worked, redaction_entry,
+};
 use crate::failure::Failure;
-use crate::output::SharedPlace;
+use crate::output::{RedactionEntry, SharedPlace};
 use crate::resolve::{Choice, KindChoice, Relations};
 use crate::snapshot::Spec;
 
@@ -150,6 +152,8 @@ fn of_task(
     if let Some(relations) = &task.relations {
         request.selection.relations = Relations::Only(relations.clone());
     }
+    // What must not be missing was asked of the whole plan.
+    request.options.strict = false;
     request.share = Share {
         of_plan: true,
         without_files: None,
@@ -210,6 +214,27 @@ pub(super) fn check(
     task: &Task,
     request: &ExportRequest,
 ) -> Result<(), PlanError> {
+    check_made_for(plan, request)?;
+    let expected = match &task.snapshot {
+        Some(_) => &task.fingerprint,
+        None => &plan.fingerprint,
+    };
+    let databases = &request.open.databases;
+    let found = databases
+        .fingerprint(&request.snapshot)
+        .map_err(|error| PlanError::unreadable(&request.snapshot.shown(), error))?;
+    match found == *expected {
+        true => Ok(()),
+        false => Err(PlanError::Another(format!(
+            "{}: it is not the snapshot that was planned, or was written again since\n  \
+             give every worker the same file with its time of change (`cp -p`, one share, or a bucket), or plan again",
+            request.snapshot.shown()
+        ))),
+    }
+}
+
+/// Makes sure that a request is of the plan's program, pipelines, redaction and recipients.
+pub(super) fn check_made_for(plan: &PlanFile, request: &ExportRequest) -> Result<(), PlanError> {
     if plan.generator != GENERATOR {
         return Err(PlanError::Another(format!(
             "cannot work on the plan: it was made by {}, and this is {GENERATOR}\n  use the same version everywhere",
@@ -229,20 +254,16 @@ pub(super) fn check(
             )));
         }
     }
-    let expected = match &task.snapshot {
-        Some(_) => &task.fingerprint,
-        None => &plan.fingerprint,
+    let made_by = |entry: &Option<RedactionEntry>| {
+        let entry = entry.as_ref();
+        entry.map(|entry| (entry.sha256.clone(), entry.key_id.clone()))
     };
-    let databases = &request.open.databases;
-    let found = databases
-        .fingerprint(&request.snapshot)
-        .map_err(|error| PlanError::unreadable(&request.snapshot.shown(), error))?;
-    match found == *expected {
-        true => Ok(()),
-        false => Err(PlanError::Another(format!(
-            "{}: it is not the snapshot that was planned, or was written again since\n  \
-             give every worker the same file with its time of change (`cp -p`, one share, or a bucket), or plan again",
-            request.snapshot.shown()
-        ))),
+    if made_by(&plan.manifest.redaction) != made_by(&redaction_entry(request)) {
+        return Err(PlanError::Another(
+            "cannot work on the plan: its redaction file or key is another one here than where it was made\n  \
+             give every worker the same files"
+                .to_owned(),
+        ));
     }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use super::entities::{Choice, EntityInfo, KindChoice};
 use super::error::ResolveError;
 use super::name_pattern::NamePattern;
 use super::plan::{Id, KindId, Laying, Plan, Selection, entity_tables, plan_all};
+use super::start::lacks_nothing;
 
 /// Lays the pipelines of a run over a catalog. If the entities of one are schemas, these are the chosen ones, and the plan is
 /// made for no others. Returns the chosen schemas, of every kind that has some.
@@ -52,7 +53,8 @@ pub(super) fn plan_chosen(
     Ok((plan, chosen))
 }
 
-/// The plan of a run over a catalog, for whoever asks which tables its relations are made of and reads no row.
+/// The plan of a run over a catalog, for whoever asks which tables its relations are made of and reads no row. If it is to be
+/// `strict`, nothing may be missing in the catalog.
 ///
 /// # Errors
 /// As [`resolve()`](super::resolve()), if the pipelines cannot be laid over the catalog.
@@ -60,8 +62,13 @@ pub fn outline(
     kinds: &[KindChoice],
     selection: &Selection,
     catalog: &Catalog,
+    strict: bool,
 ) -> Result<Plan, ResolveError> {
-    plan_chosen(kinds, selection, catalog).map(|(plan, _)| plan)
+    let (plan, _) = plan_chosen(kinds, selection, catalog)?;
+    if strict {
+        lacks_nothing(kinds, selection, catalog, &plan)?;
+    }
+    Ok(plan)
 }
 
 /// The chosen schemas of the kinds whose entities are schemas.

@@ -7,7 +7,7 @@ use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
 use super::entities::KindChoice;
 use super::error::ResolveError;
-use super::plan::Plan;
+use super::plan::{Plan, Selection};
 use super::request::{Observer, Request};
 use super::resolver::Resolver;
 use super::schemas::plan_chosen;
@@ -40,21 +40,34 @@ pub(super) fn check_strict(
     catalog: &Catalog,
     plan: &Plan,
 ) -> Result<(), ResolveError> {
-    if !request.strict {
-        return Ok(());
+    match request.strict {
+        true => lacks_nothing(request.kinds, request.selection, catalog, plan),
+        false => Ok(()),
     }
+}
+
+/// Makes sure that nothing is missing that the pipelines name for what is wanted of them.
+///
+/// # Errors
+/// What is missing.
+pub(super) fn lacks_nothing(
+    kinds: &[KindChoice],
+    selection: &Selection,
+    catalog: &Catalog,
+    plan: &Plan,
+) -> Result<(), ResolveError> {
     let mut missing = Vec::new();
-    for KindChoice { pipeline, choice } in request.kinds {
+    for KindChoice { pipeline, choice } in kinds {
         let wanted = match choice.is_nobody() {
             true => Vec::new(),
-            false => request.selection.relations(pipeline),
+            false => selection.relations(pipeline),
         };
         let scope = Scope {
-            edition: request.selection.edition,
+            edition: selection.edition,
             is_wanted: &|relation: &Relation| wanted.iter().any(|it| it.name == relation.name),
         };
         let of_pipeline = lacks(pipeline, catalog, scope).into_iter();
-        missing.extend(of_pipeline.map(|lack| match request.kinds.len() {
+        missing.extend(of_pipeline.map(|lack| match kinds.len() {
             1 => lack,
             _ => format!("pipeline {}: {lack}", pipeline.name),
         }));

@@ -99,6 +99,91 @@ fn another_snapshot_pipeline_or_task_is_not_worked_on() {
 }
 
 #[test]
+fn another_redaction_file_or_key_is_not_worked_on_and_encryption_is_refused() {
+    let dir = Dir::new();
+    let csv = project(CSV);
+    let redaction = dir.join("red.yml");
+    let rules = |rule: &str| format!("columns:\n  labels.title: {rule}\n");
+    fs::write(&redaction, rules("hash")).unwrap();
+    let key = dir.write("key", "k".repeat(64));
+    let planned = at(&dir, "out");
+    planned
+        .plan(
+            &csv,
+            "--all-groups --tasks 3 --redact red.yml --redact-key-file key",
+        )
+        .ok();
+    fs::write(&redaction, rules("keep")).unwrap();
+    planned
+        .work("--task 0")
+        .fails(3, &["redaction file or key is another one"]);
+    fs::write(&redaction, rules("hash")).unwrap();
+    fs::write(&key, "l".repeat(64)).unwrap();
+    planned
+        .work("--task 0")
+        .fails(3, &["redaction file or key is another one"]);
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    at(&dir, "sealed")
+        .plan(
+            &csv,
+            &format!("--all-groups --tasks 3 --encrypt-to {recipient}"),
+        )
+        .fails(2, &["cannot plan an encrypted export"]);
+}
+
+#[test]
+fn strict_is_asked_of_the_whole_plan() {
+    let dir = Dir::new();
+    let csv = project(CSV);
+    let arguments = "--all-projects --relation labels --relation releases --strict";
+    let refused = dir
+        .export_to(&csv, dir.join("whole"))
+        .args(arguments.split_whitespace())
+        .run();
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    at(&dir, "out")
+        .plan(&csv, &format!("{arguments} --tasks 3"))
+        .fails(3, &["releases"]);
+}
+
+#[test]
+fn a_copy_of_another_plan_is_not_taken_for_this_one() {
+    let dir = Dir::new();
+    let csv = project(CSV);
+    let planned = at(&dir, "out");
+    planned
+        .plan(&csv, "--group 4351 --tasks 2 -o copy.json")
+        .ok();
+    fs::remove_dir_all(&planned.out).unwrap();
+    planned.plan(&csv, "--all-groups --tasks 2").ok();
+    for command in ["work --quiet --task 0", "commit --quiet", "plan status"] {
+        dir.relexport(command)
+            .args(["--plan", "copy.json"])
+            .fails(3, &["no copy of the plan"]);
+    }
+}
+
+#[test]
+fn a_worker_of_several_tasks_makes_those_that_go_well() {
+    let dir = Dir::new();
+    let csv = dir.join("csv");
+    Command::new("cp")
+        .arg("-a")
+        .args([project(CSV), csv.clone()])
+        .status()
+        .unwrap();
+    let boards = csv.join("boards.csv");
+    let rows = fs::read_to_string(&boards).unwrap();
+    fs::write(&boards, rows + "x,y\n").unwrap();
+    let planned = Planned::new(&dir, "out", &csv, "--all-groups --tasks 6");
+    planned.work("--index 0 --of 1").fails(1, &["boards"]);
+    let missing = planned.commit().fails(1, &["missing"]);
+    assert_eq!(missing.stdout.lines().count(), 1);
+    let made = (0..planned.tasks()).filter(|task| planned.record(*task).exists());
+    assert!(made.count() >= planned.tasks() - 2, "{}", missing.stdout);
+}
+
+#[test]
 fn a_relation_that_fails_fails_its_task_and_is_told() {
     let dir = Dir::new();
     let csv = dir.join("csv");
