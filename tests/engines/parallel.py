@@ -70,9 +70,11 @@ def killed_parallel(trial):
 
 
 def twins(trial):
-    one, other = begin(trial, JOBLOG="one.joblog"), begin(trial, JOBLOG="other.joblog")
+    one = begin(trial, JOBLOG="one.joblog")
+    # Of two that plan at the same moment, one is told so, and ends with 11.
     until("workers are at work", trial.workers)
     tasks = trial.tasks()
+    other = begin(trial, JOBLOG="other.joblog")
     ended(trial, one)
     ended(trial, other)
     return f"{len(trial.begun())} workers for {tasks} tasks"
