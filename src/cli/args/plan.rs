@@ -94,7 +94,9 @@ pub struct PlanStatusArgs {
     #[arg(long)]
     pub missing: bool,
     /// How the missing tasks are written
-    #[arg(long = "as", value_name = "ENGINE", default_value = "list", value_parser = list_as())]
+    ///
+    /// As an engine takes them: list, slurm, hyperqueue, parallel (one a line), kubernetes or gitlab-ci.
+    #[arg(long = "as", value_name = "ENGINE", default_value = "list", value_parser = list_as(), hide_possible_values = true)]
     pub list_as: ListAs,
     /// Print JSON
     #[arg(long)]
@@ -125,7 +127,10 @@ pub struct WorkArgs {
     #[arg(long, value_name = "0|1", default_value_t = 0, requires = "index", value_parser = clap::value_parser!(u64).range(0..=1))]
     pub index_base: u64,
     /// The engine whose variables tell the worker's number
-    #[arg(long, value_name = "ENGINE", value_parser = index_from())]
+    ///
+    /// One of kubernetes, slurm, hyperqueue, gitlab-ci, aws-batch, google-batch, cloud-run, nomad, parallel, or auto: the one
+    /// whose variable is set.
+    #[arg(long, value_name = "ENGINE", value_parser = index_from(), hide_possible_values = true)]
     pub index_from: Option<IndexFrom>,
     /// Try a task so many times more if something was not ready
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -147,7 +152,9 @@ pub struct CommitArgs {
     #[command(flatten)]
     pub plan: WhichPlanArgs,
     /// How missing tasks are written
-    #[arg(long = "as", value_name = "ENGINE", default_value = "list", value_parser = list_as())]
+    ///
+    /// As an engine takes them: list, slurm, hyperqueue, parallel (one a line), kubernetes or gitlab-ci.
+    #[arg(long = "as", value_name = "ENGINE", default_value = "list", value_parser = list_as(), hide_possible_values = true)]
     pub list_as: ListAs,
     #[command(flatten)]
     pub here: HereArgs,

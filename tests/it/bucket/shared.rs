@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
 
@@ -167,19 +168,22 @@ fn the_plan_goes_before_what_its_tasks_have_done() {
     for name in [PLAN, &task] {
         assert!(place.put_new(name, b"{}").unwrap());
     }
-    let denied = |name: &'static str| {
+    // What is deleted stands in the body of the request, so it is told by its place: the plan comes first.
+    let denied = |which: usize| {
+        let deletions = AtomicUsize::new(0);
         Proxy::new(server.port, move |seen| {
-            match seen.method == "DELETE" && seen.path.contains(name) {
+            let is_deletion = seen.method == "POST" && seen.path.contains("delete");
+            match is_deletion && deletions.fetch_add(1, Ordering::Relaxed) == which {
                 true => Fate::Answer(403, "AccessDenied"),
                 false => Fate::Pass,
             }
         })
     };
-    let proxy = denied("/plan.json");
+    let proxy = denied(0);
     let error = client(&s3_settings(proxy.port), URL).clear(PLAN_FOLDER);
     assert!(error.unwrap_err().to_string().contains("plan.json"));
     assert_eq!(place.sizes("").unwrap().len(), 2);
-    let proxy = denied("/tasks/");
+    let proxy = denied(1);
     let error = client(&s3_settings(proxy.port), URL).clear(PLAN_FOLDER);
     assert!(error.unwrap_err().to_string().contains("00000000.json"));
     assert_eq!(place.sizes("").unwrap(), BTreeMap::from([(task, 2)]));
