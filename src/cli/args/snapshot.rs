@@ -105,7 +105,9 @@ pub struct SnapshotHoldArgs {
     /// While an answer of it is awaited. 0 is for ever.
     #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time)]
     pub stall_timeout: Duration,
-    /// Print the id as JSON, with the server, its version, and when and where in its log that was
+    /// Print the id as JSON, with what is known of the instant
+    ///
+    /// The server, its version, and when and where in its log that was.
     #[arg(long)]
     pub json: bool,
 }
