@@ -1,5 +1,7 @@
 //! What cannot be planned, or not be worked on, and why.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::support::live;
 use crate::support::server::Server;
@@ -106,6 +108,7 @@ fn another_redaction_file_or_key_is_not_worked_on_and_encryption_is_refused() {
     let rules = |rule: &str| format!("columns:\n  labels.title: {rule}\n");
     fs::write(&redaction, rules("hash")).unwrap();
     let key = dir.write("key", "k".repeat(64));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let planned = at(&dir, "out");
     planned
         .plan(
