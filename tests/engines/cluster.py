@@ -88,6 +88,11 @@ class Cluster:
         self.daemon("slurmctld", "slurmctld-wlm", "-D")
         until("slurmctld answers", lambda: "UP" in self.ask("scontrol", "ping"), 30)
 
+    def saved_since(self, moment):
+        """Looks whether the controller has written its jobs to disk since then."""
+        state = self.folder / "state/job_state"
+        return lambda: state.exists() and state.stat().st_mtime > moment
+
     def start_node(self, node):
         self.daemon(node, "slurmd-wlm", "-D", "-N", node, "-d", ROOT / "usr/sbin/slurmstepd-wlm")
 
