@@ -29,6 +29,11 @@ pub(crate) fn metrics_file(folder: Option<&Path>, job: &JobName) -> Option<PathB
     folder.map(|folder| folder.join(format!("relexport_{job}.prom")))
 }
 
+/// Whole seconds since 1970; 0 for a clock that stands before.
+fn seconds(millis: i64) -> u64 {
+    u64::try_from(millis / 1000).unwrap_or(0)
+}
+
 impl<P: Program> Runner<'_, P> {
     /// A job has ended: tells everybody. Returns its exit status.
     pub(super) fn finish(&mut self, told: &Told<'_>, night: &Night, outcome: Outcome) -> u8 {
@@ -60,7 +65,7 @@ impl<P: Program> Runner<'_, P> {
             .as_mut()
             .map(|history| history.end(&night.id, &run));
         self.without_history(written);
-        self.put_metrics(told, night, &outcome);
+        self.put_metrics(told, night, &outcome, ended);
         let kind = PingKind::End {
             exit_status: outcome.exit_status,
         };
@@ -86,11 +91,12 @@ impl<P: Program> Runner<'_, P> {
         outcome.exit_status
     }
 
-    fn put_metrics(&self, told: &Told<'_>, night: &Night, outcome: &Outcome) {
+    /// `ended` is what the history has, too: the metric of a success stays what it was when it is read from there later.
+    fn put_metrics(&self, told: &Told<'_>, night: &Night, outcome: &Outcome, ended: UtcTime) {
         let Some(path) = &told.metrics_file else {
             return;
         };
-        let ended = night.clock.now();
+        let ended = seconds(ended.millis());
         let last_success = match outcome.state {
             RunState::Finished => Some(ended),
             _ => self.remembered_success(told.name),
@@ -114,7 +120,7 @@ impl<P: Program> Runner<'_, P> {
     /// When the history says that the last complete export was made, in seconds since 1970.
     fn remembered_success(&self, job: &JobName) -> Option<u64> {
         match self.history.as_ref()?.last_success(job.as_str()) {
-            Ok(success) => u64::try_from(success?.ended / 1000).ok(),
+            Ok(success) => Some(seconds(success?.ended)),
             Err(error) => {
                 tracing::warn!("{error}");
                 None
