@@ -69,6 +69,8 @@ pub enum Fields<'a> {
     Columns(Vec<&'a str>),
     /// One row: the greatest value of each of these columns, NULL where there is none.
     Maxima(Vec<&'a str>),
+    /// One row: the values of this column in all rows, as an array. Of more than so many rows, only of that many.
+    Gathered(&'a str, u64),
 }
 
 /// A condition on a row.

@@ -9,6 +9,7 @@ use crate::support::*;
 use relexport::export::ExportError;
 use relexport::output::Status;
 use relexport::resolve::{Choice, EntityError, Relations, ResolveError};
+use relexport::snapshot::{Fields, TableSize};
 
 /// The fixture as a source.
 fn fixture() -> Double {
@@ -238,6 +239,74 @@ fn more_keys_than_a_query_may_name_are_several_queries() {
         .iter()
         .filter(|(table, _)| table == "system_note_metadata");
     assert_eq!(metadata.count(), 2);
+}
+
+/// The fixture with so many more epics of group 4351, with nothing below them.
+fn with_bare_epics(count: usize) -> String {
+    let dump = dump();
+    let head = copy_block(&dump, "epics").lines().next().unwrap();
+    let columns: Vec<&str> = head.split(['(', ')']).nth(1).unwrap().split(", ").collect();
+    edit_rows(&dump, "epics", |rows| {
+        let mut all = rows.to_owned();
+        let row = rows.lines().next().unwrap();
+        for number in 0..count {
+            let fields = columns.iter().zip(row.split('\t'));
+            let fields = fields.map(|(column, field)| match *column {
+                "id" => (800_000 + number).to_string(),
+                "iid" => (1_000 + number).to_string(),
+                "parent_id" | "issue_id" => "\\N".to_owned(),
+                "description" => "bare".to_owned(),
+                _ => field.to_owned(),
+            });
+            all.push_str(&fields.collect::<Vec<_>>().join("\t"));
+            all.push('\n');
+        }
+        all
+    })
+}
+
+#[test]
+fn keys_that_lead_to_no_rows_are_not_asked_for_one_by_one() {
+    let dir = Dir::new();
+    let dump = with_bare_epics(4_000);
+    let run = dir
+        .export_to(dir.write("bare.sql", &dump), dir.join("dump"))
+        .args(["--group", "4351", "--relation", "epics"])
+        .ok();
+    let keys_of_emoji = |rows: Option<u64>, refuses: bool| {
+        let mut source = Double {
+            connections: 1,
+            block: 500,
+            size: rows.map(|rows| TableSize { rows, bytes: 1 }),
+            ..changed(&dir, &dump)
+        };
+        if refuses {
+            source.faults = Box::new(|_, query| {
+                let is_gathered = matches!(query.fields, Fields::Gathered(..));
+                is_gathered.then_some(Fault::Refused)
+            });
+        }
+        let asked = source.asked.clone();
+        let mut request = request(&dir.join("keyed"), named(&["4351"], false));
+        request.selection.relations = Relations::Only(vec!["epics".to_owned()]);
+        export(source, &request).unwrap();
+        assert_same_files("bare", &contents(&request.out), &run.contents());
+        std::fs::remove_dir_all(&request.out).unwrap();
+        let log = asked.log.lock().unwrap();
+        let emoji = log.iter().filter(|(table, _)| table == "award_emoji");
+        let keys = emoji.map(|(_, predicates)| predicates.matches("80").count());
+        keys.sum::<usize>()
+    };
+    let all = keys_of_emoji(None, false);
+    assert!(all >= 4_000, "{all}");
+    // The table is larger than all the keys are worth, or what is asked for cannot be had.
+    assert_eq!(keys_of_emoji(Some(1 << 19), false), all);
+    assert_eq!(keys_of_emoji(Some(100), true), all);
+    let few = keys_of_emoji(Some(100), false);
+    assert!(few < all / 2, "{few} of {all}");
+    // There are more than the server says.
+    let few = keys_of_emoji(Some(1), false);
+    assert!(few < all / 2, "{few} of {all}");
 }
 
 /// The fixture with so many more labels of group 4351, each with a description of so many bytes.

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::failure::{Failure, Policy};
 use crate::resolve::error::ResolveError;
 use crate::resolve::keys::{Key, KeySet};
-use crate::resolve::plan::{HopId, Plan, SlotSource, TableId};
+use crate::resolve::plan::{Hop, HopId, Plan, SlotSource, TableId};
 use crate::resolve::scan::{HeadError, HopToScan, ScanFor, Scanned, Scanner, layout_block};
 use crate::snapshot::{
     BlockHead, Catalog, Event, Fields, KeyedSource, Predicate, Query, SnapshotError,
 };
+
+use super::predicates::predicates;
+use super::presence::KeyFilter;
 
 /// Keys that one query names at the most; of more, several are made.
 pub(super) const KEYS: usize = 10_000;
@@ -223,6 +226,32 @@ impl Asker<'_> {
             )?;
         }
         Ok(())
+    }
+
+    /// Asks for the keys by which a hop finds rows in its table, of this column; `None` if they are `most` or more.
+    ///
+    /// # Errors
+    /// As [`Asker::read`].
+    pub(crate) fn present(
+        &self,
+        hop: &Hop,
+        column: &str,
+        most: u64,
+        interrupted: &AtomicBool,
+    ) -> Result<Option<KeyFilter>, AskFailure> {
+        let query = Query {
+            table: &self.plan.tables[hop.table].name,
+            fields: Fields::Gathered(column, most),
+            predicates: predicates(&hop.filter, &hop.tests).collect(),
+        };
+        let mut array = Vec::new();
+        self.read(&query, interrupted, &mut |event| {
+            if let Event::Rows(block) = event {
+                array.extend_from_slice(block.bytes());
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(KeyFilter::of_array(&array, most))
     }
 
     fn scanner(

@@ -6,18 +6,17 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
 
-use crate::key::KeyForm;
 use crate::resolve::keys::{IndexKey, Key, KeyShape};
 use crate::resolve::plan::{
-    HopId, PlanMaximum, PlanNested, PlanNode, PlanRelation, ReachedFrom, SlotId, SlotSource, Step,
-    TableId,
+    HopId, PlanNested, PlanNode, PlanRelation, ReachedFrom, SlotId, SlotSource, Step, TableId,
 };
 use crate::resolve::scan::Scanned;
 use crate::resolve::store::{Entry, RowStore};
-use crate::snapshot::{Event, Fields, Predicate, Query};
+use crate::snapshot::Predicate;
 
 use super::ask::{AskFailure, Asker, KEYS, Purpose};
 use super::predicates::KeyQuestion;
+use super::presence::{Extent, Presence};
 use super::requests::EntityRequest;
 use super::rows::Live;
 use super::shelf::Shelf;
@@ -29,15 +28,35 @@ pub(super) enum Loaded {
     TooLarge,
 }
 
+/// What a round may take, and which part of a relation it is.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// Of memory.
+    pub bytes: usize,
+    /// `None` if all of it is loaded at once.
+    pub extent: Option<Extent>,
+}
+
+impl Bounds {
+    /// Of what is loaded at once, however much it is.
+    pub(super) const NONE: Bounds = Bounds {
+        bytes: usize::MAX,
+        extent: None,
+    };
+}
+
 /// A round that is being loaded.
-struct RoundLoad<'a> {
+pub(super) struct RoundLoad<'a> {
     asker: &'a Asker<'a>,
     interrupted: &'a AtomicBool,
-    store: RowStore,
+    pub(super) store: RowStore,
     /// Keys that the rows so far have fed.
-    slots: HashMap<SlotId, Vec<Key>, FixedState>,
+    pub(super) slots: HashMap<SlotId, Vec<Key>, FixedState>,
     shelf: &'a Shelf,
-    limit: usize,
+    presence: &'a Presence,
+    bounds: Bounds,
+    /// Rows that have come.
+    rows: u64,
     too_large: bool,
 }
 
@@ -59,7 +78,7 @@ impl Asker<'_> {
     }
 
     /// A store that moves rows out of memory beyond so many bytes.
-    fn store_of(&self, limit: usize, temp_dir: &std::path::Path) -> RowStore {
+    pub(super) fn store_of(&self, limit: usize, temp_dir: &std::path::Path) -> RowStore {
         let by_integers = self.plan.hops.iter().map(|hop| hop.shape.is_integer());
         RowStore::new(by_integers, limit, temp_dir)
     }
@@ -73,8 +92,8 @@ impl Asker<'_> {
         relation: &PlanRelation,
         node: &PlanNode,
         ids: &[Key],
-        limit: usize,
-        shelf: &Shelf,
+        bounds: Bounds,
+        live: &Live,
         interrupted: &AtomicBool,
     ) -> Result<Loaded, AskFailure> {
         let table = &self.plan.tables[node.table];
@@ -86,15 +105,13 @@ impl Asker<'_> {
                 table.name
             )));
         };
-        let mut load = RoundLoad {
-            asker: self,
+        let mut load = RoundLoad::new(
+            self,
+            live,
             interrupted,
-            store: self.store_of_round(top, &shape),
-            slots: HashMap::default(),
-            shelf,
-            limit,
-            too_large: false,
-        };
+            self.store_of_round(top, &shape),
+            bounds,
+        );
         let question = KeyQuestion::new(table, columns, &shape, ids)?;
         load.ask(
             node.table,
@@ -149,15 +166,14 @@ impl Asker<'_> {
         live: &Live,
         interrupted: &AtomicBool,
     ) -> Result<RowStore, AskFailure> {
-        let mut load = RoundLoad {
-            asker: self,
+        let mut load = RoundLoad::new(
+            self,
+            live,
             interrupted,
-            store: self.store_of(live.limits.memory, &live.limits.temp_dir),
-            slots: self.first_keys(&relation.hops, std::slice::from_ref(entity)),
-            shelf: &live.shelf,
-            limit: usize::MAX,
-            too_large: false,
-        };
+            self.store_of(live.limits.memory, &live.limits.temp_dir),
+            Bounds::NONE,
+        );
+        load.slots = self.first_keys(&relation.hops, std::slice::from_ref(entity));
         for hop in relation.hops.iter().copied() {
             load.hop(hop)?;
         }
@@ -168,7 +184,7 @@ impl Asker<'_> {
     }
 
     /// The keys of entities, in the slots of these hops that are theirs.
-    fn first_keys(
+    pub(super) fn first_keys(
         &self,
         hops: &[HopId],
         entities: &[EntityRequest],
@@ -188,111 +204,30 @@ impl Asker<'_> {
         }
         slots
     }
-
-    /// Asks for the maxima of some entities, and makes of each answer a row in which nothing else stands.
-    ///
-    /// # Errors
-    /// Purpose [`Asker::read`].
-    pub(crate) fn maxima(
-        &self,
-        maxima: &[PlanMaximum],
-        entities: &[EntityRequest],
-        live: &Live,
-        interrupted: &AtomicBool,
-    ) -> Result<RowStore, AskFailure> {
-        let mut store = self.store_of(live.limits.memory, &live.limits.temp_dir);
-        for maximum in maxima {
-            let Some((last, [])) = maximum.steps.split_last() else {
-                store = self.load_maxima(maximum, entities, store, live, interrupted)?;
-                continue;
-            };
-            let table = &self.plan.tables[last.table];
-            let column = maximum.column.as_str();
-            if self.catalog.is_generated(&table.name, column) {
-                continue;
-            }
-            let ([reach], true) = (last.reach.as_slice(), self.server_orders(maximum, last)) else {
-                store = self.load_maxima(maximum, entities, store, live, interrupted)?;
-                continue;
-            };
-            let hop = &self.plan.hops[reach.hop];
-            let keys = entities
-                .iter()
-                .flat_map(|request| request.keys(&reach.from));
-            let mut keys: Vec<Key> = keys.collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                let question = hop.question(table, std::slice::from_ref(&key))?;
-                let query = Query {
-                    table: &table.name,
-                    fields: Fields::Maxima(vec![column]),
-                    predicates: hop.predicates(&question),
-                };
-                let mut largest = Vec::new();
-                self.read(&query, interrupted, &mut |event| {
-                    if let Event::Rows(block) = event {
-                        largest.extend_from_slice(block.bytes());
-                    }
-                    Ok(ControlFlow::Continue(()))
-                })?;
-                let largest = largest.strip_suffix(b"\n").unwrap_or(&largest);
-                let fields: Vec<&[u8]> = table
-                    .layout
-                    .iter()
-                    .map(|kept| match kept.name == column && !largest.is_empty() {
-                        true => largest,
-                        false => b"\\N".as_slice(),
-                    })
-                    .collect();
-                let at = store.push(&fields.join(&b'\t')).map_err(failed)?;
-                if let Some(key) = reach.shape.index(&key) {
-                    let entered = store.enter(reach.hop, key, Entry { id: 0, at });
-                    entered.map_err(failed)?;
-                }
-            }
-        }
-        store.sort(None);
-        Ok(store)
-    }
-
-    /// True if the server's `max()` is what is meant by the largest value of a column.
-    fn server_orders(&self, maximum: &PlanMaximum, last: &Step) -> bool {
-        let table = &self.plan.tables[last.table];
-        let mut layout = table.layout.iter();
-        let column = layout.find(|column| column.name == maximum.column);
-        let form = column.and_then(|column| column.form);
-        form.and_then(KeyForm::of_bounds).is_some()
-    }
-
-    /// Loads all rows among which the largest value is looked for.
-    fn load_maxima(
-        &self,
-        maximum: &PlanMaximum,
-        entities: &[EntityRequest],
-        store: RowStore,
-        live: &Live,
-        interrupted: &AtomicBool,
-    ) -> Result<RowStore, AskFailure> {
-        let reach = maximum.steps.iter().flat_map(|step| &step.reach);
-        let hops: Vec<HopId> = reach.map(|reach| reach.hop).collect();
-        let mut load = RoundLoad {
-            asker: self,
-            interrupted,
-            store,
-            slots: self.first_keys(&hops, entities),
-            shelf: &live.shelf,
-            limit: usize::MAX,
-            too_large: false,
-        };
-        for hop in hops {
-            load.hop(hop)?;
-        }
-        Ok(load.store)
-    }
 }
 
-impl RoundLoad<'_> {
+impl<'a> RoundLoad<'a> {
+    /// Rows that go into a store.
+    pub(super) fn new(
+        asker: &'a Asker<'a>,
+        live: &'a Live,
+        interrupted: &'a AtomicBool,
+        store: RowStore,
+        bounds: Bounds,
+    ) -> Self {
+        RoundLoad {
+            asker,
+            interrupted,
+            store,
+            slots: HashMap::default(),
+            shelf: &live.shelf,
+            presence: &live.presence,
+            bounds,
+            rows: 0,
+            too_large: false,
+        }
+    }
+
     /// Makes rows below a node that several hops found one row each.
     fn unite_below(&mut self, node: &PlanNode) -> Result<(), AskFailure> {
         for nested in &node.nested {
@@ -324,7 +259,7 @@ impl RoundLoad<'_> {
     }
 
     /// Asks for the rows that a hop finds by the keys that the hops before it have fed; those of a tree again and again.
-    fn hop(&mut self, id: HopId) -> Result<(), AskFailure> {
+    pub(super) fn hop(&mut self, id: HopId) -> Result<(), AskFailure> {
         let slot = self.asker.plan.hops[id].slot;
         let is_tree = matches!(self.asker.plan.slots[slot].source, SlotSource::Tree { .. });
         let mut asked: HashSet<Key, FixedState> = HashSet::default();
@@ -352,6 +287,7 @@ impl RoundLoad<'_> {
     fn hop_by(&mut self, id: HopId, mut keys: Vec<Key>) -> Result<(), AskFailure> {
         let hop = &self.asker.plan.hops[id];
         let table = &self.asker.plan.tables[hop.table];
+        self.presence.retain(id, &mut keys);
         // What others belong to, many belong to.
         let key = table.askable_key();
         let is_shared = hop.filter.is_empty()
@@ -363,6 +299,7 @@ impl RoundLoad<'_> {
                 return Ok(());
             }
         }
+        let before = self.rows;
         for keys in keys.chunks(KEYS) {
             if self.too_large {
                 return Ok(());
@@ -371,6 +308,36 @@ impl RoundLoad<'_> {
             let question = hop.question(table, keys)?;
             let predicates = hop.predicates(&question);
             self.ask(hop.table, predicates, &Purpose::Hop(id), shared)?;
+        }
+        let vain = (keys.len() as u64).saturating_sub(self.rows - before);
+        self.learn(id, vain)
+    }
+
+    /// Asks which keys a hop finds rows by at all, if that spares the server more than it costs.
+    fn learn(&self, id: HopId, vain: u64) -> Result<(), AskFailure> {
+        let hop = &self.asker.plan.hops[id];
+        let table = &self.asker.plan.tables[hop.table];
+        let (Some(extent), [column]) = (self.bounds.extent, hop.child.as_slice()) else {
+            return Ok(());
+        };
+        let layout = table.layout.iter().find(|kept| kept.name == *column);
+        let is_integer = layout.is_some_and(|column| column.sql_type.is_integer());
+        let size = self.asker.source.estimate(&table.name);
+        let (true, Some(size)) = (is_integer && hop.shape.is_integer(), size) else {
+            return Ok(());
+        };
+        let Some(most) = self.presence.note(id, extent, vain, size.rows) else {
+            return Ok(());
+        };
+        match self.asker.present(hop, column, most, self.interrupted) {
+            Ok(filter) => filter
+                .into_iter()
+                .for_each(|filter| self.presence.keep(id, filter)),
+            // Then they are asked for one by one.
+            Err(AskFailure::Relation(refusal)) => {
+                tracing::debug!("table {}: {}", table.name, refusal.reason);
+            }
+            Err(failure @ AskFailure::Run(_)) => return Err(failure),
         }
         Ok(())
     }
@@ -405,6 +372,7 @@ impl RoundLoad<'_> {
     }
 
     fn take(&mut self, scanned: &Scanned) -> Result<ControlFlow<()>, AskFailure> {
+        self.rows += scanned.rows;
         let mut places = Vec::with_capacity(scanned.ranges.len());
         for range in &scanned.ranges {
             let at = self.store.push(&scanned.kept[range.clone()]);
@@ -418,7 +386,7 @@ impl RoundLoad<'_> {
         for (slot, key) in &scanned.fed_texts {
             self.slots.entry(*slot).or_default().push(key.clone());
         }
-        self.too_large = self.store.in_use() > self.limit;
+        self.too_large = self.store.in_use() > self.bounds.bytes;
         Ok(match self.too_large {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -426,6 +394,6 @@ impl RoundLoad<'_> {
     }
 }
 
-fn failed(error: std::io::Error) -> AskFailure {
+pub(super) fn failed(error: std::io::Error) -> AskFailure {
     AskFailure::Run(error.into())
 }

@@ -12,7 +12,8 @@ use crate::resolve::plan::{PlanNode, PlanRelation, PlanSource};
 use crate::timings;
 
 use super::ask::AskFailure;
-use super::load::Loaded;
+use super::load::{Bounds, Loaded};
+use super::presence::Extent;
 use super::requests::EntityRequest;
 use super::round::{Fetched, Round, RoundPart, RoundSize, TOO_LARGE, halves};
 use super::rows::Live;
@@ -70,6 +71,11 @@ impl Loader {
     /// Top-level rows that a round of a relation should have.
     pub(crate) fn round_size(&self, relation: usize) -> usize {
         self.sizes[relation].round()
+    }
+
+    /// So many top-level rows of a relation will be asked for.
+    pub(crate) fn expect(&self, relation: usize, rows: usize) {
+        self.sizes[relation].plan(rows);
     }
 
     /// True if rows of a node's table can be asked for by their key.
@@ -228,9 +234,14 @@ impl Loader {
             0 => Loaded::Rows(asker.store()),
             count => {
                 // A single row is taken however large it is.
-                let limit = if count > 1 { TOO_LARGE } else { usize::MAX };
-                let shelf = &self.live.shelf;
-                asker.round(planned, node, &ids, limit, shelf, &self.interrupted)?
+                let bounds = Bounds {
+                    bytes: if count > 1 { TOO_LARGE } else { usize::MAX },
+                    extent: Some(Extent {
+                        round: count as u64,
+                        ahead: self.sizes[relation].ahead(),
+                    }),
+                };
+                asker.round(planned, node, &ids, bounds, &self.live, &self.interrupted)?
             }
         };
         self.sizes[relation].add(

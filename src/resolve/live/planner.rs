@@ -80,6 +80,7 @@ impl Planner {
                 if let Some(pick) = planned.pick {
                     ids.iter_mut().for_each(|ids| picked(pick, ids));
                 }
+                self.loader.expect(relation, ids.iter().map(Vec::len).sum());
                 let entities = entities.iter().map(|request| request.entity);
                 self.rounds(relation, entities.zip(ids))
             }

@@ -64,11 +64,23 @@ impl RoundPart {
 /// How large the rounds of a relation have been.
 #[derive(Default)]
 pub(super) struct RoundSize {
+    planned: AtomicU64,
     rows: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl RoundSize {
+    /// So many top-level rows will be loaded, beside those that were said before.
+    pub(crate) fn plan(&self, rows: usize) {
+        self.planned.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    /// Top-level rows that are still to be loaded.
+    pub(crate) fn ahead(&self) -> u64 {
+        let loaded = self.rows.load(Ordering::Relaxed);
+        self.planned.load(Ordering::Relaxed).saturating_sub(loaded)
+    }
+
     /// A round of so many top-level rows has been loaded.
     pub(crate) fn add(&self, rows: usize, bytes: usize) {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);

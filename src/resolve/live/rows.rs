@@ -10,6 +10,7 @@ use crate::resolve::request::Limits;
 use crate::snapshot::{Catalog, KeyedSource};
 
 use super::ask::{AskFailure, Asker, TakeFound};
+use super::presence::Presence;
 use super::shelf::Shelf;
 
 /// Rows of a plan's relations that are asked for when they are needed.
@@ -19,6 +20,7 @@ pub struct Live {
     pub(super) catalog: Arc<Catalog>,
     pub(super) source: Arc<dyn KeyedSource>,
     pub(super) shelf: Arc<Shelf>,
+    pub(super) presence: Arc<Presence>,
     /// For what has to be fetched whole.
     pub(super) limits: Limits,
 }

@@ -38,6 +38,7 @@ pub(in crate::resolve) fn resolve_live(
         catalog: Arc::clone(&catalog),
         source,
         shelf: Arc::default(),
+        presence: Arc::default(),
         limits: request.limits.clone(),
     };
     Ok(Outcome {

@@ -454,6 +454,14 @@ fn texts_are_found_whatever_they_hold() {
     };
     assert_eq!(maxima(Vec::new()), "9223372036854775807\t3\n");
     assert_eq!(maxima(vec![Predicate::Above("id", "3")]), "\\N\t\\N\n");
+    let gathered = |most, predicates| {
+        let fields = Fields::Gathered("l", most);
+        read(live, &TableName::public("k"), fields, predicates).unwrap()
+    };
+    let small = vec![Predicate::Below("l", "6"), Predicate::Above("id", "0")];
+    assert_eq!(gathered(3, small), "{5}\n");
+    assert_eq!(gathered(1, Vec::new()).matches(',').count(), 0);
+    assert_eq!(gathered(9, vec![Predicate::Above("id", "3")]), "\\N\n");
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub(crate) struct Double {
     pub connections: usize,
     /// Rows of a block.
     pub block: usize,
+    /// How large it says that each table is.
+    pub size: Option<TableSize>,
     pub faults: Faults,
     pub asked: Arc<Asked>,
 }
@@ -86,6 +88,7 @@ impl Double {
             tables,
             connections: 2,
             block: 2,
+            size: None,
             faults: Box::new(|_, _| None),
             asked: Arc::default(),
         }
@@ -196,7 +199,7 @@ impl KeyedSource for Double {
     }
 
     fn estimate(&self, _table: &TableName) -> Option<TableSize> {
-        None
+        self.size
     }
 
     fn is_indexed(&self, table: &TableName, column: &str, _known: &[&str]) -> bool {
@@ -245,13 +248,13 @@ impl KeyedSource for Double {
         }
         // A server gives rows in no order.
         rows.reverse();
-        let (columns, texts): (&Vec<&str>, Vec<String>) = match &query.fields {
+        let (columns, texts): (&[&str], Vec<String>) = match &query.fields {
             Fields::Columns(columns) => {
                 let text = |row: &&Vec<String>| {
                     let fields = columns.iter().map(|column| row[place(column)].as_str());
                     fields.collect::<Vec<_>>().join("\t") + "\n"
                 };
-                (columns, rows.iter().map(text).collect())
+                (columns.as_slice(), rows.iter().map(text).collect())
             }
             Fields::Maxima(columns) => {
                 let greatest = |column: &&str| {
@@ -261,7 +264,16 @@ impl KeyedSource for Double {
                         .map_or("\\N".to_owned(), |value| value.to_string())
                 };
                 let fields: Vec<String> = columns.iter().map(greatest).collect();
-                (columns, vec![fields.join("\t") + "\n"])
+                (columns.as_slice(), vec![fields.join("\t") + "\n"])
+            }
+            Fields::Gathered(column, most) => {
+                let most = usize::try_from(*most).unwrap();
+                let values = rows
+                    .iter()
+                    .take(most)
+                    .map(|row| row[place(column)].as_str());
+                let array = format!("{{{}}}\n", values.collect::<Vec<_>>().join(","));
+                (std::slice::from_ref(column), vec![array])
             }
         };
         let head = Arc::new(BlockHead {

@@ -26,9 +26,10 @@ pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, texts: &TextK
             .iter()
             .map(|name| format!("pg_catalog.max({})", identifier(name)))
             .collect(),
+        Fields::Gathered(column, _) => vec![format!("{} AS key", identifier(column))],
     };
     let mut sql = format!(
-        "COPY (SELECT {} FROM {}",
+        "SELECT {} FROM {}",
         fields.join(", "),
         rows_of(query.table, catalog)
     );
@@ -39,8 +40,10 @@ pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, texts: &TextK
         });
         sql.push_str(&condition(predicate, query.table, catalog, texts));
     }
-    sql.push_str(") TO STDOUT");
-    sql
+    if let Fields::Gathered(_, most) = &query.fields {
+        sql = format!("SELECT pg_catalog.array_agg(key) FROM ({sql} LIMIT {most}) keys");
+    }
+    format!("COPY ({sql}) TO STDOUT")
 }
 
 /// The table in a FROM clause, with its partitions and the tables that inherit from it, whose rows are its own, too. If there
@@ -578,6 +581,21 @@ mod tests {
             let sql = condition(&predicate, &table, &catalog, &texts_known);
             assert_eq!(sql, expected, "{predicate:?}");
         }
+    }
+
+    #[test]
+    fn values_are_gathered_of_so_many_rows() {
+        let catalog = read_schema(b"CREATE TABLE public.t (i integer, key text);").unwrap();
+        let query = Query {
+            table: &TableName::public("t"),
+            fields: Fields::Gathered("i", 7),
+            predicates: vec![Predicate::Prefix("key", "a")],
+        };
+        assert_eq!(
+            copy_statement(&query, &catalog, &TextKinds::default()),
+            "COPY (SELECT pg_catalog.array_agg(key) FROM (SELECT \"i\" AS key FROM ONLY \"public\".\"t\" \
+             WHERE pg_catalog.starts_with(\"key\"::pg_catalog.text, 'a') LIMIT 7) keys) TO STDOUT"
+        );
     }
 
     #[test]

@@ -145,7 +145,10 @@ impl KeyedSource for PostgresSource {
     }
 
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
-        let (Fields::Columns(columns) | Fields::Maxima(columns)) = &query.fields;
+        let columns = match &query.fields {
+            Fields::Columns(columns) | Fields::Maxima(columns) => columns.as_slice(),
+            Fields::Gathered(column, _) => std::slice::from_ref(column),
+        };
         let head = BlockHead {
             table: query.table.clone(),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
