@@ -1,19 +1,29 @@
-//! Any bytes as rows of COPY text: the fields lie inside, both ways to split agree, and decoding a field and
+//! Any bytes as rows of COPY text: the fields lie inside, both ways to split agree, and so does a walk; decoding a field and
 //! encoding its value again gives a field of the same value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use relexport::snapshot::codec::copy_text::{CopyRows, decode, encode, next_row};
+use relexport::snapshot::codec::copy_walk::walk_rows;
+use relexport::snapshot::codec::row_walk::WantedFields;
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut fields, mut same) = (Vec::new(), Vec::new());
     let mut rows = CopyRows::new(bytes);
+    let mut walked = Vec::new();
+    walk_rows(bytes, &WantedFields::new([0, 2, 5]), |row| {
+        let told = [0, 2, 5].map(|field| row.field(field).map(<[u8]>::to_vec));
+        walked.push((row.range().start, row.fields(), told));
+    });
+    let mut walked = walked.into_iter();
     let mut at = 0;
     while at < bytes.len() {
         let next = next_row(bytes, at, &mut fields);
         assert!(next > at && next <= bytes.len());
         assert!(rows.next_row(&mut same).is_some());
         assert_eq!(fields, same);
+        let told = [0, 2, 5].map(|field| Some(bytes[fields.get(field)?.clone()].to_vec()));
+        assert_eq!(walked.next(), Some((at, fields.len(), told)));
         for field in &fields {
             let mut value = Vec::new();
             if let Ok(Some(())) = decode(&bytes[field.clone()], &mut value) {
@@ -25,4 +35,5 @@ fuzz_target!(|bytes: &[u8]| {
         }
         at = next;
     }
+    assert_eq!(walked.next(), None);
 });

@@ -13,6 +13,7 @@ mod shape;
 
 pub use entity::entity_index;
 pub use fields::{CopyFields, Fields, WholeRow};
+pub(super) use fields::{COPY_NULL, decoded};
 pub use key::{IndexKey, Key};
 pub use order::{RowOrder, SortColumn};
 pub use set::{KeySet, OpenKeys};
@@ -27,12 +28,17 @@ pub fn parse_integer(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }
-    let mut value: i128 = 0;
+    // 19 digits fit into 64 bits without a sign.
+    let mut value: u64 = 0;
     for digit in digits {
-        if !digit.is_ascii_digit() {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
             return None;
         }
-        value = value * 10 + i128::from(digit - b'0');
+        value = value * 10 + u64::from(digit);
     }
-    i64::try_from(if negative { -value } else { value }).ok()
+    match negative {
+        true => 0i64.checked_sub_unsigned(value),
+        false => i64::try_from(value).ok(),
+    }
 }

@@ -12,13 +12,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::key::KeyForm;
-use crate::snapshot::codec::{copy_text, csv_text};
+use crate::snapshot::codec::row_walk::WantedFields;
+use crate::snapshot::codec::{copy_text, copy_walk, csv_text, csv_walk};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
 use super::condition::{ColumnTest, ValueTest};
-use super::keys::{CopyFields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
+use super::keys::{CopyFields, Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
-use row::{CsvRow, Row};
+use row::{CopyKeys, CsvKeys, CsvRow, Row};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
 pub(crate) use head_error::HeadError;
@@ -43,6 +44,8 @@ pub struct Scanner {
     feeds_texts: bool,
     /// A column that is needed to find rows and that the data does not have, so that it is NULL in all of these rows.
     unlinked: Option<String>,
+    /// The fields that hops and conditions look at.
+    looked_at: WantedFields,
 }
 
 /// How the number is made that rows of one key are ordered by.
@@ -94,7 +97,7 @@ struct FieldTest {
 
 impl FieldTest {
     #[inline]
-    fn passes(&self, row: &impl Row) -> bool {
+    fn passes(&self, row: &impl Fields) -> bool {
         self.test.passes(row, self.field)
     }
 }
@@ -212,6 +215,7 @@ impl Scanner {
             (_, []) => RowId::None,
             (_, key) => RowId::Prefix(table.key_order.at(key), key.to_vec()),
         };
+        let looked_at = looked_at(&ready, &pending);
         Ok(Scanner {
             form: head.form,
             fields,
@@ -224,6 +228,7 @@ impl Scanner {
             observed: purpose.observed,
             feeds_texts: purpose.texts,
             unlinked,
+            looked_at,
         })
     }
 
@@ -260,41 +265,88 @@ impl Scanner {
     fn scan_copy_text(&self, block: &Block, scanned: &mut Scanned) {
         let bytes = block.bytes();
         let mut fields: Vec<Range<usize>> = Vec::with_capacity(self.fields);
-        let mut rows = copy_text::CopyRows::new(bytes);
-        while let Some(range) = rows.next_row(&mut fields) {
+        copy_walk::walk_rows(bytes, &self.looked_at, |walked| {
+            if self.is_passed_over(walked.fields(), &CopyKeys(walked)) {
+                scanned.rows += 1;
+                return;
+            }
+            let start = walked.range().start;
+            copy_text::next_row(bytes, start, &mut fields);
             let row = CopyFields {
                 bytes,
                 fields: &fields,
             };
-            self.row(&row, block, range.start, scanned);
-        }
+            self.row(&row, block, start, scanned);
+        });
     }
 
     fn scan_csv(&self, block: &Block, scanned: &mut Scanned) {
         let bytes = block.bytes();
         let mut fields = Vec::with_capacity(self.fields);
-        let mut at = 0;
-        while at < bytes.len() {
-            match csv_text::next_row(bytes, at, &mut fields) {
-                Ok(next) => {
-                    let row = CsvRow {
-                        bytes,
-                        fields: &fields,
-                    };
-                    self.row(&row, block, at, scanned);
-                    at = next;
-                }
-                Err(error) => {
-                    // Behind broken quotes nothing of the block can be told apart any more.
-                    scanned.bad(
-                        block,
-                        at,
-                        format!("{error}; the rows after it in this block are lost, too"),
-                    );
-                    return;
+        let walked = csv_walk::walk_rows(bytes, &self.looked_at, |walked| {
+            match self.is_passed_over(walked.fields(), &CsvKeys(walked)) {
+                true => scanned.rows += 1,
+                false => {
+                    // A row that was walked over splits into fields.
+                    self.next_csv_row(block, walked.start(), &mut fields, scanned);
                 }
             }
+        });
+        let mut at = walked;
+        while at < bytes.len() {
+            match self.next_csv_row(block, at, &mut fields, scanned) {
+                Some(next) => at = next,
+                None => return,
+            }
         }
+    }
+
+    /// Splits the row that begins at `at`, and looks at it. Returns where the next begins; `None` if it does not split into fields,
+    /// and that is noted.
+    fn next_csv_row(
+        &self,
+        block: &Block,
+        at: usize,
+        fields: &mut Vec<csv_text::CsvField>,
+        scanned: &mut Scanned,
+    ) -> Option<usize> {
+        let bytes = block.bytes();
+        match csv_text::next_row(bytes, at, fields) {
+            Ok(next) => {
+                self.row(&CsvRow { bytes, fields }, block, at, scanned);
+                Some(next)
+            }
+            Err(error) => {
+                // Behind broken quotes nothing of the block can be told apart any more.
+                scanned.bad(
+                    block,
+                    at,
+                    format!("{error}; the rows after it in this block are lost, too"),
+                );
+                None
+            }
+        }
+    }
+
+    /// True for a row that nothing looks for, of which there is nothing to say. All others are split and looked at as a whole.
+    #[inline]
+    fn is_passed_over(&self, fields: usize, row: &impl Fields) -> bool {
+        if fields != self.fields || self.observed {
+            return false;
+        }
+        let ready = self.ready.iter().all(|hop| {
+            !hop.conditions.iter().all(|condition| condition.passes(row))
+                || match hop.shape.read(row, &hop.child) {
+                    KeyRead::Is(key) => !hop.keys.contains(key),
+                    KeyRead::Null => true,
+                    KeyRead::Wrong(_) => false,
+                }
+        });
+        ready
+            && self.pending.iter().all(|hop| {
+                !hop.conditions.iter().all(|condition| condition.passes(row))
+                    || hop.shape.read(row, &hop.child) == KeyRead::Null
+            })
     }
 
     fn row(&self, row: &impl Row, block: &Block, at_row: usize, scanned: &mut Scanned) {
@@ -480,6 +532,16 @@ impl Scanner {
             }
         }
     }
+}
+
+/// The fields that decide whether a row is wanted.
+fn looked_at(ready: &[ScanHop], pending: &[PendingHop]) -> WantedFields {
+    let ready = ready.iter().map(|hop| (&hop.child, &hop.conditions));
+    let pending = pending.iter().map(|hop| (&hop.child, &hop.conditions));
+    WantedFields::new(ready.chain(pending).flat_map(|(child, conditions)| {
+        let conditions = conditions.iter().filter_map(|condition| condition.field);
+        child.iter().copied().chain(conditions)
+    }))
 }
 
 /// Rows that were cut down to a table's layout before, as a block.

@@ -4,7 +4,9 @@
 pub mod chunks;
 pub mod compression;
 pub mod copy_text;
+pub mod copy_walk;
 pub mod csv_text;
+pub mod csv_walk;
 pub(crate) mod csv_write;
 pub(crate) mod encoding;
 #[cfg(test)]
@@ -12,5 +14,6 @@ pub(crate) mod faulty;
 pub(crate) mod long_line;
 pub(crate) mod read_errors;
 pub(crate) mod row_form;
+pub mod row_walk;
 pub(crate) mod tar_members;
 pub(crate) mod whole_member;

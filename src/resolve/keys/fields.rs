@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::snapshot::codec::copy_text;
 
 /// COPY's NULL.
-const NULL: &[u8] = b"\\N";
+pub(crate) const COPY_NULL: &[u8] = b"\\N";
 
 /// The fields of a row.
 pub trait Fields {
@@ -18,7 +18,7 @@ pub trait Fields {
 }
 
 /// The value of a field of COPY text.
-fn decoded(field: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn decoded(field: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', field).is_none() {
         return Cow::Borrowed(field);
     }
@@ -42,14 +42,14 @@ impl<'a> CopyFields<'a> {
     pub fn field(&self, field: usize) -> &'a [u8] {
         match self.fields.get(field) {
             Some(range) => &self.bytes[range.clone()],
-            None => NULL,
+            None => COPY_NULL,
         }
     }
 }
 
 impl Fields for CopyFields<'_> {
     fn is_null(&self, field: usize) -> bool {
-        self.field(field) == NULL
+        self.field(field) == COPY_NULL
     }
 
     fn plain(&self, field: usize) -> &[u8] {
@@ -69,13 +69,13 @@ impl<'a> WholeRow<'a> {
     /// A field as it is written; NULL where the row has not as many.
     pub fn field(&self, field: usize) -> &'a [u8] {
         let mut fields = self.0.split(|byte| *byte == b'\t');
-        fields.nth(field).unwrap_or(NULL)
+        fields.nth(field).unwrap_or(COPY_NULL)
     }
 }
 
 impl Fields for WholeRow<'_> {
     fn is_null(&self, field: usize) -> bool {
-        self.field(field) == NULL
+        self.field(field) == COPY_NULL
     }
 
     fn plain(&self, field: usize) -> &[u8] {

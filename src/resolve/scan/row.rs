@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::resolve::keys::{CopyFields, Fields, parse_integer};
+use crate::resolve::keys::{COPY_NULL, CopyFields, Fields, decoded, parse_integer};
 use crate::snapshot::codec::csv_text;
+use crate::snapshot::codec::csv_walk::CsvWalkedRow;
+use crate::snapshot::codec::row_walk::WalkedRow;
 
 /// A row that was split into fields, whatever form it has.
 pub(super) trait Row: Fields {
@@ -49,15 +51,56 @@ impl Fields for CsvRow<'_> {
     }
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
-        let plain = self.plain(field);
-        match self.fields[field].quoted && memchr::memchr(b'"', plain).is_some() {
-            true => {
-                let mut value = Vec::with_capacity(plain.len());
-                csv_text::unquote(plain, &mut value);
-                Cow::Owned(value)
-            }
-            false => Cow::Borrowed(plain),
+        unquoted(self.plain(field), self.fields[field].quoted)
+    }
+}
+
+/// The value of a field of CSV.
+fn unquoted(plain: &[u8], quoted: bool) -> Cow<'_, [u8]> {
+    match quoted && memchr::memchr(b'"', plain).is_some() {
+        true => {
+            let mut value = Vec::with_capacity(plain.len());
+            csv_text::unquote(plain, &mut value);
+            Cow::Owned(value)
         }
+        false => Cow::Borrowed(plain),
+    }
+}
+
+/// A row of which only the fields are known by which rows are found. Whoever asks for another is told NULL, so a scanner wants
+/// all that its hops and conditions look at.
+pub(super) struct CopyKeys<'a>(pub WalkedRow<'a>);
+
+impl Fields for CopyKeys<'_> {
+    fn is_null(&self, field: usize) -> bool {
+        self.plain(field) == COPY_NULL
+    }
+
+    fn plain(&self, field: usize) -> &[u8] {
+        self.0.field(field).unwrap_or(COPY_NULL)
+    }
+
+    fn text(&self, field: usize) -> Cow<'_, [u8]> {
+        decoded(self.plain(field))
+    }
+}
+
+/// The same of a row of CSV.
+pub(super) struct CsvKeys<'a>(pub CsvWalkedRow<'a>);
+
+impl Fields for CsvKeys<'_> {
+    fn is_null(&self, field: usize) -> bool {
+        self.0
+            .field(field)
+            .is_none_or(|(plain, quoted)| plain.is_empty() && !quoted)
+    }
+
+    fn plain(&self, field: usize) -> &[u8] {
+        self.0.field(field).map_or(&[], |(plain, _)| plain)
+    }
+
+    fn text(&self, field: usize) -> Cow<'_, [u8]> {
+        self.0.field(field).map_or(Cow::Borrowed(&[]), |(plain, quoted)| unquoted(plain, quoted))
     }
 }
 

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr3, memrchr};
+use memchr::{memchr, memchr3};
 
 use crate::snapshot::codec::copy_text;
 
@@ -136,44 +136,6 @@ pub fn unquote(field: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Length of the largest prefix of `bytes` that ends at a row's end, 0 if no row ends in it. `bytes` begins at
-/// a row's beginning.
-///
-/// A line end is a row's end if an even number of quotes stands before it, which holds for every row that
-/// [`next_row`] accepts. After a malformed row the answer may be wrong, but [`next_row`] stops at that row.
-pub fn cut(bytes: &[u8]) -> usize {
-    let mut quotes_before = memchr_iter(b'"', bytes).count();
-    let mut end = bytes.len();
-    while let Some(line_end) = memrchr(b'\n', &bytes[..end]) {
-        quotes_before -= memchr_iter(b'"', &bytes[line_end..end]).count();
-        if quotes_before.is_multiple_of(2) {
-            return line_end + 1;
-        }
-        end = line_end;
-    }
-    0
-}
-
-/// Number of rows in `bytes`, which begin at a row's beginning and end at a row's end.
-pub fn count_rows(bytes: &[u8]) -> u64 {
-    let mut rows = 0;
-    let mut pos = 0;
-    while let Some(open) = memchr(b'"', &bytes[pos..]) {
-        rows += line_ends(&bytes[pos..pos + open]);
-        // A doubled quote closes and opens again with nothing between: the count stays right.
-        let inside = pos + open + 1;
-        match memchr(b'"', &bytes[inside..]) {
-            Some(close) => pos = inside + close + 1,
-            None => return rows,
-        }
-    }
-    rows + line_ends(&bytes[pos..])
-}
-
-fn line_ends(bytes: &[u8]) -> u64 {
-    memchr_iter(b'\n', bytes).count() as u64
-}
-
 fn error(at: usize, kind: CsvErrorKind) -> CsvError {
     CsvError { at, kind }
 }
@@ -227,6 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::snapshot::codec::csv_walk::{RowEnds, row_ends};
 
     /// Rows as values: `None` is NULL.
     type Rows = Vec<Vec<Option<String>>>;
@@ -418,27 +381,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn cut_finds_the_last_row_end() {
-        let cases = [
-            ("nothing", "", 0),
-            ("no row ends", "a,b", 0),
-            ("after the last LF", "a\nb\nc", 4),
-            ("all of it", "a\nb\n", 4),
-            ("line ends in an open quote do not count", "a\n\"b\nc\nd", 2),
-            (
-                "line ends in a closed quote do not count",
-                "a\n\"b\nc\nd\"",
-                2,
-            ),
-            ("a doubled quote before the line end", "\"a\"\"\nb\"\nc", 8),
-            ("only an open quote", "\"a\nb\n", 0),
-        ];
-        for (name, text, expected) in cases {
-            assert_eq!(cut(text.as_bytes()), expected, "{name}");
-        }
-    }
-
     fn rows(columns: Range<usize>) -> impl Strategy<Value = Rows> {
         columns.prop_flat_map(|columns| {
             let value = proptest::option::of("[a\",\r\n\\\\é]{0,40}");
@@ -450,8 +392,8 @@ mod tests {
         #[test]
         fn what_copy_writes_is_read_back(rows in rows(1..5), crlf: bool) {
             let bytes = naive_write(&rows, if crlf { "\r\n" } else { "\n" }, false);
-            prop_assert_eq!(count_rows(&bytes), rows.len() as u64);
-            prop_assert_eq!(cut(&bytes), bytes.len());
+            let ends = RowEnds { rows: rows.len() as u64, end: bytes.len() };
+            prop_assert_eq!(row_ends(&bytes), ends);
             prop_assert_eq!(read(&bytes), Ok(rows));
         }
 
@@ -475,7 +417,7 @@ mod tests {
         #[test]
         fn a_cut_anywhere_ends_at_a_row(rows in rows(1..4), part in 0.0..1.0f64) {
             let bytes = naive_write(&rows, "\n", false);
-            let end = cut(&bytes[..(bytes.len() as f64 * part) as usize]);
+            let end = row_ends(&bytes[..(bytes.len() as f64 * part) as usize]).end;
             let mut ends = vec![0];
             let mut fields = Vec::new();
             while ends[ends.len() - 1] < bytes.len() {
@@ -503,8 +445,7 @@ mod tests {
                     Err(_) => break,
                 }
             }
-            prop_assert!(cut(&bytes) <= bytes.len());
-            count_rows(&bytes);
+            prop_assert!(row_ends(&bytes).end <= bytes.len());
         }
     }
 }

@@ -8,7 +8,8 @@ use memchr::memchr_iter;
 
 use crate::bounds;
 use crate::snapshot::block::{Block, BlockHead};
-use crate::snapshot::codec::csv_text::{CsvErrorKind, count_rows, cut, next_row};
+use crate::snapshot::codec::csv_text::{CsvErrorKind, next_row};
+use crate::snapshot::codec::csv_walk::{RowEnds, row_ends};
 use crate::snapshot::codec::read_errors::{cut_off, damaged, read_error};
 use crate::snapshot::error::{Position, SnapshotError};
 use crate::timings::{self, Phase};
@@ -116,12 +117,16 @@ impl<R: Read> Blocks<R> {
                     return Ok(None);
                 }
             }
-            let end = match self.at_end {
-                true => self.buffer.len(),
-                false => self.begin + cut(&self.buffer[self.begin..]),
+            let found = row_ends(&self.buffer[self.begin..]);
+            let rows = RowEnds {
+                rows: found.rows,
+                end: match self.at_end {
+                    true => self.buffer.len(),
+                    false => self.begin + found.end,
+                },
             };
-            if end > self.begin {
-                return Ok(Some(self.hand_out(end, head)));
+            if rows.end > self.begin {
+                return Ok(Some(self.hand_out(rows, head)));
             }
             // Where a row begins behind it nobody knows, so what follows cannot be read either.
             if self.buffer.len() - self.begin > allowed {
@@ -168,7 +173,7 @@ impl<R: Read> Blocks<R> {
             return Err(self.first_error());
         }
         if rows.last().is_some_and(|&byte| byte != b'\n') {
-            let place = self.at_row(count_rows(rows) + 1, self.buffer.len());
+            let place = self.at_row(row_ends(rows).rows + 1, self.buffer.len());
             return Err(cut_off(place, format!("its last row {NO_LINE_END}")));
         }
         Ok(())
@@ -192,7 +197,9 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    fn hand_out(&mut self, end: usize, head: &Arc<BlockHead>) -> Block {
+    /// Hands out rows that end in the buffer.
+    fn hand_out(&mut self, rows: RowEnds, head: &Arc<BlockHead>) -> Block {
+        let RowEnds { rows, end } = rows;
         let rest = &self.buffer[end..];
         let mut next = Vec::with_capacity(rest.len().max(BLOCK));
         next.extend_from_slice(rest);
@@ -208,7 +215,7 @@ impl<R: Read> Blocks<R> {
         };
         self.offset += end as u64;
         self.begin = 0;
-        self.rows += count_rows(block.bytes());
+        self.rows += rows;
         self.bytes += block.bytes().len() as u64;
         block
     }
@@ -328,7 +335,7 @@ mod tests {
             .flat_map(|(_, _, bytes)| bytes.clone())
             .collect();
         assert!(joined == text.as_bytes()[8..]);
-        assert!(blocks.iter().all(|(_, _, bytes)| count_rows(bytes) > 0));
+        assert!(blocks.iter().all(|(_, _, bytes)| row_ends(bytes).rows > 0));
         assert!(blocks.len() > 1);
     }
 

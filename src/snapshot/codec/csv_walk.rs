@@ -1,0 +1,294 @@
+//! The rows of a block of CSV, with those fields that are asked for.
+//!
+//! A byte stands inside quotes if an odd number of quotes stands before it, so a mask of the bytes inside quotes is the
+//! running parity of the mask of quotes. What is malformed shows in the masks, too: a quote that opens where no field begins, a
+//! byte after a closing quote that ends no field, a CR without its LF. At the first of these a walk stops before the row, and
+//! [`next_row`](super::csv_text::next_row) says what is wrong with it.
+
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
+
+use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
+
+/// Hands each row of `bytes`, which begin at a row's beginning, to `each`, up to the first that is malformed or lacks its line
+/// end. Returns where that row begins, or the length of `bytes`; some rows before it may be left to the caller, too.
+///
+/// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
+pub fn walk_rows(
+    bytes: &[u8],
+    wanted: &WantedFields,
+    mut each: impl FnMut(CsvWalkedRow<'_>),
+) -> usize {
+    dispatch!(Level::new(), simd => walk(simd, bytes, wanted, &mut |row| each(CsvWalkedRow(row))))
+}
+
+/// A row of CSV, and where its wanted fields are.
+#[derive(Debug, Clone, Copy)]
+pub struct CsvWalkedRow<'a>(WalkedRow<'a>);
+
+impl<'a> CsvWalkedRow<'a> {
+    /// Where the row begins in the block.
+    pub fn start(&self) -> usize {
+        self.0.range().start
+    }
+
+    /// How many fields it has.
+    pub fn fields(&self) -> usize {
+        self.0.fields()
+    }
+
+    /// A field's bytes without the quotes around them, and true if there were some; `None` for one that is not wanted or not
+    /// there.
+    #[inline]
+    pub fn field(&self, field: usize) -> Option<(&'a [u8], bool)> {
+        let raw = self.0.field(field)?;
+        // Outside of quotes a CR stands before the LF of its row only.
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        match raw {
+            [b'"', inside @ .., b'"'] => Some((inside, true)),
+            plain => Some((plain, false)),
+        }
+    }
+}
+
+/// The rows that end in a part of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowEnds {
+    /// How many there are.
+    pub rows: u64,
+    /// Behind the line end of the last; 0 if there is none.
+    pub end: usize,
+}
+
+/// Looks which rows end in `bytes`, which begin at a row's beginning.
+///
+/// A line end is a row's end if an even number of quotes stands before it, which holds for every row that
+/// [`next_row`](super::csv_text::next_row) accepts. After a malformed row the answer may be wrong, but that stops at that row.
+pub fn row_ends(bytes: &[u8]) -> RowEnds {
+    dispatch!(Level::new(), simd => ends(simd, bytes))
+}
+
+#[inline(always)]
+fn ends<S: Simd>(simd: S, bytes: &[u8]) -> RowEnds {
+    let (mut found, mut inside) = (RowEnds::default(), 0);
+    for base in (0..bytes.len()).step_by(STEP) {
+        let step = u8x64::simd_from(simd, step_at(bytes, base));
+        let is_inside = parity(step.simd_eq(b'"').to_bitmask()) ^ inside;
+        let row_ends = step.simd_eq(b'\n').to_bitmask() & !is_inside;
+        if row_ends != 0 {
+            found.rows += u64::from(row_ends.count_ones());
+            found.end = base + STEP - row_ends.leading_zeros() as usize;
+        }
+        inside = all_or_none(is_inside);
+    }
+    found
+}
+
+/// The highest bit, as all of them.
+#[inline(always)]
+fn all_or_none(bits: u64) -> u64 {
+    (bits as i64 >> 63) as u64
+}
+
+/// What the end of a step means for the next.
+#[derive(Default)]
+struct Carry {
+    /// All bits if the next step begins inside quotes.
+    inside: u64,
+    /// The lowest bit if the byte before ended a field.
+    end: u64,
+    /// The same for a closing quote.
+    closing: u64,
+    /// The same for a CR outside quotes.
+    carriage_return: u64,
+}
+
+#[inline(always)]
+fn walk<S: Simd>(
+    simd: S,
+    bytes: &[u8],
+    wanted: &WantedFields,
+    each: &mut impl FnMut(WalkedRow<'_>),
+) -> usize {
+    let mut walk = RowWalk::new(bytes, wanted);
+    let mut carry = Carry {
+        end: 1,
+        ..Carry::default()
+    };
+    for base in (0..bytes.len()).step_by(STEP) {
+        let step = u8x64::simd_from(simd, step_at(bytes, base));
+        let quotes = step.simd_eq(b'"').to_bitmask();
+        let line_feeds = step.simd_eq(b'\n').to_bitmask();
+        let carriage_returns = step.simd_eq(b'\r').to_bitmask();
+        let commas = step.simd_eq(b',').to_bitmask();
+        // An opening quote counts as inside, the one that closes as outside.
+        let inside = parity(quotes) ^ carry.inside;
+        let row_ends = line_feeds & !inside;
+        let ends = row_ends | commas & !inside;
+        let closing = quotes & !inside;
+        let bare_returns = carriage_returns & !inside;
+        let after_end = ends << 1 | carry.end;
+        let after_closing = closing << 1 | carry.closing;
+        let after_return = bare_returns << 1 | carry.carriage_return;
+        // A doubled quote closes and opens again.
+        let opened_wrongly = quotes & inside & !(after_end | after_closing);
+        let closed_wrongly = after_closing & !(ends | quotes | carriage_returns);
+        let returned_wrongly = after_return & !line_feeds;
+        if opened_wrongly | closed_wrongly | returned_wrongly != 0 {
+            return walk.start();
+        }
+        walk.step(base, ends, row_ends, each);
+        carry = Carry {
+            inside: all_or_none(inside),
+            end: ends >> 63,
+            closing: closing >> 63,
+            carriage_return: bare_returns >> 63,
+        };
+    }
+    walk.start()
+}
+
+/// Each bit the parity of the bits up to it, with it.
+#[inline(always)]
+fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::snapshot::codec::csv_text::next_row;
+
+    /// What is told of each row: where it begins, how many fields it has, and the wanted ones.
+    type Told = (usize, usize, Vec<Option<(Vec<u8>, bool)>>);
+
+    fn walked(bytes: &[u8], wanted: &[usize]) -> (Vec<Told>, usize) {
+        let mut rows = Vec::new();
+        let stopped = walk_rows(bytes, &WantedFields::new(wanted.iter().copied()), |row| {
+            let field = |field: &usize| {
+                let (plain, quoted) = row.field(*field)?;
+                Some((plain.to_vec(), quoted))
+            };
+            rows.push((
+                row.start(),
+                row.fields(),
+                wanted.iter().map(field).collect(),
+            ));
+        });
+        (rows, stopped)
+    }
+
+    /// The rows before the first that is malformed, and where that begins.
+    fn split(bytes: &[u8], wanted: &[usize]) -> (Vec<Told>, usize) {
+        let (mut rows, mut fields, mut at) = (Vec::new(), Vec::new(), 0);
+        while at < bytes.len() {
+            let Ok(next) = next_row(bytes, at, &mut fields) else {
+                break;
+            };
+            let field = |field: &usize| {
+                let field = fields.get(*field)?;
+                Some((bytes[field.range.clone()].to_vec(), field.quoted))
+            };
+            rows.push((at, fields.len(), wanted.iter().map(field).collect()));
+            at = next;
+        }
+        (rows, at)
+    }
+
+    /// A walk may stop some rows early, but only before one that is malformed.
+    fn check(bytes: &[u8], wanted: &[usize]) {
+        let (told, stopped) = walked(bytes, wanted);
+        let (expected, malformed) = split(bytes, wanted);
+        let text = String::from_utf8_lossy(bytes);
+        assert_eq!(told, expected[..told.len()], "{text:?}");
+        assert_eq!(
+            expected.get(told.len()).map_or(malformed, |row| row.0),
+            stopped,
+            "{text:?}"
+        );
+        if malformed == bytes.len() {
+            assert_eq!(stopped, malformed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rows_are_those_that_are_split() {
+        let cases = [
+            "",
+            "\n",
+            "\r\n",
+            "a,b\n",
+            "a,\"b\"\r\n",
+            "\"a,\"\"b\"\"\",c\n\"\",\n",
+            "\"a\nb\r\nc\",d\r\n\"\"\"\"\n",
+            "a",
+            "a\r",
+            "\"a\"",
+            "a\"b\n",
+            "\"a\"b\n",
+            "a\rb\n",
+            "a,b\n\"open\n",
+        ];
+        for case in cases {
+            for length in [0, 60, 61, 62, 63, 64, 65] {
+                let text = format!("{}{case}", "x\n".repeat(length));
+                check(text.as_bytes(), &[0, 1]);
+                let text = format!("{}\n{case}", "x".repeat(length));
+                check(text.as_bytes(), &[0, 1]);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_end_behind_even_numbers_of_quotes() {
+        let cases = [
+            ("nothing", "", 0, 0),
+            ("no row ends", "a,b", 0, 0),
+            ("after the last LF", "a\nb\nc", 2, 4),
+            ("all of it", "a\nb\n", 2, 4),
+            ("not in an open quote", "a\n\"b\nc\nd", 1, 2),
+            ("not in a closed quote", "a\n\"b\nc\nd\"", 1, 2),
+            ("behind a doubled quote", "\"a\"\"\nb\"\nc", 1, 8),
+            ("only an open quote", "\"a\nb\n", 0, 0),
+        ];
+        for (name, text, rows, end) in cases {
+            assert_eq!(row_ends(text.as_bytes()), RowEnds { rows, end }, "{name}");
+            // The same where steps end in it.
+            for before in 1..=STEP {
+                let text = format!("{}\n{text}", "x".repeat(before - 1));
+                let expected = RowEnds {
+                    rows: rows + 1,
+                    end: before + end,
+                };
+                assert_eq!(row_ends(text.as_bytes()), expected, "{name} behind {before}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_end_where_splitting_says(
+            text in "((\"([a,\n]|\"\"|\r\n){0,40}\"|[a-c]{0,9})(,|,|\n|\r\n)){0,40}",
+        ) {
+            let (rows, end) = split(text.as_bytes(), &[]);
+            prop_assert_eq!(row_ends(text.as_bytes()), RowEnds { rows: rows.len() as u64, end });
+        }
+
+        #[test]
+        fn a_walk_finds_what_splitting_finds(
+            text in "((\"([a,\n]|\"\"|\r\n){0,40}\"|[a-c]{0,9})(,|,|\n|\r\n)){0,40}",
+            wanted in proptest::collection::vec(0usize..9, 0..5),
+        ) {
+            check(text.as_bytes(), &wanted);
+        }
+
+        #[test]
+        fn whatever_is_malformed_stops_a_walk(text in "(a|\"|,|\n|\r|\r\n|aaaaaaaaaaaaaaaa){0,90}") {
+            check(text.as_bytes(), &[0, 1, 3]);
+        }
+    }
+}
