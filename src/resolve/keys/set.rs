@@ -49,7 +49,7 @@ pub enum KeySet {
     /// Every key: all entities are wanted, or the wanted one is not known yet.
     Any,
     /// Keys of a slot whose keys are integers.
-    Integers(Set<i64>),
+    Integers(Integers),
     /// Keys of another slot.
     Wide(Set<u128>),
 }
@@ -58,7 +58,7 @@ impl KeySet {
     /// These keys, of a slot whose keys are integers, or are not.
     pub fn of(keys: OpenKeys, are_integers: bool) -> KeySet {
         match are_integers {
-            true => KeySet::Integers(keys.integers),
+            true => KeySet::Integers(Integers::new(keys.integers)),
             false => KeySet::Wide(keys.wide),
         }
     }
@@ -67,7 +67,7 @@ impl KeySet {
     pub fn contains(&self, key: IndexKey) -> bool {
         match (self, key) {
             (KeySet::Any, _) => true,
-            (KeySet::Integers(keys), IndexKey::Integer(key)) => keys.contains(&key),
+            (KeySet::Integers(keys), IndexKey::Integer(key)) => keys.contains(key),
             (KeySet::Wide(keys), IndexKey::Wide(key)) => keys.contains(&key),
             // A slot's keys are all of one kind, and so are those that are looked for in it.
             (KeySet::Integers(_), IndexKey::Wide(_)) | (KeySet::Wide(_), IndexKey::Integer(_)) => {
@@ -79,8 +79,117 @@ impl KeySet {
     pub fn is_empty(&self) -> bool {
         match self {
             KeySet::Any => false,
-            KeySet::Integers(keys) => keys.is_empty(),
+            KeySet::Integers(Integers::Scattered(keys)) => keys.is_empty(),
+            // Such a set is made of keys only.
+            KeySet::Integers(Integers::Dense { .. }) => false,
             KeySet::Wide(keys) => keys.is_empty(),
+        }
+    }
+}
+
+/// Integers among which is looked for one of each row.
+#[derive(Debug, Clone)]
+pub enum Integers {
+    /// A bit for each integer from the least of them to the largest. What a hash costs is the memory that it reaches into: so
+    /// many bits stand in one line of the cache that the keys of rows that follow one another are mostly there already.
+    Dense {
+        least: i64,
+        bits: Box<[u64]>,
+    },
+    Scattered(Set<i64>),
+}
+
+/// So many bits for each key at the most: as large as the hash set of the keys would be.
+const BITS_A_KEY: u64 = 128;
+
+impl Integers {
+    fn new(keys: Set<i64>) -> Integers {
+        let bounds = keys.iter().min().zip(keys.iter().max());
+        let Some((least, largest)) = bounds.map(|(least, largest)| (*least, *largest)) else {
+            return Integers::Scattered(keys);
+        };
+        let span = largest.abs_diff(least);
+        if span / BITS_A_KEY >= keys.len() as u64 {
+            return Integers::Scattered(keys);
+        }
+        let mut bits = vec![0; (span / 64) as usize + 1].into_boxed_slice();
+        for key in keys {
+            let place = key.abs_diff(least);
+            if let Some(word) = bits.get_mut((place / 64) as usize) {
+                *word |= 1u64 << (place % 64);
+            }
+        }
+        Integers::Dense { least, bits }
+    }
+
+    #[inline]
+    fn contains(&self, key: i64) -> bool {
+        match self {
+            // What is less than the least is, without its sign, more than the largest.
+            Integers::Dense { least, bits } => {
+                let place = key.wrapping_sub(*least) as u64;
+                let word = usize::try_from(place / 64).ok().and_then(|at| bits.get(at));
+                word.is_some_and(|word| word >> (place % 64) & 1 == 1)
+            }
+            Integers::Scattered(keys) => keys.contains(&key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(keys: &[i64]) -> KeySet {
+        KeySet::of(keys.iter().copied().map(IndexKey::Integer).collect(), true)
+    }
+
+    fn is_dense(keys: &KeySet) -> bool {
+        matches!(keys, KeySet::Integers(Integers::Dense { .. }))
+    }
+
+    #[test]
+    fn keys_are_found_however_they_lie() {
+        let cases: [(&[i64], bool); 7] = [
+            (&[], false),
+            (&[7], true),
+            (&[-3, 60, 61, 64, 200], true),
+            (&[1, 1_000_000], false),
+            (&[i64::MIN, i64::MAX], false),
+            (&[i64::MAX - 1, i64::MAX], true),
+            (&[i64::MIN, i64::MIN + 63, i64::MIN + 64], true),
+        ];
+        for (keys, dense) in cases {
+            let found = set(keys);
+            assert_eq!(is_dense(&found), dense, "{keys:?}");
+            assert_eq!(found.is_empty(), keys.is_empty(), "{keys:?}");
+            let near = keys
+                .iter()
+                .flat_map(|key| [-65, -1, 0, 1, 63, 64].map(|by| key.wrapping_add(by)));
+            for key in near.chain([0, i64::MIN, i64::MAX]) {
+                let is_there = keys.contains(&key);
+                assert_eq!(
+                    found.contains(IndexKey::Integer(key)),
+                    is_there,
+                    "{keys:?} {key}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_to_keep_integers_agree(
+            keys in proptest::collection::hash_set(-300i64..300, 0..40),
+            asked in proptest::collection::vec(-400i64..400, 0..40),
+        ) {
+            let keys: Vec<i64> = keys.into_iter().collect();
+            let found = set(&keys);
+            for key in asked {
+                prop_assert_eq!(found.contains(IndexKey::Integer(key)), keys.contains(&key));
+            }
         }
     }
 }
