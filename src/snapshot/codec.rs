@@ -1,6 +1,7 @@
 //! Codecs: bytes in, bytes out. Compression, chunks that end at row ends, COPY's text and CSV, members of a tar,
 //! encodings other than UTF-8. None of them knows a catalog.
 
+pub(crate) mod buffers;
 pub mod chunks;
 pub mod compression;
 pub mod copy_text;

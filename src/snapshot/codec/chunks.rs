@@ -9,6 +9,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::fault::caught;
+use crate::snapshot::codec::buffers::Buffers;
 use crate::snapshot::codec::encoding::{Converted, Encoding};
 use crate::snapshot::codec::read_errors::read_error;
 use crate::snapshot::error::{Position, SnapshotError};
@@ -23,9 +24,6 @@ const DEPTH: usize = 8;
 
 /// Bytes to which a chunk grows for a line. Of a longer one the pieces come one by one: whoever does not need it keeps none.
 const LONG: usize = 8 * CHUNK;
-
-/// Buffers that are remembered to be used again: those that wait, and those that workers hold.
-const POOLED: usize = 48;
 
 /// Part of a stream. It ends with a line end; only the last, and the pieces of a long line, may lack it.
 #[derive(Debug)]
@@ -133,7 +131,7 @@ pub(crate) struct Chunks<R> {
     reader: R,
     origin: Origin,
     size: usize,
-    pool: Vec<Arc<Vec<u8>>>,
+    buffers: Buffers,
     /// Of the next chunk.
     offset: u64,
     /// What was read and not yet given out; `None` after the end.
@@ -173,7 +171,7 @@ impl<R: Read> Iterator for Chunks<R> {
         };
         self.in_line = piece == Piece::More;
         if !ended {
-            let mut next = self.empty_buffer();
+            let mut next = self.buffers.take();
             let tail = filled - cut;
             if next.len() <= tail {
                 next.resize(tail + self.size, 0);
@@ -187,7 +185,7 @@ impl<R: Read> Iterator for Chunks<R> {
             return self.error.take().map(Err);
         }
         let chunk = Chunk {
-            buffer: self.lend(buffer),
+            buffer: self.buffers.lend(buffer),
             len: cut,
             offset: self.offset,
             converted: None,
@@ -213,14 +211,14 @@ impl<R: Read> Chunks<R> {
             reader,
             origin,
             size,
-            pool: Vec::new(),
+            buffers: Buffers::new(size),
             offset: 0,
             buffer: None,
             filled: 0,
             in_line: false,
             error: None,
         };
-        chunks.buffer = Some(chunks.empty_buffer());
+        chunks.buffer = Some(chunks.buffers.take());
         chunks
     }
 
@@ -279,25 +277,6 @@ impl<R: Read> Chunks<R> {
             offset: Some(self.offset + filled as u64),
             ..Position::default()
         }
-    }
-
-    /// A buffer that nobody holds any more, as it was left, or a new one.
-    fn empty_buffer(&mut self) -> Vec<u8> {
-        let free = self
-            .pool
-            .iter_mut()
-            .position(|buffer| Arc::get_mut(buffer).is_some());
-        free.and_then(|index| Arc::try_unwrap(self.pool.swap_remove(index)).ok())
-            .unwrap_or_else(|| vec![0; self.size])
-    }
-
-    fn lend(&mut self, buffer: Vec<u8>) -> Arc<Vec<u8>> {
-        let buffer = Arc::new(buffer);
-        // One that grew for a long line goes when it is done with.
-        if buffer.len() <= 2 * self.size && self.pool.len() < POOLED {
-            self.pool.push(buffer.clone());
-        }
-        buffer
     }
 }
 

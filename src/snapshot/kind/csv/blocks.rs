@@ -1,6 +1,6 @@
 //! Cutting a CSV file into blocks of whole rows.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::mem;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use memchr::memchr_iter;
 
 use crate::bounds;
 use crate::snapshot::block::{Block, BlockHead};
+use crate::snapshot::codec::buffers::Buffers;
 use crate::snapshot::codec::csv_text::{CsvErrorKind, next_row};
 use crate::snapshot::codec::csv_walk::{RowEnds, row_ends};
 use crate::snapshot::codec::read_errors::{cut_off, damaged, read_error};
@@ -28,9 +29,11 @@ const NO_LINE_END: &str = "has no line end, which COPY writes behind every row: 
 pub(super) struct Blocks<R> {
     reader: R,
     place: Position,
-    /// What was read and not yet handed out; rows begin at `begin`.
+    /// What was read and not yet handed out are its first `filled` bytes; rows begin at `begin`.
     buffer: Vec<u8>,
+    filled: usize,
     begin: usize,
+    buffers: Buffers,
     /// Where the buffer stands in the file, in bytes.
     offset: u64,
     at_end: bool,
@@ -41,11 +44,14 @@ pub(super) struct Blocks<R> {
 impl<R: Read> Blocks<R> {
     /// `place` names the file in errors.
     pub(super) fn new(reader: R, place: Position) -> Self {
+        let mut buffers = Buffers::new(BLOCK);
         Blocks {
             reader,
             place,
-            buffer: Vec::with_capacity(BLOCK),
+            buffer: buffers.take(),
+            filled: 0,
             begin: 0,
+            buffers,
             offset: 0,
             at_end: false,
             rows: 0,
@@ -69,13 +75,13 @@ impl<R: Read> Blocks<R> {
     /// The file is empty, cannot be read, or does not begin with a row of at most [`BLOCK`] bytes.
     pub(super) fn header(&mut self) -> Result<Vec<u8>, SnapshotError> {
         self.fill(BLOCK)?;
-        if self.buffer.is_empty() {
+        if self.filled == 0 {
             return Err(damaged(
                 self.place.clone(),
                 "the file is empty; even a table without rows has a line that names the columns",
             ));
         }
-        let end = next_row(&self.buffer, 0, &mut Vec::new()).map_err(|error| {
+        let end = next_row(&self.buffer[..self.filled], 0, &mut Vec::new()).map_err(|error| {
             let reason = match error.kind {
                 CsvErrorKind::NoLineEnd | CsvErrorKind::OpenQuote if !self.at_end => {
                     "its first line, which must name the columns, has no end".to_owned()
@@ -113,15 +119,15 @@ impl<R: Read> Blocks<R> {
             self.fill(target)?;
             if self.at_end {
                 self.finish()?;
-                if self.begin == self.buffer.len() {
+                if self.begin == self.filled {
                     return Ok(None);
                 }
             }
-            let found = row_ends(&self.buffer[self.begin..]);
+            let found = row_ends(&self.buffer[self.begin..self.filled]);
             let rows = RowEnds {
                 rows: found.rows,
                 end: match self.at_end {
-                    true => self.buffer.len(),
+                    true => self.filled,
                     false => self.begin + found.end,
                 },
             };
@@ -129,7 +135,7 @@ impl<R: Read> Blocks<R> {
                 return Ok(Some(self.hand_out(rows, head)));
             }
             // Where a row begins behind it nobody knows, so what follows cannot be read either.
-            if self.buffer.len() - self.begin > allowed {
+            if self.filled - self.begin > allowed {
                 let reason = bounds::too_long("the row", allowed);
                 return Err(SnapshotError::TooLarge {
                     place: Box::new(self.at_row(1, self.begin)),
@@ -140,40 +146,48 @@ impl<R: Read> Blocks<R> {
                 });
             }
             let most = (self.begin + allowed).saturating_add(BLOCK);
-            target = (2 * self.buffer.len().max(BLOCK)).min(most);
+            target = (2 * self.filled.max(BLOCK)).min(most);
         }
     }
 
     /// Reads until the buffer holds `target` bytes or the file ends.
     fn fill(&mut self, target: usize) -> Result<(), SnapshotError> {
-        let missing = target.saturating_sub(self.buffer.len());
-        if missing == 0 || self.at_end {
+        if self.filled >= target || self.at_end {
             return Ok(());
         }
         let _decompress = timings::phase(Phase::Decompress);
-        // Exact, so that a block holds no idle memory.
-        self.buffer.reserve_exact(missing);
-        let read = (&mut self.reader)
-            .take(missing as u64)
-            .read_to_end(&mut self.buffer)
-            .map_err(|error| {
-                let mut place = self.place.clone();
-                place.offset = Some(self.offset + self.buffer.len() as u64);
-                read_error(place, error)
-            })?;
-        self.at_end = read < missing;
+        if self.buffer.len() < target {
+            // Exact, so that a block holds no idle memory.
+            self.buffer.reserve_exact(target - self.buffer.len());
+            self.buffer.resize(target, 0);
+        }
+        while self.filled < target {
+            match self.reader.read(&mut self.buffer[self.filled..target]) {
+                Ok(0) => {
+                    self.at_end = true;
+                    break;
+                }
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let mut place = self.place.clone();
+                    place.offset = Some(self.offset + self.filled as u64);
+                    return Err(read_error(place, error));
+                }
+            }
+        }
         Ok(())
     }
 
     /// At the end of the file: looks whether the last row is whole. COPY ends every row with a line end, so one that has
     /// none may lack the rest of its last field, too.
     fn finish(&mut self) -> Result<(), SnapshotError> {
-        let rows = &self.buffer[self.begin..];
+        let rows = &self.buffer[self.begin..self.filled];
         if !memchr_iter(b'"', rows).count().is_multiple_of(2) {
             return Err(self.first_error());
         }
         if rows.last().is_some_and(|&byte| byte != b'\n') {
-            let place = self.at_row(row_ends(rows).rows + 1, self.buffer.len());
+            let place = self.at_row(row_ends(rows).rows + 1, self.filled);
             return Err(cut_off(place, format!("its last row {NO_LINE_END}")));
         }
         Ok(())
@@ -185,8 +199,8 @@ impl<R: Read> Blocks<R> {
         let mut fields = Vec::new();
         let mut row = 1;
         loop {
-            match next_row(&self.buffer, pos, &mut fields) {
-                Ok(next) if next < self.buffer.len() => pos = next,
+            match next_row(&self.buffer[..self.filled], pos, &mut fields) {
+                Ok(next) if next < self.filled => pos = next,
                 Err(error) => return damaged(self.at_row(row, error.at), error.to_string()),
                 // Every row that `next_row` accepts has an even number of quotes.
                 Ok(_) => {
@@ -200,16 +214,20 @@ impl<R: Read> Blocks<R> {
     /// Hands out rows that end in the buffer.
     fn hand_out(&mut self, rows: RowEnds, head: &Arc<BlockHead>) -> Block {
         let RowEnds { rows, end } = rows;
-        let rest = &self.buffer[end..];
-        let mut next = Vec::with_capacity(rest.len().max(BLOCK));
-        next.extend_from_slice(rest);
+        let rest = &self.buffer[end..self.filled];
+        let mut next = self.buffers.take();
+        if next.len() < rest.len() {
+            next.resize(rest.len(), 0);
+        }
+        next[..rest.len()].copy_from_slice(rest);
+        self.filled = rest.len();
         let buffer = mem::replace(&mut self.buffer, next);
         let range = self.begin..end;
         let block = Block {
             head: Arc::clone(head),
             offset: self.offset + self.begin as u64,
             first_row: self.rows,
-            buffer: Arc::new(buffer),
+            buffer: self.buffers.lend(buffer),
             range,
             converted: None,
         };
