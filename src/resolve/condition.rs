@@ -128,6 +128,26 @@ impl ValueTest {
     /// Whether a row passes. `None` stands for a column that the row's data does not have: it is NULL there.
     #[inline]
     pub fn passes(&self, row: &impl Fields, field: Option<usize>) -> bool {
+        // The commonest test by far is made of the bytes as they stand.
+        if let (
+            ValueTest::OneOf {
+                values,
+                form: None,
+                escaped: false,
+                null,
+                not,
+            },
+            Some(field),
+        ) = (self, field)
+        {
+            let plain = row.plain(field);
+            // NULL is written as no text that is in the list, apart from the empty one.
+            let is_one = match values.iter().any(|value| **value == *plain) {
+                true => !plain.is_empty() || !row.is_null(field) || *null,
+                false => *null && row.is_null(field),
+            };
+            return is_one != *not;
+        }
         let field = field.filter(|field| !row.is_null(*field));
         match self {
             ValueTest::OneOf {
@@ -302,5 +322,42 @@ mod tests {
         let like = Test::Prefix("1".to_owned());
         assert!(ValueTest::new(&like, Some(KeyForm::Text)).is_ok());
         assert!(ValueTest::new(&like, Some(KeyForm::Integer)).is_err());
+    }
+
+    /// A field of CSV without a byte: NULL, or an empty text in quotes.
+    struct Nothing {
+        is_null: bool,
+    }
+
+    impl Fields for Nothing {
+        fn is_null(&self, _field: usize) -> bool {
+            self.is_null
+        }
+
+        fn plain(&self, _field: usize) -> &[u8] {
+            b""
+        }
+
+        fn text(&self, _field: usize) -> Cow<'_, [u8]> {
+            Cow::Borrowed(b"")
+        }
+    }
+
+    #[test]
+    fn an_empty_text_is_not_null_though_both_are_written_without_a_byte() {
+        let cases = [
+            (false, false, true),
+            (true, false, false),
+            (true, true, true),
+        ];
+        for (is_null, null, expected) in cases {
+            let test = Test::In {
+                values: texts(&[""]),
+                null,
+            };
+            let test = ValueTest::new(&test, Some(KeyForm::Text)).unwrap();
+            let passes = test.passes(&Nothing { is_null }, Some(0));
+            assert_eq!(passes, expected, "NULL: {is_null}, NULL passes: {null}");
+        }
     }
 }

@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
-use wide::u8x16;
+use fearless_simd::{Level, dispatch, prelude::*, u8x64};
+
+use super::row_walk::STEP;
 
 /// Takes the row that begins at `start` and puts the ranges of its fields into `fields`, replacing what is there.
 ///
@@ -28,9 +30,6 @@ pub fn next_row(bytes: &[u8], start: usize, fields: &mut Vec<Range<usize>>) -> u
     fields.push(begin..bytes.len());
     bytes.len()
 }
-
-/// Bytes that are looked at in one step.
-const STEP: usize = 64;
 
 /// The positions of TAB and LF. Fields are short, so a search that starts anew after each hit, as
 /// memchr's does, spends most of its time on starting: this one makes a mask of 64 bytes at a time.
@@ -80,14 +79,11 @@ impl Iterator for Ends<'_> {
 }
 
 fn ends_in(step: &[u8; STEP]) -> u64 {
-    let (tab, line_feed) = (u8x16::splat(b'\t'), u8x16::splat(b'\n'));
-    let mut mask = 0;
-    for (position, lane) in step.as_chunks::<16>().0.iter().enumerate() {
-        let lane = u8x16::new(*lane);
-        let hits = lane.simd_eq(tab) | lane.simd_eq(line_feed);
-        mask |= u64::from(hits.to_bitmask()) << (position * 16);
-    }
-    mask
+    // What every machine of this kind has: to ask what this one has would cost more than a step.
+    dispatch!(Level::baseline(), simd => {
+        let step = u8x64::simd_from(simd, *step);
+        (step.simd_eq(b'\t') | step.simd_eq(b'\n')).to_bitmask()
+    })
 }
 
 /// The rows of a block, with one search through all of its bytes.
@@ -196,15 +192,36 @@ const LETTERS: [u8; 256] = {
 /// Appends a value as the server writes it in a field. NULL is not a value: write `\N` for it.
 pub fn encode(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
-    while let Some(place) = rest
-        .iter()
-        .position(|&byte| LETTERS[usize::from(byte)] != 0)
-    {
+    while let Some(place) = first_escaped(rest) {
         out.extend_from_slice(&rest[..place]);
         out.extend_from_slice(&[b'\\', LETTERS[usize::from(rest[place])]]);
         rest = &rest[place + 1..];
     }
     out.extend_from_slice(rest);
+}
+
+/// The place of the first byte that is written as an escape.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    // Most text has none: whole blocks are passed over if no byte of them may be one.
+    const BLOCK: usize = 32;
+    let mut at = 0;
+    while let Some(block) = bytes[at..].first_chunk::<BLOCK>() {
+        let may = |byte: &u8| (*byte < b' ') | (*byte == b'\\');
+        if block.iter().fold(false, |any, byte| any | may(byte)) {
+            if let Some(place) = block.iter().position(is_escaped) {
+                return Some(at + place);
+            }
+        }
+        at += BLOCK;
+    }
+    bytes[at..]
+        .iter()
+        .position(is_escaped)
+        .map(|place| at + place)
+}
+
+fn is_escaped(byte: &u8) -> bool {
+    LETTERS[usize::from(*byte)] != 0
 }
 
 #[cfg(test)]
