@@ -97,6 +97,40 @@ fn block() -> Block {
     }
 }
 
+/// The same rows as CSV.
+fn csv_block(block: &Block) -> Block {
+    let mut rows = Vec::new();
+    for row in block.bytes().split_inclusive(|byte| *byte == b'\n') {
+        let row = row.strip_suffix(b"\n").expect("a whole row");
+        for (position, field) in row.split(|byte| *byte == b'\t').enumerate() {
+            if position > 0 {
+                rows.push(b',');
+            }
+            let mut value = Vec::new();
+            match copy_text::decode(field, &mut value).expect("COPY text") {
+                Some(()) if value.iter().any(|byte| b",\"\n".contains(byte)) => {
+                    let text = String::from_utf8(value).expect("UTF-8");
+                    rows.extend(format!("\"{}\"", text.replace('"', "\"\"")).bytes());
+                }
+                Some(()) => rows.extend(value),
+                None => {}
+            }
+        }
+        rows.push(b'\n');
+    }
+    assert!((BLOCK / 2..BLOCK).contains(&rows.len()));
+    let head = BlockHead {
+        form: RowForm::Csv,
+        ..BlockHead::clone(&block.head)
+    };
+    Block {
+        head: Arc::new(head),
+        range: 0..rows.len(),
+        buffer: Arc::new(rows),
+        ..block.clone()
+    }
+}
+
 fn selection() -> Selection {
     Selection {
         relations: Relations::Only(vec!["epics".to_owned()]),
@@ -129,7 +163,15 @@ fn scan(c: &mut Criterion) {
     let plan = plan(&[&Pipeline::builtin()], &selection(), &catalog).expect("a plan of epics");
     let table = plan.table(&block.head.table).expect("epics have notes");
     let definition = catalog.table(&block.head.table).expect("a table of notes");
-    for (name, wanted) in [("one row of ten is kept", 21), ("no row is kept", 22)] {
+    let csv = csv_block(&block);
+    let cases = [
+        ("key filter, one row of ten is kept", &block, 21),
+        ("key filter, no row is kept", &block, 22),
+        ("CSV, key filter, one row of ten is kept", &csv, 21),
+        ("CSV, key filter, no row is kept", &csv, 22),
+    ];
+    for (name, block, wanted) in cases {
+        group.throughput(Throughput::BytesDecimal(block.bytes().len() as u64));
         let keys = (0..1000).map(|other| -other).chain([wanted]);
         let keys = KeySet::of(keys.map(IndexKey::Integer).collect(), true);
         let keys = Arc::new(keys);
@@ -148,10 +190,10 @@ fn scan(c: &mut Criterion) {
         let purpose = ScanFor::default();
         let scanner = Scanner::new(&plan.tables[table], definition, &block.head, hops, purpose)
             .expect("the head fits the table");
-        let kept = scanner.scan(&block).ranges.len();
+        let kept = scanner.scan(block).ranges.len();
         assert_eq!(kept, if wanted == 21 { rows.div_ceil(10) } else { 0 });
-        group.bench_function(format!("key filter, {name}"), |b| {
-            b.iter(|| black_box(scanner.scan(black_box(&block))).rows);
+        group.bench_function(name, |b| {
+            b.iter(|| black_box(scanner.scan(black_box(block))).rows);
         });
     }
     group.finish();

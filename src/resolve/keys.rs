@@ -12,8 +12,8 @@ mod set;
 mod shape;
 
 pub use entity::entity_index;
-pub use fields::{CopyFields, Fields, WholeRow};
 pub(super) use fields::{COPY_NULL, decoded};
+pub use fields::{CopyFields, Fields, WholeRow};
 pub use key::{IndexKey, Key};
 pub use order::{RowOrder, SortColumn};
 pub use set::{KeySet, OpenKeys};

@@ -100,7 +100,11 @@ impl Fields for CsvKeys<'_> {
     }
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
-        self.0.field(field).map_or(Cow::Borrowed(&[]), |(plain, quoted)| unquoted(plain, quoted))
+        self.0
+            .field(field)
+            .map_or(Cow::Borrowed(&[]), |(plain, quoted)| {
+                unquoted(plain, quoted)
+            })
     }
 }
 

@@ -41,7 +41,9 @@ mod tests {
     fn walked(bytes: &[u8], wanted: &[usize]) -> Vec<Told> {
         let mut rows = Vec::new();
         walk_rows(bytes, &WantedFields::new(wanted.iter().copied()), |row| {
-            let fields = wanted.iter().map(|field| row.field(*field).map(<[u8]>::to_vec));
+            let fields = wanted
+                .iter()
+                .map(|field| row.field(*field).map(<[u8]>::to_vec));
             rows.push((row.range(), row.fields(), fields.collect()));
         });
         rows
@@ -51,9 +53,11 @@ mod tests {
         let (mut rows, mut fields) = (Vec::new(), Vec::new());
         let mut split = copy_text::CopyRows::new(bytes);
         while let Some(range) = split.next_row(&mut fields) {
-            let wanted = wanted
-                .iter()
-                .map(|field| fields.get(*field).map(|range| bytes[range.clone()].to_vec()));
+            let wanted = wanted.iter().map(|field| {
+                fields
+                    .get(*field)
+                    .map(|range| bytes[range.clone()].to_vec())
+            });
             rows.push((range, fields.len(), wanted.collect()));
         }
         rows

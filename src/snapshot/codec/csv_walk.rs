@@ -264,7 +264,11 @@ mod tests {
                     rows: rows + 1,
                     end: before + end,
                 };
-                assert_eq!(row_ends(text.as_bytes()), expected, "{name} behind {before}");
+                assert_eq!(
+                    row_ends(text.as_bytes()),
+                    expected,
+                    "{name} behind {before}"
+                );
             }
         }
     }

@@ -233,7 +233,9 @@ mod tests {
         let mut walk = RowWalk::new(b"a\tbc\td\n", &wanted);
         let mut fields = Vec::new();
         walk.step(0, 0b101_0010, 0b100_0000, &mut |row| {
-            fields = (0..6).map(|field| row.field(field).map(<[u8]>::to_vec)).collect();
+            fields = (0..6)
+                .map(|field| row.field(field).map(<[u8]>::to_vec))
+                .collect();
             assert_eq!((row.range(), row.fields()), (0..6, 3));
         });
         assert_eq!(fields, [None, Some(b"bc".to_vec()), None, None, None, None]);
