@@ -31,6 +31,10 @@ impl Default for Timeouts {
     }
 }
 
+/// Rows are asked for by thousands of keys at a time. Many of these lie on the same pages of an index, which the planner does
+/// not know: by its defaults it would rather read a table whole, for every batch.
+pub(super) const KEYS_BY_INDEX: &str = "SET LOCAL enable_seqscan = off;";
+
 /// Begins the transaction in which everything is read: at the instant of `snapshot`, or at a new one.
 ///
 /// Everything is set inside of it, so that it also holds behind a pooler that gives each transaction another
@@ -63,9 +67,6 @@ pub(super) fn begin(
     set("gin_fuzzy_search_limit", "0");
     // The same order when a query is asked again.
     set("synchronize_seqscans", "off");
-    // Rows are asked for by thousands of keys at a time. Many of these lie on the same pages of an index, which the planner
-    // does not know: by its defaults it would rather read a table whole, for every batch.
-    set("enable_seqscan", "off");
     set("random_page_cost", "1.1");
     // Little load: connections are what is parallel here.
     set("max_parallel_workers_per_gather", "0");
@@ -82,6 +83,7 @@ pub(super) fn begin(
     if version >= 17 {
         set("transaction_timeout", "0");
     }
+    sql.push_str(KEYS_BY_INDEX);
     // A server that does not know what its bytes mean (SQL_ASCII) would refuse a query for a single value that is not
     // UTF-8. It hands them out as they are, and the row with that value fails where it is rendered.
     sql.push_str(
