@@ -3,7 +3,7 @@
 //! A kept row is stored once, as the bytes of its layout's columns in COPY text. Rows lie in segments
 //! of about a MiB. While all of them fit into the memory limit they stay in memory; beyond it the oldest segments
 //! are written to a temp file and read back when a batch needs rows of it. What always
-//! stays in memory is the index: for each row and hop 25 bytes if it is found by an integer, 33 if by any other key.
+//! stays in memory is the index: for each row and hop 26 bytes if it is found by an integer, 34 if by any other key.
 
 mod entry;
 mod index;
