@@ -1,14 +1,20 @@
 //! Bytes as hexadecimal digits, and back.
 
+/// A byte as two lower-case digits.
+#[inline]
+pub(crate) fn digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [
+        DIGITS[usize::from(byte >> 4)],
+        DIGITS[usize::from(byte & 0xf)],
+    ]
+}
+
 /// Appends a byte as two lower-case digits.
 // Every byte of a bytea that is not in hex form comes by here.
 #[inline]
 pub(crate) fn push(byte: u8, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend_from_slice(&[
-        DIGITS[usize::from(byte >> 4)],
-        DIGITS[usize::from(byte & 0xf)],
-    ]);
+    out.extend_from_slice(&digits(byte));
 }
 
 /// The bytes as lower-case digits.

@@ -8,6 +8,7 @@ mod compile;
 mod external;
 mod from_files;
 mod maxima;
+mod key_text;
 mod record;
 mod references;
 mod resident;

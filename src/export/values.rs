@@ -15,6 +15,7 @@
 //! guess.
 
 mod array;
+mod block;
 mod bytea;
 mod color;
 mod copy;
@@ -31,6 +32,7 @@ mod timestamp;
 use std::collections::BTreeMap;
 
 pub use array::replace_elements;
+pub(crate) use block::{BLOCK, Block, FieldOn, push_part};
 pub use bytea::write as write_bytea;
 pub use color::text_color;
 pub use copy::{decode_copy, is_null};
@@ -160,9 +162,31 @@ fn write_field(codec: &Codec, field: &[u8], out: &mut Vec<u8>) -> Result<(), Val
         out.extend_from_slice(b"null");
         return Ok(());
     }
-    match codec {
-        Codec::Text => text::write_copy(field, out),
-        _ => write_decoded(codec, &decode_copy(field)?, out),
+    write_value(codec, FieldOn::from(field), out)
+}
+
+/// Appends a field that is not NULL. On an error `out` may hold a part of it.
+///
+/// Most fields are of a few types, and as a server writes them: these are told and written by a block.
+///
+/// # Errors
+/// The field is not a value of its type.
+#[inline]
+pub(crate) fn write_value(
+    codec: &Codec,
+    field: FieldOn<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    let is_written = match codec {
+        Codec::Text => return text::write_copy(field, out),
+        Codec::Integer => integer::write_plain(field, out),
+        Codec::Timestamp => timestamp::write_plain(field, false, out),
+        Codec::TimestampTz => timestamp::write_plain(field, true, out),
+        _ => false,
+    };
+    match is_written {
+        true => Ok(()),
+        false => write_decoded(codec, &decode_copy(field.field())?, out),
     }
 }
 

@@ -9,8 +9,9 @@ use crate::resolve::{
 };
 
 use super::TreePlace;
+use super::key_text::prefix;
 use super::value::{At, Field, Values};
-use crate::export::values::{self, Codec};
+use crate::export::values::Codec;
 
 pub(super) struct Node {
     /// Position in the relation's list of places.
@@ -352,7 +353,7 @@ fn without_row<'f>(
     let mut members: Vec<Vec<u8>> = Vec::new();
     let member = |field: &Field| {
         let value = object.get(&field.name).map_or("null", String::as_str);
-        [field.prefix.as_slice(), value.as_bytes()].concat()
+        [field.key.first(), value.as_bytes()].concat()
     };
     members.extend(fields.map(member));
     for nested in nested {
@@ -370,12 +371,4 @@ fn without_row<'f>(
     text.extend(members.join(&b','));
     text.push(b'}');
     text
-}
-
-/// `"name":`
-pub(super) fn prefix(name: &str) -> Vec<u8> {
-    let mut prefix = Vec::with_capacity(name.len() + 3);
-    values::write_json_str(name, &mut prefix);
-    prefix.push(b':');
-    prefix
 }

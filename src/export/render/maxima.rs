@@ -9,7 +9,8 @@ use crate::resolve::{
     WholeRow,
 };
 
-use super::compile::{Compiler, Reach, prefix};
+use super::compile::{Compiler, Reach};
+use super::key_text::prefix;
 use super::resident::Top;
 use super::sorting::key_of;
 use super::{BadValue, Rendered, Renderer, Resident, row_of};

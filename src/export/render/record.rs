@@ -246,10 +246,7 @@ impl<'a> Job<'a> {
     ) -> Result<(), BadValue> {
         for field in fields {
             let mark = self.rendered.content.len();
-            if !*first {
-                self.rendered.content.push(b',');
-            }
-            match self.field(node, field, row) {
+            match self.field(node, field, row, *first) {
                 Ok(true) => *first = false,
                 Ok(false) => self.rendered.content.truncate(mark),
                 Err(reason) => {

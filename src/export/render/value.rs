@@ -11,20 +11,33 @@ use crate::resolve::{
     ValueTest,
 };
 
-use super::compile::{Ancestor, Compiler, Nested, Reach, prefix};
+use super::compile::{Ancestor, Compiler, Nested, Reach};
+use super::key_text::{KeyText, prefix};
 
 /// A key of an object, and where its value comes from.
 pub(super) struct Field {
     /// The column, or the computed key.
     pub(super) name: String,
-    /// `"key":`
-    pub(super) prefix: Vec<u8>,
+    pub(super) key: KeyText,
+    /// The key with a null.
+    pub(super) null: KeyText,
     pub(super) column: usize,
     pub(super) value: Value,
     /// The value is written as an object with this one key.
     pub(super) object: Option<Vec<u8>>,
     /// The key is left out where its value is null.
     pub(super) unless_null: bool,
+}
+
+impl Field {
+    /// The codec, if the value is the column's and nothing else is looked at.
+    #[inline]
+    pub(super) fn plain(&self) -> Option<&Codec> {
+        match (&self.value, &self.object, self.unless_null) {
+            (Value::Field(FieldForm::Plain(codec)), None, false) => Some(codec),
+            _ => None,
+        }
+    }
 }
 
 /// How a value is written. A column is the field's own, if nothing else is said.
@@ -223,7 +236,8 @@ impl Values<'_> {
                 let key = node.renamed.get(&layout.name).unwrap_or(&layout.name);
                 fields.push(Field {
                     name: layout.name.clone(),
-                    prefix: prefix(key),
+                    key: KeyText::new(key, b""),
+                    null: KeyText::new(key, b"null"),
                     column,
                     value: self.column(column, None)?,
                     object: None,
@@ -251,7 +265,8 @@ impl Values<'_> {
             };
             let field = Field {
                 name: name.clone(),
-                prefix: prefix(name),
+                key: KeyText::new(name, b""),
+                null: KeyText::new(name, b"null"),
                 column,
                 value,
                 object: object.as_ref().map(|key| prefix(key)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use crate::export::redact::Mask;
-use crate::export::values::{self, ValueError, decode};
+use crate::export::values::{self, FieldOn, ValueError, decode};
 use crate::pipeline::Digest;
 use crate::resolve::{CopyFields, RowAt, WholeRow};
 
@@ -15,14 +15,43 @@ use super::value::{At, Field, TemplateField, Test, Value};
 use super::{Unreadable, Why, from_files};
 
 impl<'a> Job<'a> {
-    /// Writes a key with its value. False if it is left out.
+    /// Writes a key with its value. False if it is left out; what was written of it is then still there.
+    #[inline]
     pub(super) fn field(
         &mut self,
         node: &'a Node,
         field: &'a Field,
         row: &CopyFields<'_>,
+        is_first: bool,
     ) -> Result<bool, String> {
-        self.rendered.content.extend_from_slice(&field.prefix);
+        match field.plain() {
+            Some(codec) if self.masks.is_none() => {
+                let out = &mut self.rendered.content;
+                let value = row.fields.get(field.column).cloned();
+                let value = value.map(|range| FieldOn::new(row.bytes, range));
+                match value.filter(|value| !values::is_null(value.field())) {
+                    Some(value) => {
+                        field.key.push(is_first, out);
+                        let written = values::write_value(codec, value, out);
+                        written.map_err(|error| error.to_string())?;
+                    }
+                    None => field.null.push(is_first, out),
+                }
+                Ok(true)
+            }
+            Some(_) | None => self.any_field(node, field, row, is_first),
+        }
+    }
+
+    /// The same of any field.
+    fn any_field(
+        &mut self,
+        node: &'a Node,
+        field: &'a Field,
+        row: &CopyFields<'_>,
+        is_first: bool,
+    ) -> Result<bool, String> {
+        field.key.push(is_first, &mut self.rendered.content);
         if let Some(prefix) = &field.object {
             self.rendered.content.push(b'{');
             self.rendered.content.extend_from_slice(prefix);

@@ -1,10 +1,14 @@
 //! smallint, integer, bigint: a JSON number over the whole 64-bit range.
 
 use super::ValueError;
+use super::block::{BLOCK, Block, FieldOn, first_bits, outside, push_part};
 
 /// The digits of the largest `i64` and of the smallest, without its sign.
 const LARGEST: &[u8] = b"9223372036854775807";
 const SMALLEST: &[u8] = b"9223372036854775808";
+
+/// As many digits always fit into 64 bits.
+const PLAIN_DIGITS: usize = 18;
 
 /// Appends an integer without a plus sign and leading zeros.
 pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
@@ -14,6 +18,34 @@ pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     }
     out.extend_from_slice(digits);
     Ok(())
+}
+
+/// Appends an integer as a server writes it, which needs no change. False, with nothing appended, for any other form of one,
+/// and for what is none.
+#[inline]
+pub(super) fn write_plain(field: FieldOn<'_>, out: &mut Vec<u8>) -> bool {
+    let padded;
+    let block = match field.block(0) {
+        Some(block) => block,
+        None => {
+            padded = field.padded(0);
+            &padded
+        }
+    };
+    let is_plain = is_plain(block, field.len());
+    if is_plain {
+        push_part(block, field.len(), out);
+    }
+    is_plain
+}
+
+/// True for up to [`PLAIN_DIGITS`] digits without a zero before others.
+#[inline]
+fn is_plain(block: &Block, length: usize) -> bool {
+    let others = outside(block, &[b'0'; BLOCK], &[9; BLOCK]);
+    (1..=PLAIN_DIGITS).contains(&length)
+        && others & first_bits(length) == 0
+        && (block[0] != b'0' || length == 1)
 }
 
 /// The value of an integer of 64 bits.
@@ -110,6 +142,25 @@ mod tests {
         #[test]
         fn what_fits_is_decided_as_the_standard_library_does(text in "[+-]?[0-9]{17,21}") {
             prop_assert_eq!(parse(text.as_bytes()), text.parse::<i64>().ok());
+        }
+
+        #[test]
+        fn a_block_is_read_as_byte_by_byte(
+            text in "([+-]?[0-9]{0,21}|[0-9]{0,3}[^0-9]?[0-9]{0,3})",
+            behind in "\\t[0-9]{0,40}",
+        ) {
+            let row = [text.as_bytes(), behind.as_bytes()].concat();
+            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            let written = write_plain(FieldOn::new(&row, 0..text.len()), &mut fast);
+            let plainly = write(text.as_bytes(), &mut slow);
+            if written {
+                prop_assert_eq!(plainly, Ok(()));
+                prop_assert_eq!(fast, slow);
+            } else {
+                prop_assert!(fast.is_empty());
+                let is_canonical = slow == text.as_bytes() && !text.starts_with('-');
+                prop_assert!(plainly.is_err() || !is_canonical || text.len() > PLAIN_DIGITS);
+            }
         }
     }
 }

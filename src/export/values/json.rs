@@ -122,7 +122,7 @@ impl Compactor<'_> {
     fn write_string(&mut self) -> Result<(), ValueError> {
         self.copy(1);
         loop {
-            self.copy(run_length::<false>(&self.text[self.at..]));
+            self.copy(run_length(&self.text[self.at..]));
             match self.text[self.at..] {
                 [b'"', ..] => {
                     self.copy(1);

@@ -1,4 +1,4 @@
-//! Text: COPY's escapes become JSON's, run by run.
+//! Text: COPY's escapes become JSON's, block by block.
 //!
 //! Strings are escaped as GitLab escapes them (Rails with `escape_html_entities_in_json`): `"` and
 //! `\` by a backslash, `\b \t \n \f \r`, other bytes below 0x20 as `\u00xx`, and `< > &` U+2028
@@ -8,6 +8,9 @@
 //! from one byte that needs an escape to the next. Only octal, hex and odd escapes, which
 //! PostgreSQL reads but does not write, make it decode the field first.
 
+use fearless_simd::{Level, dispatch, prelude::*, u8x32};
+
+use super::block::{BLOCK, Block, FieldOn, first_bits, not_ascii, push_part};
 use super::{ValueError, decode_copy};
 use crate::hex;
 
@@ -15,16 +18,14 @@ use crate::hex;
 const PLAIN: u8 = 0;
 /// The byte is written as `\u00xx`.
 const HEX: u8 = 1;
-/// 0xe2, which begins U+2028 and U+2029 but other characters too.
+/// [`SEPARATOR_LEAD`].
 const SEPARATOR: u8 = 2;
 /// A backslash.
 const BACKSLASH: u8 = 3;
 // Every other class is the letter of a two-byte escape.
 
-/// Bytes that are looked up one by one before a run is tested in chunks.
-const HEAD: usize = 8;
-/// Bytes that are tested at once.
-const CHUNK: usize = 32;
+/// The byte that U+2028 and U+2029 begin with, but other characters too.
+const SEPARATOR_LEAD: u8 = 0xe2;
 
 /// What each byte of a string needs.
 static CLASSES: [u8; 256] = classes();
@@ -46,7 +47,7 @@ const fn classes() -> [u8; 256] {
     classes[b'<' as usize] = HEX;
     classes[b'>' as usize] = HEX;
     classes[b'&' as usize] = HEX;
-    classes[0xe2] = SEPARATOR;
+    classes[SEPARATOR_LEAD as usize] = SEPARATOR;
     classes
 }
 
@@ -64,7 +65,6 @@ pub fn write_json_string(decoded: &[u8], out: &mut Vec<u8>) -> Result<(), ValueE
 
 /// Appends text as a JSON string, quotes included: names of keys and of enum values.
 pub fn write_json_str(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
     out.push(b'"');
     escape(text.as_bytes(), out);
     out.push(b'"');
@@ -74,275 +74,171 @@ pub fn write_json_str(text: &str, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`ValueError::InvalidUtf8`] and [`ValueError::UnfinishedEscape`]; `out` is then as it was.
-pub(super) fn write_copy(field: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    // A field that is not UTF-8 as it stands may still be once its hex escapes are undone.
-    if std::str::from_utf8(field).is_ok() {
-        let start = out.len();
-        out.reserve(field.len() + 2);
-        out.push(b'"');
-        if escape_copy(field, out) {
+#[inline]
+pub(super) fn write_copy(field: FieldOn<'_>, out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let start = out.len();
+    out.push(b'"');
+    match append::<true>(field, out) {
+        // Most text is ASCII, which needs no second look.
+        Appended::Ascii => {
             out.push(b'"');
-            return Ok(());
+            Ok(())
         }
-        out.truncate(start);
+        Appended::Other if std::str::from_utf8(field.field()).is_ok() => {
+            out.push(b'"');
+            Ok(())
+        }
+        // A field that is not UTF-8 as it stands may still be once its hex escapes are undone.
+        Appended::Other | Appended::Undecoded => {
+            out.truncate(start);
+            write_json_string(&decode_copy(field.field())?, out)
+        }
     }
-    write_json_string(&decode_copy(field)?, out)
 }
 
 /// Appends the inside of a JSON string for valid UTF-8.
 pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    loop {
-        let (run, special) = rest.split_at(run_length::<false>(rest));
-        out.extend_from_slice(run);
-        if special.is_empty() {
-            return;
-        }
-        rest = &special[push_escape(special, out)..];
-    }
+    append::<false>(FieldOn::from(text), out);
 }
 
-/// As [`escape`], from COPY's text form. False, with `out` in the middle, where the field must be
-/// decoded first.
-fn escape_copy(field: &[u8], out: &mut Vec<u8>) -> bool {
-    let mut rest = field;
-    loop {
-        let (run, special) = rest.split_at(run_length::<true>(rest));
-        out.extend_from_slice(run);
-        rest = match special {
-            [] => return true,
-            [b'\\', b'v', after @ ..] => {
-                out.extend_from_slice(br"\u000b");
-                after
+/// What the text was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Appended {
+    /// Nothing but ASCII.
+    Ascii,
+    /// It has other bytes, which may or may not be UTF-8.
+    Other,
+    /// It has an escape of COPY's that JSON does not know: it must be decoded first, and was written in part.
+    Undecoded,
+}
+
+/// Appends the inside of a JSON string; with `COPY`, from COPY's text form.
+///
+/// A block is copied as it stands. Where a byte of it needs an escape, what was copied from there on is taken back, and the
+/// next block begins behind that byte.
+#[inline]
+fn append<const COPY: bool>(field: FieldOn<'_>, out: &mut Vec<u8>) -> Appended {
+    let text = field.field();
+    // What is to be escaped makes it longer, and the last block is cut off again.
+    out.reserve(text.len() + BLOCK);
+    let (mut at, mut other) = (0, 0);
+    while at < text.len() {
+        let padded;
+        let block = match field.block(at) {
+            Some(block) => block,
+            None => {
+                padded = field.padded(at);
+                &padded
             }
-            [b'\\', ..] => return false,
-            _ => &special[push_escape(special, out)..],
         };
+        let length = BLOCK.min(text.len() - at);
+        let own = first_bits(length);
+        other |= not_ascii(block) & own;
+        push_part(block, length, out);
+        let mut specials = specials(block) & own;
+        let end = at + length;
+        let mut next = end;
+        while specials != 0 {
+            let bit = specials.trailing_zeros() as usize;
+            let place = at + bit;
+            // Bytes from here on that stand as they are after all.
+            let kept = match &text[place..] {
+                [b'\\', b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] if COPY => 2,
+                [SEPARATOR_LEAD, 0x80, 0xa8 | 0xa9, ..] => 0,
+                [SEPARATOR_LEAD, ..] => 1,
+                _ => 0,
+            };
+            if kept == 0 {
+                out.truncate(out.len() - (end - place));
+                let Some(length) = push_escape::<COPY>(&text[place..], out) else {
+                    return Appended::Undecoded;
+                };
+                next = place + length;
+                break;
+            }
+            if place + kept > end {
+                // The second half of an escape is in the next block.
+                out.truncate(out.len() - 1);
+                next = place;
+                break;
+            }
+            // Both bytes of an escape, the second of which may be a backslash.
+            specials &= !(((1 << kept) - 1) << bit);
+        }
+        at = next;
+    }
+    match other {
+        0 => Appended::Ascii,
+        _ => Appended::Other,
     }
 }
 
-/// How many bytes from the start can be copied as they stand. With `COPY`, the escapes that COPY
-/// and JSON share can.
-pub(super) fn run_length<const COPY: bool>(text: &[u8]) -> usize {
+/// How many bytes of valid UTF-8 from the start can be copied as they stand.
+pub(super) fn run_length(text: &[u8]) -> usize {
     let mut at = 0;
     loop {
         at += plain_length(&text[at..]);
         match &text[at..] {
-            [0xe2, 0x80, 0xa8 | 0xa9, ..] => return at,
-            [0xe2, ..] => at += 1,
-            [b'\\', b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] if COPY => at += 2,
+            [SEPARATOR_LEAD, 0x80, 0xa8 | 0xa9, ..] => return at,
+            [SEPARATOR_LEAD, ..] => at += 1,
             _ => return at,
         }
     }
 }
 
 /// How many bytes from the start stand for themselves.
-///
-/// The first bytes are looked up one by one, as runs in markup are short; a run that goes on is
-/// tested a chunk at a time, which the compiler turns into vector comparisons.
 fn plain_length(text: &[u8]) -> usize {
-    let head = text.len().min(HEAD);
-    if let Some(at) = first_special(&text[..head]) {
-        return at;
-    }
-    let mut at = head;
-    while let Some(chunk) = text[at..].first_chunk::<CHUNK>() {
-        if chunk
-            .iter()
-            .fold(false, |found, &byte| found | is_special(byte))
-        {
-            break;
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    for (position, block) in blocks.iter().enumerate() {
+        let specials = specials(block);
+        if specials != 0 {
+            return position * BLOCK + specials.trailing_zeros() as usize;
         }
-        at += CHUNK;
     }
-    at + first_special(&text[at..]).unwrap_or(text.len() - at)
+    let is_special = |byte: &u8| CLASSES[usize::from(*byte)] != PLAIN;
+    let in_rest = rest.iter().position(is_special);
+    text.len() - rest.len() + in_rest.unwrap_or(rest.len())
 }
 
-fn first_special(text: &[u8]) -> Option<usize> {
-    text.iter()
-        .position(|&byte| CLASSES[usize::from(byte)] != PLAIN)
+/// A bit for each byte of a block whose class is not [`PLAIN`].
+#[inline(always)]
+fn specials(block: &Block) -> u32 {
+    dispatch!(Level::baseline(), simd => {
+        let bytes = u8x32::simd_from(simd, *block);
+        let control = bytes.simd_lt(0x20);
+        // Two bytes that differ in one bit are compared at once.
+        let quote_and = (bytes | (b'"' ^ b'&')).simd_eq(b'&');
+        let angles = (bytes | (b'<' ^ b'>')).simd_eq(b'>');
+        let others = bytes.simd_eq(b'\\') | bytes.simd_eq(SEPARATOR_LEAD);
+        (control | quote_and | angles | others).to_bitmask() as u32
+    })
 }
 
-/// True for the bytes whose class is not [`PLAIN`], by comparisons alone and without a branch.
-const fn is_special(byte: u8) -> bool {
-    (byte < 0x20)
-        | (byte == b'"')
-        | (byte == b'\\')
-        | (byte == b'<')
-        | (byte == b'>')
-        | (byte == b'&')
-        | (byte == 0xe2)
-}
-
-/// Appends the escape of what `text` begins with, which must be something that [`run_length`] stops
-/// at; returns how many bytes of `text` it stands for.
-fn push_escape(text: &[u8], out: &mut Vec<u8>) -> usize {
+/// Appends the escape of what `text` begins with, which is no [`PLAIN`] byte that can be kept; returns how many bytes of
+/// `text` it stands for, or `None` if it must be decoded.
+#[inline]
+fn push_escape<const COPY: bool>(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let byte = text[0];
-    match CLASSES[usize::from(byte)] {
-        BACKSLASH => out.extend_from_slice(br"\\"),
-        SEPARATOR => {
-            out.extend_from_slice(if text[2] == 0xa8 {
-                br"\u2028"
-            } else {
-                br"\u2029"
-            });
-            return 3;
+    match (CLASSES[usize::from(byte)], text) {
+        (BACKSLASH, [_, b'v', ..]) if COPY => {
+            out.extend_from_slice(br"\u000b");
+            return Some(2);
         }
-        PLAIN | HEX => {
-            out.extend_from_slice(br"\u00");
-            hex::push(byte, out);
+        (BACKSLASH, _) if COPY => return None,
+        (BACKSLASH, _) => out.extend_from_slice(br"\\"),
+        (SEPARATOR, [_, _, last, ..]) => {
+            // U+2028 ends with 0xa8, U+2029 with 0xa9.
+            out.extend_from_slice(&[b'\\', b'u', b'2', b'0', b'2', last ^ (0xa8 ^ b'8')]);
+            return Some(3);
         }
-        letter => out.extend_from_slice(&[b'\\', letter]),
+        (PLAIN | HEX | SEPARATOR, _) => {
+            let [high, low] = hex::digits(byte);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+        (letter, _) => out.extend_from_slice(&[b'\\', letter]),
     }
-    1
+    Some(1)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{assert_written, copy_text};
-    use super::super::{Codec, write};
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn text_is_escaped_as_gitlab_does() {
-        assert_written(
-            &Codec::Text,
-            &[
-                ("empty", b"", r#""""#),
-                ("plain", b"plain", r#""plain""#),
-                ("null", br"\N", "null"),
-                ("text that reads NULL", b"NULL", r#""NULL""#),
-                ("text that reads \\N", br"\\N", r#""\\N""#),
-                (
-                    "quotes and apostrophe",
-                    br#"say "hi" it's"#,
-                    r#""say \"hi\" it's""#,
-                ),
-                ("backslash", br"C:\\dir", r#""C:\\dir""#),
-                (
-                    "backslash before a letter of an escape",
-                    br"\\n",
-                    r#""\\n""#,
-                ),
-                ("line ends and tab", br"a\r\n\tb", r#""a\r\n\tb""#),
-                ("backspace and form feed", br"\b\f", r#""\b\f""#),
-                ("vertical tab", br"a\vb", r#""a\u000bb""#),
-                (
-                    "raw control bytes",
-                    b"\x01\x1f\x1b[0m",
-                    r#""\u0001\u001f\u001b[0m""#,
-                ),
-                ("delete stays raw", b"\x7f", "\"\x7f\""),
-                (
-                    "html",
-                    b"<a href=\"x\">&amp;</a>",
-                    r#""\u003ca href=\"x\"\u003e\u0026amp;\u003c/a\u003e""#,
-                ),
-                ("slash", b"a/b", r#""a/b""#),
-                ("line separator", "a\u{2028}b".as_bytes(), r#""a\u2028b""#),
-                ("paragraph separator", "\u{2029}".as_bytes(), r#""\u2029""#),
-                (
-                    "its neighbours stay raw",
-                    "\u{2027}\u{202a}\u{20ac}\u{2128}".as_bytes(),
-                    "\"\u{2027}\u{202a}\u{20ac}\u{2128}\"",
-                ),
-                (
-                    "other UTF-8",
-                    "Zürich 日本 🚀".as_bytes(),
-                    r#""Zürich 日本 🚀""#,
-                ),
-                ("octal", br"\101<\12", r#""A\u003c\n""#),
-                ("hex", br"\x41\x22\xe2\x80\xa8", r#""A\"\u2028""#),
-                ("hex and raw bytes of one character", b"\\xc3\xa4", r#""ä""#),
-                ("odd escapes", br#"\q\"\N"#, r#""q\"N""#),
-                ("odd escape after shared ones", br"\n\\\q", r#""\n\\q""#),
-            ],
-        );
-    }
-
-    #[test]
-    fn the_table_and_the_comparisons_agree() {
-        for byte in 0..=u8::MAX {
-            assert_eq!(
-                is_special(byte),
-                CLASSES[usize::from(byte)] != PLAIN,
-                "{byte:#x}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_needs_an_escape_is_found_at_every_place() {
-        for length in 1..100 {
-            for at in 0..length {
-                let mut text = vec![b'a'; length];
-                text[at] = b'<';
-                assert_eq!(run_length::<true>(&text), at);
-            }
-        }
-    }
-
-    #[test]
-    fn text_that_is_not_utf8_is_an_error() {
-        for (field, at) in [
-            (&b"ab\xff"[..], 2),
-            (b"\xc3", 0),
-            (br"a\xff", 1),
-            (b"\\n\xe2\x80", 1),
-            (b"\xed\xa0\x80", 0),
-        ] {
-            let mut out = b"before".to_vec();
-            assert_eq!(
-                write(&Codec::Text, field, &mut out),
-                Err(ValueError::InvalidUtf8 { at })
-            );
-            assert_eq!(out, b"before");
-        }
-    }
-
-    #[test]
-    fn text_without_copy_escapes_keeps_its_backslashes() {
-        let mut out = Vec::new();
-        write_json_string(br"\n\N", &mut out).expect("valid UTF-8");
-        write_json_str("<key>", &mut out);
-        assert_eq!(out, br#""\\n\\N""\u003ckey\u003e""#);
-    }
-
-    /// Strings in which what needs an escape is frequent.
-    fn texts() -> impl Strategy<Value = String> {
-        let piece = prop_oneof![
-            "[a-z ]{0,20}",
-            "[a-z]{30,80}",
-            "[\\x00-\\x7f]{0,4}",
-            "[<>&\"\\\\\u{2026}-\u{202a}]{1,4}",
-            any::<char>().prop_map(String::from),
-        ];
-        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
-    }
-
-    proptest! {
-        #[test]
-        fn an_independent_reader_gets_the_text_back(text in texts()) {
-            let mut out = Vec::new();
-            write(&Codec::Text, &copy_text(text.as_bytes()), &mut out).expect("text is valid");
-            prop_assert_eq!(serde_json::from_slice::<String>(&out).expect("valid JSON"), text.as_str());
-            let written = String::from_utf8(out.clone()).expect("UTF-8");
-            let raw = |c: char| c < ' ' || "<>&\u{2028}\u{2029}".contains(c);
-            prop_assert!(!written.contains(raw));
-
-            let mut decoded = Vec::new();
-            write_json_string(text.as_bytes(), &mut decoded).expect("text is valid");
-            prop_assert_eq!(out, decoded);
-        }
-
-        #[test]
-        fn hex_escapes_mean_the_same(text in texts()) {
-            let hex: String = text.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
-            let (mut slow, mut fast) = (Vec::new(), Vec::new());
-            write(&Codec::Text, hex.as_bytes(), &mut slow).expect("text is valid");
-            write_json_str(&text, &mut fast);
-            prop_assert_eq!(slow, fast);
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@
 //! same in UTC and take no part in the arithmetic, on either side of 1970.
 
 use super::ValueError;
+use super::block::{Block, FieldOn, first_bits, outside};
 use crate::civil::{CivilDate, SECONDS_PER_DAY, read_two_digits, split_bc, write_time_of_day};
 
 /// Digits of a fraction in PostgreSQL.
@@ -97,6 +98,76 @@ pub(super) fn write_date(text: &[u8], form: TimeForm, out: &mut Vec<u8>) -> Resu
         }
         _ => Err(ValueError::NotADate),
     }
+}
+
+/// Appends a timestamp in the usual form if it is one as most are: a year of four digits, not BC. With `in_utc`, a
+/// timestamptz whose offset is `+00`. False, with nothing appended, for any other form of one, and for what is none.
+#[inline]
+pub(super) fn write_plain(field: FieldOn<'_>, in_utc: bool, out: &mut Vec<u8>) -> bool {
+    let padded;
+    let block = match field.block(0) {
+        Some(block) => block,
+        None => {
+            padded = field.padded(0);
+            &padded
+        }
+    };
+    let written = plain(block, field.len(), in_utc);
+    if let Some(written) = &written {
+        out.extend_from_slice(written);
+    }
+    written.is_some()
+}
+
+/// The lowest byte at each place of a timestamp.
+const LOWEST: Block = *b"0000-00-00 00:00:00.000000\0\0\0\0\0\0";
+
+/// How much higher each byte may be. It tells all that is wrong with a time but an hour from 24 on.
+const HIGHER: Block = [
+    9, 9, 9, 9, 0, 1, 9, 0, 3, 9, 0, 2, 9, 0, 5, 9, 0, 5, 9, 0, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0,
+];
+
+/// `2021-05-04 11:25:20`
+const WHOLE_SECONDS: usize = 19;
+
+/// `"2021-05-04T11:25:20.423Z"`, from a timestamp that the block begins with.
+#[inline]
+fn plain(block: &Block, length: usize, in_utc: bool) -> Option<[u8; 26]> {
+    let length = match in_utc {
+        true => {
+            let local = length.checked_sub(3)?;
+            (block.get(local..length)? == b"+00").then_some(local)?
+        }
+        false => length,
+    };
+    let has_fraction = length > WHOLE_SECONDS + 1;
+    if length > WHOLE_SECONDS + 1 + FRACTION || !(has_fraction || length == WHOLE_SECONDS) {
+        return None;
+    }
+    let wrong = outside(block, &LOWEST, &HIGHER);
+    let number = |tens: usize| 10 * (block[tens] - b'0') + (block[tens + 1] - b'0');
+    if wrong & first_bits(length) != 0 || number(11) > 23 {
+        return None;
+    }
+    let (month, day) = (number(5), number(8));
+    if !(1..=12).contains(&month) || day == 0 || block[..4] == *b"0000" {
+        return None;
+    }
+    // Every month has 28 days.
+    if day > 28 {
+        let year = 100 * i64::from(number(0)) + i64::from(number(2));
+        CivilDate::new(year, month, day)?;
+    }
+    let mut written = *br#""0000-00-00T00:00:00.000Z""#;
+    written[1..11].copy_from_slice(&block[..10]);
+    written[12..20].copy_from_slice(&block[11..WHOLE_SECONDS]);
+    for digit in 0..3 {
+        let from = WHOLE_SECONDS + 1 + digit;
+        if from < length {
+            written[21 + digit] = block[from];
+        }
+    }
+    Some(written)
 }
 
 /// Appends what a timestamptz looks like in a session whose time zone is UTC: `2021-05-04 11:25:20.5+00`.

@@ -342,4 +342,45 @@ proptest! {
         write(&Codec::Timestamp, text.as_bytes(), &mut out).expect("a timestamp");
         prop_assert_eq!(String::from_utf8_lossy(&out), expected);
     }
+
+    #[test]
+    fn a_block_is_read_as_byte_by_byte(
+        // One byte of a timestamp, or some, are others.
+        micros in -62_200_000_000_000_000_i64..316_000_000_000_000_000,
+        others in prop::collection::vec((0_usize..30, "[0-9: .+-]"), 0..3),
+        length in 15_usize..31,
+        behind in "\t[0-9+. ]{0,20}",
+        zoned: bool,
+    ) {
+        let mut text = postgres_text(micros, 0).into_bytes();
+        for (at, other) in &others {
+            if let Some(byte) = text.get_mut(*at) {
+                *byte = other.as_bytes()[0];
+            }
+        }
+        match zoned {
+            true if length % 2 == 0 => {}
+            true => {
+                let zone = text.len() - 3;
+                text.drain(length.min(zone)..zone);
+            }
+            false => text.truncate(length),
+        }
+        let row = [text.as_slice(), behind.as_bytes()].concat();
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
+        let written = write_plain(FieldOn::new(&row, 0..text.len()), zoned, &mut fast);
+        let plainly = match zoned {
+            true => write_timestamptz(&text, TimeForm::Usual, &mut slow),
+            false => write_timestamp(&text, TimeForm::Usual, &mut slow),
+        };
+        if written {
+            prop_assert_eq!(plainly, Ok(()));
+            prop_assert_eq!(String::from_utf8_lossy(&fast), String::from_utf8_lossy(&slow));
+        } else {
+            prop_assert!(fast.is_empty());
+            // As most are written: nothing of them is left to the slow way.
+            let is_usual = others.is_empty() && text.get(4) == Some(&b'-') && !text.ends_with(b" BC");
+            prop_assert!(plainly.is_err() || !is_usual);
+        }
+    }
 }
