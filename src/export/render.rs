@@ -4,11 +4,12 @@
 //! for its type. Rendering then goes from the bytes of the rows to the bytes of the file; it is pure
 //! computation and runs on the pool.
 
+mod collected;
 mod compile;
 mod external;
 mod from_files;
-mod maxima;
 mod key_text;
+mod maxima;
 mod record;
 mod references;
 mod resident;
@@ -35,6 +36,7 @@ use references::Reference;
 use resident::Top;
 use sorting::{by_key, same_key};
 
+pub(super) use collected::Referred;
 pub(super) use from_files::{FileValues, Unread};
 pub use resident::Resident;
 
@@ -51,6 +53,8 @@ pub struct Renderer {
     counts: bool,
     /// By relation: what its rows refer to.
     references: Vec<Vec<Reference>>,
+    /// All columns whose values are collected.
+    collected: Vec<CollectedFrom>,
     /// Where values that do not stand in rows are taken from.
     files: Option<Arc<dyn FileValues>>,
     /// What stands in place of columns' values.
@@ -71,7 +75,7 @@ pub struct Rendered {
     pub content: Vec<u8>,
     pub objects: u64,
     /// What columns of the records' rows refer to, each time.
-    pub collected: Vec<(CollectedFrom, Key)>,
+    pub(super) collected: Referred,
     /// The same once, and how often, when the batch is complete.
     pub referred: Vec<((CollectedFrom, Key), u64)>,
     /// References that lead nowhere, by their positions among those of the relation.
@@ -92,7 +96,7 @@ pub struct Rendered {
 }
 
 /// A column whose values are collected, and the relation that is made of what they refer to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CollectedFrom {
     /// Position in the plan's relations.
     pub relation: usize,
@@ -161,10 +165,12 @@ impl Renderer {
     /// If the plan contradicts itself.
     pub fn new(resolved: &Resolved, keep_going: bool, counts: bool) -> Result<Renderer, PlanError> {
         let plan = Arc::clone(&resolved.plan);
+        let collected = collected::columns(&plan);
         let compiler = |relation: usize| Compiler {
             plan: &plan,
             relation,
             absent: &resolved.absent,
+            collected: &collected,
         };
         let mut places = vec![Vec::new(); plan.relations.len()];
         let nodes = plan
@@ -198,8 +204,10 @@ impl Renderer {
                 Ok(PlanSource::Rows(_) | PlanSource::Collected(_) | PlanSource::NoFiles)
                 | Err(_) => Ok(Vec::new()),
             });
+        let maxima = maxima.collect::<Result<_, _>>()?;
         Ok(Renderer {
-            maxima: maxima.collect::<Result<_, _>>()?,
+            maxima,
+            collected,
             nodes,
             plan,
             keep_going,
@@ -429,7 +437,8 @@ impl Renderer {
                 }
             }
         }
-        rendered.count();
+        let collected = std::mem::take(&mut rendered.collected);
+        rendered.referred = collected.count(&self.collected);
         let references = &self.references[relation];
         rendered.leading_nowhere = leading_nowhere(references, &mut rendered.dangling);
         if self.counts {
@@ -439,20 +448,6 @@ impl Renderer {
             }
         }
         Ok(rendered)
-    }
-}
-
-impl Rendered {
-    /// Counts what the records refer to.
-    fn count(&mut self) {
-        let mut collected = std::mem::take(&mut self.collected);
-        collected.sort_unstable();
-        for referred in collected {
-            match self.referred.last_mut() {
-                Some((last, count)) if *last == referred => *count += 1,
-                Some(_) | None => self.referred.push((referred, 1)),
-            }
-        }
     }
 }
 

@@ -149,6 +149,12 @@ impl RowStore {
         self.hops[hop].found(key)
     }
 
+    /// Adds the rows that a hop found by this key, in order of their ids.
+    #[inline]
+    pub(crate) fn find(&self, hop: HopId, key: IndexKey, entries: &mut Vec<Entry>) {
+        self.hops[hop].find(key, entries);
+    }
+
     /// All rows that a hop found, with their keys.
     pub fn all(&self, hop: HopId) -> impl Iterator<Item = (IndexKey, Entry)> + '_ {
         self.hops[hop].all()

@@ -1,6 +1,8 @@
 //! What came of the jobs, in the order in which they were given: records of a file that go into it, or why the file fails.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
 
 use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, CollectedFrom, Rendered, Unreadable, Why};
@@ -15,7 +17,7 @@ pub(super) struct OpenFile {
     /// What the manifest will say of the file.
     done: Done,
     /// Keys that its records refer to.
-    referred: BTreeMap<(CollectedFrom, Key), u64>,
+    referred: HashMap<(CollectedFrom, Key), u64, FixedState>,
 }
 
 impl OpenFile {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::pipeline::{Instead, Pick};
 use crate::resolve::{
-    self, CollectedColumn, HopId, KeyShape, Plan, PlanEqual, PlanError, PlanNested, PlanNode,
-    PlanTable, ReachedFrom, RowOf, RowOrder, Step, TableId, row_order,
+    self, HopId, KeyShape, Plan, PlanEqual, PlanError, PlanNested, PlanNode, PlanTable,
+    ReachedFrom, RowOf, RowOrder, Step, TableId, row_order,
 };
 
-use super::TreePlace;
 use super::key_text::prefix;
 use super::value::{At, Field, Values};
+use super::{CollectedFrom, TreePlace};
 use crate::export::values::Codec;
 
 pub(super) struct Node {
@@ -38,7 +38,16 @@ pub(super) struct Node {
     /// Counted if it leads nowhere: a position among the relation's references.
     pub(super) reference: Option<usize>,
     /// The columns whose values are collected, for relations of the same kind of entity.
-    pub(super) collected: Vec<CollectedColumn>,
+    pub(super) collected: Vec<Collected>,
+}
+
+/// A column whose values are collected.
+pub(super) struct Collected {
+    /// Position in the layout.
+    pub(super) column: usize,
+    pub(super) shape: KeyShape,
+    /// Position among all columns that are collected.
+    pub(super) number: usize,
 }
 
 /// A nested row whose columns lie over those of the row.
@@ -106,6 +115,8 @@ pub(super) struct Compiler<'a> {
     /// The position of the relation that is compiled.
     pub(super) relation: usize,
     pub(super) absent: &'a BTreeMap<TableId, std::collections::BTreeSet<usize>>,
+    /// All columns that are collected.
+    pub(super) collected: &'a [CollectedFrom],
 }
 
 impl Compiler<'_> {
@@ -121,13 +132,23 @@ impl Compiler<'_> {
     }
 
     /// The columns of a table's rows that are collected: a record refers to rows of its own entity's relations alone.
-    fn collected(&self, table: &PlanTable) -> Vec<CollectedColumn> {
+    fn collected(&self, table: TableId) -> Vec<Collected> {
         let set = self.plan.set_of(self.relation);
-        let collected = table.collected.iter();
-        collected
-            .filter(|column| set.contains(&column.relation))
-            .cloned()
-            .collect()
+        let all = self.plan.tables[table].collected.iter();
+        let own = all.filter(|column| set.contains(&column.relation));
+        let own = own.filter_map(|column| {
+            let from = CollectedFrom {
+                relation: column.relation,
+                table,
+                column: column.column,
+            };
+            Some(Collected {
+                column: column.column,
+                shape: column.shape.clone(),
+                number: self.collected.iter().position(|it| *it == from)?,
+            })
+        });
+        own.collect()
     }
 
     /// Compiles a node and those below it, and adds their places to the list. `above` are the nodes that it stands in.
@@ -243,7 +264,7 @@ impl Compiler<'_> {
             nested,
             last,
             reference: None,
-            collected: self.collected(table),
+            collected: self.collected(node.table),
         })
     }
 

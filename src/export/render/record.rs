@@ -12,7 +12,7 @@ use crate::snapshot::codec::copy_text;
 use super::compile::{From, Nested, Node, Reach};
 use super::sorting::{by_key, key_of, same_key};
 use super::value::{At, Field};
-use super::{BadValue, CollectedFrom, Rendered, Renderer, Resident};
+use super::{BadValue, Rendered, Renderer, Resident};
 
 /// The rendering of one batch.
 pub(super) struct Job<'a> {
@@ -164,14 +164,7 @@ impl<'a> Job<'a> {
         };
         for collected in &node.collected {
             match collected.shape.read_key(row, &[collected.column]) {
-                KeyRead::Is(key) => {
-                    let from = CollectedFrom {
-                        relation: collected.relation,
-                        table: node.table,
-                        column: collected.column,
-                    };
-                    self.rendered.collected.push((from, key));
-                }
+                KeyRead::Is(key) => self.rendered.collected.push(collected.number, key),
                 KeyRead::Null => {}
                 KeyRead::Wrong(_) => {
                     let column = &table.layout[collected.column];
@@ -322,6 +315,11 @@ impl<'a> Job<'a> {
     }
 
     fn array(&mut self, node: &'a Node, entries: Vec<Entry>) -> Result<(), BadValue> {
+        // An object is longer than its row. What counts more: the rows lie anywhere in memory, and looking at all of them
+        // first waits for several at the same time.
+        let rows = entries.iter().map(|entry| self.resident.row(entry.at));
+        let bytes = rows.map(|row| row.map_or(0, <[u8]>::len)).sum();
+        self.rendered.content.reserve(bytes);
         self.rendered.content.push(b'[');
         let mut first = true;
         for entry in entries {
@@ -382,12 +380,17 @@ impl<'a> Job<'a> {
 
     /// The rows that a hop comes to from a row.
     pub(super) fn reached(&self, reach: &Reach, row: &CopyFields<'_>) -> Vec<Entry> {
-        let From::Columns(columns) = &reach.from else {
-            return Vec::new();
-        };
-        match reach.shape.read(row, columns) {
-            KeyRead::Is(key) => self.resident.found(reach.hop, key).collect(),
-            KeyRead::Null | KeyRead::Wrong(_) => Vec::new(),
+        let mut entries = Vec::new();
+        self.reach(reach, row, &mut entries);
+        entries
+    }
+
+    /// Adds the rows that a hop comes to from a row.
+    fn reach(&self, reach: &Reach, row: &CopyFields<'_>, entries: &mut Vec<Entry>) {
+        if let From::Columns(columns) = &reach.from
+            && let KeyRead::Is(key) = reach.shape.read(row, columns)
+        {
+            self.resident.find(reach.hop, key, entries);
         }
     }
 
@@ -398,7 +401,7 @@ impl<'a> Job<'a> {
             return entries;
         };
         for reach in first {
-            entries.extend(self.reached(reach, parent));
+            self.reach(reach, parent, &mut entries);
         }
         for step in others {
             entries = self.resident.reached(step, &entries);

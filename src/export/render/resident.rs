@@ -62,6 +62,12 @@ impl Resident {
         self.store.found(hop, key)
     }
 
+    /// Adds the rows that a hop found by this key.
+    #[inline]
+    pub(super) fn find(&self, hop: HopId, key: IndexKey, entries: &mut Vec<Entry>) {
+        self.store.find(hop, key, entries);
+    }
+
     /// The top-level rows at the end of these steps, in no order, and maybe several times.
     ///
     /// # Errors

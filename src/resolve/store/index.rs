@@ -79,6 +79,20 @@ impl Index {
         integers.chain(wide.iter().map(|keyed| keyed.entry))
     }
 
+    /// Adds the rows of a key.
+    #[inline]
+    pub(crate) fn find(&self, key: IndexKey, entries: &mut Vec<Entry>) {
+        match (self, key) {
+            (Index::Integers(rows), IndexKey::Integer(key)) => {
+                entries.extend(rows.found(key).iter().map(|keyed| keyed.entry));
+            }
+            (Index::Wide(rows), IndexKey::Wide(key)) => {
+                entries.extend(rows.found(key).iter().map(|keyed| keyed.entry));
+            }
+            (Index::Integers(_), IndexKey::Wide(_)) | (Index::Wide(_), IndexKey::Integer(_)) => {}
+        }
+    }
+
     /// All rows, with their keys.
     pub(crate) fn all(&self) -> impl Iterator<Item = (IndexKey, Entry)> + '_ {
         let (integers, wide): (&[Keyed<i64>], &[Keyed<u128>]) = match self {
@@ -134,6 +148,7 @@ impl<K: Ranged> Rows<K> {
         self.ranges = KeyRanges::new(&self.rows);
     }
 
+    #[inline]
     fn found(&self, key: K) -> &[Keyed<K>] {
         let rows = &self.rows[self.ranges.of_key(key)];
         let from = match rows.len() {
@@ -152,7 +167,6 @@ mod tests {
     use super::*;
 
     /// The README says what an index takes: these, and up to two bytes for where ranges of keys begin.
-    #[inline]
     #[test]
     fn an_index_takes_as_much_as_is_said() {
         assert_eq!(size_of::<Keyed<i64>>(), 24);
