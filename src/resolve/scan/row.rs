@@ -69,7 +69,7 @@ fn unquoted(plain: &[u8], quoted: bool) -> Cow<'_, [u8]> {
 
 /// A row of which only the fields are known by which rows are found. Whoever asks for another is told NULL, so a scanner wants
 /// all that its hops and conditions look at.
-pub(super) struct CopyKeys<'a>(pub WalkedRow<'a>);
+pub(super) struct CopyKeys<'a>(pub &'a WalkedRow<'a>);
 
 impl Fields for CopyKeys<'_> {
     fn is_null(&self, field: usize) -> bool {
@@ -86,7 +86,7 @@ impl Fields for CopyKeys<'_> {
 }
 
 /// The same of a row of CSV.
-pub(super) struct CsvKeys<'a>(pub CsvWalkedRow<'a>);
+pub(super) struct CsvKeys<'a>(pub &'a CsvWalkedRow<'a>);
 
 impl Fields for CsvKeys<'_> {
     fn is_null(&self, field: usize) -> bool {

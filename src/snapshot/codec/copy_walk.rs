@@ -7,7 +7,7 @@ use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
 /// Hands each row of `bytes` to `each`. The last may lack its line end.
 ///
 /// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
-pub fn walk_rows(bytes: &[u8], wanted: &WantedFields, mut each: impl FnMut(WalkedRow<'_>)) {
+pub fn walk_rows(bytes: &[u8], wanted: &WantedFields, mut each: impl FnMut(&WalkedRow<'_>)) {
     dispatch!(Level::new(), simd => walk(simd, bytes, wanted, &mut each));
 }
 
@@ -16,7 +16,7 @@ fn walk<S: Simd>(
     simd: S,
     bytes: &[u8],
     wanted: &WantedFields,
-    each: &mut impl FnMut(WalkedRow<'_>),
+    each: &mut impl FnMut(&WalkedRow<'_>),
 ) {
     let mut walk = RowWalk::new(bytes, wanted);
     for base in (0..bytes.len()).step_by(STEP) {

@@ -16,14 +16,14 @@ use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
 pub fn walk_rows(
     bytes: &[u8],
     wanted: &WantedFields,
-    mut each: impl FnMut(CsvWalkedRow<'_>),
+    mut each: impl FnMut(&CsvWalkedRow<'_>),
 ) -> usize {
-    dispatch!(Level::new(), simd => walk(simd, bytes, wanted, &mut |row| each(CsvWalkedRow(row))))
+    dispatch!(Level::new(), simd => walk(simd, bytes, wanted, &mut |row: &WalkedRow<'_>| each(&CsvWalkedRow(row))))
 }
 
 /// A row of CSV, and where its wanted fields are.
-#[derive(Debug, Clone, Copy)]
-pub struct CsvWalkedRow<'a>(WalkedRow<'a>);
+#[derive(Debug)]
+pub struct CsvWalkedRow<'a>(&'a WalkedRow<'a>);
 
 impl<'a> CsvWalkedRow<'a> {
     /// Where the row begins in the block.
@@ -107,7 +107,7 @@ fn walk<S: Simd>(
     simd: S,
     bytes: &[u8],
     wanted: &WantedFields,
-    each: &mut impl FnMut(WalkedRow<'_>),
+    each: &mut impl FnMut(&WalkedRow<'_>),
 ) -> usize {
     let mut walk = RowWalk::new(bytes, wanted);
     let mut carry = Carry {

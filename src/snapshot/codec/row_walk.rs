@@ -54,7 +54,7 @@ impl WantedFields {
 }
 
 /// A row, and where its wanted fields are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct WalkedRow<'a> {
     bytes: &'a [u8],
     start: usize,
@@ -125,7 +125,7 @@ impl<'a> RowWalk<'a> {
         base: usize,
         mut ends: u64,
         mut row_ends: u64,
-        each: &mut impl FnMut(WalkedRow<'_>),
+        each: &mut impl FnMut(&WalkedRow<'_>),
     ) {
         while row_ends != 0 {
             // The bits up to the row's end, with it.
@@ -141,7 +141,7 @@ impl<'a> RowWalk<'a> {
     }
 
     /// Ends the block: bytes after the last row's end are a row that lacks its own.
-    pub(crate) fn last(&mut self, each: &mut impl FnMut(WalkedRow<'_>)) {
+    pub(crate) fn last(&mut self, each: &mut impl FnMut(&WalkedRow<'_>)) {
         let end = self.bytes.len();
         if self.start == end {
             return;
@@ -168,8 +168,10 @@ impl<'a> RowWalk<'a> {
     }
 
     #[inline(always)]
-    fn give(&mut self, end: usize, each: &mut impl FnMut(WalkedRow<'_>)) {
-        each(WalkedRow {
+    fn give(&mut self, end: usize, each: &mut impl FnMut(&WalkedRow<'_>)) {
+        // By reference: what has just been written field by field is read so, and not copied as a whole, which would wait for the
+        // writing.
+        each(&WalkedRow {
             bytes: self.bytes,
             start: self.start,
             end,
