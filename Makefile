@@ -54,7 +54,10 @@ bench-files:
 tools:
 	fixtures/install-tools
 
-test: tools
+# What is installed is downloaded for the most part, and what is built is not: both at once.
+test:
+	cargo test --profile quick --all-targets --no-run & building=$$!; \
+	fixtures/install-tools; installed=$$?; wait $$building && exit $$installed
 	cargo test --profile quick --all-targets
 	cargo test --profile quick --doc
 

@@ -133,9 +133,7 @@ fn every_shard_s_entities_are_those_of_the_source_whatever_the_number_of_shards(
         .collect();
     let mut issues_of_all = None;
     for (from, number) in [
-        (PROJECTS_BACKUP, 1),
         (PROJECTS_BACKUP, 2),
-        (PROJECTS_BACKUP, 3),
         (PROJECTS_BACKUP, 100),
         (PROJECTS, 4),
     ] {

@@ -182,11 +182,11 @@ impl Drop for Writers {
 }
 
 #[test]
-fn fifty_exports_beside_writers_are_each_of_one_instant() {
+fn exports_beside_writers_are_each_of_one_instant() {
     let (dir, database) = (Dir::new(), fixture(Server::shared()));
     let writers = Writers::start(&dir, &database);
     let mut labels = BTreeSet::new();
-    for number in 0..50 {
+    for number in 0..12 {
         let mut holder = Session::begin(&database);
         let id = holder.export_snapshot();
         let run = export(&dir, &database, &format!("live-{number}"))
@@ -207,7 +207,7 @@ fn fifty_exports_beside_writers_are_each_of_one_instant() {
     }
     drop(writers);
     assert!(
-        labels.len() > 25,
+        labels.len() > 6,
         "the writers wrote {} times only",
         labels.len()
     );

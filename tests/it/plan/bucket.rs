@@ -86,7 +86,7 @@ fn a_stage_in_a_bucket_is_read_by_each_worker() {
             .args([
                 "--all-groups",
                 "--tasks",
-                "3",
+                "2",
                 "--stage",
                 "s3://nightly/stage",
             ])

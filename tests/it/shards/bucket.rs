@@ -13,7 +13,7 @@ fn shards_that_were_put_into_a_bucket_are_exported_from_there() {
     let from = project(PROJECTS_BACKUP).display().to_string();
     let stage = dir.join("stage");
     let request = request(&from, stage.clone(), groups_and_projects());
-    let shards = take(&request, 3).unwrap();
+    let shards = take(&request, 2).unwrap();
     // Nothing else in this process looks for a bucket's settings.
     let lent = environment::lend(bucket.variables().into());
     let url = |text: &str| match Spec::from(text) {
