@@ -132,11 +132,7 @@ fn every_shard_s_entities_are_those_of_the_source_whatever_the_number_of_shards(
         .map(|it| it["id"].to_string())
         .collect();
     let mut issues_of_all = None;
-    for (from, number) in [
-        (PROJECTS_BACKUP, 2),
-        (PROJECTS_BACKUP, 100),
-        (PROJECTS, 4),
-    ] {
+    for (from, number) in [(PROJECTS_BACKUP, 2), (PROJECTS_BACKUP, 100), (PROJECTS, 4)] {
         let stage = dir.join(&format!("stage-{number}"));
         let from = project(from).display().to_string();
         let request = request(&from, stage.clone(), groups_and_projects());

@@ -207,10 +207,10 @@ fn first_escaped(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(block) = bytes[at..].first_chunk::<BLOCK>() {
         let may = |byte: &u8| (*byte < b' ') | (*byte == b'\\');
-        if block.iter().fold(false, |any, byte| any | may(byte)) {
-            if let Some(place) = block.iter().position(is_escaped) {
-                return Some(at + place);
-            }
+        if block.iter().fold(false, |any, byte| any | may(byte))
+            && let Some(place) = block.iter().position(is_escaped)
+        {
+            return Some(at + place);
         }
         at += BLOCK;
     }

@@ -8,7 +8,16 @@ use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
 ///
 /// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
 pub fn walk_rows(bytes: &[u8], wanted: &WantedFields, mut each: impl FnMut(&WalkedRow<'_>)) {
-    dispatch!(Level::new(), simd => walk(simd, bytes, wanted, &mut each));
+    walk_at(Level::new(), bytes, wanted, &mut each);
+}
+
+fn walk_at(
+    level: Level,
+    bytes: &[u8],
+    wanted: &WantedFields,
+    each: &mut impl FnMut(&WalkedRow<'_>),
+) {
+    dispatch!(level, simd => walk(simd, bytes, wanted, each));
 }
 
 #[inline(always)]
@@ -34,13 +43,15 @@ mod tests {
 
     use super::*;
     use crate::snapshot::codec::copy_text;
+    use crate::snapshot::codec::row_walk::levels;
 
     /// What a walk tells of each row: where it is, how many fields it has, and the wanted ones.
     type Told = (std::ops::Range<usize>, usize, Vec<Option<Vec<u8>>>);
 
-    fn walked(bytes: &[u8], wanted: &[usize]) -> Vec<Told> {
+    fn walked(level: Level, bytes: &[u8], wanted: &[usize]) -> Vec<Told> {
         let mut rows = Vec::new();
-        walk_rows(bytes, &WantedFields::new(wanted.iter().copied()), |row| {
+        let fields = WantedFields::new(wanted.iter().copied());
+        walk_at(level, bytes, &fields, &mut |row: &WalkedRow<'_>| {
             let fields = wanted
                 .iter()
                 .map(|field| row.field(*field).map(<[u8]>::to_vec));
@@ -75,11 +86,13 @@ mod tests {
                     })
                     .collect();
                 let wanted = [0, 1, 5];
-                assert_eq!(
-                    walked(&bytes, &wanted),
-                    split(&bytes, &wanted),
-                    "{length} bytes, every {every}"
-                );
+                for level in levels() {
+                    assert_eq!(
+                        walked(level, &bytes, &wanted),
+                        split(&bytes, &wanted),
+                        "{length} bytes, every {every}, {level:?}"
+                    );
+                }
             }
         }
     }
@@ -90,7 +103,10 @@ mod tests {
             text in "([a-c]{0,9}[\t\t\t\n]){0,80}[ab\t]{0,3}",
             wanted in proptest::collection::vec(0usize..30, 0..6),
         ) {
-            prop_assert_eq!(walked(text.as_bytes(), &wanted), split(text.as_bytes(), &wanted));
+            let expected = split(text.as_bytes(), &wanted);
+            for level in levels() {
+                prop_assert_eq!(&walked(level, text.as_bytes(), &wanted), &expected);
+            }
         }
     }
 }

@@ -18,7 +18,17 @@ pub fn walk_rows(
     wanted: &WantedFields,
     mut each: impl FnMut(&CsvWalkedRow<'_>),
 ) -> usize {
-    dispatch!(Level::new(), simd => walk(simd, bytes, wanted, &mut |row: &WalkedRow<'_>| each(&CsvWalkedRow(row))))
+    walk_at(Level::new(), bytes, wanted, &mut each)
+}
+
+fn walk_at(
+    level: Level,
+    bytes: &[u8],
+    wanted: &WantedFields,
+    each: &mut impl FnMut(&CsvWalkedRow<'_>),
+) -> usize {
+    let mut each = |row: &WalkedRow<'_>| each(&CsvWalkedRow(row));
+    dispatch!(level, simd => walk(simd, bytes, wanted, &mut each))
 }
 
 /// A row of CSV, and where its wanted fields are.
@@ -64,7 +74,11 @@ pub struct RowEnds {
 /// A line end is a row's end if an even number of quotes stands before it, which holds for every row that
 /// [`next_row`](super::csv_text::next_row) accepts. After a malformed row the answer may be wrong, but that stops at that row.
 pub fn row_ends(bytes: &[u8]) -> RowEnds {
-    dispatch!(Level::new(), simd => ends(simd, bytes))
+    row_ends_at(Level::new(), bytes)
+}
+
+fn row_ends_at(level: Level, bytes: &[u8]) -> RowEnds {
+    dispatch!(level, simd => ends(simd, bytes))
 }
 
 #[inline(always)]
@@ -162,13 +176,15 @@ mod tests {
 
     use super::*;
     use crate::snapshot::codec::csv_text::next_row;
+    use crate::snapshot::codec::row_walk::levels;
 
     /// What is told of each row: where it begins, how many fields it has, and the wanted ones.
     type Told = (usize, usize, Vec<Option<(Vec<u8>, bool)>>);
 
-    fn walked(bytes: &[u8], wanted: &[usize]) -> (Vec<Told>, usize) {
+    fn walked(level: Level, bytes: &[u8], wanted: &[usize]) -> (Vec<Told>, usize) {
         let mut rows = Vec::new();
-        let stopped = walk_rows(bytes, &WantedFields::new(wanted.iter().copied()), |row| {
+        let fields = WantedFields::new(wanted.iter().copied());
+        let stopped = walk_at(level, bytes, &fields, &mut |row: &CsvWalkedRow<'_>| {
             let field = |field: &usize| {
                 let (plain, quoted) = row.field(*field)?;
                 Some((plain.to_vec(), quoted))
@@ -201,17 +217,16 @@ mod tests {
 
     /// A walk may stop some rows early, but only before one that is malformed.
     fn check(bytes: &[u8], wanted: &[usize]) {
-        let (told, stopped) = walked(bytes, wanted);
         let (expected, malformed) = split(bytes, wanted);
         let text = String::from_utf8_lossy(bytes);
-        assert_eq!(told, expected[..told.len()], "{text:?}");
-        assert_eq!(
-            expected.get(told.len()).map_or(malformed, |row| row.0),
-            stopped,
-            "{text:?}"
-        );
-        if malformed == bytes.len() {
-            assert_eq!(stopped, malformed, "{text:?}");
+        for level in levels() {
+            let (told, stopped) = walked(level, bytes, wanted);
+            assert_eq!(told, expected[..told.len()], "{text:?} {level:?}");
+            let next = expected.get(told.len()).map_or(malformed, |row| row.0);
+            assert_eq!(stopped, next, "{text:?} {level:?}");
+            if malformed == bytes.len() {
+                assert_eq!(stopped, malformed, "{text:?} {level:?}");
+            }
         }
     }
 
@@ -256,7 +271,10 @@ mod tests {
             ("only an open quote", "\"a\nb\n", 0, 0),
         ];
         for (name, text, rows, end) in cases {
-            assert_eq!(row_ends(text.as_bytes()), RowEnds { rows, end }, "{name}");
+            for level in levels() {
+                let found = row_ends_at(level, text.as_bytes());
+                assert_eq!(found, RowEnds { rows, end }, "{name} {level:?}");
+            }
             // The same where steps end in it.
             for before in 1..=STEP {
                 let text = format!("{}\n{text}", "x".repeat(before - 1));
@@ -279,7 +297,10 @@ mod tests {
             text in "((\"([a,\n]|\"\"|\r\n){0,40}\"|[a-c]{0,9})(,|,|\n|\r\n)){0,40}",
         ) {
             let (rows, end) = split(text.as_bytes(), &[]);
-            prop_assert_eq!(row_ends(text.as_bytes()), RowEnds { rows: rows.len() as u64, end });
+            for level in levels() {
+                let found = row_ends_at(level, text.as_bytes());
+                prop_assert_eq!(found, RowEnds { rows: rows.len() as u64, end });
+            }
         }
 
         #[test]

@@ -214,6 +214,22 @@ pub(crate) fn step_at(bytes: &[u8], base: usize) -> [u8; STEP] {
     }
 }
 
+/// What this machine has, and less: every walk is tested by each.
+#[cfg(test)]
+pub(crate) fn levels() -> Vec<fearless_simd::Level> {
+    use fearless_simd::Level;
+
+    let best = Level::new();
+    #[cfg(target_arch = "x86_64")]
+    let narrower = best.as_avx2().map(Level::Avx2);
+    #[cfg(not(target_arch = "x86_64"))]
+    let narrower = None;
+    [Some(best), narrower, Some(Level::baseline())]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

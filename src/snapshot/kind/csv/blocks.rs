@@ -18,6 +18,10 @@ use crate::timings::{self, Phase};
 /// Bytes read for a block. The header must stand in the first so many.
 pub(super) const BLOCK: usize = 1 << 20;
 
+/// Bytes that are asked for at once: what a decoder made before it fails is lost with the call, and an error is to say where the
+/// data breaks.
+const PIECE: usize = 32 << 10;
+
 /// What is wrong with a row that the file ends in, and what to do.
 const NO_LINE_END: &str = "has no line end, which COPY writes behind every row: the file is cut off, copy it again; \
                            if an editor took the line end away, put it back";
@@ -162,7 +166,8 @@ impl<R: Read> Blocks<R> {
             self.buffer.resize(target, 0);
         }
         while self.filled < target {
-            match self.reader.read(&mut self.buffer[self.filled..target]) {
+            let end = target.min(self.filled + PIECE);
+            match self.reader.read(&mut self.buffer[self.filled..end]) {
                 Ok(0) => {
                     self.at_end = true;
                     break;
@@ -260,6 +265,39 @@ mod tests {
             columns: vec!["id".to_owned(), "note".to_owned()],
             form: RowForm::Csv,
         })
+    }
+
+    /// As decoders fail: of what they made in the call that fails, nothing is given out.
+    struct Failing {
+        left: usize,
+    }
+
+    impl Read for Failing {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if into.len() > self.left {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "broken"));
+            }
+            self.left -= into.len();
+            into.fill(b'\n');
+            Ok(into.len())
+        }
+    }
+
+    #[test]
+    fn an_error_says_about_where_the_data_breaks() {
+        let broken = 3 * BLOCK / 2;
+        let mut blocks = Blocks::new(Failing { left: broken }, place());
+        let error = loop {
+            match blocks.next(&head()) {
+                Ok(block) => assert!(block.is_some()),
+                Err(error) => break error,
+            }
+        };
+        let SnapshotError::Damaged { place, .. } = error else {
+            panic!("{error}");
+        };
+        let at = place.offset.unwrap() as usize;
+        assert!((broken - PIECE..=broken).contains(&at), "{at}");
     }
 
     fn place() -> Position {
