@@ -147,7 +147,7 @@ fn a_put_whose_answer_was_lost_is_ones_own() {
     let first = std::sync::atomic::AtomicBool::new(true);
     let proxy = Proxy::new(server.port, move |seen| {
         let is_meant = seen.method == "PUT" && seen.path.contains(&lost);
-        match is_meant && first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        match is_meant && first.swap(false, Ordering::SeqCst) {
             true => Fate::LoseAnswer,
             false => Fate::Pass,
         }
