@@ -54,7 +54,7 @@ bench-files:
 tools:
 	fixtures/install-tools
 
-# What is installed is downloaded for the most part, and what is built is not: both at once.
+# Tools are installed while the tests are built: the one mostly waits for downloads.
 test:
 	cargo test --profile quick --all-targets --no-run & building=$$!; \
 	fixtures/install-tools; installed=$$?; wait $$building && exit $$installed
@@ -65,6 +65,7 @@ bench:
 	cargo build --release
 	benches/instance/make $(INSTANCE)
 	benches/run --instance $(INSTANCE) --relexport target/release/relexport
+	benches/phases/run --instance $(INSTANCE) --relexport target/release/relexport
 	target/release/relexport bench --snapshot $(INSTANCE)/instance.sql.zst --group 1 \
 	  --batch-sizes 10,50,100,500,1000,5000 --threads 1,2 --out target/bench
 	target/release/relexport bench --snapshot $(INSTANCE)/instance.sql.zst --group 1 \

@@ -47,15 +47,17 @@ impl<'a> FieldOn<'a> {
         self.length
     }
 
-    /// The block that begins at a byte of the field, if the row is long enough.
+    /// The block that begins at a byte of the field. What lies beyond the row is zero.
     #[inline]
-    pub(super) fn block(self, at: usize) -> Option<&'a Block> {
-        self.bytes[at..].first_chunk()
+    pub(super) fn block(self, at: usize) -> Block {
+        match self.bytes[at..].first_chunk() {
+            Some(block) => *block,
+            None => self.padded(at),
+        }
     }
 
-    /// The same of a row that is not. What lies beyond it is zero.
     #[cold]
-    pub(super) fn padded(self, at: usize) -> Block {
+    fn padded(self, at: usize) -> Block {
         let rest = &self.bytes[at..];
         let mut block = [0; BLOCK];
         block[..rest.len()].copy_from_slice(rest);

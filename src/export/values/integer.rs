@@ -24,14 +24,7 @@ pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
 /// and for what is none.
 #[inline]
 pub(super) fn write_plain(field: FieldOn<'_>, out: &mut Vec<u8>) -> bool {
-    let padded;
-    let block = match field.block(0) {
-        Some(block) => block,
-        None => {
-            padded = field.padded(0);
-            &padded
-        }
-    };
+    let block = &field.block(0);
     let is_plain = is_plain(block, field.len());
     if is_plain {
         push_part(block, field.len(), out);

@@ -123,14 +123,7 @@ fn append<const COPY: bool>(field: FieldOn<'_>, out: &mut Vec<u8>) -> Appended {
     out.reserve(text.len() + BLOCK);
     let (mut at, mut other) = (0, 0);
     while at < text.len() {
-        let padded;
-        let block = match field.block(at) {
-            Some(block) => block,
-            None => {
-                padded = field.padded(at);
-                &padded
-            }
-        };
+        let block = &field.block(at);
         let length = BLOCK.min(text.len() - at);
         let own = first_bits(length);
         other |= not_ascii(block) & own;

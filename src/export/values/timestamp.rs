@@ -104,14 +104,7 @@ pub(super) fn write_date(text: &[u8], form: TimeForm, out: &mut Vec<u8>) -> Resu
 /// timestamptz whose offset is `+00`. False, with nothing appended, for any other form of one, and for what is none.
 #[inline]
 pub(super) fn write_plain(field: FieldOn<'_>, in_utc: bool, out: &mut Vec<u8>) -> bool {
-    let padded;
-    let block = match field.block(0) {
-        Some(block) => block,
-        None => {
-            padded = field.padded(0);
-            &padded
-        }
-    };
+    let block = &field.block(0);
     let written = plain(block, field.len(), in_utc);
     if let Some(written) = &written {
         out.extend_from_slice(written);

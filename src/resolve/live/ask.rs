@@ -244,14 +244,27 @@ impl Asker<'_> {
             fields: Fields::Gathered(column, most),
             predicates: predicates(&hop.filter, &hop.tests).collect(),
         };
-        let mut array = Vec::new();
-        self.read(&query, interrupted, &mut |event| {
+        let array = self.answer(&query, interrupted)?;
+        Ok(KeyFilter::of_array(&array, most))
+    }
+
+    /// What the server says to a question whose answer is one row, in COPY text.
+    ///
+    /// # Errors
+    /// As [`Asker::read`].
+    pub(super) fn answer(
+        &self,
+        query: &Query<'_>,
+        interrupted: &AtomicBool,
+    ) -> Result<Vec<u8>, AskFailure> {
+        let mut answer = Vec::new();
+        self.read(query, interrupted, &mut |event| {
             if let Event::Rows(block) = event {
-                array.extend_from_slice(block.bytes());
+                answer.extend_from_slice(block.bytes());
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(KeyFilter::of_array(&array, most))
+        Ok(answer)
     }
 
     fn scanner(

@@ -1,13 +1,12 @@
 //! Loading the maxima of entities: the largest value of a column among rows that hops find.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use crate::key::KeyForm;
 use crate::resolve::keys::Key;
 use crate::resolve::plan::{HopId, PlanMaximum, Step};
 use crate::resolve::store::{Entry, RowStore};
-use crate::snapshot::{Event, Fields, Query};
+use crate::snapshot::{Fields, Query};
 
 use super::ask::{AskFailure, Asker};
 use super::load::{Bounds, RoundLoad, failed};
@@ -18,7 +17,7 @@ impl Asker<'_> {
     /// Asks for the maxima of some entities, and makes of each answer a row in which nothing else stands.
     ///
     /// # Errors
-    /// Purpose [`Asker::read`].
+    /// As [`Asker::read`].
     pub(crate) fn maxima(
         &self,
         maxima: &[PlanMaximum],
@@ -55,13 +54,7 @@ impl Asker<'_> {
                     fields: Fields::Maxima(vec![column]),
                     predicates: hop.predicates(&question),
                 };
-                let mut largest = Vec::new();
-                self.read(&query, interrupted, &mut |event| {
-                    if let Event::Rows(block) = event {
-                        largest.extend_from_slice(block.bytes());
-                    }
-                    Ok(ControlFlow::Continue(()))
-                })?;
+                let largest = self.answer(&query, interrupted)?;
                 let largest = largest.strip_suffix(b"\n").unwrap_or(&largest);
                 let fields: Vec<&[u8]> = table
                     .layout

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::FixedState;
 
-use crate::resolve::keys::Key;
+use crate::resolve::keys::{COPY_NULL, Key, parse_integer};
 use crate::resolve::plan::HopId;
 
 /// Keys that have no row cost as much as so many keys of a table that are handed out together.
@@ -112,8 +112,8 @@ pub(super) struct KeyFilter {
 }
 
 impl KeyFilter {
-    /// The integers of an array in the server's text form, whatever else stands in it; `None` if they are `most` or more,
-    /// and so may not be all.
+    /// The integers of an array in the server's text form, in which NULL may stand, too; `None` if they are `most` or more,
+    /// and so may not be all, or if anything else stands in it: a key that was passed over here would be a row that is lost.
     pub(crate) fn of_array(text: &[u8], most: u64) -> Option<KeyFilter> {
         let elements = memchr::memchr_iter(b',', text).count() + 1;
         if elements as u64 >= most {
@@ -125,12 +125,13 @@ impl KeyFilter {
             shift: 64 - bits.trailing_zeros(),
         };
         for element in text.split(|byte| b"{,}\n".contains(byte)) {
-            let element = std::str::from_utf8(element).unwrap_or_default();
-            if let Ok(key) = element.parse() {
-                let (word, bit) = filter.place(key);
-                if let Some(word) = filter.bits.get_mut(word) {
-                    *word |= bit;
-                }
+            // An array of nothing is NULL, which COPY writes in its own way.
+            if element.is_empty() || element == b"NULL" || element == COPY_NULL {
+                continue;
+            }
+            let (word, bit) = filter.place(parse_integer(element)?);
+            if let Some(word) = filter.bits.get_mut(word) {
+                *word |= bit;
             }
         }
         Some(filter)
@@ -220,6 +221,9 @@ mod tests {
     fn an_array_that_may_be_cut_off_is_no_filter() {
         assert!(KeyFilter::of_array(b"{1,2,3}\n", 3).is_none());
         assert!(KeyFilter::of_array(b"{1,2,3}\n", 4).is_some_and(|filter| filter.may_hold(3)));
+        // Neither the bounds of an array nor any other text is passed over.
+        assert!(KeyFilter::of_array(b"[0:1]={1,2}\n", 4).is_none());
+        assert!(KeyFilter::of_array(b"{1,two}\n", 4).is_none());
         // No row at all.
         let none = KeyFilter::of_array(b"\\N\n", 3).unwrap();
         assert!(!none.may_hold(1));

@@ -67,8 +67,8 @@ fn unquoted(plain: &[u8], quoted: bool) -> Cow<'_, [u8]> {
     }
 }
 
-/// A row of which only the fields are known by which rows are found. Whoever asks for another is told NULL, so a scanner wants
-/// all that its hops and conditions look at.
+/// A row of which only the fields are known by which rows are found: those that the scanner's hops and conditions look at. To
+/// ask for another is a mistake of the scanner's, which would lose rows: tests end at it.
 pub(super) struct CopyKeys<'a>(pub &'a WalkedRow<'a>);
 
 impl Fields for CopyKeys<'_> {
@@ -77,7 +77,9 @@ impl Fields for CopyKeys<'_> {
     }
 
     fn plain(&self, field: usize) -> &[u8] {
-        self.0.field(field).unwrap_or(COPY_NULL)
+        let known = self.0.field(field);
+        debug_assert!(known.is_some(), "field {field} was not walked");
+        known.unwrap_or(COPY_NULL)
     }
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
@@ -88,23 +90,28 @@ impl Fields for CopyKeys<'_> {
 /// The same of a row of CSV.
 pub(super) struct CsvKeys<'a>(pub &'a CsvWalkedRow<'a>);
 
+impl CsvKeys<'_> {
+    /// The field without quotes, and whether it had some.
+    fn known(&self, field: usize) -> (&[u8], bool) {
+        let known = self.0.field(field);
+        debug_assert!(known.is_some(), "field {field} was not walked");
+        known.unwrap_or_default()
+    }
+}
+
 impl Fields for CsvKeys<'_> {
     fn is_null(&self, field: usize) -> bool {
-        self.0
-            .field(field)
-            .is_none_or(|(plain, quoted)| plain.is_empty() && !quoted)
+        let (plain, quoted) = self.known(field);
+        plain.is_empty() && !quoted
     }
 
     fn plain(&self, field: usize) -> &[u8] {
-        self.0.field(field).map_or(&[], |(plain, _)| plain)
+        self.known(field).0
     }
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
-        self.0
-            .field(field)
-            .map_or(Cow::Borrowed(&[]), |(plain, quoted)| {
-                unquoted(plain, quoted)
-            })
+        let (plain, quoted) = self.known(field);
+        unquoted(plain, quoted)
     }
 }
 

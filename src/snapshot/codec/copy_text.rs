@@ -229,6 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::snapshot::codec::row_walk::bytes_with_ends;
 
     fn rows(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
         let (mut all, mut fields, mut place) = (Vec::new(), Vec::new(), 0);
@@ -383,13 +384,7 @@ mod tests {
         // Hits at every distance from the borders of a step, against a plain search.
         for length in 0..200 {
             for every in [1, 2, 7, 63, 64, 65] {
-                let bytes: Vec<u8> = (0..length)
-                    .map(|i| match (i % every, i % 3) {
-                        (0, 0) => b'\n',
-                        (0, _) => b'\t',
-                        _ => 0x80 | (i as u8),
-                    })
-                    .collect();
+                let bytes = bytes_with_ends(length, every);
                 let expected: Vec<usize> = (0..length).filter(|i| i % every == 0).collect();
                 assert_eq!(
                     Ends::new(&bytes).collect::<Vec<_>>(),

@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
     use crate::snapshot::codec::copy_text;
-    use crate::snapshot::codec::row_walk::levels;
+    use crate::snapshot::codec::row_walk::{bytes_with_ends, levels};
 
     /// What a walk tells of each row: where it is, how many fields it has, and the wanted ones.
     type Told = (std::ops::Range<usize>, usize, Vec<Option<Vec<u8>>>);
@@ -78,13 +78,7 @@ mod tests {
     fn rows_are_those_that_are_split_wherever_a_step_ends() {
         for length in 0..150 {
             for every in [1, 2, 7, 63, 64, 65] {
-                let bytes: Vec<u8> = (0..length)
-                    .map(|i| match (i % every, i % 3) {
-                        (0, 0) => b'\n',
-                        (0, _) => b'\t',
-                        _ => 0x80 | (i as u8),
-                    })
-                    .collect();
+                let bytes = bytes_with_ends(length, every);
                 let wanted = [0, 1, 5];
                 for level in levels() {
                     assert_eq!(

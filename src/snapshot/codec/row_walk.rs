@@ -230,6 +230,17 @@ pub(crate) fn levels() -> Vec<fearless_simd::Level> {
         .collect()
 }
 
+/// COPY text of so many bytes, of which every so manieth ends a field or, each third of them, a row.
+#[cfg(test)]
+pub(crate) fn bytes_with_ends(length: usize, every: usize) -> Vec<u8> {
+    let byte = |place: usize| match (place % every, place % 3) {
+        (0, 0) => b'\n',
+        (0, _) => b'\t',
+        _ => 0x80 | (place as u8),
+    };
+    (0..length).map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
