@@ -18,7 +18,7 @@ use crate::io_error::at;
 #[derive(Debug)]
 pub(crate) struct TempFolder {
     path: PathBuf,
-    _held: File,
+    held: File,
 }
 
 impl TempFolder {
@@ -45,7 +45,7 @@ impl TempFolder {
             if lock != Err(Errno::WOULDBLOCK) && folder.path().exists() {
                 return Ok(TempFolder {
                     path: folder.keep(),
-                    _held: held,
+                    held,
                 });
             }
         }
@@ -53,6 +53,14 @@ impl TempFolder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        // Closing it would not do: a program that is being started at this moment holds it open, too. A file system
+        // that cannot unlock has no locks.
+        let _ = flock(&self.held, FlockOperation::Unlock);
     }
 }
 

@@ -107,8 +107,7 @@ fn exports_that_do_not_count_or_lie_in_the_future_and_locks_are_warned_of() {
     shelf.change("killed", |manifest| manifest["status"] = 0.into());
     let lock = shelf.path(".killed.relexport-lock");
     fs::write(&lock, "pid 7 on host here, since then\n").unwrap();
-    let held = fs::File::open(&lock).unwrap();
-    rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    let _held = Held::new(&lock);
     fs::write(shelf.path("latest"), "").unwrap();
     let found = findings(&format!("-o {}", shelf.root().display()), 1);
     has(&found, "warning", "exports", "killed (unfinished)");

@@ -269,12 +269,7 @@ fn the_exports_of_each_job_are_looked_at_by_themselves() {
 #[test]
 fn an_export_that_a_run_holds_stays_and_the_exit_status_says_so() {
     let shelf = TestShelf::with(&NIGHTS);
-    let folder = fs::File::open(shelf.path("export-2026-11-01")).unwrap();
-    rustix::fs::flock(
-        &folder,
-        rustix::fs::FlockOperation::NonBlockingLockExclusive,
-    )
-    .unwrap();
+    let held = Held::new(&shelf.path("export-2026-11-01"));
     let error = shelf.forget("--keep-last 1").run();
     assert_eq!(error.code, Some(11), "{}", error.stderr);
     assert!(
@@ -283,7 +278,7 @@ fn an_export_that_a_run_holds_stays_and_the_exit_status_says_so() {
         error.stderr
     );
     assert_eq!(shelf.names(), ["export-2026-11-01", "export-2026-11-04"]);
-    drop(folder);
+    drop(held);
     shelf.forget("--keep-last 1").ok();
     assert_eq!(shelf.names(), ["export-2026-11-04"]);
 }

@@ -1,13 +1,32 @@
 //! What lies in a folder, an export above all.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
 use super::file_name;
+
+/// A file or folder that is locked as a run of the program would lock it.
+pub(crate) struct Held(File);
+
+impl Held {
+    pub(crate) fn new(path: &Path) -> Held {
+        let file = File::open(path).unwrap();
+        flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        Held(file)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing the file would not do: a program that another test starts at this moment holds it open, too.
+        flock(&self.0, FlockOperation::Unlock).unwrap();
+    }
+}
 
 /// The folder of an export.
 pub(crate) struct ExportFolder {

@@ -1,14 +1,17 @@
 //! The program, started as a user would: put together, run to its end or watched on its way, and what came of it.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde_json::Value;
 
 use super::{ExportFolder, project, wait_while};
@@ -288,27 +291,74 @@ impl Program {
 
 /// What a program has printed so far. A thread reads on, so that the program never waits for its reader.
 struct Printed {
-    bytes: Arc<Mutex<Vec<u8>>>,
+    pipe: Option<Arc<Mutex<Pipe>>>,
     reader: Option<JoinHandle<()>>,
 }
 
+/// The end of a pipe that is read from, and what came out of it.
+struct Pipe {
+    file: File,
+    bytes: Vec<u8>,
+}
+
+impl Pipe {
+    /// Reads what the pipe holds now; false at its end.
+    fn take(&mut self) -> bool {
+        let mut buffer = [0; 8192];
+        loop {
+            let mut ready = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut ready, Some(&Timespec::default())) {
+                Ok(0) | Err(Errno::INTR) => return true,
+                polled => polled.unwrap(),
+            };
+            match self.file.read(&mut buffer).unwrap() {
+                0 => return false,
+                count => self.bytes.extend(&buffer[..count]),
+            }
+        }
+    }
+}
+
 impl Printed {
-    fn new(pipe: Option<impl Read + Send + 'static>) -> Printed {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let reader = pipe.map(|mut pipe| {
-            let bytes = Arc::clone(&bytes);
-            std::thread::spawn(move || {
-                let mut buffer = [0; 8192];
-                while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-                    bytes.lock().unwrap().extend(&buffer[..count]);
+    fn new(pipe: Option<impl Into<OwnedFd>>) -> Printed {
+        let Some(pipe) = pipe else {
+            return Printed {
+                pipe: None,
+                reader: None,
+            };
+        };
+        let file = File::from(pipe.into());
+        let waiting = file.try_clone().unwrap();
+        let bytes = Vec::new();
+        let pipe = Arc::new(Mutex::new(Pipe { file, bytes }));
+        let reader = std::thread::spawn({
+            let pipe = Arc::clone(&pipe);
+            move || loop {
+                let mut ready = [PollFd::new(&waiting, PollFlags::IN)];
+                match poll(&mut ready, None) {
+                    Err(Errno::INTR) => continue,
+                    polled => polled.unwrap(),
+                };
+                if !pipe.lock().unwrap().take() {
+                    return;
                 }
-            })
+            }
         });
-        Printed { bytes, reader }
+        Printed {
+            pipe: Some(pipe),
+            reader: Some(reader),
+        }
     }
 
+    /// What it has printed before this moment: a test that was told something by the program finds what the program
+    /// said before.
     fn so_far(&self) -> String {
-        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+        let Some(pipe) = &self.pipe else {
+            return String::new();
+        };
+        let mut pipe = pipe.lock().unwrap();
+        pipe.take();
+        String::from_utf8_lossy(&pipe.bytes).into_owned()
     }
 
     /// Everything, once nobody can print any more.
@@ -316,7 +366,9 @@ impl Printed {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
-        String::from_utf8(std::mem::take(&mut self.bytes.lock().unwrap())).unwrap()
+        let pipe = self.pipe.take();
+        let bytes = pipe.map(|pipe| std::mem::take(&mut pipe.lock().unwrap().bytes));
+        String::from_utf8(bytes.unwrap_or_default()).unwrap()
     }
 }
 
@@ -405,7 +457,7 @@ impl Started {
     /// Waits for its end. Standard input stays open until then, unless it was closed.
     pub(crate) fn wait(mut self) -> Run {
         let code = self.child.wait().unwrap().code();
-        let nothing = || Printed::new(None::<std::io::Empty>);
+        let nothing = || Printed::new(None::<OwnedFd>);
         Run {
             code,
             stdout: std::mem::replace(&mut self.stdout, nothing()).whole(),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use super::lock::let_go;
 use crate::io_error::at;
 
 /// Which file or folder something is, whatever its name.
@@ -83,6 +84,12 @@ impl Anchor {
     }
 }
 
+impl Drop for Anchor {
+    fn drop(&mut self) {
+        let_go(&self.folder);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +105,18 @@ mod tests {
         assert!(anchor.check().unwrap_err().to_string().contains("removed"));
         fs::create_dir(&path).unwrap();
         assert!(anchor.check().unwrap_err().to_string().contains("replaced"));
+    }
+
+    #[test]
+    fn a_lock_is_let_go_of_though_a_program_that_is_being_started_still_has_the_folder_open() {
+        let temp = tempfile::tempdir().unwrap();
+        let first = Anchor::new(temp.path()).unwrap();
+        assert!(first.lock());
+        let inherited = first.folder.try_clone().unwrap();
+        let second = Anchor::new(temp.path()).unwrap();
+        assert!(!second.lock());
+        drop(first);
+        assert!(second.lock());
+        drop(inherited);
     }
 }

@@ -306,8 +306,8 @@ mod tests {
         folder(&temp.path().join(".out2.relexport-new-abc"), "x");
         folder(&temp.path().join(".out.new-1"), "x");
         let living = new_beside(&place).unwrap();
-        let held = File::open(&living).unwrap();
-        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let held = Anchor::new(&living).unwrap();
+        assert!(held.lock());
         let before = names(temp.path());
         clear(&place);
         assert_eq!(names(temp.path()), before);

@@ -142,7 +142,15 @@ impl Drop for Lock {
             // Still locked, so nobody else took it in the meantime. A file that stays is harmless.
             let _ = fs::remove_file(&self.path);
         }
+        let_go(&self.file);
     }
+}
+
+/// Unlocks a file that is about to be closed. Closing it would not do: a program that is being started at this moment,
+/// a hook say, holds the file open, too, until it has begun.
+pub(super) fn let_go(file: &File) {
+    // A file system that cannot do so has no locks.
+    let _ = flock(file, FlockOperation::Unlock);
 }
 
 /// Opens a lock file, and makes it where there is none; false where it can only be read. A link is not followed:
@@ -195,6 +203,18 @@ mod tests {
         drop(first);
         assert!(!path.exists());
         assert!(Lock::take(&path).unwrap().is_some());
+    }
+
+    /// As a program does that is being started when the lock is let go of.
+    #[test]
+    fn it_is_let_go_of_though_somebody_still_has_its_file_open() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("lock");
+        let lock = Lock::take_lasting(&path).unwrap().unwrap();
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        assert!(!Lock::is_held(&path));
+        drop(inherited);
     }
 
     #[test]
