@@ -280,6 +280,11 @@ impl<'a> Batches<'a> {
         while let Some(compressed) = self.compressions.take() {
             self.take_compressed(compressed)?;
         }
+        // Repositories are looked for until the last of them is written.
+        if let Some(at_hand) = &self.at_hand {
+            let warnings = at_hand.warnings();
+            self.send(Message::Warnings(warnings))?;
+        }
         Ok(self.told())
     }
 
@@ -640,7 +645,10 @@ impl<'a> Batches<'a> {
                 entity,
                 relation: self.in_entity(entity, relation),
             },
-            message @ (Message::Read { .. } | Message::Judge(_) | Message::End) => message,
+            message @ (Message::Read { .. }
+            | Message::Warnings(_)
+            | Message::Judge(_)
+            | Message::End) => message,
         };
         self.sink.send(message).map_err(BatchError::Write)
     }

@@ -276,6 +276,7 @@ impl BatchSink for Account {
             | Message::Rows { .. }
             | Message::Dangling { .. }
             | Message::Elsewhere { .. }
+            | Message::Warnings(_)
             | Message::Judge(_)
             | Message::End => {}
             Message::Batches {

@@ -167,6 +167,15 @@ impl Ledger {
         manifest.error = error;
     }
 
+    /// More that the snapshot could not give.
+    pub fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if !self.manifest.warnings.contains(&warning) {
+                self.manifest.warnings.push(warning);
+            }
+        }
+    }
+
     /// A relation of an entity has so many rows in the snapshot.
     pub fn rows(&mut self, entity: usize, relation: usize, count: u64) {
         self.relation(entity, relation).rows_read = Some(count);

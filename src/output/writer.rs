@@ -84,6 +84,8 @@ pub enum Message {
         relation: usize,
         error: String,
     },
+    /// More that the snapshot could not give, which showed only while files were written.
+    Warnings(Vec<String>),
     /// Every file has ended: somebody says whether the export can be trusted.
     Judge(Judge),
     /// Everything has been said. If this does not come, the run ended early.
@@ -355,6 +357,7 @@ impl State {
                 relation,
                 done,
             } => self.ledger.no_files(entity, relation, *done, &now()),
+            Message::Warnings(warnings) => self.ledger.warn(warnings),
             Message::Judge(judge) => {
                 let reasons = judge.judge(self.ledger.manifest());
                 self.ledger.suspect(reasons);

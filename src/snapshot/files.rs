@@ -75,6 +75,11 @@ pub trait BackupFiles: Send + Sync {
         Ok(None)
     }
 
+    /// What of the backup was left out, or may be missing, as far as that has shown.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What the backup says of itself.
     fn info(&self) -> &BackupInfo;
 }

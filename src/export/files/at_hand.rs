@@ -157,6 +157,13 @@ impl AtHand {
         }
     }
 
+    /// What of the backup's files was left out, or may be missing or wrong, though no relation need have failed for it.
+    pub(in crate::export) fn warnings(&self) -> Vec<String> {
+        let damage = InnerArchive::ALL.into_iter();
+        let damage = damage.filter_map(|archive| self.damage(archive));
+        self.gathered.warnings().into_iter().chain(damage).collect()
+    }
+
     /// Why a repository that is not there may exist all the same: the backup was made without some or all of them.
     pub(in crate::export) fn repositories_left_out(&self) -> bool {
         let Some(files) = self.gathered.files() else {

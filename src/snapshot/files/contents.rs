@@ -55,20 +55,26 @@ impl fmt::Display for Broken {
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) index: Index,
-    /// What of it is left out, for the log.
+    /// What of it is left out, for the user.
     pub(super) warnings: Vec<String>,
     /// Why there may be more members than those that were found; `None` for a tar that was gone through to its end.
     pub(super) broken: Option<Broken>,
 }
 
 impl Contents {
-    /// Tells the log of what is left out, and what may be missing.
+    /// What is left out, and what may be missing.
+    pub(super) fn says(&self, of: &str) -> Vec<String> {
+        let left_out = self.warnings.iter();
+        let left_out = left_out.map(|warning| format!("{of}: {warning}"));
+        let broken = self.broken.iter();
+        let broken = broken.map(|it| format!("{of}: {it}: files behind that are not found"));
+        left_out.chain(broken).collect()
+    }
+
+    /// Tells the log of it.
     pub(super) fn log(&self, of: &str) {
-        for warning in &self.warnings {
-            tracing::warn!("{of}: {warning}");
-        }
-        if let Some(broken) = &self.broken {
-            tracing::warn!("{of}: {broken}: files behind that are not found");
+        for warning in self.says(of) {
+            tracing::warn!("{warning}");
         }
     }
 

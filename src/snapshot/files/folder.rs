@@ -7,7 +7,6 @@ use std::io::Read;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
@@ -38,8 +37,8 @@ pub(in crate::snapshot) struct FolderFiles {
     path: PathBuf,
     root: Arc<OwnedFd>,
     info: OnceLock<BackupInfo>,
-    /// True once it was told that something in the tree cannot be listed.
-    has_warned: AtomicBool,
+    /// What was told of the first entry of the tree that cannot be listed.
+    left_out: OnceLock<String>,
 }
 
 impl FolderFiles {
@@ -53,7 +52,7 @@ impl FolderFiles {
             path: path.to_owned(),
             root: Arc::new(root.into()),
             info: OnceLock::new(),
-            has_warned: AtomicBool::new(false),
+            left_out: OnceLock::new(),
         })
     }
 
@@ -167,13 +166,14 @@ impl FolderFiles {
 
     /// Tells of the first entry that is not listed.
     fn warn(&self, name: &str) {
-        if !self.has_warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "{}: {} is a link, no regular file, or has a name that is not UTF-8: it is left out, \
-                 and so are others like it",
-                self.path.display(),
-                visible(name)
-            );
+        let warning = format!(
+            "{}: {} is a link, no regular file, or has a name that is not UTF-8: it is left out, \
+             and so are others like it",
+            self.path.display(),
+            visible(name)
+        );
+        if self.left_out.set(warning.clone()).is_ok() {
+            tracing::warn!("{warning}");
         }
     }
 }
@@ -202,6 +202,10 @@ impl BackupFiles for FolderFiles {
         self.add_files(folder, prefix, &mut files)?;
         files.sort_unstable();
         Ok(files)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.left_out.get().cloned().into_iter().collect()
     }
 
     fn info(&self) -> &BackupInfo {

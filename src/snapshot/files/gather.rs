@@ -105,6 +105,18 @@ impl Gathered {
         Ok(Some(open_kept(self.kept.as_ref(), entry, range)))
     }
 
+    /// What of the backup and of the archives that were wanted was left out, as far as that has shown, and what may be
+    /// missing of the backup itself. Of an archive that is its [`Gathered::trouble`].
+    pub fn warnings(&self) -> Vec<String> {
+        let files = self.files.iter();
+        let mut warnings: Vec<String> = files.flat_map(|files| files.warnings()).collect();
+        for (archive, Archive { contents, .. }) in &self.archives {
+            let [member, _] = archive.members();
+            warnings.extend(contents.warnings.iter().map(|it| format!("{member}: {it}")));
+        }
+        warnings
+    }
+
     /// Why an archive that was wanted gave less than it may hold; `None` if it was read to its end.
     pub fn trouble(&self, archive: InnerArchive) -> Option<&ArchiveTrouble> {
         self.archives.get(&archive)?.trouble.as_ref()

@@ -18,6 +18,9 @@ use super::{BackupFiles, BackupInfo, INFORMATION, INFORMATION_LIMIT, check_range
 use crate::snapshot::codec::tar_members::Member;
 use crate::snapshot::error::SnapshotError;
 
+/// What messages call a tar that went by.
+const BACKUP: &str = "the backup";
+
 /// The members that were wanted of a tar that went by, in a temp file.
 struct KeptFiles {
     contents: Contents,
@@ -45,6 +48,10 @@ impl BackupFiles for KeptFiles {
 
     fn visit(&self, take: &mut dyn FnMut(&str, u64)) -> Result<Option<String>, SnapshotError> {
         Ok(self.contents.visit(take))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.contents.says(BACKUP)
     }
 
     fn info(&self) -> &BackupInfo {
@@ -104,7 +111,7 @@ pub(super) fn gather(
         ..
     } = pass;
     let contents = collector.finish(tar.broken);
-    contents.log("the backup");
+    contents.log(BACKUP);
     for archive in archives {
         if !found.contains_key(archive) {
             found.insert(*archive, (0, Archive::missing(*archive, &contents)));

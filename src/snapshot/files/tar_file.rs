@@ -180,6 +180,11 @@ impl BackupFiles for TarFiles {
         Ok(self.contents().visit(take))
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let gone_through = self.contents.get();
+        gone_through.map_or_else(Vec::new, |contents| contents.says(&self.source))
+    }
+
     fn info(&self) -> &BackupInfo {
         self.info.get_or_init(|| read_info(self))
     }

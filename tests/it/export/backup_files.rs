@@ -370,6 +370,39 @@ fn an_archive_that_fails_takes_nothing_of_the_relation_before_it() {
     assert!(run.contents()["project_71/project_members.ndjson.gz"] == members);
 }
 
+/// What is taken of a damaged archive may be wrong, and what is left out of a backup is missed by nobody: both are told
+/// wherever an export is looked at, not by the run alone.
+#[test]
+fn what_is_wrong_with_the_backup_s_files_is_told_by_whoever_looks_at_the_export() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "members", |_| {});
+    let diffs = tree.join("external_diffs.tar.gz");
+    let mut bytes = fs::read(&diffs).unwrap();
+    // The checksum behind what is compressed.
+    let at = bytes.len() - 8;
+    bytes[at] ^= 1;
+    fs::write(&diffs, bytes).unwrap();
+    std::os::unix::fs::symlink("nowhere", tree.join("repositories/default/link")).unwrap();
+    let backup = dir.join("backup.tar");
+    pack_backup(&tree, &backup);
+    let run = dir
+        .export_to(text(backup), dir.join("out"))
+        .option("--project", "81")
+        .args(["--keep-going"])
+        .ok();
+    let status = dir.relexport("status").arg(dir.join("out")).ok();
+    let verify = dir.relexport("verify").arg(dir.join("out")).ok();
+    let manifest = run.manifest()["warnings"].to_string();
+    for says in [
+        "external_diffs.tar.gz of the backup is damaged",
+        "members that are no regular files cannot be read (1, the first is repositories/default/link)",
+    ] {
+        for told in [&manifest, &run.stderr, &status.stdout, &verify.stdout] {
+            assert!(told.contains(says), "{says}: {told}");
+        }
+    }
+}
+
 #[test]
 fn a_row_that_cannot_be_read_fails_its_batch_or_is_counted_and_leaves_the_others_alone() {
     let dir = Dir::new();
