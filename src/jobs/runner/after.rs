@@ -147,6 +147,13 @@ impl<P: Program> Runner<'_, P> {
             );
             wrong(cause_of(&error), text)
         };
+        // A removal that was cut off takes room, and no rule knows of it.
+        for left in shelf.clear().map_err(unread)? {
+            tracing::info!(
+                "job {}: removed {left}, which an earlier run left",
+                job.name
+            );
+        }
         let exports = own_exports(&*shelf, job).map_err(unread)?;
         let (none, now) = (Uncounted::default(), UtcTime::now());
         let planned = retention::plan(keep, exports, Some(name), none, now);

@@ -238,6 +238,19 @@ fn rules_remove_older_exports_of_the_job_alone() {
     assert_eq!(machine.latest("acme"), Some(exports[2].clone()));
 }
 
+#[test]
+fn what_a_killed_night_left_of_a_removal_goes_with_the_next_good_one() {
+    let machine = Machine::new(&job("acme", "keep-last = 1"));
+    let shelf = machine.dir.join("exports/acme");
+    dir_export(&machine, "2001-01-01_00-00-00");
+    let gone = shelf.join(".2001-01-01_00-00-00.relexport-gone-abcdefabcdef");
+    fs::rename(shelf.join("2001-01-01_00-00-00"), &gone).unwrap();
+    fs::remove_file(gone.join("group_4351/badges.ndjson.gz")).unwrap();
+    machine.run("").ok();
+    assert!(!gone.exists());
+    assert_eq!(machine.exports("acme").len(), 1);
+}
+
 /// An export that nobody's job made.
 fn dir_export(machine: &Machine, name: &str) {
     let place = machine.dir.join(&format!("exports/acme/{name}"));
