@@ -106,6 +106,7 @@ impl Repositories {
         let Located {
             named_by,
             non_existent,
+            is_empty,
             not_empty,
             object_format,
             head_reference,
@@ -133,6 +134,12 @@ impl Repositories {
             return Err(RepositoryError::damaged(
                 &named_by,
                 "it says that the repository is not empty, and what it names is not in the backup",
+            ));
+        }
+        if steps.is_empty() && !is_empty {
+            return Err(RepositoryError::damaged(
+                &named_by,
+                "it does not say what the repository consists of",
             ));
         }
         if is_empty_now || steps.iter().all(|step| step.bundle.is_none()) {

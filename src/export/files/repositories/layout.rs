@@ -54,6 +54,8 @@ pub(super) struct Located {
     pub named_by: String,
     /// The manifest says that there was none.
     pub non_existent: bool,
+    /// The manifest says that nothing was in it.
+    pub is_empty: bool,
     /// The manifest says that something was in it.
     pub not_empty: bool,
     pub object_format: Option<ObjectFormat>,
@@ -152,6 +154,7 @@ impl Layouts<'_> {
         Ok(Some(Located {
             named_by: name,
             non_existent: manifest.non_existent && !is_there,
+            is_empty: manifest.empty == Some(true),
             not_empty: manifest.empty == Some(false) && !manifest.non_existent,
             object_format: manifest.object_format,
             head_reference: manifest.head_reference,
@@ -200,6 +203,7 @@ impl Layouts<'_> {
         Ok(Some(Located {
             named_by: step.clone(),
             non_existent: false,
+            is_empty: false,
             not_empty: false,
             object_format: None,
             head_reference: None,
@@ -226,6 +230,7 @@ impl Layouts<'_> {
             (step.bundle.is_some() || step.refs.is_some()).then(|| Located {
                 named_by: bundle,
                 non_existent: false,
+                is_empty: false,
                 not_empty: false,
                 object_format: None,
                 head_reference: None,

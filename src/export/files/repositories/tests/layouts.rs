@@ -264,6 +264,14 @@ fn a_repository_that_a_manifest_calls_not_empty_is_not_lost_in_silence() {
             "{name}: {said}"
         );
     }
+    // What is left of a manifest that was not written to its end, and one whose steps are under another key.
+    for left in ["", "object_format = 'sha1'\n", "[[stepz]]\n"] {
+        let said = error(Files::default().with(&latest, left));
+        assert!(
+            said.contains("does not say what the repository consists of"),
+            "{left}: {said}"
+        );
+    }
     let source = two_branches();
     let no_manifest = Files::default()
         .with(&format!("{folder}/001.bundle"), source.full())
