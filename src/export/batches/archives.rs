@@ -193,6 +193,7 @@ impl Batches<'_> {
             Err(RepositoryError::Interrupted) => {
                 return Err(BatchError::Interrupted);
             }
+            Err(RepositoryError::Folder(error)) => return Err(BatchError::Temp(error)),
             Err(error) => return self.fail_archive(file, 1, error.to_string()),
         };
         let (size, content) = (bundle.size(), bundle.open());

@@ -315,6 +315,37 @@ fn on_a_full_disk_the_last_files_make_room_for_the_manifest_and_resume_goes_on()
     assert!(kept > 0, "nothing was kept");
 }
 
+/// Git puts the repository together there, and cannot even say why it fails.
+#[test]
+fn a_full_temp_folder_is_no_damage_of_a_repository() {
+    let dir = Dir::new();
+    fs::create_dir(dir.join("temp")).unwrap();
+    for kilobytes in [16, 20, 24] {
+        let export = "$RELEXPORT export -q -s $BACKUP --project 81 --relation repository --relation labels \
+                      --temp-dir temp -o out --resume";
+        let script = format!(
+            "mount -t tmpfs -o size={kilobytes}k none temp || exit 99; {export}; test $? = 4 || exit 98; \
+             mount -o remount,size=8m none temp || exit 99; {export} || exit 97; $RELEXPORT verify out >&2 || exit 96; \
+             rm -r out; exit 20"
+        );
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-c", &script])
+            .current_dir(dir.path())
+            .env("RELEXPORT", PROGRAM)
+            .env("BACKUP", project(PROJECTS_BACKUP))
+            .output()
+            .unwrap();
+        if matches!(output.status.code(), Some(1 | 99)) {
+            eprintln!("skipped: nothing can be mounted here");
+            return;
+        }
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(20), "{kilobytes} KiB: {said}");
+        assert!(said.contains("No space left on device"), "{said}");
+        assert!(said.contains("--temp-dir"), "{said}");
+    }
+}
+
 #[test]
 fn a_name_may_be_as_long_as_the_file_system_lets_it() {
     let dir = Dir::new();

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::RepositoryError;
@@ -50,7 +51,15 @@ const LOOK: Timespec = Timespec {
 const PIECE: usize = 256 << 10;
 
 /// Bytes of what git said that messages show.
-const SAID: usize = 200;
+const SAID: usize = 512;
+
+/// Why what is as it should be cannot be written, and how git says it: in words of its own, or in those of the C library.
+const FULL: [(Errno, &str); 4] = [
+    (Errno::NOSPC, "No space left on device"),
+    (Errno::NOSPC, "Out of diskspace"),
+    (Errno::DQUOT, "Disk quota exceeded"),
+    (Errno::FBIG, "File too large"),
+];
 
 /// `git`, not started yet; `home` is where it may think to be at home. Nothing is on its standard input.
 pub(crate) fn command(home: &Path) -> Command {
@@ -156,7 +165,7 @@ impl Git<'_> {
         what: &'static str,
         input: Option<&mut dyn Read>,
     ) -> Result<(), RepositoryError> {
-        let mut said = tempfile::tempfile_in(self.home).map_err(RepositoryError::Folder)?;
+        let mut said = room_to_speak(self.home).map_err(RepositoryError::Folder)?;
         command.stderr(said.try_clone().map_err(RepositoryError::Folder)?);
         if input.is_some() {
             command.stdin(Stdio::piped());
@@ -174,7 +183,17 @@ impl Git<'_> {
         let status = self.wait(&mut running, what)?;
         match status.success() {
             true => Ok(()),
-            false => Err(self.failed(what, first_line(&mut said))),
+            false => Err(self.ended(what, status, first_line(&mut said))),
+        }
+    }
+
+    /// Why it failed, by what it said.
+    fn ended(&self, what: &'static str, status: ExitStatus, said: String) -> RepositoryError {
+        let full = FULL.into_iter().find(|(_, words)| said.contains(words));
+        match (full, said.is_empty()) {
+            (Some((full, _)), _) => RepositoryError::Folder(full.into()),
+            (None, true) => self.failed(what, format!(": {status}")),
+            (None, false) => self.failed(what, said),
         }
     }
 
@@ -276,6 +295,14 @@ impl Drop for Running {
             let _ = child.wait();
         }
     }
+}
+
+/// A file without a name for what a program says. It has its bytes already, so that a full disk can be told, too.
+fn room_to_speak(folder: &Path) -> io::Result<File> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&[b'\n'; SAID])?;
+    rewind(&mut file)?;
+    Ok(file)
 }
 
 /// The first line of what a program said, behind a colon. Further ones may hold subjects of commits.
