@@ -22,8 +22,8 @@ pub enum SnapshotCommand {
 /// Take the tables that exports need out of a server or a dump, as a folder of CSV files
 ///
 /// Writes each table as COPY's CSV with a header, compressed by zstd, with schema.sql and a snapshot.json that holds rows
-/// and checksums. Everything is of one instant. An export from the folder is that of the source. The folder is there
-/// only when it is complete.
+/// and checksums. Everything is of one instant. An export from the folder is that of the source, without the files of a
+/// GitLab backup. The folder is there only when it is complete.
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_HELP, after_long_help = examples::SNAPSHOT_TAKE)]
 pub struct SnapshotTakeArgs {
