@@ -181,11 +181,11 @@ impl Batches<'_> {
         let bundle = match at_hand.bundle(row.id, which) {
             Ok(Some(bundle)) => bundle,
             Ok(None) => {
-                if which == BundleOf::Project && at_hand.repositories_left_out() {
+                if at_hand.may_be_lost(row.id, which) {
                     done.notes.missing_files.note(MissingFile {
                         table: PROJECTS.to_owned(),
                         key: Some(EntityId::Integer(row.id)),
-                        path: at_hand.repository_path(row.id),
+                        path: at_hand.repository_path(row.id, which),
                     });
                 }
                 return self.no_files(file.entity, file.relation, done);

@@ -164,8 +164,18 @@ impl AtHand {
         self.gathered.warnings().into_iter().chain(damage).collect()
     }
 
-    /// Why a repository that is not there may exist all the same: the backup was made without some or all of them.
-    pub(in crate::export) fn repositories_left_out(&self) -> bool {
+    /// True if a repository that is not there, or has nothing in it, may have something in it all the same: the backup was
+    /// made without some or all of them, or has lost what a manifest of it names.
+    pub(in crate::export) fn may_be_lost(&self, id: i64, which: BundleOf) -> bool {
+        match self.repository(id, which) {
+            Ok(Found::Empty { is_doubtful, .. }) => is_doubtful,
+            // Few projects have designs.
+            Ok(Found::Missing) => which == BundleOf::Project && self.repositories_left_out(),
+            Ok(Found::Repository(_)) | Err(_) => false,
+        }
+    }
+
+    fn repositories_left_out(&self) -> bool {
         let Some(files) = self.gathered.files() else {
             return true;
         };
@@ -223,14 +233,14 @@ impl AtHand {
             .transpose()
     }
 
-    /// Where the backup would have the repository of a project.
-    pub(in crate::export) fn repository_path(&self, id: i64) -> String {
-        let paths = self
-            .projects
-            .get(&id)
-            .map(|place| place.paths(id, BundleOf::Project));
+    /// Where the backup would have a repository of a project.
+    pub(in crate::export) fn repository_path(&self, id: i64, which: BundleOf) -> String {
+        let paths = self.projects.get(&id).map(|place| place.paths(id, which));
         let path = paths.and_then(|paths| paths.into_iter().next());
-        let path = path.unwrap_or_else(|| RepositoryPath::project(id));
+        let path = path.unwrap_or_else(|| match which {
+            BundleOf::Project => RepositoryPath::project(id),
+            BundleOf::Design => RepositoryPath::design(id),
+        });
         format!("repositories: {}.git", path.as_str())
     }
 

@@ -53,6 +53,8 @@ pub enum Found {
     Empty {
         /// What HEAD said, `refs/heads/main`, where the backup says so.
         head: Option<String>,
+        /// A manifest names files of it, none of them is in the backup, and nothing says that this is as it should be.
+        is_doubtful: bool,
     },
     Repository(Repository),
 }
@@ -106,6 +108,7 @@ impl Repositories {
         let Located {
             named_by,
             non_existent,
+            has_manifest,
             is_empty,
             not_empty,
             object_format,
@@ -143,7 +146,10 @@ impl Repositories {
             ));
         }
         if is_empty_now || steps.iter().all(|step| step.bundle.is_none()) {
+            // Gitaly writes an empty list of refs for an empty repository, since before it wrote manifests.
+            let has_list = steps.last().is_some_and(|step| step.refs.is_some());
             return Ok(Found::Empty {
+                is_doubtful: has_manifest && !is_empty && !has_list,
                 head: head_reference,
             });
         }

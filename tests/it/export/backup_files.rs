@@ -370,6 +370,38 @@ fn an_archive_that_fails_takes_nothing_of_the_relation_before_it() {
     assert!(run.contents()["project_71/project_members.ndjson.gz"] == members);
 }
 
+/// Manifests of older releases do not say that a repository is empty; its list of refs, which is empty then, is there.
+#[test]
+fn a_repository_of_which_a_manifest_alone_is_left_is_missing() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    // That of project 82 alone is on this storage.
+    fs::remove_dir_all(tree.join("repositories/nfs-2")).unwrap();
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .option("--project", "82")
+        .ok();
+    let found = entry(&run, "project_82", "repository");
+    assert_eq!(
+        (&found["status"], &found["total_objects_count"]),
+        (&json!(1), &json!(0))
+    );
+    let missing = &found["missing_files"];
+    assert_eq!(missing["count"], 1, "{found}");
+    let path = format!("repositories: @hashed/{}.git", hashed_82());
+    assert_eq!(
+        missing["first"],
+        json!([{ "table": "projects", "key": 82, "path": path }])
+    );
+}
+
+/// By `printf 82 | sha256sum`.
+fn hashed_82() -> String {
+    let digest = "a46e37632fa6ca51a13fe39a567b3c23b28c2f47d8af6be9bd63e030e214ba38";
+    format!("{}/{}/{digest}", &digest[..2], &digest[2..4])
+}
+
 /// What is taken of a damaged archive may be wrong, and what is left out of a backup is missed by nobody: both are told
 /// wherever an export is looked at, not by the run alone.
 #[test]

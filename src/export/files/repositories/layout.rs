@@ -54,6 +54,8 @@ pub(super) struct Located {
     pub named_by: String,
     /// The manifest says that there was none.
     pub non_existent: bool,
+    /// A manifest says so.
+    pub has_manifest: bool,
     /// The manifest says that nothing was in it.
     pub is_empty: bool,
     /// The manifest says that something was in it.
@@ -154,6 +156,7 @@ impl Layouts<'_> {
         Ok(Some(Located {
             named_by: name,
             non_existent: manifest.non_existent && !is_there,
+            has_manifest: true,
             is_empty: manifest.empty == Some(true),
             not_empty: manifest.empty == Some(false) && !manifest.non_existent,
             object_format: manifest.object_format,
@@ -203,6 +206,7 @@ impl Layouts<'_> {
         Ok(Some(Located {
             named_by: step.clone(),
             non_existent: false,
+            has_manifest: false,
             is_empty: false,
             not_empty: false,
             object_format: None,
@@ -230,6 +234,7 @@ impl Layouts<'_> {
             (step.bundle.is_some() || step.refs.is_some()).then(|| Located {
                 named_by: bundle,
                 non_existent: false,
+                has_manifest: false,
                 is_empty: false,
                 not_empty: false,
                 object_format: None,

@@ -108,19 +108,35 @@ fn what_is_not_there_or_has_nothing_in_it_is_no_error() {
         let found = find(files, Some("default")).unwrap();
         assert!(matches!(found, Found::Missing), "{found:?}");
     }
+    let pointer = Files::default()
+        .with(&format!("{PATH}/LATEST"), BACKUP_ID)
+        .with(&format!("{PATH}/{BACKUP_ID}/LATEST"), "001");
     let empty = [
         (
             with("empty = true\nhead_reference = 'refs/heads/dev'"),
             Some("refs/heads/dev"),
+            false,
         ),
-        (with("object_format = 'sha1'"), None),
-        (with("").with("f/001.refs", b""), None),
-        (Files::default().with(&format!("{PATH}.refs"), b""), None),
-        (Files::default().with(&manifest_at, "empty = true"), None),
+        (with("object_format = 'sha1'"), None, true),
+        (with("").with("f/001.refs", b""), None, false),
+        // Older backups have no list of refs of an empty repository.
+        (pointer, None, false),
+        (
+            Files::default().with(&format!("{PATH}.refs"), b""),
+            None,
+            false,
+        ),
+        (
+            Files::default().with(&manifest_at, "empty = true"),
+            None,
+            false,
+        ),
     ];
-    for (files, expected) in empty {
+    for (files, expected, lost) in empty {
         match find(files, Some("default")).unwrap() {
-            Found::Empty { head } => assert_eq!(head.as_deref(), expected),
+            Found::Empty { head, is_doubtful } => {
+                assert_eq!((head.as_deref(), is_doubtful), (expected, lost));
+            }
             other => panic!("{other:?}"),
         }
     }
