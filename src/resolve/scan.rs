@@ -5,6 +5,7 @@
 //! down to the table's layout. A row that cannot be split, or whose key cannot be read, is reported with its place.
 
 mod found;
+mod gate;
 mod head_error;
 mod row;
 
@@ -19,6 +20,7 @@ use crate::snapshot::{Block, BlockHead, RowForm, Table};
 use super::condition::{ColumnTest, ValueTest};
 use super::keys::{CopyFields, Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
+use gate::{Gate, GateHop};
 use row::{CopyKeys, CsvKeys, CsvRow, Row};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
@@ -44,6 +46,7 @@ pub struct Scanner {
     feeds_texts: bool,
     /// A column that is needed to find rows and that the data does not have, so that it is NULL in all of these rows.
     unlinked: Option<String>,
+    gate: Gate,
     /// The fields that hops and conditions look at.
     looked_at: WantedFields,
 }
@@ -88,7 +91,7 @@ struct PendingHop {
 }
 
 /// A condition on a field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct FieldTest {
     /// `None` where the data does not have the column: it is NULL then.
     field: Option<usize>,
@@ -216,6 +219,7 @@ impl Scanner {
             (_, key) => RowId::Prefix(table.key_order.at(key), key.to_vec()),
         };
         let looked_at = looked_at(&ready, &pending);
+        let gate = Gate::new(gate_hops(&ready, &pending));
         Ok(Scanner {
             form: head.form,
             fields,
@@ -228,6 +232,7 @@ impl Scanner {
             observed: purpose.observed,
             feeds_texts: purpose.texts,
             unlinked,
+            gate,
             looked_at,
         })
     }
@@ -331,22 +336,7 @@ impl Scanner {
     /// True for a row that nothing looks for, of which there is nothing to say. All others are split and looked at as a whole.
     #[inline]
     fn is_passed_over(&self, fields: usize, row: &impl Fields) -> bool {
-        if fields != self.fields || self.observed {
-            return false;
-        }
-        let ready = self.ready.iter().all(|hop| {
-            !hop.conditions.iter().all(|condition| condition.passes(row))
-                || match hop.shape.read(row, &hop.child) {
-                    KeyRead::Is(key) => !hop.keys.contains(key),
-                    KeyRead::Null => true,
-                    KeyRead::Wrong(_) => false,
-                }
-        });
-        ready
-            && self.pending.iter().all(|hop| {
-                !hop.conditions.iter().all(|condition| condition.passes(row))
-                    || hop.shape.read(row, &hop.child) == KeyRead::Null
-            })
+        fields == self.fields && !self.observed && !self.gate.lets_in(row)
     }
 
     fn row(&self, row: &impl Row, block: &Block, at_row: usize, scanned: &mut Scanned) {
@@ -542,6 +532,26 @@ fn looked_at(ready: &[ScanHop], pending: &[PendingHop]) -> WantedFields {
         let conditions = conditions.iter().filter_map(|condition| condition.field);
         child.iter().copied().chain(conditions)
     }))
+}
+
+/// What the gate has to know of all hops.
+fn gate_hops<'h>(
+    ready: &'h [ScanHop],
+    pending: &'h [PendingHop],
+) -> impl Iterator<Item = GateHop> + 'h {
+    let ready = ready.iter().map(|hop| GateHop {
+        conditions: hop.conditions.clone(),
+        child: hop.child.clone(),
+        shape: hop.shape.clone(),
+        keys: Some(Arc::clone(&hop.keys)),
+    });
+    let pending = pending.iter().map(|hop| GateHop {
+        conditions: hop.conditions.clone(),
+        child: hop.child.clone(),
+        shape: hop.shape.clone(),
+        keys: None,
+    });
+    ready.chain(pending)
 }
 
 /// Rows that were cut down to a table's layout before, as a block.

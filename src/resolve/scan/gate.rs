@@ -1,0 +1,262 @@
+//! The gate: whether anything looks for a row, told as cheaply as can be.
+//!
+//! Most rows of a snapshot are of no tenant that is exported, so this is asked of every row, and little else. Hops onto a
+//! polymorphic table (`events`, `notes`, `label_links`) differ by the value of one column, which is read once: only the hops
+//! of that value are asked further.
+
+use std::sync::Arc;
+
+use crate::resolve::condition::ValueTest;
+use crate::resolve::keys::{Fields, IndexKey, KeyRead, KeySet, KeyShape, parse_integer};
+
+use super::FieldTest;
+
+/// Whether a hop may want a row.
+#[derive(Debug)]
+pub(super) struct Gate {
+    switches: Vec<Switch>,
+    /// Hops that are asked about every row.
+    others: Vec<GateHop>,
+}
+
+/// Hops that want rows with some values of a field.
+#[derive(Debug)]
+struct Switch {
+    field: usize,
+    /// By value. A field has one value, so one of them is right at the most.
+    cases: Vec<(Box<[u8]>, Vec<GateHop>)>,
+}
+
+/// What the gate has to know of a hop.
+#[derive(Debug, Clone)]
+pub(super) struct GateHop {
+    pub conditions: Vec<FieldTest>,
+    pub child: Vec<usize>,
+    pub shape: KeyShape,
+    /// `None` while they are not known: then every row with a key may be wanted.
+    pub keys: Option<Arc<KeySet>>,
+}
+
+impl Gate {
+    pub(super) fn new(hops: impl IntoIterator<Item = GateHop>) -> Gate {
+        let mut gate = Gate {
+            switches: Vec::new(),
+            others: Vec::new(),
+        };
+        for mut hop in hops {
+            let at = hop.conditions.iter().position(|it| cases_of(it).is_some());
+            let condition = at.map(|at| hop.conditions.remove(at));
+            match condition.as_ref().and_then(cases_of) {
+                Some((field, values)) => {
+                    let switch = gate.switch(field);
+                    for value in values {
+                        switch.add(value, hop.clone());
+                    }
+                }
+                None => gate.others.push(hop),
+            }
+        }
+        gate
+    }
+
+    fn switch(&mut self, field: usize) -> &mut Switch {
+        let known = self.switches.iter().position(|it| it.field == field);
+        let at = known.unwrap_or(self.switches.len());
+        if known.is_none() {
+            self.switches.push(Switch {
+                field,
+                cases: Vec::new(),
+            });
+        }
+        &mut self.switches[at]
+    }
+
+    /// False for a row that no hop looks for, and of which there is nothing to say.
+    #[inline]
+    pub(super) fn lets_in(&self, row: &impl Fields) -> bool {
+        self.switches.iter().any(|switch| switch.lets_in(row))
+            || self.others.iter().any(|hop| hop.lets_in(row))
+    }
+}
+
+impl Switch {
+    fn add(&mut self, value: &[u8], hop: GateHop) {
+        match self.cases.iter_mut().find(|(known, _)| **known == *value) {
+            Some((_, hops)) => hops.push(hop),
+            None => self.cases.push((value.into(), vec![hop])),
+        }
+    }
+
+    #[inline]
+    fn lets_in(&self, row: &impl Fields) -> bool {
+        let plain = row.plain(self.field);
+        let mut cases = self.cases.iter();
+        let case = cases.find(|(value, _)| **value == *plain);
+        case.is_some_and(|(_, hops)| hops.iter().any(|hop| hop.lets_in(row)))
+    }
+}
+
+impl GateHop {
+    #[inline]
+    fn lets_in(&self, row: &impl Fields) -> bool {
+        let mut conditions = self.conditions.iter();
+        if !conditions.all(|condition| condition.passes(row)) {
+            return false;
+        }
+        // The commonest key by far.
+        let integer = match self.child.as_slice() {
+            [field] if self.shape.is_integer() => parse_integer(row.plain(*field)),
+            _ => None,
+        };
+        let read = match integer {
+            Some(key) => KeyRead::Is(IndexKey::Integer(key)),
+            None => self.shape.read(row, &self.child),
+        };
+        match (read, &self.keys) {
+            (KeyRead::Is(key), Some(keys)) => keys.contains(key),
+            (KeyRead::Is(_), None) => true,
+            (KeyRead::Null, _) => false,
+            // There is something to say of it.
+            (KeyRead::Wrong(_), _) => true,
+        }
+    }
+}
+
+/// The field and the values of a condition that asks for one of some values which are compared as they stand. The empty one is
+/// none of them, which in CSV is written as NULL is.
+fn cases_of(condition: &FieldTest) -> Option<(usize, &[Box<[u8]>])> {
+    match (&condition.test, condition.field) {
+        (
+            ValueTest::OneOf {
+                values,
+                form: None,
+                escaped: false,
+                null: false,
+                not: false,
+            },
+            Some(field),
+        ) if values.iter().all(|value| !value.is_empty()) => Some((field, values)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::resolve::keys::{CopyFields, OpenKeys};
+
+    const TYPES: [&str; 4] = ["Note", "Epic", "\\N", ""];
+
+    fn one_of(field: usize, values: &[&str], null: bool, not: bool) -> FieldTest {
+        FieldTest {
+            field: Some(field),
+            test: ValueTest::OneOf {
+                values: values.iter().map(|value| value.as_bytes().into()).collect(),
+                form: None,
+                escaped: false,
+                null,
+                not,
+            },
+        }
+    }
+
+    fn hop(conditions: Vec<FieldTest>, keys: Option<&[i64]>) -> GateHop {
+        let keys = keys.map(|keys| {
+            let keys: OpenKeys = keys.iter().copied().map(IndexKey::Integer).collect();
+            Arc::new(KeySet::of(keys, true))
+        });
+        GateHop {
+            conditions,
+            child: vec![0],
+            shape: KeyShape::integer(),
+            keys,
+        }
+    }
+
+    /// A row of an id, a type and a state.
+    fn with_row<T>(fields: [&str; 3], look: impl FnOnce(&CopyFields<'_>) -> T) -> T {
+        let text = fields.join("\t");
+        let mut begin = 0;
+        let ranges = fields.map(|field| {
+            let range = begin..begin + field.len();
+            begin = range.end + 1;
+            range
+        });
+        look(&CopyFields {
+            bytes: text.as_bytes(),
+            fields: &ranges,
+        })
+    }
+
+    #[test]
+    fn a_row_is_let_in_by_the_hops_of_its_type_alone() {
+        let note = |more: Vec<FieldTest>| {
+            let mut conditions = vec![one_of(1, &["Note"], false, false)];
+            conditions.extend(more);
+            conditions
+        };
+        let gate = Gate::new([
+            hop(note(vec![]), Some(&[1, 2])),
+            hop(note(vec![one_of(2, &["open"], false, false)]), None),
+            hop(vec![one_of(1, &["Epic"], false, false)], Some(&[3])),
+            hop(vec![one_of(1, &["Milestone"], true, false)], Some(&[9])),
+        ]);
+        let cases = [
+            (["1", "Note", "shut"], true),
+            (["3", "Note", "shut"], false),
+            (["3", "Note", "open"], true),
+            (["3", "Epic", "open"], true),
+            (["1", "Epic", "open"], false),
+            (["9", "\\N", "open"], true),
+            (["9", "Epics", "open"], false),
+            (["\\N", "Note", "open"], false),
+            (["\\N", "Epic", "open"], false),
+            // Of what is no key there is something to say, if a hop's conditions hold.
+            (["x", "Note", "shut"], true),
+            (["x", "Issue", "shut"], false),
+        ];
+        for (row, expected) in cases {
+            assert_eq!(with_row(row, |row| gate.lets_in(row)), expected, "{row:?}");
+        }
+    }
+
+    proptest! {
+        /// Held against the definition: some hop's conditions hold, and its key is one that it looks for, or is none.
+        #[test]
+        fn it_is_as_if_every_hop_had_been_asked(
+            hops in proptest::collection::vec(
+                (
+                    proptest::collection::vec((1..3usize, 0..4usize, 0..4usize, any::<bool>(), any::<bool>()), 0..3),
+                    proptest::option::of(proptest::collection::vec(0..6i64, 1..4)),
+                ),
+                0..5,
+            ),
+            rows in proptest::collection::vec((0..8usize, 0..4usize, 0..4usize), 1..20),
+        ) {
+            let made = || hops.iter().map(|(conditions, keys)| {
+                let conditions = conditions.iter().map(|(field, one, other, null, not)| {
+                    one_of(*field, &[TYPES[*one], TYPES[*other]], *null, *not)
+                });
+                hop(conditions.collect(), keys.as_deref())
+            });
+            let gate = Gate::new(made());
+            for (id, kind, state) in rows {
+                let id = ["0", "1", "2", "3", "4", "5", "x", "\\N"][id];
+                let row = [id, TYPES[kind], TYPES[state]];
+                with_row(row, |fields| {
+                    let expected = made().any(|hop| {
+                        hop.conditions.iter().all(|it| it.passes(fields))
+                            && match (hop.shape.read(fields, &hop.child), &hop.keys) {
+                                (KeyRead::Is(key), Some(keys)) => keys.contains(key),
+                                (KeyRead::Null, _) => false,
+                                (KeyRead::Is(_), None) | (KeyRead::Wrong(_), _) => true,
+                            }
+                    });
+                    assert_eq!(gate.lets_in(fields), expected, "{row:?}");
+                });
+            }
+        }
+    }
+}
