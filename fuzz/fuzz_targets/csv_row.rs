@@ -16,10 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
             let (plain, quoted) = row.field(field)?;
             Some((plain.to_vec(), quoted))
         });
-        walked.push((row.start(), row.fields(), told));
+        walked.push((row.range().start, row.fields(), told));
     });
     let mut walked = walked.into_iter();
-    let (mut fields, mut split) = (Vec::new(), Vec::new());
+    let (mut fields, mut split, mut plain) = (Vec::new(), Vec::new(), Vec::new());
     let (mut at, mut rows) = (0, 0u64);
     while at < whole {
         let Ok(next) = csv_text::next_row(&bytes[..whole], at, &mut fields) else {
@@ -34,6 +34,12 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(walked.next(), Some((at, fields.len(), told)));
         }
         assert!(next > at && next <= whole);
+        let row = at..next - 1;
+        if csv_text::is_plain(&bytes[row.clone()]) {
+            csv_text::split_plain(bytes, row, &mut plain);
+            assert!(fields.iter().all(|field| !field.quoted));
+            assert!(plain.iter().eq(fields.iter().map(|field| &field.range)));
+        }
         for field in &fields {
             let mut text = Vec::new();
             csv_text::to_copy_text(&bytes[field.range.clone()], field.quoted, &mut text);

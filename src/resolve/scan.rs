@@ -21,7 +21,7 @@ use super::condition::{ColumnTest, ValueTest};
 use super::keys::{CopyFields, Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
 use gate::{Gate, GateHop};
-use row::{CopyKeys, CsvKeys, CsvRow, Row};
+use row::{CopyKeys, CsvKeys, CsvRow, PlainCsvRow, Row};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
 pub(crate) use head_error::HeadError;
@@ -288,13 +288,21 @@ impl Scanner {
     fn scan_csv(&self, block: &Block, scanned: &mut Scanned) {
         let bytes = block.bytes();
         let mut fields = Vec::with_capacity(self.fields);
+        let mut plain: Vec<Range<usize>> = Vec::with_capacity(self.fields);
         let walked = csv_walk::walk_rows(bytes, &self.looked_at, |walked| {
-            match self.is_passed_over(walked.fields(), &CsvKeys(walked)) {
-                true => scanned.rows += 1,
-                false => {
-                    // A row that was walked over splits into fields.
-                    self.next_csv_row(block, walked.start(), &mut fields, scanned);
-                }
+            let range = walked.range();
+            if self.is_passed_over(walked.fields(), &CsvKeys(walked)) {
+                scanned.rows += 1;
+            } else if csv_text::is_plain(&bytes[range.clone()]) {
+                csv_text::split_plain(bytes, range.clone(), &mut plain);
+                let row = PlainCsvRow {
+                    bytes,
+                    fields: &plain,
+                };
+                self.row(&row, block, range.start, scanned);
+            } else {
+                // A row that was walked over splits into fields.
+                self.next_csv_row(block, range.start, &mut fields, scanned);
             }
         });
         let mut at = walked;

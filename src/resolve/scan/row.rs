@@ -1,6 +1,7 @@
 //! Rows split into fields, in each form that a snapshot has them in.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::resolve::keys::{COPY_NULL, CopyFields, Fields, decoded, parse_integer};
 use crate::snapshot::codec::csv_text;
@@ -52,6 +53,43 @@ impl Fields for CsvRow<'_> {
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
         unquoted(self.plain(field), self.fields[field].quoted)
+    }
+}
+
+/// A row of CSV that is plain: see [`csv_text::is_plain`].
+pub(super) struct PlainCsvRow<'a> {
+    pub bytes: &'a [u8],
+    pub fields: &'a [Range<usize>],
+}
+
+impl Fields for PlainCsvRow<'_> {
+    fn is_null(&self, field: usize) -> bool {
+        self.fields[field].is_empty()
+    }
+
+    fn plain(&self, field: usize) -> &[u8] {
+        &self.bytes[self.fields[field].clone()]
+    }
+
+    fn text(&self, field: usize) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.plain(field))
+    }
+}
+
+impl Row for PlainCsvRow<'_> {
+    fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn copy_text(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn copy(&self, field: usize, out: &mut Vec<u8>) {
+        match self.plain(field) {
+            [] => out.extend_from_slice(COPY_NULL),
+            plain => out.extend_from_slice(plain),
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! byte after a closing quote that ends no field, a CR without its LF. At the first of these a walk stops before the row, and
 //! [`next_row`](super::csv_text::next_row) says what is wrong with it.
 
+use std::ops::Range;
+
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
 use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
@@ -36,9 +38,9 @@ fn walk_at(
 pub struct CsvWalkedRow<'a>(&'a WalkedRow<'a>);
 
 impl<'a> CsvWalkedRow<'a> {
-    /// Where the row begins in the block.
-    pub fn start(&self) -> usize {
-        self.0.range().start
+    /// Where the row is in the block, without its LF.
+    pub fn range(&self) -> Range<usize> {
+        self.0.range()
     }
 
     /// How many fields it has.
@@ -134,6 +136,12 @@ fn walk<S: Simd>(
         let line_feeds = step.simd_eq(b'\n').to_bitmask();
         let carriage_returns = step.simd_eq(b'\r').to_bitmask();
         let commas = step.simd_eq(b',').to_bitmask();
+        if quotes | carriage_returns | carry.inside | carry.closing | carry.carriage_return == 0 {
+            let ends = commas | line_feeds;
+            walk.step(base, ends, line_feeds, each);
+            carry.end = ends >> 63;
+            continue;
+        }
         // An opening quote counts as inside, the one that closes as outside.
         let inside = parity(quotes) ^ carry.inside;
         let row_ends = line_feeds & !inside;
@@ -190,7 +198,7 @@ mod tests {
                 Some((plain.to_vec(), quoted))
             };
             rows.push((
-                row.start(),
+                row.range().start,
                 row.fields(),
                 wanted.iter().map(field).collect(),
             ));
