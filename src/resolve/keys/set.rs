@@ -11,25 +11,62 @@ use super::key::IndexKey;
 type Set<K> = HashSet<K, FixedState>;
 
 /// The keys of a slot while more may come.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct OpenKeys {
-    pub integers: Set<i64>,
-    pub wide: Set<u128>,
+    integers: Gathered,
+    wide: Set<u128>,
 }
 
 impl OpenKeys {
-    /// Adds a key; true if it was not there.
-    pub fn insert(&mut self, key: IndexKey) -> bool {
-        match key {
-            IndexKey::Integer(key) => self.integers.insert(key),
-            IndexKey::Wide(key) => self.wide.insert(key),
+    /// Adds keys that are integers, in order.
+    pub fn add_integers(&mut self, keys: impl IntoIterator<Item = i64>) {
+        self.integers.recent.extend(keys);
+        if self.integers.recent.len() >= self.integers.distinct.len().max(GATHERED) {
+            self.integers.put_in_order();
         }
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = IndexKey> + '_ {
-        let integers = self.integers.iter().copied().map(IndexKey::Integer);
+    /// Adds a key.
+    pub fn insert(&mut self, key: IndexKey) {
+        match key {
+            IndexKey::Integer(key) => self.add_integers([key]),
+            IndexKey::Wide(key) => {
+                self.wide.insert(key);
+            }
+        }
+    }
+
+    /// All of them, each once.
+    pub fn iter(&mut self) -> impl Iterator<Item = IndexKey> + '_ {
+        self.integers.put_in_order();
+        let integers = self.integers.distinct.iter();
+        let integers = integers.copied().map(IndexKey::Integer);
         integers.chain(self.wide.iter().copied().map(IndexKey::Wide))
+    }
+}
+
+/// Keys that came since the last time that all were put in order, at the least before that is done again.
+const GATHERED: usize = 1 << 17;
+
+/// Integers that are gathered, most of which are new, or came a moment ago. To put them in order from time to time costs
+/// less than to look each up in a hash set, and what is in order is made a bitmap of in one go.
+#[derive(Debug, Clone, Default)]
+struct Gathered {
+    /// In order.
+    distinct: Vec<i64>,
+    /// Some of which may be among the others, too.
+    recent: Vec<i64>,
+}
+
+impl Gathered {
+    fn put_in_order(&mut self) {
+        if self.recent.is_empty() {
+            return;
+        }
+        self.distinct.append(&mut self.recent);
+        // The sort that merges what is in order already: the keys of a block are, and ids mostly grow from block to block.
+        self.distinct.sort();
+        self.distinct.dedup();
     }
 }
 
@@ -56,9 +93,12 @@ pub enum KeySet {
 
 impl KeySet {
     /// These keys, of a slot whose keys are integers, or are not.
-    pub fn of(keys: OpenKeys, are_integers: bool) -> KeySet {
+    pub fn of(mut keys: OpenKeys, are_integers: bool) -> KeySet {
         match are_integers {
-            true => KeySet::Integers(Integers::new(keys.integers)),
+            true => {
+                keys.integers.put_in_order();
+                KeySet::Integers(Integers::new(&keys.integers.distinct))
+            }
             false => KeySet::Wide(keys.wide),
         }
     }
@@ -103,14 +143,14 @@ pub enum Integers {
 const BITS_A_KEY: u64 = 128;
 
 impl Integers {
-    fn new(keys: Set<i64>) -> Integers {
-        let bounds = keys.iter().min().zip(keys.iter().max());
-        let Some((least, largest)) = bounds.map(|(least, largest)| (*least, *largest)) else {
-            return Integers::Scattered(keys);
+    /// Keys in order.
+    fn new(keys: &[i64]) -> Integers {
+        let (Some(&least), Some(&largest)) = (keys.first(), keys.last()) else {
+            return Integers::Scattered(Set::default());
         };
         let span = largest.abs_diff(least);
         if span / BITS_A_KEY >= keys.len() as u64 {
-            return Integers::Scattered(keys);
+            return Integers::Scattered(keys.iter().copied().collect());
         }
         let mut bits = vec![0; (span / 64) as usize + 1].into_boxed_slice();
         for key in keys {
@@ -177,6 +217,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn keys_that_come_again_and_out_of_order_are_gathered_once() {
+        let mut keys = OpenKeys::default();
+        let count = GATHERED as i64;
+        keys.add_integers(0..count);
+        keys.add_integers(0..count - 1);
+        keys.add_integers([-5, count + 3, 7]);
+        keys.insert(IndexKey::Wide(9));
+        let expected = [-5].into_iter().chain(0..count).chain([count + 3]);
+        let expected = expected.map(IndexKey::Integer);
+        assert!(keys.iter().eq(expected.chain([IndexKey::Wide(9)])));
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
+use crate::resolve::keys::IndexKey;
 use crate::resolve::plan::TableId;
 use crate::resolve::scan::Scanned;
 use crate::resolve::stage;
@@ -115,14 +116,14 @@ impl Resolver {
                 },
             )?;
         }
-        for (slot, key) in &scanned.fed {
-            if let SlotState::Open(keys) = &mut self.slots[*slot] {
-                keys.integers.insert(*key);
+        for fed in scanned.fed.chunk_by(|one, next| one.0 == next.0) {
+            if let SlotState::Open(keys) = &mut self.slots[fed[0].0] {
+                keys.add_integers(fed.iter().map(|(_, key)| *key));
             }
         }
         for (slot, key) in &scanned.fed_wide {
             if let SlotState::Open(keys) = &mut self.slots[*slot] {
-                keys.wide.insert(*key);
+                keys.insert(IndexKey::Wide(*key));
             }
         }
         for (slot, above, own) in scanned.below {
