@@ -64,6 +64,8 @@ pub(super) struct Resolver {
     store: RowStore,
     limits: Limits,
     staged_bytes: u64,
+    /// Bytes of blocks that were given while a hop onto their table had to wait.
+    may_wait: u64,
     fan_out: FanOut<std::io::Result<Job>>,
     /// A table without data is taken as an empty one.
     allow_missing: bool,
@@ -111,6 +113,7 @@ impl Resolver {
             seal_early: !request.seal_late,
             at_end: false,
             staged_bytes: 0,
+            may_wait: 0,
             plan,
             catalog,
             limits,

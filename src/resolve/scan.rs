@@ -242,6 +242,11 @@ impl Scanner {
         self.unlinked.as_deref()
     }
 
+    /// Some hop's keys are not known, so that rows may have to wait.
+    pub fn may_stage(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Layout columns that the data does not have.
     pub fn absent(&self) -> impl Iterator<Item = usize> + '_ {
         self.project

@@ -1,7 +1,8 @@
 //! Staged rows: what goes by before it can be decided whether it is wanted.
 //!
 //! pg_dump writes tables in name order, so `award_emoji` and `events` come before the notes that own them.
-//! Such rows wait in a temp file, in LZ4 blocks, until the keys are known.
+//! Such rows wait in a temp file, in blocks, until the keys are known. The first of them stay in the machine's page cache and
+//! never come to a disk, so that packing them would only take time; later ones are LZ4 blocks.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
@@ -9,8 +10,55 @@ use std::path::{Path, PathBuf};
 
 use crate::io_error::at;
 
-/// A block's length on disk stands before it, as four bytes.
-const LENGTH: usize = 4;
+/// Before a block stand its length on disk, as four bytes, and one byte that says whether it is packed.
+const HEAD: usize = 5;
+
+/// Bytes of rows, some of which may have to wait, from which on those that do are packed.
+pub(crate) const UNPACKED: u64 = 256 << 20;
+
+/// Rows that wait, as they lie in a stage.
+#[derive(Debug, Default)]
+pub(crate) struct StagedRows {
+    bytes: Vec<u8>,
+    is_packed: bool,
+}
+
+impl StagedRows {
+    /// Rows, each ended by LF.
+    pub(crate) fn new(rows: Vec<u8>, is_packed: bool) -> StagedRows {
+        StagedRows {
+            is_packed,
+            bytes: match is_packed && !rows.is_empty() {
+                true => lz4_flex::compress_prepend_size(&rows),
+                false => rows,
+            },
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Bytes that they take in a stage.
+    pub(crate) fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// The rows.
+    ///
+    /// # Errors
+    /// When the bytes are not what was staged: the temp file was damaged.
+    pub(crate) fn into_rows(self) -> io::Result<Vec<u8>> {
+        if !self.is_packed {
+            return Ok(self.bytes);
+        }
+        lz4_flex::decompress_size_prepended(&self.bytes).map_err(|error| {
+            io::Error::other(format!(
+                "the temp file with staged rows is damaged: {error}"
+            ))
+        })
+    }
+}
 
 /// Rows of one table that wait, in the order in which they went by.
 pub(crate) struct Stage {
@@ -34,25 +82,28 @@ impl Stage {
         })
     }
 
-    /// Appends a block that [`pack`] made.
+    /// Appends a block.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn push(&mut self, packed: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(packed.len())
+    pub(crate) fn push(&mut self, rows: &StagedRows) -> io::Result<()> {
+        let length = u32::try_from(rows.bytes.len())
             .map_err(|_| io::Error::other("a staged block of 4 GiB or more"))?;
         let mut write = |bytes: &[u8]| self.file.write_all(bytes).map_err(at(&self.folder));
         write(&length.to_le_bytes())?;
-        write(packed)?;
-        self.size += (LENGTH + packed.len()) as u64;
+        write(&[u8::from(rows.is_packed)])?;
+        write(&rows.bytes)?;
+        self.size += (HEAD + rows.bytes.len()) as u64;
         Ok(())
     }
 
-    /// Reads the packed blocks from the first on.
+    /// Reads the blocks from the first on.
     ///
     /// # Errors
     /// When the file cannot be written or read.
-    pub(crate) fn blocks(&mut self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + '_> {
+    pub(crate) fn blocks(
+        &mut self,
+    ) -> io::Result<impl Iterator<Item = io::Result<StagedRows>> + '_> {
         let named = at(&self.folder);
         self.file.flush().map_err(&named)?;
         let mut file = self.file.get_ref();
@@ -63,13 +114,18 @@ impl Stage {
             if left == 0 {
                 return None;
             }
-            let mut length = [0; LENGTH];
-            let block = reader.read_exact(&mut length).and_then(|()| {
-                let mut block = vec![0; u32::from_le_bytes(length) as usize];
-                reader.read_exact(&mut block).map(|()| block)
+            let mut head = [0; HEAD];
+            let block = reader.read_exact(&mut head).and_then(|()| {
+                let [length @ .., is_packed] = head;
+                let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+                reader.read_exact(&mut bytes)?;
+                Ok(StagedRows {
+                    bytes,
+                    is_packed: is_packed != 0,
+                })
             });
             left = match &block {
-                Ok(block) => left.saturating_sub((LENGTH + block.len()) as u64),
+                Ok(block) => left.saturating_sub(HEAD as u64 + block.size()),
                 Err(_) => 0,
             };
             Some(block.map_err(&named))
@@ -77,19 +133,34 @@ impl Stage {
     }
 }
 
-/// Packs rows for a stage.
-pub(crate) fn pack(rows: &[u8]) -> Vec<u8> {
-    lz4_flex::compress_prepend_size(rows)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Undoes [`pack`].
-///
-/// # Errors
-/// When the bytes are not what `pack` made: the temp file was damaged.
-pub(crate) fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
-    lz4_flex::decompress_size_prepended(packed).map_err(|error| {
-        io::Error::other(format!(
-            "the temp file with staged rows is damaged: {error}"
-        ))
-    })
+    #[test]
+    fn rows_come_back_as_they_went_packed_or_not() {
+        let blocks = [("1\ta\n2\tb\n", false), ("3\tc\n", true), ("4\n", false)];
+        let mut stage = Stage::new(&std::env::temp_dir()).unwrap();
+        for (rows, is_packed) in blocks {
+            let rows = StagedRows::new(rows.into(), is_packed);
+            stage.push(&rows).unwrap();
+        }
+        // A tree may come back to a table, so a stage may be read several times.
+        for _ in 0..2 {
+            let read = stage.blocks().unwrap();
+            let read: Vec<Vec<u8>> = read.map(|it| it.unwrap().into_rows().unwrap()).collect();
+            assert_eq!(read, blocks.map(|(rows, _)| rows.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_damaged_block_is_an_error() {
+        let mut rows = StagedRows::new(b"1\ta\n".to_vec(), true);
+        rows.bytes.pop();
+        let error = rows.into_rows().unwrap_err().to_string();
+        assert!(
+            error.starts_with("the temp file with staged rows is damaged: "),
+            "{error}"
+        );
+    }
 }

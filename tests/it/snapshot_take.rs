@@ -495,7 +495,7 @@ fn a_snapshot_is_of_the_instant_that_is_given() {
 fn a_full_disk_is_an_output_error_and_leaves_nothing() {
     let dir = Dir::new();
     let from = project("fixtures/gitlab.sql");
-    for (blocks, more) in [(4, &[][..]), (0, &[]), (4, &["--group", "4351"])] {
+    for (blocks, more) in [(12, &[][..]), (0, &[]), (12, &["--group", "4351"])] {
         take_of(&dir, &from)
             .args(more)
             .with_small_files(blocks)

@@ -2,6 +2,7 @@
 
 use crate::resolve::plan::TableId;
 use crate::resolve::scan::Scanned;
+use crate::resolve::stage::StagedRows;
 
 use super::staging::StagedBlock;
 
@@ -10,8 +11,7 @@ pub(super) struct Job {
     /// Whose rows it scanned.
     pub table: TableId,
     pub scanned: Scanned,
-    /// Rows that wait, packed for the stage.
-    pub packed: Vec<u8>,
+    pub waiting: StagedRows,
     /// The rows were a block of the stage.
     pub staged: Option<StagedBlock>,
 }

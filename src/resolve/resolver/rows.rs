@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::resolve::error::ResolveError;
 use crate::resolve::keys::IndexKey;
 use crate::resolve::plan::TableId;
-use crate::resolve::scan::Scanned;
-use crate::resolve::stage;
+use crate::resolve::stage::{self, StagedRows};
 use crate::resolve::store::Entry;
 use crate::snapshot::Block;
 
@@ -49,13 +48,17 @@ impl Resolver {
             }
         };
         self.tables[table].coverage.rows(scanner.absent());
+        if scanner.may_stage() {
+            self.may_wait += block.bytes().len() as u64;
+        }
+        let is_packed = self.may_wait > stage::UNPACKED;
         let oldest = self.fan_out.give(move || {
             let mut scanned = scanner.scan(&block);
-            let packed = pack(&mut scanned);
+            let waiting = StagedRows::new(std::mem::take(&mut scanned.staged), is_packed);
             Ok(Job {
                 table,
                 scanned,
-                packed,
+                waiting,
                 staged: None,
             })
         });
@@ -90,7 +93,7 @@ impl Resolver {
         let Job {
             table,
             scanned,
-            packed,
+            waiting,
             staged,
         } = job;
         let state = &mut self.tables[table];
@@ -129,9 +132,9 @@ impl Resolver {
         for (slot, above, own) in scanned.below {
             self.below.entry(slot).or_default().push((above, own));
         }
-        if !packed.is_empty() {
-            let number = state.staging.push(&packed, &self.limits.temp_dir)?;
-            self.staged_bytes += packed.len() as u64;
+        if !waiting.is_empty() {
+            let number = state.staging.push(&waiting, &self.limits.temp_dir)?;
+            self.staged_bytes += waiting.size();
             for (kept, start) in &scanned.kept_and_staged {
                 state.staging.note_kept(number, *start, places[*kept]);
             }
@@ -148,15 +151,5 @@ impl Resolver {
         described.extend(scanned.bad.into_iter().take(room));
         state.trouble.bad_count += scanned.bad_rows;
         Ok(())
-    }
-}
-
-/// Packs the staged rows of a scan and drops the unpacked ones.
-fn pack(scanned: &mut Scanned) -> Vec<u8> {
-    let staged = std::mem::take(&mut scanned.staged);
-    if staged.is_empty() {
-        Vec::new()
-    } else {
-        stage::pack(&staged)
     }
 }

@@ -9,7 +9,7 @@ use crate::resolve::error::ResolveError;
 use crate::resolve::keys::{IndexKey, KeySet, OpenKeys, entity_index};
 use crate::resolve::plan::{HopId, Slot, SlotId, SlotSource, TableId};
 use crate::resolve::scan::layout_block;
-use crate::resolve::stage::{self, Stage};
+use crate::resolve::stage::{Stage, StagedRows};
 
 use super::job::Job;
 use super::staging::StagedBlock;
@@ -148,15 +148,15 @@ impl Resolver {
                 return Ok(());
             }
         };
-        for (number, packed) in stage.blocks()?.enumerate() {
+        for (number, rows) in stage.blocks()?.enumerate() {
             let staged = StagedBlock { number, stays };
-            let (packed, scanner, head) = (packed?, Arc::clone(&scanner), Arc::clone(&head));
+            let (rows, scanner, head) = (rows?, Arc::clone(&scanner), Arc::clone(&head));
             let oldest = self.fan_out.give(move || {
-                let block = layout_block(head, stage::unpack(&packed)?);
+                let block = layout_block(head, rows.into_rows()?);
                 Ok(Job {
                     table,
                     scanned: scanner.scan(&block),
-                    packed: Vec::new(),
+                    waiting: StagedRows::default(),
                     staged: Some(staged),
                 })
             });

@@ -7,7 +7,7 @@ use std::path::Path;
 use foldhash::fast::FixedState;
 
 use crate::resolve::plan::HopId;
-use crate::resolve::stage::Stage;
+use crate::resolve::stage::{Stage, StagedRows};
 use crate::resolve::store::RowAt;
 
 /// A block of a table's stage.
@@ -51,12 +51,12 @@ impl Staging {
     ///
     /// # Errors
     /// If the temp file cannot be written.
-    pub(crate) fn push(&mut self, packed: &[u8], temp_dir: &Path) -> io::Result<usize> {
+    pub(crate) fn push(&mut self, rows: &StagedRows, temp_dir: &Path) -> io::Result<usize> {
         let stage = match &mut self.stage {
             Some(stage) => stage,
             empty => empty.insert(Stage::new(temp_dir)?),
         };
-        stage.push(packed)?;
+        stage.push(rows)?;
         self.blocks += 1;
         Ok(self.blocks - 1)
     }

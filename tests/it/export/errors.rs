@@ -881,8 +881,8 @@ fn a_full_disk_is_an_output_error_and_leaves_nothing() {
         let export = dir.export(&fixture).group(4351);
         export.with_small_files(blocks)
     };
-    // Epics do not fit into 4 KiB.
-    export(8)
+    // The manifest does not fit into 6 KiB; what waits in the temp folder does.
+    export(12)
         .fails(4, &["cannot write the export"])
         .left_nothing();
     // Not even the first manifest fits.
@@ -890,7 +890,7 @@ fn a_full_disk_is_an_output_error_and_leaves_nothing() {
     // What an older export holds stays.
     dir.export(project("fixtures/csv")).group(4352).ok();
     let older = files_below(&dir.join("out"));
-    let run = export(8).args(["--force"]).fails(4, &[]);
+    let run = export(12).args(["--force"]).fails(4, &[]);
     assert_eq!(run.files(), older);
     // Why there is no new one is written down, as after every failure under --force.
     let failed = fs::read_to_string(dir.join("out.failed/manifest.json")).unwrap();

@@ -117,7 +117,7 @@ fn after_4_what_was_written_can_be_gone_on_with() {
     the_older_one_stays(&dir, "4");
     assert_eq!(names(dir.path()), ["out"]);
     export()
-        .with_small_files(8)
+        .with_small_files(12)
         .fails(4, &["cannot write the export"]);
     the_older_one_stays(&dir, "4");
     failed(&dir);

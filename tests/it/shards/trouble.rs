@@ -110,8 +110,8 @@ const STAGE: &str = "TEST_OF_SHARDS_STAGE";
 #[test]
 fn a_full_disk_leaves_nothing() {
     let dir = Dir::new();
-    // As on a full disk: no file may become larger than four blocks of 512 bytes.
-    let script = "trap '' XFSZ; ulimit -f 4 && exec \"$@\"";
+    // As on a full disk: no file may become larger than 12 blocks of 512 bytes.
+    let script = "trap '' XFSZ; ulimit -f 12 && exec \"$@\"";
     let output = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(std::env::current_exe().unwrap())
