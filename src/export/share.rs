@@ -70,11 +70,13 @@ pub struct Part {
 }
 
 impl Part {
-    /// The positions of its batches, of so many.
-    pub fn batches(self, count: u32) -> Range<u32> {
+    /// The positions of its batches, of so many. `turn` says whose they are: of many that have fewer batches than there are
+    /// parts, each part gets those of some.
+    pub fn batches(self, count: u32, turn: usize) -> Range<u32> {
         let (index, of) = (u64::from(self.index), u64::from(self.of.max(1)));
-        // At most `count`, because the index is less than the number of parts.
-        let end = |index: u64| (u64::from(count) * index.min(of) / of) as u32;
+        let before = turn as u64 % of;
+        // At most `count`, because what is added is less than the number of parts.
+        let end = |index: u64| ((u64::from(count) * index.min(of) + before) / of) as u32;
         end(index)..end(index + 1)
     }
 }
@@ -220,16 +222,27 @@ mod tests {
             (7, 1),
             (u32::MAX, 7),
         ] {
-            let mut next = 0;
-            for index in 0..of {
-                let batches = Part { index, of }.batches(count);
-                assert_eq!(batches.start, next, "{index} of {of}, {count} batches");
-                let fair = count / of;
-                assert!([fair, fair + 1].contains(&(batches.end - batches.start)));
-                next = batches.end;
+            for turn in [0, 1, 2, 3, 100] {
+                let mut next = 0;
+                for index in 0..of {
+                    let batches = Part { index, of }.batches(count, turn);
+                    assert_eq!(batches.start, next, "{index} of {of}, {count} batches");
+                    let fair = count / of;
+                    assert!([fair, fair + 1].contains(&(batches.end - batches.start)));
+                    next = batches.end;
+                }
+                assert_eq!(next, count);
             }
-            assert_eq!(next, count);
         }
+    }
+
+    #[test]
+    fn relations_of_one_batch_are_spread_over_the_parts() {
+        let own = |index| {
+            let of = |turn: &usize| !Part { index, of: 3 }.batches(1, *turn).is_empty();
+            (0..6).filter(of).collect::<Vec<_>>()
+        };
+        assert_eq!([own(0), own(1), own(2)], [[2, 5], [1, 4], [0, 3]]);
     }
 
     fn references(column: &str, keys: &[(Key, u64)]) -> References {

@@ -186,7 +186,7 @@ impl Group {
             true => piece(all.clone(), Some(Part { index, of })),
             false => {
                 // Ranges of entities are cut as those of batches are.
-                let range = Part { index, of }.batches(bounded(all.len()));
+                let range = Part { index, of }.batches(bounded(all.len()), 0);
                 let range = range.start as usize..range.end as usize;
                 piece(all.start + range.start..all.start + range.end, None)
             }

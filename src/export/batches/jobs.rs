@@ -103,7 +103,7 @@ impl Batches<'_> {
             BatchError::Plan(format!("{name} would have too many batches"))
         })?;
         let own = match self.share.part {
-            Some(part) => part.batches(count),
+            Some(part) => part.batches(count, entity),
             None => 0..count,
         };
         self.send(Message::Batches {

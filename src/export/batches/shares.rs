@@ -58,7 +58,7 @@ impl Batches<'_> {
                 let count = self.cut.files.count(self.cut.total).unwrap_or_default();
                 // That there are not too many batches has been checked.
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
-                let batches = part.batches(count);
+                let batches = part.batches(count, self.cut.entity);
                 !(batches.start as usize..batches.end as usize).contains(&batch.position())
             }
         }
