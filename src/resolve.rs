@@ -24,6 +24,7 @@ mod request;
 mod resolved;
 mod resolver;
 mod run;
+mod sample;
 mod scan;
 mod schedule;
 mod schemas;
@@ -58,6 +59,7 @@ pub use plan::{
 pub use request::{Limits, Observer, Outcome, Reading, Request};
 pub use resolved::{Resolved, RowSource, Trouble, without_data};
 pub use run::resolve;
+pub use sample::{ALL_ROWS, shares};
 pub use scan::{BadRow, FoundRow, HopToScan, RowPosition, ScanFor, Scanned, Scanner};
 pub use schemas::{WantedTables, outline, pipelines_of};
 pub use store::{Entry, RowAt, RowStore};

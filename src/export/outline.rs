@@ -7,7 +7,7 @@ use crate::output::Ledger;
 use crate::output::{EntityEntry, Manifest, ReadFacts};
 use crate::pipeline::Form;
 use crate::resolve::{
-    self, EntityInfo, PlanRelation, PlanSource, Relations, Selection, WantedTables,
+    self, ALL_ROWS, EntityInfo, PlanRelation, PlanSource, Relations, Selection, WantedTables,
 };
 use crate::snapshot::{Access, FileSource, Snapshot, TableName};
 
@@ -98,6 +98,8 @@ pub struct OutlinedRelation {
     pub collected_from: bool,
     /// The tables that its records are made of.
     pub tables: Vec<TableName>,
+    /// How much of them becomes records, as far as their first rows tell: [`ALL_ROWS`] is all.
+    pub share: u64,
 }
 
 /// Says what an export will be. `name` is that of its place, which the metadata tells.
@@ -175,14 +177,17 @@ pub fn outline(
         prefix: entry.prefix.clone(),
         set: info.set,
     };
+    let shares = match reach {
+        Reach::Tables => shares(request, &plan, infos, &sizes)?,
+        Reach::Stream | Reach::Keyed => vec![ALL_ROWS; plan.relations.len()],
+    };
+    let relations = plan.relations.iter().zip(shares);
     let observed = plan.tables.iter().filter(|table| table.is_observed());
     Ok(Outline {
         reach,
         entities: entities.map(entity).collect(),
-        relations: plan
-            .relations
-            .iter()
-            .map(|it| relation(request, &plan, it))
+        relations: relations
+            .map(|(it, share)| relation(request, &plan, it, share))
             .collect(),
         sets: plan.sets.clone(),
         observed: observed.map(|table| table.name.clone()).collect(),
@@ -200,7 +205,12 @@ pub fn outline(
     })
 }
 
-fn relation(request: &ExportRequest, plan: &resolve::Plan, it: &PlanRelation) -> OutlinedRelation {
+fn relation(
+    request: &ExportRequest,
+    plan: &resolve::Plan,
+    it: &PlanRelation,
+    share: u64,
+) -> OutlinedRelation {
     let tables = it.tables.iter();
     OutlinedRelation {
         pipeline: it.pipeline.clone(),
@@ -212,7 +222,27 @@ fn relation(request: &ExportRequest, plan: &resolve::Plan, it: &PlanRelation) ->
         tables: tables
             .map(|table| plan.tables[*table].name.clone())
             .collect(),
+        share: match it.source {
+            // Next to nothing is written of them.
+            Ok(PlanSource::Maxima(_) | PlanSource::NoFiles) | Err(_) => 0,
+            Ok(PlanSource::Rows(_) | PlanSource::Collected(_)) => share,
+        },
     }
+}
+
+/// How much of the tables of each relation becomes records.
+fn shares(
+    request: &ExportRequest,
+    plan: &resolve::Plan,
+    infos: &[EntityInfo],
+    sizes: &BTreeMap<TableName, u64>,
+) -> Result<Vec<u64>, ExportError> {
+    // It is opened anew: whoever found the entities has ended with it.
+    let snapshot = open(request)?;
+    Ok(match &snapshot.access {
+        Access::Tables(source) => resolve::shares(plan, infos, &**source, sizes),
+        Access::Stream(_) | Access::Keyed(_) => vec![ALL_ROWS; plan.relations.len()],
+    })
 }
 
 /// Bytes on disk of the tables that the export reads.

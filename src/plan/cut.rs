@@ -1,15 +1,19 @@
 //! Cutting an export into tasks of like cost. Pure: tables with their sizes in, tasks out.
 //!
-//! What a task costs is taken to be the bytes of the tables that it reads, and as much again for what it makes of those that
-//! only its own relations are made of. Relations that share large tables (notes, labels) are the cheaper together. A
-//! relation that costs more than a task should is cut into ranges of its batches, or of its entities: each of them reads the
-//! tables again, so that is done only while it makes the largest task smaller.
+//! What a task costs is what it reads, keeps and makes. Reading a table of an archive is reading all of it, whoever needs
+//! which rows: relations that share large tables are the cheaper together, and a relation that is cut into ranges of its
+//! batches, or of its entities, is read and kept once more by each of them. Only what is made of it is divided. So there
+//! is a price on every cut, and how high it is depends on how much of the tables is exported at all.
+//!
+//! Cuts are tried with one bound after the other on what a task may cost. Of all of them that one is taken of which the
+//! product is least of the largest task and of all tasks together: the first is how long the export takes if there are
+//! workers enough, the second what it costs, and how long it takes if there is only one.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::export::share::Part;
+use crate::resolve::ALL_ROWS;
 
 /// What is cut.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ pub(super) struct RelationCost {
     pub batched: bool,
     /// The positions of its entities.
     pub entities: Range<usize>,
+    /// How much of its tables becomes records, of [`ALL_ROWS`].
+    pub share: u64,
 }
 
 /// Relations that are made together.
@@ -44,149 +50,302 @@ pub(super) struct Piece {
     pub cost: u64,
 }
 
+/// What keeping the rows of a byte of a table costs, as many times as reading it. Measured by `benches/workers/run`'s
+/// instance: merge requests, pipelines and issues of 30 projects of 400, and of all.
+const KEEPING: u64 = 1;
+
+/// What making records of it costs, with compression.
+const MAKING: u64 = 9;
+
+/// Bytes that are read in the time in which a task begins, and do not count: what is small is cut into as many as are wanted.
+const AS_NOTHING: u64 = 1 << 20;
+
+/// How much of what the cheaper of two groups costs must be saved by putting them together: a task of its own, which can be
+/// made by another worker, is worth that.
+const WORTH: i128 = 16;
+
+/// By which part of itself each bound is lower than that before.
+const LOWER: u64 = 10;
+
+/// Bounds that are tried between the last that could be kept and the first that could not.
+const BETWEEN: u32 = 8;
+
 /// Cuts into at most `tasks` pieces.
 pub(super) fn cut(work: Work<'_>, tasks: usize) -> Vec<Piece> {
-    let mut groups = group(work, tasks.max(1));
-    while groups.iter().map(|group| group.pieces).sum::<u32>() < bounded(tasks) {
-        let costs = groups.iter().map(|group| group.cost(work));
-        let Some(largest) = costs
-            .enumerate()
-            .max_by_key(|(at, cost)| (*cost, usize::MAX - at))
-        else {
-            break;
-        };
-        let group = &mut groups[largest.0];
-        let more = Group {
-            pieces: group.pieces + 1,
-            ..group.clone()
-        };
-        if group.most_pieces(work) <= group.pieces || more.cost(work) >= largest.1 {
-            break;
+    let tasks = u32::try_from(tasks.max(1)).unwrap_or(u32::MAX);
+    let relations = 0..work.relations.len();
+    let alone: Vec<Group> = relations
+        .map(|relation| Group::of(work, relation))
+        .collect();
+    let together = alone.iter().cloned();
+    let Some(whole) = together.reduce(|one, other| one.with(work, &other)) else {
+        return Vec::new();
+    };
+    let mut kept = whole.cost.of_piece(1);
+    let mut best = vec![(whole, 1)];
+    let mut is_kept = |bound: u64| {
+        let cut = within(work, &alone, bound, tasks);
+        let is_kept = cut.is_some();
+        if let Some(cut) = cut.filter(|cut| price(cut) < price(&best)) {
+            best = cut;
         }
-        *group = more;
+        is_kept
+    };
+    let mut refused = kept;
+    while refused > 0 && is_kept(refused) {
+        kept = refused;
+        // If only relations are counted, the bound is a small number.
+        refused = kept - (kept / LOWER).max(1);
     }
-    groups.iter().flat_map(|group| group.pieces(work)).collect()
+    for _ in 0..BETWEEN {
+        let middle = refused.midpoint(kept);
+        match is_kept(middle) {
+            true => kept = middle,
+            false => refused = middle,
+        }
+    }
+    let groups = best.iter();
+    groups
+        .flat_map(|(group, pieces)| group.pieces(work, *pieces))
+        .collect()
 }
 
-fn bounded(tasks: usize) -> u32 {
-    u32::try_from(tasks).unwrap_or(u32::MAX)
+/// Groups, and into how many pieces each is cut.
+type Cut = Vec<(Group, u32)>;
+
+/// What is to be as low as it can be.
+fn price(cut: &Cut) -> u128 {
+    let costs = cut.iter();
+    let costs = costs.map(|(group, pieces)| (group.cost.of_piece(*pieces), *pieces));
+    let largest = costs.clone().map(|(cost, _)| cost).max();
+    let all: u128 = costs
+        .map(|(cost, pieces)| u128::from(cost) * u128::from(pieces))
+        .sum();
+    u128::from(largest.unwrap_or_default()).saturating_mul(all)
 }
 
-/// Relations that read tables together, and into how many pieces they are cut.
-#[derive(Debug, Clone)]
-struct Group {
-    relations: Vec<usize>,
+fn count(cut: &Cut) -> u64 {
+    cut.iter().map(|(_, pieces)| u64::from(*pieces)).sum()
+}
+
+/// A cut of which no task costs more than the bound, if one is found.
+fn within(work: Work<'_>, alone: &[Group], bound: u64, tasks: u32) -> Option<Cut> {
+    let mut cut: Cut = Vec::with_capacity(alone.len());
+    for group in alone {
+        cut.push((group.clone(), group.cost.pieces_within(bound, tasks)?));
+    }
+    while let Some(Union { one, other, pieces }) = next_union(work, &cut, bound, tasks) {
+        let (group, _) = cut.remove(other);
+        cut[one] = (cut[one].0.with(work, &group), pieces);
+    }
+    cut.sort_by_key(|(group, _)| group.relations.first().copied());
+    (count(&cut) <= u64::from(tasks)).then_some(cut)
+}
+
+/// Two groups that are to be one.
+struct Union {
+    /// Stands before the other.
+    one: usize,
+    other: usize,
     pieces: u32,
 }
 
-/// How much of what a relation costs alone it may add to others, so that a task of its own is not worth it.
-const LITTLE: u64 = 16;
-
-/// Puts relations together: the costliest first, each where it adds next to nothing, else into a group of its own, else where
-/// the result is cheapest.
-fn group(work: Work<'_>, tasks: usize) -> Vec<Group> {
-    let mut order: Vec<usize> = (0..work.relations.len()).collect();
-    let alone = |relation: usize| cost_of(work, &[relation], 1);
-    order.sort_by_key(|relation| (Reverse(alone(*relation)), *relation));
-    let mut groups: Vec<Group> = Vec::new();
-    for relation in order {
-        let with: Vec<(u64, u64)> = groups
-            .iter()
-            .map(|group| {
-                let mut relations = group.relations.clone();
-                relations.push(relation);
-                let cost = cost_of(work, &relations, 1);
-                (cost - group.cost(work), cost)
-            })
-            .collect();
-        let least = (0..with.len()).min_by_key(|at| with[*at].0);
-        let adds_little = |at: &usize| with[*at].0 <= alone(relation) / LITTLE;
-        let is_full = groups.len() >= tasks;
-        let cheapest = (0..with.len()).min_by_key(|at| with[*at].1);
-        match least.filter(adds_little).or(cheapest.filter(|_| is_full)) {
-            Some(at) => groups[at].relations.push(relation),
-            None => groups.push(Group {
-                relations: vec![relation],
-                pieces: 1,
-            }),
+/// Those two that gain most by being together, if that is worth it, or while there are too many tasks.
+fn next_union(work: Work<'_>, cut: &Cut, bound: u64, tasks: u32) -> Option<Union> {
+    let are_too_many = count(cut) > u64::from(tasks);
+    let mut best: Option<((i128, Reverse<u64>), Union)> = None;
+    for (other, (second, of_second)) in cut.iter().enumerate() {
+        for (one, (first, of_first)) in cut[..other].iter().enumerate() {
+            let cost = first.cost_with(work, second);
+            let Some(pieces) = cost.pieces_within(bound, tasks) else {
+                continue;
+            };
+            let (before, behind) = (first.cost.of_all(*of_first), second.cost.of_all(*of_second));
+            let saved = before + behind - cost.of_all(pieces);
+            let is_worth = saved > 0 && saved >= before.min(behind) / WORTH;
+            let is_needed = are_too_many && pieces < of_first.saturating_add(*of_second);
+            let gain = (saved, Reverse(cost.of_piece(pieces)));
+            if (is_worth || is_needed) && best.as_ref().is_none_or(|(most, _)| gain > *most) {
+                best = Some((gain, Union { one, other, pieces }));
+            }
         }
     }
-    for group in &mut groups {
-        group.relations.sort_unstable();
-    }
-    groups.sort_by_key(|group| group.relations.first().copied());
-    groups
+    best.map(|(_, union)| union)
 }
 
-/// What a piece of these relations costs, if they are cut into so many.
-fn cost_of(work: Work<'_>, relations: &[usize], pieces: u32) -> u64 {
-    let own: BTreeSet<usize> = relations
-        .iter()
-        .flat_map(|relation| work.relations[*relation].tables.iter().copied())
-        .collect();
-    let bytes = |tables: &mut dyn Iterator<Item = usize>| -> u64 {
-        tables
-            .map(|table| work.sizes[table])
-            .fold(0, u64::saturating_add)
-    };
-    let made = bytes(&mut own.iter().copied());
-    let always = work
-        .always
-        .iter()
-        .copied()
-        .filter(|table| !own.contains(table));
-    // One for each relation, so that relations of tables without a size are spread, too.
-    made.saturating_add(bytes(&mut { always }))
-        .saturating_add(made / u64::from(pieces.max(1)))
-        .saturating_add(relations.len() as u64)
+/// What relations cost together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    /// Of each piece, into however many they are cut.
+    fixed: u64,
+    /// What is divided among them.
+    divided: u64,
+    most_pieces: u64,
+}
+
+impl Cost {
+    fn of_piece(self, pieces: u32) -> u64 {
+        self.fixed
+            .saturating_add(self.divided / u64::from(pieces.max(1)))
+    }
+
+    fn of_all(self, pieces: u32) -> i128 {
+        i128::from(self.of_piece(pieces)) * i128::from(pieces)
+    }
+
+    /// How many pieces it takes that none costs more than the bound, if that can be.
+    fn pieces_within(self, bound: u64, tasks: u32) -> Option<u32> {
+        let room = bound.checked_sub(self.fixed)?;
+        let pieces = match self.divided <= room {
+            true => 1,
+            false => self.divided.checked_div(room)?.saturating_add(1),
+        };
+        let pieces = u32::try_from(pieces).ok()?;
+        (u64::from(pieces) <= self.most_pieces && pieces <= tasks).then_some(pieces)
+    }
+}
+
+/// What relations are, as far as that says into what they can be cut.
+#[derive(Debug, Clone)]
+struct Extent {
+    relations: u64,
+    /// Those of them that can be cut into ranges of batches.
+    batched: u64,
+    entities: Range<usize>,
+    /// All of them are relations of all these entities.
+    is_even: bool,
+}
+
+impl Extent {
+    fn with(&self, other: &Extent) -> Extent {
+        let (start, end) = (other.entities.start, other.entities.end);
+        Extent {
+            relations: self.relations + other.relations,
+            batched: self.batched + other.batched,
+            entities: self.entities.start.min(start)..self.entities.end.max(end),
+            is_even: self.is_even && other.is_even && self.entities == other.entities,
+        }
+    }
+
+    /// Whether ranges of batches are what they are cut into; else it is ranges of entities.
+    fn is_in_parts(&self, work: Work<'_>) -> bool {
+        work.in_parts && self.batched == self.relations
+    }
+
+    fn most_pieces(&self, work: Work<'_>) -> u64 {
+        // One entity may be nearly all: what can be cut finer is not bound to what cannot.
+        let is_bound = work.in_parts && self.batched > 0 || !self.is_even;
+        match self.is_in_parts(work) {
+            true => u64::MAX,
+            false if is_bound => 1,
+            false => (self.entities.len() as u64).max(1),
+        }
+    }
+}
+
+/// What relations cost that read these tables, and make records of so many bytes of them.
+fn cost(work: Work<'_>, tables: impl Iterator<Item = bool>, made: u64, extent: &Extent) -> Cost {
+    let read = work.sizes.iter().zip(tables);
+    let read = read
+        .filter(|(_, is_read)| *is_read)
+        .map(|(size, _)| size.saturating_sub(AS_NOTHING))
+        .fold(0, u64::saturating_add);
+    let kept = made.saturating_sub(AS_NOTHING).saturating_mul(KEEPING);
+    Cost {
+        fixed: read
+            .saturating_add(kept)
+            // One for each relation, so that relations of tables without a size are spread, too.
+            .saturating_add(extent.relations),
+        divided: made.saturating_mul(MAKING),
+        most_pieces: extent.most_pieces(work),
+    }
+}
+
+/// Relations that are made together.
+#[derive(Debug, Clone)]
+struct Group {
+    /// In order.
+    relations: Vec<usize>,
+    /// Whether each table is read.
+    tables: Vec<bool>,
+    /// Bytes of tables that become records.
+    made: u64,
+    extent: Extent,
+    cost: Cost,
 }
 
 impl Group {
-    fn cost(&self, work: Work<'_>) -> u64 {
-        cost_of(work, &self.relations, self.pieces)
-    }
-
-    /// Whether ranges of batches are what it is cut into; else it is ranges of entities.
-    fn is_in_parts(&self, work: Work<'_>) -> bool {
-        let mut relations = self.relations.iter();
-        work.in_parts && relations.all(|relation| work.relations[*relation].batched)
-    }
-
-    fn entities(&self, work: Work<'_>) -> Range<usize> {
-        let ranges = || {
-            self.relations
-                .iter()
-                .map(|it| &work.relations[*it].entities)
+    fn of(work: Work<'_>, relation: usize) -> Group {
+        let own = &work.relations[relation];
+        let mut tables = vec![false; work.sizes.len()];
+        let mut made = 0u64;
+        for table in &own.tables {
+            tables[*table] = true;
+            // Each of those that read it makes records of other rows.
+            let all = work.relations.iter();
+            let readers = all.filter(|it| it.tables.contains(table)).count() as u64;
+            let records = work.sizes[*table].saturating_mul(own.share.min(ALL_ROWS)) / ALL_ROWS;
+            made = made.saturating_add(records / readers.max(1));
+        }
+        for table in work.always {
+            tables[*table] = true;
+        }
+        let extent = Extent {
+            relations: 1,
+            batched: u64::from(own.batched),
+            entities: own.entities.clone(),
+            is_even: true,
         };
-        let start = ranges().map(|range| range.start).min().unwrap_or_default();
-        start..ranges().map(|range| range.end).max().unwrap_or_default()
-    }
-
-    fn most_pieces(&self, work: Work<'_>) -> u32 {
-        match self.is_in_parts(work) {
-            true => u32::MAX,
-            false => bounded(self.entities(work).len()).max(1),
+        Group {
+            relations: vec![relation],
+            cost: cost(work, tables.iter().copied(), made, &extent),
+            tables,
+            made,
+            extent,
         }
     }
 
-    fn pieces(&self, work: Work<'_>) -> Vec<Piece> {
-        let all = self.entities(work);
-        let cost = self.cost(work);
+    fn with(&self, work: Work<'_>, other: &Group) -> Group {
+        let mut relations = [self.relations.as_slice(), &other.relations].concat();
+        relations.sort_unstable();
+        Group {
+            relations,
+            tables: self.tables_with(other).collect(),
+            made: self.made.saturating_add(other.made),
+            extent: self.extent.with(&other.extent),
+            cost: self.cost_with(work, other),
+        }
+    }
+
+    fn tables_with<'g>(&'g self, other: &'g Group) -> impl Iterator<Item = bool> + 'g {
+        let tables = self.tables.iter().zip(&other.tables);
+        tables.map(|(one, other)| *one || *other)
+    }
+
+    /// What the two cost as one.
+    fn cost_with(&self, work: Work<'_>, other: &Group) -> Cost {
+        let made = self.made.saturating_add(other.made);
+        let extent = self.extent.with(&other.extent);
+        cost(work, self.tables_with(other), made, &extent)
+    }
+
+    fn pieces(&self, work: Work<'_>, of: u32) -> Vec<Piece> {
+        let all = &self.extent.entities;
         let piece = |entities: Range<usize>, part: Option<Part>| Piece {
             relations: self.relations.clone(),
             entities,
             part,
-            cost,
+            cost: self.cost.of_piece(of),
         };
-        let of = self.pieces;
         if of <= 1 {
-            return vec![piece(all, None)];
+            return vec![piece(all.clone(), None)];
         }
-        let pieces = (0..of).map(|index| match self.is_in_parts(work) {
+        let pieces = (0..of).map(|index| match self.extent.is_in_parts(work) {
             true => piece(all.clone(), Some(Part { index, of })),
             false => {
                 // Ranges of entities are cut as those of batches are.
-                let range = Part { index, of }.batches(bounded(all.len()), 0);
+                let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+                let range = Part { index, of }.batches(count, 0);
                 let range = range.start as usize..range.end as usize;
                 piece(all.start + range.start..all.start + range.end, None)
             }
@@ -204,6 +363,7 @@ mod tests {
             tables: tables.to_vec(),
             batched,
             entities,
+            share: ALL_ROWS,
         }
     }
 
@@ -237,7 +397,7 @@ mod tests {
         assert_eq!(shown(&cut(work, 1)), [(vec![0, 1, 2, 3], 0..1, None)]);
         assert_eq!(
             shown(&cut(work, 2)),
-            [(vec![0, 1], 0..1, None), (vec![2, 3], 0..1, None)]
+            [(vec![0, 1, 3], 0..1, None), (vec![2], 0..1, None)]
         );
         let all = cut(work, 100);
         assert_eq!(all.len(), 4, "{all:?}");
@@ -271,6 +431,61 @@ mod tests {
             .map(|piece| piece.entities)
             .collect();
         assert_eq!(entities, [0..5, 5..10, 2..3, 3..5]);
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn how_much_is_exported_decides_whether_a_table_is_read_twice() {
+        // Issues and merge requests, which share notes, and boards.
+        let relations = |share: u64| {
+            let tables: [&[usize]; 3] = [&[0, 3], &[1, 3], &[2]];
+            tables.map(|tables| RelationCost {
+                share,
+                ..relation(tables, false, 0..1)
+            })
+        };
+        let sizes = [100, 100, 500, 600].map(|size| size * MIB);
+        let cut_of = |share: u64| {
+            let relations = relations(share);
+            let work = Work {
+                relations: &relations,
+                sizes: &sizes,
+                always: &[],
+                in_parts: true,
+            };
+            let pieces = cut(work, 16).into_iter();
+            pieces.map(|piece| piece.relations).collect::<Vec<_>>()
+        };
+        assert_eq!(cut_of(ALL_ROWS / 100), [vec![0, 1], vec![2]]);
+        assert_eq!(cut_of(ALL_ROWS), [vec![0], vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn what_cannot_be_cut_does_not_keep_whole_what_can() {
+        let relations = [relation(&[0], true, 0..1), relation(&[1], false, 0..1)];
+        let work = Work {
+            relations: &relations,
+            sizes: &[1000 * MIB, 10 * MIB, 50 * MIB],
+            always: &[2],
+            in_parts: true,
+        };
+        let parts = |of| (0..of).map(move |index| (vec![0], 0..1, Some((index, of))));
+        let mut expected: Vec<Shown> = parts(4).collect();
+        expected.push((vec![1], 0..1, None));
+        // A fifth part would cost more than it wins: each reads the tables anew.
+        for tasks in [5, 100] {
+            assert_eq!(shown(&cut(work, tasks)), expected);
+        }
+        let little = relations.clone().map(|relation| RelationCost {
+            share: ALL_ROWS / 20,
+            ..relation
+        });
+        let work = Work {
+            relations: &little,
+            ..work
+        };
+        assert_eq!(shown(&cut(work, 100)), [(vec![0, 1], 0..1, None)]);
     }
 
     proptest::proptest! {

@@ -161,6 +161,7 @@ struct Planned<'o> {
     pipeline: &'o str,
     name: &'o str,
     tables: BTreeSet<usize>,
+    share: u64,
     batched: bool,
     entities: Range<usize>,
     collected: bool,
@@ -194,6 +195,7 @@ pub(super) fn tasks(outline: &Outline, tasks: usize) -> Vec<Task> {
             tables: it.tables.iter().copied().collect(),
             batched: it.batched,
             entities: it.entities.clone(),
+            share: it.share,
         })
         .collect();
     let work = Work {
@@ -233,6 +235,7 @@ fn planned<'o>(
             match planned.iter_mut().find(same) {
                 Some(known) => {
                     known.tables.extend(tables);
+                    known.share = known.share.max(relation.share);
                     known.entities.end = entities.end;
                     known.collected_from |= relation.collected_from;
                 }
@@ -240,6 +243,7 @@ fn planned<'o>(
                     pipeline: &relation.pipeline,
                     name: &relation.name,
                     tables,
+                    share: relation.share,
                     batched: relation.batched && !relation.archive,
                     entities: entities.clone(),
                     collected: relation.collected,

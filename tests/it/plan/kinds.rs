@@ -98,6 +98,41 @@ fn what_is_large_is_cut_into_ranges_of_batches() {
 }
 
 #[test]
+fn a_large_table_is_read_by_several_only_for_those_of_whom_much_is_written() {
+    let dir = Dir::new();
+    let csv = dir.join("csv");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([project("fixtures/csv"), csv.clone()])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs::remove_file(csv.join("labels.csv.zst")).unwrap();
+    let mut labels = "id,title,color,created_at,updated_at,description,type,group_id\n".to_owned();
+    for id in 1..=40_000 {
+        // All but nothing of 6 MB is of one group.
+        let group = if id % 1000 == 0 { 4352 } else { 4351 };
+        labels += &format!(
+            "{id},Label {id},#428bca,2021-05-04 11:25:20,2021-05-04 11:25:20,{},GroupLabel,{group}\n",
+            "what it is for ".repeat(6)
+        );
+    }
+    fs::write(csv.join("labels.csv"), labels).unwrap();
+    let parts = |out: &str, group: u32| {
+        let arguments = format!("--group {group} --batched --relation labels --relation boards");
+        let planned = Planned::new(&dir, out, &csv, &format!("{arguments} --tasks 8"));
+        planned.work_all();
+        let tasks = planned.file()["tasks"].clone();
+        planned.commit().ok();
+        planned.is_same_as(&export(&dir, &csv, &arguments));
+        let tasks = tasks.as_array().unwrap().iter();
+        tasks.filter(|task| task["part"].is_object()).count()
+    };
+    assert!(parts("much", 4351) > 1);
+    assert_eq!(parts("little", 4352), 0);
+}
+
+#[test]
 fn a_server_that_is_held_at_one_instant() {
     let server = Server::shared();
     let database = live::fixture(server);

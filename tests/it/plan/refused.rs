@@ -216,9 +216,13 @@ fn a_relation_that_fails_fails_its_task_and_is_told() {
         "{}",
         status.stdout
     );
-    let missing = planned.commit().fails(1, &["missing"]);
+    planned.commit().fails(1, &["missing"]);
+    let missing = dir
+        .relexport("plan status --missing --as parallel")
+        .option("--plan", &planned.out)
+        .run();
     let listed: Vec<String> = failed.iter().map(ToString::to_string).collect();
-    assert_eq!(missing.stdout.trim(), listed.join(","));
+    assert_eq!(missing.stdout.lines().collect::<Vec<_>>(), listed);
 }
 
 #[test]
