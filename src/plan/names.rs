@@ -34,12 +34,16 @@ pub(crate) fn is_committed(place: &dyn SharedPlace) -> bool {
     manifest.is_ok_and(|manifest| manifest.status == Status::Finished)
 }
 
+/// What most files have at the most: the record of a task of one relation, say.
+const SMALL: usize = 8 << 10;
+
 /// Reads a whole file of a place.
 ///
 /// # Errors
 /// Those of the store.
 pub(super) fn read(place: &dyn SharedPlace, name: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // A hundred thousand records are read one by one: each in one go.
+    let mut bytes = Vec::with_capacity(SMALL);
     FileReader::new(place.read(name)?).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

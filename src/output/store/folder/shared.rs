@@ -33,6 +33,12 @@ use crate::output::store::shared::{SharedPlace, check_folder, check_name, is_sam
 /// The folder in the plan's for what is half-written.
 const PARTS: &str = "parts";
 
+/// Files for which it is worth it to remove several at a time.
+const MANY: usize = 1000;
+
+/// Threads that remove files.
+const REMOVERS: usize = 16;
+
 /// How often a folder is removed anew that somebody has put something into meanwhile.
 const CLEARS: u32 = 10;
 
@@ -262,6 +268,7 @@ impl SharedPlace for SharedFolder {
             // From here on nobody who is late writes anything.
             remove_folder(&self.parts())?;
         }
+        remove_files_below(&path);
         remove_folder(&path)?;
         sync_folder(folder_of(&path))
     }
@@ -290,6 +297,28 @@ fn gone_or(error: io::Error, parts: &Path) -> io::Error {
             ),
         ),
         false => error,
+    }
+}
+
+/// Removes the files in the folders of a folder, if they are many, several at a time: a disk takes its time for each. What is
+/// left is removed, or told of, by whoever removes the folder.
+fn remove_files_below(path: &Path) {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    for folder in entries(path).filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir())) {
+        let files: Vec<PathBuf> = entries(&folder.path()).map(|file| file.path()).collect();
+        if files.len() < MANY {
+            continue;
+        }
+        let shares = files.chunks(files.len().div_ceil(REMOVERS));
+        std::thread::scope(|scope| {
+            for share in shares {
+                scope.spawn(move || {
+                    for file in share {
+                        let _ = fs::remove_file(file);
+                    }
+                });
+            }
+        });
     }
 }
 
