@@ -20,12 +20,20 @@ use crate::advice::advise;
 
 pub(super) fn open(request: &ExportRequest) -> Result<Snapshot, ExportError> {
     let tables = WantedTables::new(&request.kinds, &request.selection).known();
-    snapshot::open_with(&request.snapshot, &request.open.needing(tables)).map_err(|error| {
-        match error {
-            SnapshotError::Interrupted => ExportError::Interrupted,
-            error => ExportError::Open(Box::new(error)),
-        }
-    })
+    let opened = snapshot::open_with(&request.snapshot, &request.open.needing(tables));
+    let snapshot = opened.map_err(|error| match error {
+        SnapshotError::Interrupted => ExportError::Interrupted,
+        error => ExportError::Open(Box::new(error)),
+    })?;
+    if let (Access::Keyed(source), Some(instant)) = (&snapshot.access, &request.share.instant)
+        && source.facts().instant.as_ref() != Some(instant)
+    {
+        return Err(ExportError::Open(Box::new(SnapshotError::NotHeld {
+            server: request.snapshot.shown(),
+            reason: "its id names another instant than when the plan was made: the server was started anew".to_owned(),
+        })));
+    }
+    Ok(snapshot)
 }
 
 /// Finds the rows of an export, in one read of the snapshot where that is possible, and says where its files are.

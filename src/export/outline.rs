@@ -50,6 +50,8 @@ pub struct Outline {
     pub sizes: BTreeMap<TableName, u64>,
     /// The tables that say who the entities are: every share reads them.
     pub observed: Vec<TableName>,
+    /// Which instant of a server was read.
+    pub instant: Option<String>,
     /// Why there are no files, if there are none.
     pub without_files: Option<String>,
     /// Rules for redaction that nothing is written by.
@@ -191,6 +193,7 @@ pub fn outline(
             .collect(),
         sets: plan.sets.clone(),
         observed: observed.map(|table| table.name.clone()).collect(),
+        instant: outcome.facts.instant.clone(),
         without_files: match files {
             FileSource::None { why } => Some(why),
             FileSource::Here(_) | FileSource::Behind(_) => None,

@@ -24,6 +24,8 @@ pub struct Share {
     /// Of relations in batches, which batches; `None` for all of them.
     pub part: Option<Part>,
     pub collected: CollectedShare,
+    /// Of a server: the instant that all shares have to be of.
+    pub instant: Option<String>,
 }
 
 impl Share {

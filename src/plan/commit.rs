@@ -192,6 +192,7 @@ fn of_collected(
         without_files: None,
         part: None,
         collected: CollectedShare::Given(references.to_vec()),
+        instant: plan.fingerprint.clone(),
     };
     request
 }

@@ -31,7 +31,7 @@ pub struct PlanFile {
     pub out: String,
     /// The snapshot, without the password that an address may have.
     pub snapshot: String,
-    /// Changes when the snapshot does. `null` for a server, of which an exported snapshot is held.
+    /// Changes when the snapshot does. Of a server, of which an exported snapshot is held, it says which instant that is.
     pub fingerprint: Option<String>,
     /// Where the snapshots lie into which the source was cut, if it was: each task names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

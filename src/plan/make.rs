@@ -53,7 +53,10 @@ pub(crate) fn make(
     }
     let terms = outline.manifest.resume.as_ref();
     let parts = Parts {
-        fingerprint: terms.map(|terms| terms.fingerprint.clone()),
+        // An exported snapshot's id may name another instant when the server was started anew.
+        fingerprint: terms
+            .map(|terms| terms.fingerprint.clone())
+            .or_else(|| outline.instant.clone()),
         stage: None,
         tasks: tasks(&outline, request.tasks),
     };

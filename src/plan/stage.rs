@@ -18,6 +18,7 @@ use crate::export::{
 };
 use crate::output::{Location, SharedPlace, StoreError, TableInParts};
 use crate::pipeline::EntityId;
+use crate::resolve::ALL_ROWS;
 use crate::snapshot::{FileSource, Spec, TableName, open_with};
 use crate::take::{
     TakeError, TakeObserver, TakeRequest, TakenShard, TakenShards, check_place, put_shards,
@@ -137,7 +138,7 @@ fn plan_shards(
         let fingerprint = databases
             .fingerprint(&of_shard.snapshot)
             .map_err(|error| PlanError::unreadable(&of_shard.snapshot.shown(), error))?;
-        let one = outline(&of_shard, &place.name(), observer)?;
+        let mut one = outline(&of_shard, &place.name(), observer)?;
         let before = whole.as_ref().map_or(0, |whole| whole.entities.len());
         let own = tasks(&one, count);
         all.extend(own.into_iter().map(|task| Task {
@@ -146,6 +147,10 @@ fn plan_shards(
             entities: (before + task.entities.0, before + task.entities.1),
             ..task
         }));
+        // It was of this shard's rows, and said how to cut it.
+        for relation in &mut one.relations {
+            relation.share = ALL_ROWS;
+        }
         match &mut whole {
             None => whole = Some(one),
             Some(whole) => join(whole, one)?,

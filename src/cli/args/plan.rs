@@ -32,6 +32,9 @@ pub struct PlanArgs {
     #[arg(long, value_name = "DIR|URL", required = true, value_parser = location())]
     pub out: Option<Location>,
     /// How many tasks there are, at the most
+    ///
+    /// There are fewer if more would cost more than they win, since each reads its tables anew. Twice as many as there are
+    /// workers at a time is enough.
     #[arg(long, value_name = "N", required = true)]
     pub tasks: Option<NonZeroU32>,
     /// Write a copy of the plan to this file, too

@@ -1,5 +1,7 @@
 //! Every kind of snapshot that can be cut, in many ways.
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::support::live;
 use crate::support::server::Server;
@@ -154,6 +156,28 @@ fn a_server_that_is_held_at_one_instant() {
     planned.work_all();
     planned.commit().ok();
     planned.is_same_as(&whole);
+    // An id that was given out again by a server that was started anew names another instant.
+    let held = Planned::new(
+        &dir,
+        "anew",
+        Path::new(&address),
+        &format!("{arguments} --tasks 4"),
+    );
+    let path = held.out.join(".relexport-plan/plan.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let plan = held.file();
+    let said = |key: &str| plan[key].as_str().unwrap().to_owned();
+    let of_other = text.replace(&said("fingerprint"), "2026-01-01 00:00:00+00 700:700:");
+    let began = plan["manifest"]["started_at"].as_str().unwrap();
+    let unnamed = of_other.replace(&said("id"), "").replace(
+        &format!("\"started_at\":\"{began}\""),
+        "\"started_at\":\"\"",
+    );
+    let id = Sha256::digest(unnamed.trim_end());
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(&path, of_other.replace(&said("id"), &id)).unwrap();
+    held.work("--task 0")
+        .fails(3, &["names another instant", "started anew"]);
     // Without the instant nothing is made of it.
     let again = Planned::new(
         &dir,
