@@ -15,8 +15,8 @@
 # make torture  kills, faults and damage of every sort, thousands of times: a table of what was survived (docs/torture.md);
 #             TORTURE='--only kill --tries 9 --seed 7' says which, how many and in which order
 # make test-engines  runs the examples of Slurm, GNU parallel and GitLab CI for real, with workers, nodes and controllers
-#             killed, and holds what they committed against a plain export; Kubernetes' manifests against its schema; a
-#             quarter of an hour, on a Debian; ENGINES='--only bucket slurm' says which
+#             killed, and holds what they committed against a plain export; Kubernetes' manifests against its schema; half
+#             an hour, on a Debian; ENGINES='--only bucket slurm' says which
 # make load   200 clients against the server for a minute
 # make fixtures  makes the fixtures again from their SQL
 # make packages  builds the .deb and the .rpm into target/packages, and checks them: what is in them, and a night in two
