@@ -85,7 +85,12 @@ class Slurm:
     def lost_node(self, trial):
         _, commit = self.submit(trial)
         until("some tasks are done", lambda: trial.done() >= 5)
-        node = until("a node is at work", lambda: trial.workers() and self.cluster.nodes_at_work())[0]
+        # Each node's next worker waits long enough that the node is lost while it is at work.
+        trial.sleep(20)
+        begun = len(trial.begun())
+        until("three workers wait", lambda: len(trial.begun()) >= begun + 3)
+        trial.sleep(0.2)
+        node = until("a node is at work", self.cluster.nodes_at_work)[0]
         self.cluster.kill_node(node)
         try:
             self.committed(trial, commit)
