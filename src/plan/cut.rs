@@ -64,6 +64,9 @@ const AS_NOTHING: u64 = 1 << 20;
 /// made by another worker, is worth that.
 const WORTH: i128 = 16;
 
+/// Groups that are held against one another, pair by pair and for each bound: of more, that would take longer than it wins.
+const MOST_GROUPS: usize = 48;
+
 /// By which part of itself each bound is lower than that before.
 const LOWER: u64 = 10;
 
@@ -74,9 +77,13 @@ const BETWEEN: u32 = 8;
 pub(super) fn cut(work: Work<'_>, tasks: usize) -> Vec<Piece> {
     let tasks = u32::try_from(tasks.max(1)).unwrap_or(u32::MAX);
     let relations = 0..work.relations.len();
-    let alone: Vec<Group> = relations
-        .map(|relation| Group::of(work, relation))
-        .collect();
+    let alone = at_most(
+        MOST_GROUPS,
+        work,
+        relations
+            .map(|relation| Group::of(work, relation))
+            .collect(),
+    );
     let together = alone.iter().cloned();
     let Some(whole) = together.reduce(|one, other| one.with(work, &other)) else {
         return Vec::new();
@@ -108,6 +115,25 @@ pub(super) fn cut(work: Work<'_>, tasks: usize) -> Vec<Piece> {
     groups
         .flat_map(|(group, pieces)| group.pieces(work, *pieces))
         .collect()
+}
+
+/// At most so many groups: the cheapest are put together, if there are such with one that is cut in the same way.
+fn at_most(most: usize, work: Work<'_>, mut groups: Vec<Group>) -> Vec<Group> {
+    while groups.len() > most {
+        groups.sort_by_key(|group| {
+            let first = group.relations.first().copied();
+            (Reverse(group.cost.of_piece(1)), first)
+        });
+        let Some(cheapest) = groups.pop() else {
+            break;
+        };
+        let is_alike = |other: &Group| cheapest.extent.is_cut_like(work, &other.extent);
+        let next = groups.iter().rposition(is_alike);
+        let next = next.unwrap_or(groups.len() - 1);
+        groups[next] = groups[next].with(work, &cheapest);
+    }
+    groups.sort_by_key(|group| group.relations.first().copied());
+    groups
 }
 
 /// Groups, and into how many pieces each is cut.
@@ -230,6 +256,11 @@ impl Extent {
     /// Whether ranges of batches are what they are cut into; else it is ranges of entities.
     fn is_in_parts(&self, work: Work<'_>) -> bool {
         work.in_parts && self.batched == self.relations
+    }
+
+    /// Whether both together can be cut as each can.
+    fn is_cut_like(&self, work: Work<'_>, other: &Extent) -> bool {
+        self.is_in_parts(work) == other.is_in_parts(work) && self.entities == other.entities
     }
 
     fn most_pieces(&self, work: Work<'_>) -> u64 {
@@ -401,6 +432,38 @@ mod tests {
         );
         let all = cut(work, 100);
         assert_eq!(all.len(), 4, "{all:?}");
+    }
+
+    #[test]
+    fn of_very_many_relations_small_ones_are_put_together_first() {
+        let count = 300;
+        let relations: Vec<RelationCost> = (0..count)
+            .map(|table| relation(&[table], table % 3 > 0, 0..4))
+            .collect();
+        let mut sizes: Vec<u64> = (0..count as u64).map(|size| size << 14).collect();
+        sizes[7] = 1 << 40;
+        let work = Work {
+            relations: &relations,
+            sizes: &sizes,
+            always: &[],
+            in_parts: true,
+        };
+        let pieces = cut(work, 16);
+        assert!(pieces.len() <= 16, "{}", pieces.len());
+        let mut made: Vec<usize> = Vec::new();
+        for piece in &pieces {
+            // What is in parts is made by each of them.
+            if piece.part.is_none_or(|part| part.index == 0) {
+                made.extend(&piece.relations);
+            }
+        }
+        made.sort_unstable();
+        assert!(made.into_iter().eq(0..count));
+        let large = pieces.iter().filter(|it| it.relations.contains(&7));
+        assert!(large.clone().count() > 4, "{:?}", shown(&pieces));
+        for piece in large {
+            assert_eq!(piece.relations, [7]);
+        }
     }
 
     #[test]
