@@ -26,8 +26,8 @@ const WORTH: u64 = 200;
 /// A share that is everything.
 pub const ALL_ROWS: u64 = 1000;
 
-/// Of each relation of a plan, how much of the rows that its way begins with is of these entities, [`ALL_ROWS`] being all. A relation
-/// is taken for whole if that is not known, or it is small.
+/// Of each relation of a plan, how much of the rows that its way begins with is of these entities, [`ALL_ROWS`] being
+/// all. A relation is taken for whole if that is not known, or it is small.
 pub fn shares(
     plan: &Plan,
     entities: &[EntityInfo],
@@ -35,10 +35,11 @@ pub fn shares(
     sizes: &BTreeMap<TableName, u64>,
 ) -> Vec<u64> {
     let size = |table: &TableId| sizes.get(&plan.tables[*table].name).copied();
-    let all: u64 = sizes.values().sum();
+    // What a snapshot says of its sizes may be anything.
+    let all = sizes.values().copied().fold(0, u64::saturating_add);
     let is_large = |relation: &PlanRelation| {
-        let own: u64 = relation.tables.iter().filter_map(size).sum();
-        own > all / WORTH
+        let own = relation.tables.iter().filter_map(size);
+        own.fold(0, u64::saturating_add) > all / WORTH
     };
     let mut samples: BTreeMap<TableId, Sample> = BTreeMap::new();
     let relations = plan.relations.iter();
@@ -169,7 +170,13 @@ impl PartSample {
                     false => ControlFlow::Break(()),
                 }
             }
-            _ => ControlFlow::Continue(()),
+            // Damage is told by whoever reads all of the table.
+            Event::Catalog(..)
+            | Event::Keys(_)
+            | Event::End(_)
+            | Event::Damage(_)
+            | Event::DatabaseEnd(_)
+            | Event::Holdings(_) => ControlFlow::Continue(()),
         });
         read.ok().filter(|()| is_known).map(|()| sample)
     }
@@ -198,7 +205,11 @@ fn scanner_of(
         let (kind, is_root) = match slot.source {
             SlotSource::EntityKey(kind) => (kind, false),
             SlotSource::EntityRoot(kind) => (kind, true),
-            _ => return None,
+            SlotSource::Everything
+            | SlotSource::Rows { .. }
+            | SlotSource::Tree { .. }
+            | SlotSource::Collected { .. }
+            | SlotSource::Given { .. } => return None,
         };
         let own = entities.iter().filter(|entity| entity.kind == kind);
         let keys = own.filter_map(|entity| {

@@ -2,7 +2,7 @@
 //!
 //! pg_dump writes tables in name order, so `award_emoji` and `events` come before the notes that own them.
 //! Such rows wait in a temp file, in blocks, until the keys are known. The first of them stay in the machine's page cache and
-//! never come to a disk, so that packing them would only take time; later ones are LZ4 blocks.
+//! hardly ever come to a disk, so that packing them would only take time; later ones are LZ4 blocks.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};

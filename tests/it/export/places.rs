@@ -22,6 +22,25 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Runs a script in a folder, where what it mounts is mounted for it and what it starts alone; it ends with 99 where nothing
+/// can be mounted. `None` if that is so.
+fn with_mounts(dir: &Dir, script: &str) -> Option<Output> {
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .current_dir(dir.path())
+        .env("RELEXPORT", PROGRAM)
+        .env("DUMP", project("fixtures/gitlab.sql"))
+        .env("BACKUP", project(PROJECTS_BACKUP))
+        .output();
+    // By 1 unshare says that it may not.
+    let output = output.ok();
+    let output = output.filter(|output| !matches!(output.status.code(), Some(1 | 99)));
+    if output.is_none() {
+        eprintln!("skipped: nothing can be mounted here");
+    }
+    output
+}
+
 /// Starts a run on a pipe, gives it half of the fixture, and waits until a folder in `dir` holds its manifest. Returns
 /// the other half as well.
 pub(super) fn waiting(dir: &Dir, program: Program) -> (Started, Vec<u8>) {
@@ -201,25 +220,9 @@ fn a_mount_point_is_filled_but_not_replaced() {
     let dir = Dir::new();
     fs::create_dir(dir.join("out")).unwrap();
     fs::create_dir(dir.join("taken")).unwrap();
-    // A temp file system is mounted for the shell and what it starts only.
     let script = |commands: &str| {
         let mounted = "mount -t tmpfs none out && mount -t tmpfs none taken";
-        let output = Command::new("unshare")
-            .args(["--mount", "sh", "-c"])
-            .arg(format!("{mounted} || exit 99; {commands}"))
-            .current_dir(dir.path())
-            .env("RELEXPORT", PROGRAM)
-            .env("DUMP", project("fixtures/gitlab.sql"))
-            .output();
-        match output {
-            Ok(output) if output.status.code() != Some(99) && output.status.code() != Some(1) => {
-                Some(output)
-            }
-            _ => {
-                eprintln!("skipped: nothing can be mounted here");
-                None
-            }
-        }
+        with_mounts(&dir, &format!("{mounted} || exit 99; {commands}"))
     };
     let export = "$RELEXPORT export -q -s $DUMP -g 4351 --relation labels -o out";
     let first = format!("{export} && ls -A out out/group_4351; exit $((20 + $?))");
@@ -263,17 +266,9 @@ fn a_folder_that_cannot_be_moved_is_refused_before_the_work() {
         $RELEXPORT snapshot take -q --from $DUMP -o merged/taken --force; test $? = 2 || exit 97
         $RELEXPORT verify merged/out >&2 || exit 96
         ls -A merged; exit 20";
-    let output = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .current_dir(dir.path())
-        .env("RELEXPORT", PROGRAM)
-        .env("DUMP", project("fixtures/gitlab.sql"))
-        .output()
-        .unwrap();
-    if matches!(output.status.code(), Some(1 | 99)) {
-        eprintln!("skipped: no overlay can be mounted here");
+    let Some(output) = with_mounts(&dir, script) else {
         return;
-    }
+    };
     let said = text(&output);
     assert_eq!(output.status.code(), Some(20), "{said}");
     assert_eq!(output.stdout, b"out\ntaken\n");
@@ -295,17 +290,9 @@ fn on_a_full_disk_the_last_files_make_room_for_the_manifest_and_resume_goes_on()
              ls disk; mount -o remount,size=8m none disk || exit 99; \
              {export} --resume || exit 97; $RELEXPORT verify disk/out >&2 || exit 96; exit 20"
         );
-        let output = Command::new("unshare")
-            .args(["--mount", "sh", "-c", &script])
-            .current_dir(dir.path())
-            .env("RELEXPORT", PROGRAM)
-            .env("DUMP", project("fixtures/gitlab.sql"))
-            .output()
-            .unwrap();
-        if matches!(output.status.code(), Some(1 | 99)) {
-            eprintln!("skipped: nothing can be mounted here");
+        let Some(output) = with_mounts(&dir, &script) else {
             return;
-        }
+        };
         let said = text(&output);
         assert_eq!(output.status.code(), Some(20), "{kilobytes} KiB: {said}");
         let is_kept = output.stdout == b"out\n";
@@ -328,17 +315,9 @@ fn a_full_temp_folder_is_no_damage_of_a_repository() {
              mount -o remount,size=8m none temp || exit 99; {export} || exit 97; $RELEXPORT verify out >&2 || exit 96; \
              rm -r out; exit 20"
         );
-        let output = Command::new("unshare")
-            .args(["--mount", "sh", "-c", &script])
-            .current_dir(dir.path())
-            .env("RELEXPORT", PROGRAM)
-            .env("BACKUP", project(PROJECTS_BACKUP))
-            .output()
-            .unwrap();
-        if matches!(output.status.code(), Some(1 | 99)) {
-            eprintln!("skipped: nothing can be mounted here");
+        let Some(output) = with_mounts(&dir, &script) else {
             return;
-        }
+        };
         let said = text(&output);
         assert_eq!(output.status.code(), Some(20), "{kilobytes} KiB: {said}");
         assert!(said.contains("No space left on device"), "{said}");
