@@ -5,15 +5,14 @@
 use libfuzzer_sys::fuzz_target;
 use relexport::snapshot::codec::copy_text::{CopyRows, decode, encode, next_row};
 use relexport::snapshot::codec::copy_walk::walk_rows;
-use relexport::snapshot::codec::row_walk::WantedFields;
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut fields, mut same) = (Vec::new(), Vec::new());
     let mut rows = CopyRows::new(bytes);
     let mut walked = Vec::new();
-    walk_rows(bytes, &WantedFields::new([0, 2, 5]), |row| {
-        let told = [0, 2, 5].map(|field| row.field(field).map(<[u8]>::to_vec));
-        walked.push((row.range().start, row.fields(), told));
+    walk_rows(bytes, |row| {
+        let places: Vec<_> = (0..row.fields()).filter_map(|field| row.place(field)).collect();
+        walked.push((row.range().start, places));
     });
     let mut walked = walked.into_iter();
     let mut at = 0;
@@ -22,8 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(next > at && next <= bytes.len());
         assert!(rows.next_row(&mut same).is_some());
         assert_eq!(fields, same);
-        let told = [0, 2, 5].map(|field| Some(bytes[fields.get(field)?.clone()].to_vec()));
-        assert_eq!(walked.next(), Some((at, fields.len(), told)));
+        assert_eq!(walked.next(), Some((at, fields.clone())));
         for field in &fields {
             let mut value = Vec::new();
             if let Ok(Some(())) = decode(&bytes[field.clone()], &mut value) {

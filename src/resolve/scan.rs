@@ -13,15 +13,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::key::KeyForm;
-use crate::snapshot::codec::row_walk::WantedFields;
-use crate::snapshot::codec::{copy_text, copy_walk, csv_text, csv_walk};
+use crate::snapshot::codec::{copy_walk, csv_text, csv_walk};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
 use super::condition::{ColumnTest, ValueTest};
-use super::keys::{CopyFields, Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
+use super::keys::{COPY_NULL, Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
-use gate::{Gate, GateHop};
-use row::{CopyKeys, CsvKeys, CsvRow, PlainCsvRow, Row};
+use gate::{Answer, Gate, GateHop, GateKeys};
+use row::{CopyRow, CsvRow, Row, SplitCsvRow};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
 pub(crate) use head_error::HeadError;
@@ -33,10 +32,10 @@ pub struct Scanner {
     fields: usize,
     /// The data's columns, by field.
     columns: Vec<String>,
-    /// Field of each layout column; `None` where the data does not have the column.
-    project: Vec<Option<usize>>,
-    /// The data has the layout's columns and no others, in the layout's order.
-    is_layout: bool,
+    /// What the layout's columns are copied from, in their order.
+    layout: Vec<Run>,
+    /// Positions of layout columns that the data does not have.
+    absent: Vec<usize>,
     id: RowId,
     ready: Vec<ScanHop>,
     /// Rows that only these hops' conditions let through wait until their keys are known.
@@ -47,8 +46,15 @@ pub struct Scanner {
     /// A column that is needed to find rows and that the data does not have, so that it is NULL in all of these rows.
     unlinked: Option<String>,
     gate: Gate,
-    /// The fields that hops and conditions look at.
-    looked_at: WantedFields,
+}
+
+/// Columns of a layout that follow one another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Run {
+    /// They are these fields.
+    Fields(Range<usize>),
+    /// It is a column that the data does not have.
+    Absent,
 }
 
 /// How the number is made that rows of one key are ordered by.
@@ -202,11 +208,12 @@ impl Scanner {
                 }),
             }
         }
-        let project: Vec<Option<usize>> = table
+        let copied: Vec<Option<usize>> = table
             .layout
             .iter()
             .map(|column| field(&column.name))
             .collect();
+        let absent = (0..copied.len()).filter(|column| copied[*column].is_none());
         let fields = head.columns.len();
         let key = table.key.iter().map(|at| {
             let name = &table.layout[*at].name;
@@ -218,14 +225,13 @@ impl Scanner {
             (_, []) => RowId::None,
             (_, key) => RowId::Prefix(table.key_order.at(key), key.to_vec()),
         };
-        let looked_at = looked_at(&ready, &pending);
         let gate = Gate::new(gate_hops(&ready, &pending));
         Ok(Scanner {
             form: head.form,
             fields,
             columns: head.columns.clone(),
-            is_layout: project.iter().copied().eq((0..fields).map(Some)),
-            project,
+            absent: absent.collect(),
+            layout: runs(&copied),
             id,
             ready,
             pending,
@@ -233,7 +239,6 @@ impl Scanner {
             feeds_texts: purpose.texts,
             unlinked,
             gate,
-            looked_at,
         })
     }
 
@@ -249,11 +254,7 @@ impl Scanner {
 
     /// Layout columns that the data does not have.
     pub fn absent(&self) -> impl Iterator<Item = usize> + '_ {
-        self.project
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| field.is_none())
-            .map(|(column, _)| column)
+        self.absent.iter().copied()
     }
 
     /// Scans a block of whole rows.
@@ -273,43 +274,27 @@ impl Scanner {
     }
 
     fn scan_copy_text(&self, block: &Block, scanned: &mut Scanned) {
-        let bytes = block.bytes();
-        let mut fields: Vec<Range<usize>> = Vec::with_capacity(self.fields);
-        copy_walk::walk_rows(bytes, &self.looked_at, |walked| {
-            if self.is_passed_over(walked.fields(), &CopyKeys(walked)) {
-                scanned.rows += 1;
-                return;
+        copy_walk::walk_rows(block.bytes(), |walked| {
+            let row = CopyRow(walked);
+            match self.ask(&row) {
+                Answer::PassedOver => scanned.rows += 1,
+                Answer::Waits => self.row_that_waits(&row, scanned),
+                Answer::LookedAt => self.row(&row, block, walked.range().start, scanned),
             }
-            let start = walked.range().start;
-            copy_text::next_row(bytes, start, &mut fields);
-            let row = CopyFields {
-                bytes,
-                fields: &fields,
-            };
-            self.row(&row, block, start, scanned);
         });
     }
 
     fn scan_csv(&self, block: &Block, scanned: &mut Scanned) {
         let bytes = block.bytes();
-        let mut fields = Vec::with_capacity(self.fields);
-        let mut plain: Vec<Range<usize>> = Vec::with_capacity(self.fields);
-        let walked = csv_walk::walk_rows(bytes, &self.looked_at, |walked| {
-            let range = walked.range();
-            if self.is_passed_over(walked.fields(), &CsvKeys(walked)) {
-                scanned.rows += 1;
-            } else if csv_text::is_plain(&bytes[range.clone()]) {
-                csv_text::split_plain(bytes, range.clone(), &mut plain);
-                let row = PlainCsvRow {
-                    bytes,
-                    fields: &plain,
-                };
-                self.row(&row, block, range.start, scanned);
-            } else {
-                // A row that was walked over splits into fields.
-                self.next_csv_row(block, range.start, &mut fields, scanned);
+        let walked = csv_walk::walk_rows(bytes, |walked| {
+            let copied = || CsvRow::to_be_copied(walked);
+            match self.ask(&CsvRow::new(walked)) {
+                Answer::PassedOver => scanned.rows += 1,
+                Answer::Waits => self.row_that_waits(&copied(), scanned),
+                Answer::LookedAt => self.row(&copied(), block, walked.range().start, scanned),
             }
         });
+        let mut fields = Vec::with_capacity(self.fields);
         let mut at = walked;
         while at < bytes.len() {
             match self.next_csv_row(block, at, &mut fields, scanned) {
@@ -331,7 +316,7 @@ impl Scanner {
         let bytes = block.bytes();
         match csv_text::next_row(bytes, at, fields) {
             Ok(next) => {
-                self.row(&CsvRow { bytes, fields }, block, at, scanned);
+                self.row(&SplitCsvRow { bytes, fields }, block, at, scanned);
                 Some(next)
             }
             Err(error) => {
@@ -346,10 +331,28 @@ impl Scanner {
         }
     }
 
-    /// True for a row that nothing looks for, of which there is nothing to say. All others are split and looked at as a whole.
+    /// What is to be done with a row. Asked of every row, so it costs as little as can be.
     #[inline]
-    fn is_passed_over(&self, fields: usize, row: &impl Fields) -> bool {
-        fields == self.fields && !self.observed && !self.gate.lets_in(row)
+    fn ask(&self, row: &impl Row) -> Answer {
+        if row.len() != self.fields || self.observed {
+            return Answer::LookedAt;
+        }
+        match self.gate.ask(row) {
+            // It is to have an order when it is found.
+            Answer::Waits if self.id(row).is_err() => Answer::LookedAt,
+            answer => answer,
+        }
+    }
+
+    /// Notes a row that waits, and of which nothing else is to be noted.
+    fn row_that_waits(&self, row: &impl Row, scanned: &mut Scanned) {
+        scanned.rows += 1;
+        self.stage(row, scanned);
+    }
+
+    fn stage(&self, row: &impl Row, scanned: &mut Scanned) {
+        self.copy(row, &mut scanned.staged);
+        scanned.staged.push(b'\n');
     }
 
     fn row(&self, row: &impl Row, block: &Block, at_row: usize, scanned: &mut Scanned) {
@@ -453,8 +456,7 @@ impl Scanner {
             if let Some(kept) = kept {
                 scanned.kept_and_staged.push((kept, scanned.staged.len()));
             }
-            self.copy(row, &mut scanned.staged);
-            scanned.staged.push(b'\n');
+            self.stage(row, scanned);
         }
         if self.observed {
             self.copy(row, &mut scanned.observed);
@@ -522,29 +524,29 @@ impl Scanner {
     }
 
     fn copy(&self, row: &impl Row, out: &mut Vec<u8>) {
-        if let Some(whole) = row.copy_text().filter(|_| self.is_layout) {
-            return out.extend_from_slice(whole);
-        }
-        for (position, field) in self.project.iter().enumerate() {
+        for (position, run) in self.layout.iter().enumerate() {
             if position > 0 {
                 out.push(b'\t');
             }
-            match field {
-                Some(field) => row.copy(*field, out),
-                None => out.extend_from_slice(b"\\N"),
+            match run {
+                Run::Fields(fields) => row.copy(fields.clone(), out),
+                Run::Absent => out.extend_from_slice(COPY_NULL),
             }
         }
     }
 }
 
-/// The fields that decide whether a row is wanted.
-fn looked_at(ready: &[ScanHop], pending: &[PendingHop]) -> WantedFields {
-    let ready = ready.iter().map(|hop| (&hop.child, &hop.conditions));
-    let pending = pending.iter().map(|hop| (&hop.child, &hop.conditions));
-    WantedFields::new(ready.chain(pending).flat_map(|(child, conditions)| {
-        let conditions = conditions.iter().filter_map(|condition| condition.field);
-        child.iter().copied().chain(conditions)
-    }))
+/// Columns, by field, as runs: what is copied as one need not be split.
+fn runs(columns: &[Option<usize>]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for column in columns {
+        match (column, runs.last_mut()) {
+            (Some(field), Some(Run::Fields(fields))) if fields.end == *field => fields.end += 1,
+            (Some(field), _) => runs.push(Run::Fields(*field..field + 1)),
+            (None, _) => runs.push(Run::Absent),
+        }
+    }
+    runs
 }
 
 /// What the gate has to know of all hops.
@@ -556,13 +558,15 @@ fn gate_hops<'h>(
         conditions: hop.conditions.clone(),
         child: hop.child.clone(),
         shape: hop.shape.clone(),
-        keys: Some(Arc::clone(&hop.keys)),
+        keys: GateKeys::Known(Arc::clone(&hop.keys)),
     });
     let pending = pending.iter().map(|hop| GateHop {
         conditions: hop.conditions.clone(),
         child: hop.child.clone(),
         shape: hop.shape.clone(),
-        keys: None,
+        keys: GateKeys::Awaited {
+            noted: hop.below.is_some(),
+        },
     });
     ready.chain(pending)
 }

@@ -11,6 +11,17 @@ use crate::resolve::keys::{Fields, IndexKey, KeyRead, KeySet, KeyShape, parse_in
 
 use super::FieldTest;
 
+/// What is told of a row without looking at it as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Answer {
+    /// No hop looks for it, and there is nothing to say of it.
+    PassedOver,
+    /// No hop whose keys are known looks for it, but some may that wait for theirs; else there is nothing to say of it.
+    Waits,
+    /// It has to be looked at hop by hop.
+    LookedAt,
+}
+
 /// Whether a hop may want a row.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -33,8 +44,18 @@ pub(super) struct GateHop {
     pub conditions: Vec<FieldTest>,
     pub child: Vec<usize>,
     pub shape: KeyShape,
-    /// `None` while they are not known: then every row with a key may be wanted.
-    pub keys: Option<Arc<KeySet>>,
+    pub keys: GateKeys,
+}
+
+/// The keys that a hop looks for.
+#[derive(Debug, Clone)]
+pub(super) enum GateKeys {
+    Known(Arc<KeySet>),
+    /// They are not known, so that every row with a key may be wanted.
+    Awaited {
+        /// More than that has to be noted of a row that waits.
+        noted: bool,
+    },
 }
 
 impl Gate {
@@ -71,11 +92,17 @@ impl Gate {
         &mut self.switches[at]
     }
 
-    /// False for a row that no hop looks for, and of which there is nothing to say.
     #[inline]
-    pub(super) fn lets_in(&self, row: &impl Fields) -> bool {
-        self.switches.iter().any(|switch| switch.lets_in(row))
-            || self.others.iter().any(|hop| hop.lets_in(row))
+    pub(super) fn ask(&self, row: &impl Fields) -> Answer {
+        let switches = self.switches.iter().flat_map(|switch| switch.hops(row));
+        let mut answer = Answer::PassedOver;
+        for hop in switches.chain(&self.others) {
+            answer = answer.max(hop.ask(row));
+            if answer == Answer::LookedAt {
+                break;
+            }
+        }
+        answer
     }
 }
 
@@ -87,21 +114,22 @@ impl Switch {
         }
     }
 
+    /// The hops that want rows with the value that this one has.
     #[inline]
-    fn lets_in(&self, row: &impl Fields) -> bool {
+    fn hops(&self, row: &impl Fields) -> &[GateHop] {
         let plain = row.plain(self.field);
         let mut cases = self.cases.iter();
         let case = cases.find(|(value, _)| **value == *plain);
-        case.is_some_and(|(_, hops)| hops.iter().any(|hop| hop.lets_in(row)))
+        case.map_or(&[], |(_, hops)| hops)
     }
 }
 
 impl GateHop {
     #[inline]
-    fn lets_in(&self, row: &impl Fields) -> bool {
+    fn ask(&self, row: &impl Fields) -> Answer {
         let mut conditions = self.conditions.iter();
         if !conditions.all(|condition| condition.passes(row)) {
-            return false;
+            return Answer::PassedOver;
         }
         // The commonest key by far.
         let integer = match self.child.as_slice() {
@@ -113,11 +141,15 @@ impl GateHop {
             None => self.shape.read(row, &self.child),
         };
         match (read, &self.keys) {
-            (KeyRead::Is(key), Some(keys)) => keys.contains(key),
-            (KeyRead::Is(_), None) => true,
-            (KeyRead::Null, _) => false,
+            (KeyRead::Is(key), GateKeys::Known(keys)) => match keys.contains(key) {
+                true => Answer::LookedAt,
+                false => Answer::PassedOver,
+            },
+            (KeyRead::Is(_), GateKeys::Awaited { noted: false }) => Answer::Waits,
+            (KeyRead::Is(_), GateKeys::Awaited { noted: true }) => Answer::LookedAt,
+            (KeyRead::Null, _) => Answer::PassedOver,
             // There is something to say of it.
-            (KeyRead::Wrong(_), _) => true,
+            (KeyRead::Wrong(_), _) => Answer::LookedAt,
         }
     }
 }
@@ -144,6 +176,7 @@ fn cases_of(condition: &FieldTest) -> Option<(usize, &[Box<[u8]>])> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::Answer::{LookedAt, PassedOver, Waits};
     use super::*;
     use crate::resolve::keys::{CopyFields, OpenKeys};
 
@@ -163,10 +196,13 @@ mod tests {
     }
 
     fn hop(conditions: Vec<FieldTest>, keys: Option<&[i64]>) -> GateHop {
-        let keys = keys.map(|keys| {
-            let keys: OpenKeys = keys.iter().copied().map(IndexKey::Integer).collect();
-            Arc::new(KeySet::of(keys, true))
-        });
+        let keys = match keys {
+            Some(keys) => {
+                let keys: OpenKeys = keys.iter().copied().map(IndexKey::Integer).collect();
+                GateKeys::Known(Arc::new(KeySet::of(keys, true)))
+            }
+            None => GateKeys::Awaited { noted: false },
+        };
         GateHop {
             conditions,
             child: vec![0],
@@ -204,26 +240,36 @@ mod tests {
             hop(vec![one_of(1, &["Milestone"], true, false)], Some(&[9])),
         ]);
         let cases = [
-            (["1", "Note", "shut"], true),
-            (["3", "Note", "shut"], false),
-            (["3", "Note", "open"], true),
-            (["3", "Epic", "open"], true),
-            (["1", "Epic", "open"], false),
-            (["9", "\\N", "open"], true),
-            (["9", "Epics", "open"], false),
-            (["\\N", "Note", "open"], false),
-            (["\\N", "Epic", "open"], false),
+            (["1", "Note", "shut"], LookedAt),
+            (["1", "Note", "open"], LookedAt),
+            (["3", "Note", "shut"], PassedOver),
+            (["3", "Note", "open"], Waits),
+            (["3", "Epic", "open"], LookedAt),
+            (["1", "Epic", "open"], PassedOver),
+            (["9", "\\N", "open"], LookedAt),
+            (["9", "Epics", "open"], PassedOver),
+            (["\\N", "Note", "open"], PassedOver),
+            (["\\N", "Epic", "open"], PassedOver),
             // Of what is no key there is something to say, if a hop's conditions hold.
-            (["x", "Note", "shut"], true),
-            (["x", "Issue", "shut"], false),
+            (["x", "Note", "shut"], LookedAt),
+            (["x", "Issue", "shut"], PassedOver),
         ];
         for (row, expected) in cases {
-            assert_eq!(with_row(row, |row| gate.lets_in(row)), expected, "{row:?}");
+            assert_eq!(with_row(row, |row| gate.ask(row)), expected, "{row:?}");
         }
     }
 
+    #[test]
+    fn a_row_of_which_more_is_noted_is_looked_at() {
+        let mut hop = hop(vec![], None);
+        hop.keys = GateKeys::Awaited { noted: true };
+        let gate = Gate::new([hop]);
+        let row = ["1", "Note", "open"];
+        assert_eq!(with_row(row, |row| gate.ask(row)), LookedAt);
+    }
+
     proptest! {
-        /// Held against the definition: some hop's conditions hold, and its key is one that it looks for, or is none.
+        /// Held against the definition: the most that a hop says whose conditions hold.
         #[test]
         fn it_is_as_if_every_hop_had_been_asked(
             hops in proptest::collection::vec(
@@ -246,15 +292,19 @@ mod tests {
                 let id = ["0", "1", "2", "3", "4", "5", "x", "\\N"][id];
                 let row = [id, TYPES[kind], TYPES[state]];
                 with_row(row, |fields| {
-                    let expected = made().any(|hop| {
-                        hop.conditions.iter().all(|it| it.passes(fields))
-                            && match (hop.shape.read(fields, &hop.child), &hop.keys) {
-                                (KeyRead::Is(key), Some(keys)) => keys.contains(key),
-                                (KeyRead::Null, _) => false,
-                                (KeyRead::Is(_), None) | (KeyRead::Wrong(_), _) => true,
-                            }
+                    let answers = made().map(|hop| {
+                        if !hop.conditions.iter().all(|it| it.passes(fields)) {
+                            return PassedOver;
+                        }
+                        match (hop.shape.read(fields, &hop.child), &hop.keys) {
+                            (KeyRead::Is(key), GateKeys::Known(keys)) if keys.contains(key) => LookedAt,
+                            (KeyRead::Is(_), GateKeys::Known(_)) | (KeyRead::Null, _) => PassedOver,
+                            (KeyRead::Is(_), GateKeys::Awaited { .. }) => Waits,
+                            (KeyRead::Wrong(_), _) => LookedAt,
+                        }
                     });
-                    assert_eq!(gate.lets_in(fields), expected, "{row:?}");
+                    let expected = answers.max().unwrap_or(PassedOver);
+                    assert_eq!(gate.ask(fields), expected, "{row:?}");
                 });
             }
         }

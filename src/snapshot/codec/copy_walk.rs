@@ -1,33 +1,23 @@
-//! The rows of a block of COPY text, with those fields that are asked for.
+//! The rows of a block of COPY text, split into fields with the machine's widest registers.
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
-use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
+use super::row_walk::{RowWalk, STEP, WalkedRow, step_at};
 
 /// Hands each row of `bytes` to `each`. The last may lack its line end.
 ///
 /// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
-pub fn walk_rows(bytes: &[u8], wanted: &WantedFields, mut each: impl FnMut(&WalkedRow<'_>)) {
-    walk_at(Level::new(), bytes, wanted, &mut each);
+pub fn walk_rows(bytes: &[u8], mut each: impl FnMut(&WalkedRow<'_>)) {
+    walk_at(Level::new(), bytes, &mut each);
 }
 
-fn walk_at(
-    level: Level,
-    bytes: &[u8],
-    wanted: &WantedFields,
-    each: &mut impl FnMut(&WalkedRow<'_>),
-) {
-    dispatch!(level, simd => walk(simd, bytes, wanted, each));
+fn walk_at(level: Level, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) {
+    dispatch!(level, simd => walk(simd, bytes, each));
 }
 
 #[inline(always)]
-fn walk<S: Simd>(
-    simd: S,
-    bytes: &[u8],
-    wanted: &WantedFields,
-    each: &mut impl FnMut(&WalkedRow<'_>),
-) {
-    let mut walk = RowWalk::new(bytes, wanted);
+fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) {
+    let mut walk = RowWalk::new(bytes);
     for base in (0..bytes.len()).step_by(STEP) {
         let step = u8x64::simd_from(simd, step_at(bytes, base));
         let line_feeds = step.simd_eq(b'\n').to_bitmask();
@@ -39,37 +29,32 @@ fn walk<S: Simd>(
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::snapshot::codec::copy_text;
     use crate::snapshot::codec::row_walk::{bytes_with_ends, levels};
 
-    /// What a walk tells of each row: where it is, how many fields it has, and the wanted ones.
-    type Told = (std::ops::Range<usize>, usize, Vec<Option<Vec<u8>>>);
+    /// What is told of each row: where it is, and where its fields are.
+    type Told = (Range<usize>, Vec<Range<usize>>);
 
-    fn walked(level: Level, bytes: &[u8], wanted: &[usize]) -> Vec<Told> {
+    fn walked(level: Level, bytes: &[u8]) -> Vec<Told> {
         let mut rows = Vec::new();
-        let fields = WantedFields::new(wanted.iter().copied());
-        walk_at(level, bytes, &fields, &mut |row: &WalkedRow<'_>| {
-            let fields = wanted
-                .iter()
-                .map(|field| row.field(*field).map(<[u8]>::to_vec));
-            rows.push((row.range(), row.fields(), fields.collect()));
+        walk_at(level, bytes, &mut |row: &WalkedRow<'_>| {
+            assert_eq!(row.place(row.fields()), None);
+            let fields = (0..row.fields()).filter_map(|field| row.place(field));
+            rows.push((row.range(), fields.collect()));
         });
         rows
     }
 
-    fn split(bytes: &[u8], wanted: &[usize]) -> Vec<Told> {
+    fn split(bytes: &[u8]) -> Vec<Told> {
         let (mut rows, mut fields) = (Vec::new(), Vec::new());
         let mut split = copy_text::CopyRows::new(bytes);
         while let Some(range) = split.next_row(&mut fields) {
-            let wanted = wanted.iter().map(|field| {
-                fields
-                    .get(*field)
-                    .map(|range| bytes[range.clone()].to_vec())
-            });
-            rows.push((range, fields.len(), wanted.collect()));
+            rows.push((range, fields.clone()));
         }
         rows
     }
@@ -79,11 +64,10 @@ mod tests {
         for length in 0..150 {
             for every in [1, 2, 7, 63, 64, 65] {
                 let bytes = bytes_with_ends(length, every);
-                let wanted = [0, 1, 5];
                 for level in levels() {
                     assert_eq!(
-                        walked(level, &bytes, &wanted),
-                        split(&bytes, &wanted),
+                        walked(level, &bytes),
+                        split(&bytes),
                         "{length} bytes, every {every}, {level:?}"
                     );
                 }
@@ -91,15 +75,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rows_go_on_where_some_were_handed_on() {
+        for every in [1, 2, 7, 63] {
+            let bytes = bytes_with_ends(100_000, every);
+            for level in levels() {
+                assert!(walked(level, &bytes) == split(&bytes), "{every} {level:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_walk_finds_what_splitting_finds(
-            text in "([a-c]{0,9}[\t\t\t\n]){0,80}[ab\t]{0,3}",
-            wanted in proptest::collection::vec(0usize..30, 0..6),
-        ) {
-            let expected = split(text.as_bytes(), &wanted);
+        fn a_walk_finds_what_splitting_finds(text in "([a-c]{0,9}[\t\t\t\n]){0,80}[ab\t]{0,3}") {
+            let expected = split(text.as_bytes());
             for level in levels() {
-                prop_assert_eq!(&walked(level, text.as_bytes(), &wanted), &expected);
+                prop_assert_eq!(&walked(level, text.as_bytes()), &expected);
             }
         }
     }

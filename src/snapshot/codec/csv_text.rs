@@ -11,11 +11,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use fearless_simd::{Level, dispatch, prelude::*, u8x64};
 use memchr::{memchr, memchr3};
 
 use crate::snapshot::codec::copy_text;
-use crate::snapshot::codec::row_walk::{STEP, step_at};
 
 /// A field of a row: where its bytes stand, without the quotes around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,30 +114,6 @@ pub fn is_plain(row: &[u8]) -> bool {
         any | (*byte < b' ') | (*byte == b'\\') | (*byte == b'"')
     });
     !special
-}
-
-/// Puts the ranges of the fields of a plain row into `fields`, replacing what is there.
-pub fn split_plain(bytes: &[u8], row: Range<usize>, fields: &mut Vec<Range<usize>>) {
-    fields.clear();
-    let mut begin = row.start;
-    let bytes = &bytes[..row.end];
-    for base in row.step_by(STEP) {
-        let mut commas = commas_in(&step_at(bytes, base));
-        while commas != 0 {
-            let place = base + commas.trailing_zeros() as usize;
-            fields.push(begin..place);
-            begin = place + 1;
-            commas &= commas - 1;
-        }
-    }
-    fields.push(begin..bytes.len());
-}
-
-fn commas_in(step: &[u8; STEP]) -> u64 {
-    // As for COPY text: to ask what this machine has would cost more than a step.
-    dispatch!(Level::baseline(), simd => {
-        u8x64::simd_from(simd, *step).simd_eq(b',').to_bitmask()
-    })
 }
 
 /// Writes a field as COPY text: `\N` for NULL, else the value with COPY's escapes.
@@ -472,16 +446,13 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_row_is_split_and_written_as_any_other(row in "[a-z0-9,,é \u{7f}]{0,200}") {
+        fn fields_of_a_plain_row_are_copy_text_as_they_stand(row in "[a-z0-9,,é \u{7f}]{0,200}") {
             prop_assert!(is_plain(row.as_bytes()));
             let bytes = format!("1,2\n{row}\n");
-            let (mut fields, mut plain) = (Vec::new(), Vec::new());
+            let mut fields = Vec::new();
             prop_assert_eq!(next_row(bytes.as_bytes(), 4, &mut fields), Ok(bytes.len()));
-            split_plain(bytes.as_bytes(), 4..bytes.len() - 1, &mut plain);
-            let ranges: Vec<Range<usize>> = fields.iter().map(|field| field.range.clone()).collect();
-            prop_assert_eq!(&plain, &ranges);
-            for range in plain {
-                let text = copy_text(&bytes[range.clone()], false);
+            for CsvField { range, quoted } in fields {
+                let text = copy_text(&bytes[range.clone()], quoted);
                 prop_assert!(text == bytes[range.clone()] || range.is_empty() && text == "\\N");
             }
         }

@@ -1,4 +1,4 @@
-//! The rows of a block of CSV, with those fields that are asked for.
+//! The rows of a block of CSV, split into fields with the machine's widest registers.
 //!
 //! A byte stands inside quotes if an odd number of quotes stands before it, so a mask of the bytes inside quotes is the
 //! running parity of the mask of quotes. What is malformed shows in the masks, too: a quote that opens where no field begins, a
@@ -9,33 +9,24 @@ use std::ops::Range;
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
-use super::row_walk::{RowWalk, STEP, WalkedRow, WantedFields, step_at};
+use super::row_walk::{RowWalk, STEP, WalkedRow, step_at};
 
 /// Hands each row of `bytes`, which begin at a row's beginning, to `each`, up to the first that is malformed or lacks its line
 /// end. Returns where that row begins, or the length of `bytes`; some rows before it may be left to the caller, too.
 ///
 /// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
-pub fn walk_rows(
-    bytes: &[u8],
-    wanted: &WantedFields,
-    mut each: impl FnMut(&CsvWalkedRow<'_>),
-) -> usize {
-    walk_at(Level::new(), bytes, wanted, &mut each)
+pub fn walk_rows(bytes: &[u8], mut each: impl FnMut(&CsvWalkedRow<'_>)) -> usize {
+    walk_at(Level::new(), bytes, &mut each)
 }
 
-fn walk_at(
-    level: Level,
-    bytes: &[u8],
-    wanted: &WantedFields,
-    each: &mut impl FnMut(&CsvWalkedRow<'_>),
-) -> usize {
-    let mut each = |row: &WalkedRow<'_>| each(&CsvWalkedRow(row));
-    dispatch!(level, simd => walk(simd, bytes, wanted, &mut each))
+fn walk_at(level: Level, bytes: &[u8], each: &mut impl FnMut(&CsvWalkedRow<'_>)) -> usize {
+    let mut each = |row: &WalkedRow<'_>| each(&CsvWalkedRow(*row));
+    dispatch!(level, simd => walk(simd, bytes, &mut each))
 }
 
-/// A row of CSV, and where its wanted fields are.
-#[derive(Debug)]
-pub struct CsvWalkedRow<'a>(&'a WalkedRow<'a>);
+/// A row of CSV, and where its fields are.
+#[derive(Debug, Clone, Copy)]
+pub struct CsvWalkedRow<'a>(WalkedRow<'a>);
 
 impl<'a> CsvWalkedRow<'a> {
     /// Where the row is in the block, without its LF.
@@ -43,13 +34,18 @@ impl<'a> CsvWalkedRow<'a> {
         self.0.range()
     }
 
+    /// The row's bytes without its line end.
+    pub fn text(&self) -> &'a [u8] {
+        let text = &self.0.block()[self.range()];
+        text.strip_suffix(b"\r").unwrap_or(text)
+    }
+
     /// How many fields it has.
     pub fn fields(&self) -> usize {
         self.0.fields()
     }
 
-    /// A field's bytes without the quotes around them, and true if there were some; `None` for one that is not wanted or not
-    /// there.
+    /// A field's bytes without the quotes around them, and true if there were some; `None` for one that the row does not have.
     #[inline]
     pub fn field(&self, field: usize) -> Option<(&'a [u8], bool)> {
         let raw = self.0.field(field)?;
@@ -88,7 +84,12 @@ fn ends<S: Simd>(simd: S, bytes: &[u8]) -> RowEnds {
     let (mut found, mut inside) = (RowEnds::default(), 0);
     for base in (0..bytes.len()).step_by(STEP) {
         let step = u8x64::simd_from(simd, step_at(bytes, base));
-        let is_inside = parity(step.simd_eq(b'"').to_bitmask()) ^ inside;
+        let quotes = step.simd_eq(b'"').to_bitmask();
+        if quotes == 0 && inside != 0 {
+            // The middle of a text.
+            continue;
+        }
+        let is_inside = parity(quotes) ^ inside;
         let row_ends = step.simd_eq(b'\n').to_bitmask() & !is_inside;
         if row_ends != 0 {
             found.rows += u64::from(row_ends.count_ones());
@@ -119,13 +120,8 @@ struct Carry {
 }
 
 #[inline(always)]
-fn walk<S: Simd>(
-    simd: S,
-    bytes: &[u8],
-    wanted: &WantedFields,
-    each: &mut impl FnMut(&WalkedRow<'_>),
-) -> usize {
-    let mut walk = RowWalk::new(bytes, wanted);
+fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -> usize {
+    let mut walk = RowWalk::new(bytes);
     let mut carry = Carry {
         end: 1,
         ..Carry::default()
@@ -133,6 +129,10 @@ fn walk<S: Simd>(
     for base in (0..bytes.len()).step_by(STEP) {
         let step = u8x64::simd_from(simd, step_at(bytes, base));
         let quotes = step.simd_eq(b'"').to_bitmask();
+        if quotes == 0 && carry.inside != 0 {
+            // The middle of a text: nothing ends in it, and the next step begins as this one did.
+            continue;
+        }
         let line_feeds = step.simd_eq(b'\n').to_bitmask();
         let carriage_returns = step.simd_eq(b'\r').to_bitmask();
         let commas = step.simd_eq(b',').to_bitmask();
@@ -156,7 +156,7 @@ fn walk<S: Simd>(
         let closed_wrongly = after_closing & !(ends | quotes | carriage_returns);
         let returned_wrongly = after_return & !line_feeds;
         if opened_wrongly | closed_wrongly | returned_wrongly != 0 {
-            return walk.start();
+            return walk.give(each);
         }
         walk.step(base, ends, row_ends, each);
         carry = Carry {
@@ -166,7 +166,7 @@ fn walk<S: Simd>(
             carriage_return: bare_returns >> 63,
         };
     }
-    walk.start()
+    walk.give(each)
 }
 
 /// Each bit the parity of the bits up to it, with it.
@@ -186,49 +186,41 @@ mod tests {
     use crate::snapshot::codec::csv_text::next_row;
     use crate::snapshot::codec::row_walk::levels;
 
-    /// What is told of each row: where it begins, how many fields it has, and the wanted ones.
-    type Told = (usize, usize, Vec<Option<(Vec<u8>, bool)>>);
+    /// What is told of each row: where it begins, and its fields, with and without quotes.
+    type Told = (usize, Vec<(Vec<u8>, bool)>);
 
-    fn walked(level: Level, bytes: &[u8], wanted: &[usize]) -> (Vec<Told>, usize) {
+    fn walked(level: Level, bytes: &[u8]) -> (Vec<Told>, usize) {
         let mut rows = Vec::new();
-        let fields = WantedFields::new(wanted.iter().copied());
-        let stopped = walk_at(level, bytes, &fields, &mut |row: &CsvWalkedRow<'_>| {
-            let field = |field: &usize| {
-                let (plain, quoted) = row.field(*field)?;
-                Some((plain.to_vec(), quoted))
-            };
-            rows.push((
-                row.range().start,
-                row.fields(),
-                wanted.iter().map(field).collect(),
-            ));
+        let stopped = walk_at(level, bytes, &mut |row: &CsvWalkedRow<'_>| {
+            assert_eq!(row.field(row.fields()), None);
+            let fields = (0..row.fields()).filter_map(|field| row.field(field));
+            let fields = fields.map(|(plain, quoted)| (plain.to_vec(), quoted));
+            rows.push((row.range().start, fields.collect()));
         });
         (rows, stopped)
     }
 
     /// The rows before the first that is malformed, and where that begins.
-    fn split(bytes: &[u8], wanted: &[usize]) -> (Vec<Told>, usize) {
+    fn split(bytes: &[u8]) -> (Vec<Told>, usize) {
         let (mut rows, mut fields, mut at) = (Vec::new(), Vec::new(), 0);
         while at < bytes.len() {
             let Ok(next) = next_row(bytes, at, &mut fields) else {
                 break;
             };
-            let field = |field: &usize| {
-                let field = fields.get(*field)?;
-                Some((bytes[field.range.clone()].to_vec(), field.quoted))
-            };
-            rows.push((at, fields.len(), wanted.iter().map(field).collect()));
+            let fields = fields.iter();
+            let fields = fields.map(|field| (bytes[field.range.clone()].to_vec(), field.quoted));
+            rows.push((at, fields.collect()));
             at = next;
         }
         (rows, at)
     }
 
     /// A walk may stop some rows early, but only before one that is malformed.
-    fn check(bytes: &[u8], wanted: &[usize]) {
-        let (expected, malformed) = split(bytes, wanted);
+    fn check(bytes: &[u8]) {
+        let (expected, malformed) = split(bytes);
         let text = String::from_utf8_lossy(bytes);
         for level in levels() {
-            let (told, stopped) = walked(level, bytes, wanted);
+            let (told, stopped) = walked(level, bytes);
             assert_eq!(told, expected[..told.len()], "{text:?} {level:?}");
             let next = expected.get(told.len()).map_or(malformed, |row| row.0);
             assert_eq!(stopped, next, "{text:?} {level:?}");
@@ -259,9 +251,9 @@ mod tests {
         for case in cases {
             for length in [0, 60, 61, 62, 63, 64, 65] {
                 let text = format!("{}{case}", "x\n".repeat(length));
-                check(text.as_bytes(), &[0, 1]);
+                check(text.as_bytes());
                 let text = format!("{}\n{case}", "x".repeat(length));
-                check(text.as_bytes(), &[0, 1]);
+                check(text.as_bytes());
             }
         }
     }
@@ -304,7 +296,7 @@ mod tests {
         fn rows_end_where_splitting_says(
             text in "((\"([a,\n]|\"\"|\r\n){0,40}\"|[a-c]{0,9})(,|,|\n|\r\n)){0,40}",
         ) {
-            let (rows, end) = split(text.as_bytes(), &[]);
+            let (rows, end) = split(text.as_bytes());
             for level in levels() {
                 let found = row_ends_at(level, text.as_bytes());
                 prop_assert_eq!(found, RowEnds { rows: rows.len() as u64, end });
@@ -314,14 +306,13 @@ mod tests {
         #[test]
         fn a_walk_finds_what_splitting_finds(
             text in "((\"([a,\n]|\"\"|\r\n){0,40}\"|[a-c]{0,9})(,|,|\n|\r\n)){0,40}",
-            wanted in proptest::collection::vec(0usize..9, 0..5),
         ) {
-            check(text.as_bytes(), &wanted);
+            check(text.as_bytes());
         }
 
         #[test]
         fn whatever_is_malformed_stops_a_walk(text in "(a|\"|,|\n|\r|\r\n|aaaaaaaaaaaaaaaa){0,90}") {
-            check(text.as_bytes(), &[0, 1, 3]);
+            check(text.as_bytes());
         }
     }
 }

@@ -1,124 +1,96 @@
-//! Rows of a block of which only some fields are asked for: a row that nobody needs costs its line end and those fields.
+//! Rows of a block, split into fields without looking at their bytes one by one.
 //!
 //! Whoever knows where fields end (in COPY text at TAB and LF, in CSV outside of quotes) says so by two masks for each
-//! [`STEP`] bytes. What is left is counting: how many fields a row has is the number of bits up to its line end, and where a
-//! field ends is the place of a bit. So rows are split without looking at their fields one by one.
+//! [`STEP`] bytes. The places of all bits are written down, eight at a time, and handed on row by row once there are some
+//! hundreds: then no branch depends on how many bits a mask has, or a row fields, which no processor could foresee.
 
 use std::ops::Range;
 
 /// Bytes whose ends one mask tells: a bit for each.
 pub(crate) const STEP: usize = 64;
 
-/// Which fields of a row are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct WantedFields {
-    /// The numbers of the fields' ends that have to be known, ascending: a wanted field's own, and that of the field before.
-    ends: Vec<usize>,
-    /// By field, where its ends stand in `ends`; `None` for a field that is not wanted.
-    by_field: Vec<Option<Bounds>>,
-}
+/// Places that are written at once.
+const AT_ONCE: usize = 8;
 
-/// Positions among the ends that are known.
+/// Places from which on rows are handed on: so few that the bytes before them are still in the nearest cache.
+const ENOUGH: usize = 512;
+
+/// A row, and where its fields end.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    /// The end of the field before; `None` for the first field.
-    before: Option<usize>,
-    end: usize,
-}
-
-impl WantedFields {
-    /// These fields of rows, by their numbers from 0, in any order.
-    pub fn new(fields: impl IntoIterator<Item = usize>) -> WantedFields {
-        let mut fields: Vec<usize> = fields.into_iter().collect();
-        fields.sort_unstable();
-        fields.dedup();
-        let mut wanted = WantedFields::default();
-        for field in fields {
-            let mut position = |end: usize| match wanted.ends.last() {
-                Some(last) if *last == end => wanted.ends.len() - 1,
-                Some(_) | None => {
-                    wanted.ends.push(end);
-                    wanted.ends.len() - 1
-                }
-            };
-            let before = field.checked_sub(1).map(&mut position);
-            let bounds = Bounds {
-                before,
-                end: position(field),
-            };
-            wanted.by_field.resize(field, None);
-            wanted.by_field.push(Some(bounds));
-        }
-        wanted
-    }
-}
-
-/// A row, and where its wanted fields are.
-#[derive(Debug)]
 pub struct WalkedRow<'a> {
     bytes: &'a [u8],
     start: usize,
-    end: usize,
-    fields: usize,
-    /// Where the wanted ends are, as many as the row has.
+    /// One for each field, so at least one.
     ends: &'a [usize],
-    wanted: &'a WantedFields,
 }
 
 impl<'a> WalkedRow<'a> {
     /// Where the row is in the block, without its LF.
     pub fn range(&self) -> Range<usize> {
-        self.start..self.end
+        self.start..self.ends.last().copied().unwrap_or(self.start)
     }
 
     /// How many fields it has.
     pub fn fields(&self) -> usize {
-        self.fields
+        self.ends.len()
     }
 
-    /// A field's bytes as they stand between the ends; `None` for one that is not wanted, or that the row does not have.
+    /// Where a field is in the block; `None` for one that the row does not have.
     #[inline]
-    pub fn field(&self, field: usize) -> Option<&'a [u8]> {
-        let bounds = (*self.wanted.by_field.get(field)?)?;
-        let start = match bounds.before {
-            Some(before) => self.ends.get(before)? + 1,
+    pub fn place(&self, field: usize) -> Option<Range<usize>> {
+        let end = *self.ends.get(field)?;
+        let start = match field.checked_sub(1) {
+            Some(before) => self.ends[before] + 1,
             None => self.start,
         };
-        self.bytes.get(start..*self.ends.get(bounds.end)?)
+        Some(start..end)
+    }
+
+    /// A field's bytes as they stand between the ends; `None` for one that the row does not have.
+    #[inline]
+    pub fn field(&self, field: usize) -> Option<&'a [u8]> {
+        self.bytes.get(self.place(field)?)
+    }
+
+    /// The bytes of neighbouring fields, with what stands between them; `None` where the row does not have them all.
+    #[inline]
+    pub fn run(&self, fields: Range<usize>) -> Option<&'a [u8]> {
+        let last = fields.end.checked_sub(1)?;
+        self.bytes
+            .get(self.place(fields.start)?.start..*self.ends.get(last)?)
+    }
+
+    /// The block that the row stands in.
+    pub(crate) fn block(&self) -> &'a [u8] {
+        self.bytes
     }
 }
 
 /// The state between the steps of a block.
 pub(crate) struct RowWalk<'a> {
     bytes: &'a [u8],
-    wanted: &'a WantedFields,
-    /// Where wanted ends of the present row are; only the first `known` are of it.
+    /// Where fields end; only the first `known` count. There is always room for those of a step.
     ends: Vec<usize>,
     known: usize,
-    /// Ends of the present row so far, wanted or not.
-    seen: usize,
+    /// How many ends are known up to the end of each row that has not been handed on.
+    rows: Vec<usize>,
+    /// Where the first row begins that has not been handed on.
     start: usize,
 }
 
 impl<'a> RowWalk<'a> {
-    pub(crate) fn new(bytes: &'a [u8], wanted: &'a WantedFields) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         RowWalk {
             bytes,
-            wanted,
-            ends: vec![0; wanted.ends.len()],
+            ends: vec![0; ENOUGH + STEP],
             known: 0,
-            seen: 0,
+            rows: Vec::with_capacity(ENOUGH),
             start: 0,
         }
     }
 
-    /// Where the row begins whose end has not been seen.
-    pub(crate) fn start(&self) -> usize {
-        self.start
-    }
-
     /// Goes over the step that begins at `base`: `ends` has a bit for each end of a field, `row_ends` for those of them that
-    /// end a row.
+    /// end a row. Hands rows to `each` when there are enough.
     #[inline(always)]
     pub(crate) fn step(
         &mut self,
@@ -127,77 +99,65 @@ impl<'a> RowWalk<'a> {
         mut row_ends: u64,
         each: &mut impl FnMut(&WalkedRow<'_>),
     ) {
+        if ends == 0 {
+            return;
+        }
         while row_ends != 0 {
             // The bits up to the row's end, with it.
             let of_row = row_ends ^ (row_ends - 1);
-            self.take(base, ends & of_row);
-            let end = base + row_ends.trailing_zeros() as usize;
-            self.give(end, each);
-            self.start = end + 1;
-            ends &= !of_row;
+            let count = (ends & of_row).count_ones() as usize;
+            self.rows.push(self.known + count);
             row_ends &= row_ends - 1;
         }
-        self.take(base, ends);
+        let count = ends.count_ones() as usize;
+        for places in self.ends[self.known..].chunks_exact_mut(AT_ONCE) {
+            // Behind the last end come places that the next step overwrites.
+            for place in places {
+                *place = base + ends.trailing_zeros() as usize;
+                ends &= ends.wrapping_sub(1);
+            }
+            if ends == 0 {
+                break;
+            }
+        }
+        self.known += count;
+        if self.known >= ENOUGH {
+            self.give(each);
+        }
     }
 
-    /// Ends the block: bytes after the last row's end are a row that lacks its own.
+    /// Hands the rows on whose ends are known, and says where the next begins.
+    pub(crate) fn give(&mut self, each: &mut impl FnMut(&WalkedRow<'_>)) -> usize {
+        let mut given = 0;
+        for count in self.rows.drain(..) {
+            let ends = &self.ends[given..count];
+            let row = WalkedRow {
+                bytes: self.bytes,
+                start: self.start,
+                ends,
+            };
+            each(&row);
+            self.start = row.range().end + 1;
+            given = count;
+        }
+        self.ends.copy_within(given..self.known, 0);
+        self.known -= given;
+        // A row may have more fields than that.
+        if self.ends.len() < self.known + STEP {
+            self.ends.resize(self.known + ENOUGH, 0);
+        }
+        self.start
+    }
+
+    /// Ends the block: hands all rows on. Bytes after the last row's end are a row that lacks its own.
     pub(crate) fn last(&mut self, each: &mut impl FnMut(&WalkedRow<'_>)) {
-        let end = self.bytes.len();
-        if self.start == end {
-            return;
-        }
-        if self.wanted.ends.get(self.known) == Some(&self.seen) {
-            self.ends[self.known] = end;
+        if self.give(each) < self.bytes.len() {
+            self.ends[self.known] = self.bytes.len();
             self.known += 1;
+            self.rows.push(self.known);
+            self.give(each);
         }
-        self.seen += 1;
-        self.give(end, each);
-        self.start = end;
     }
-
-    /// Counts ends of the present row, and notes the places of those that are wanted.
-    #[inline(always)]
-    fn take(&mut self, base: usize, ends: u64) {
-        let after = self.seen + ends.count_ones() as usize;
-        while let Some(wanted) = self.wanted.ends.get(self.known).filter(|end| **end < after) {
-            let place = nth_bit(ends, (wanted - self.seen) as u32);
-            self.ends[self.known] = base + place as usize;
-            self.known += 1;
-        }
-        self.seen = after;
-    }
-
-    #[inline(always)]
-    fn give(&mut self, end: usize, each: &mut impl FnMut(&WalkedRow<'_>)) {
-        // By reference: what has just been written field by field is read so, and not copied as a whole, which would wait for the
-        // writing.
-        each(&WalkedRow {
-            bytes: self.bytes,
-            start: self.start,
-            end,
-            fields: self.seen,
-            ends: &self.ends[..self.known],
-            wanted: self.wanted,
-        });
-        self.known = 0;
-        self.seen = 0;
-    }
-}
-
-/// The place of the bit before which `before` lower ones are set. There must be such a bit.
-#[inline(always)]
-fn nth_bit(mut bits: u64, before: u32) -> u32 {
-    let behind = bits.count_ones() - 1 - before;
-    if before <= behind {
-        for _ in 0..before {
-            bits &= bits - 1;
-        }
-        return bits.trailing_zeros();
-    }
-    for _ in 0..behind {
-        bits ^= 1 << (63 - bits.leading_zeros());
-    }
-    63 - bits.leading_zeros()
 }
 
 /// The 64 bytes from `base` on, and zero bytes after the last of them.
@@ -246,27 +206,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bit_is_found_from_either_side() {
-        let some: [u64; 6] = [1, 1 << 63, u64::MAX, 0xf0f0, 0x8000_0000_0000_0001, 0x5555];
-        for bits in some {
-            let places: Vec<u32> = (0..64).filter(|place| bits >> place & 1 == 1).collect();
-            for (before, place) in places.iter().enumerate() {
-                assert_eq!(nth_bit(bits, before as u32), *place, "{bits:#x} {before}");
-            }
-        }
+    fn fields_that_are_not_there_are_none() {
+        let mut walk = RowWalk::new(b"a\tbc\td\n");
+        let mut fields = Vec::new();
+        let mut each = |row: &WalkedRow<'_>| {
+            assert_eq!((row.range(), row.fields()), (0..6, 3));
+            assert_eq!(row.run(0..2), Some(b"a\tbc".as_slice()));
+            assert_eq!(row.run(1..4), None);
+            fields = (0..4)
+                .map(|field| row.field(field).map(<[u8]>::to_vec))
+                .collect();
+        };
+        walk.step(0, 0b101_0010, 0b100_0000, &mut each);
+        assert_eq!(walk.give(&mut each), 7);
+        let some = |text: &str| Some(text.as_bytes().to_vec());
+        assert_eq!(fields, [some("a"), some("bc"), some("d"), None]);
     }
 
     #[test]
-    fn fields_that_are_not_wanted_or_not_there_are_none() {
-        let wanted = WantedFields::new([4, 1, 1]);
-        let mut walk = RowWalk::new(b"a\tbc\td\n", &wanted);
-        let mut fields = Vec::new();
-        walk.step(0, 0b101_0010, 0b100_0000, &mut |row| {
-            fields = (0..6)
-                .map(|field| row.field(field).map(<[u8]>::to_vec))
-                .collect();
-            assert_eq!((row.range(), row.fields()), (0..6, 3));
-        });
-        assert_eq!(fields, [None, Some(b"bc".to_vec()), None, None, None, None]);
+    fn a_row_has_as_many_fields_as_it_likes() {
+        for fields in [ENOUGH - 1, ENOUGH, ENOUGH + 1, 5 * ENOUGH + 7] {
+            let text = "\t".repeat(fields - 1) + "\nx\ty";
+            let mut told = Vec::new();
+            let mut each = |row: &WalkedRow<'_>| told.push((row.range(), row.fields()));
+            let mut walk = RowWalk::new(text.as_bytes());
+            for (number, bytes) in text.as_bytes().chunks(STEP).enumerate() {
+                let mask = |wanted: &[u8]| {
+                    let bits = bytes.iter().enumerate();
+                    let bits = bits.filter(|(_, byte)| wanted.contains(byte));
+                    bits.fold(0, |mask, (place, _)| mask | 1 << place)
+                };
+                walk.step(number * STEP, mask(b"\t\n"), mask(b"\n"), &mut each);
+            }
+            walk.last(&mut each);
+            assert_eq!(told, [(0..fields - 1, fields), (fields..fields + 3, 2)]);
+        }
     }
 }
