@@ -15,8 +15,11 @@ use crate::resolve::{Entry, RowStore};
 /// content goes on in pieces.
 pub(super) const SLICE: usize = 200;
 
-/// Bytes that one job is to render, as far as the rows before tell.
-const SLICE_BYTES: u64 = 8 << 20;
+/// Bytes that one job is to render, as far as the rows before tell: some pieces of output, for each thread that renders.
+const SLICE_BYTES: u64 = 2 << 20;
+
+/// Rows that a job renders while no row before them tells how large they are.
+const FIRST_SLICE: u64 = 16;
 
 impl Batches<'_> {
     /// A relation of an entity begins, with so many top-level rows. What is said of rows after that is of its rows.
@@ -173,8 +176,11 @@ impl Batches<'_> {
 
     /// Top-level rows of the next job: fewer where those before were large.
     fn slice(&self) -> usize {
-        let bytes_of_one = self.cut.rendered.1 / self.cut.rendered.0.max(1);
-        let slice = SLICE_BYTES / bytes_of_one.max(1);
+        let (rows, bytes) = self.cut.rendered;
+        let slice = match rows {
+            0 => FIRST_SLICE,
+            rows => SLICE_BYTES / (bytes / rows).max(1),
+        };
         // It is at most SLICE.
         (slice.clamp(1, SLICE as u64)) as usize
     }
