@@ -7,9 +7,9 @@
 mod found;
 mod gate;
 mod head_error;
+mod layout;
 mod row;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::key::KeyForm;
@@ -17,9 +17,10 @@ use crate::snapshot::codec::{copy_walk, csv_text, csv_walk};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
 use super::condition::{ColumnTest, ValueTest};
-use super::keys::{COPY_NULL, Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
+use super::keys::{Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
 use gate::{Answer, Gate, GateHop, GateKeys};
+use layout::Layout;
 use row::{CopyRow, CsvRow, Row, SplitCsvRow};
 
 pub use found::{BadRow, FoundRow, RowPosition, Scanned};
@@ -32,10 +33,7 @@ pub struct Scanner {
     fields: usize,
     /// The data's columns, by field.
     columns: Vec<String>,
-    /// What the layout's columns are copied from, in their order.
-    layout: Vec<Run>,
-    /// Positions of layout columns that the data does not have.
-    absent: Vec<usize>,
+    layout: Layout,
     id: RowId,
     ready: Vec<ScanHop>,
     /// Rows that only these hops' conditions let through wait until their keys are known.
@@ -46,15 +44,6 @@ pub struct Scanner {
     /// A column that is needed to find rows and that the data does not have, so that it is NULL in all of these rows.
     unlinked: Option<String>,
     gate: Gate,
-}
-
-/// Columns of a layout that follow one another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Run {
-    /// They are these fields.
-    Fields(Range<usize>),
-    /// It is a column that the data does not have.
-    Absent,
 }
 
 /// How the number is made that rows of one key are ordered by.
@@ -213,7 +202,6 @@ impl Scanner {
             .iter()
             .map(|column| field(&column.name))
             .collect();
-        let absent = (0..copied.len()).filter(|column| copied[*column].is_none());
         let fields = head.columns.len();
         let key = table.key.iter().map(|at| {
             let name = &table.layout[*at].name;
@@ -230,8 +218,7 @@ impl Scanner {
             form: head.form,
             fields,
             columns: head.columns.clone(),
-            absent: absent.collect(),
-            layout: runs(&copied),
+            layout: Layout::new(&copied),
             id,
             ready,
             pending,
@@ -254,7 +241,7 @@ impl Scanner {
 
     /// Layout columns that the data does not have.
     pub fn absent(&self) -> impl Iterator<Item = usize> + '_ {
-        self.absent.iter().copied()
+        self.layout.absent()
     }
 
     /// Scans a block of whole rows.
@@ -351,7 +338,7 @@ impl Scanner {
     }
 
     fn stage(&self, row: &impl Row, scanned: &mut Scanned) {
-        self.copy(row, &mut scanned.staged);
+        self.layout.copy(row, &mut scanned.staged);
         scanned.staged.push(b'\n');
     }
 
@@ -395,7 +382,7 @@ impl Scanner {
             };
             let kept = *kept.get_or_insert_with(|| {
                 let from = scanned.kept.len();
-                self.copy(row, &mut scanned.kept);
+                self.layout.copy(row, &mut scanned.kept);
                 scanned.ranges.push(from..scanned.kept.len());
                 scanned.starts.push(at_row);
                 scanned.ranges.len() - 1
@@ -459,7 +446,7 @@ impl Scanner {
             self.stage(row, scanned);
         }
         if self.observed {
-            self.copy(row, &mut scanned.observed);
+            self.layout.copy(row, &mut scanned.observed);
             scanned.observed.push(b'\n');
             scanned
                 .observed_positions
@@ -522,31 +509,6 @@ impl Scanner {
         let column = fields.get(at).map_or("?", |field| &self.columns[*field]);
         format!("column {column} is {what}, but it is a key")
     }
-
-    fn copy(&self, row: &impl Row, out: &mut Vec<u8>) {
-        for (position, run) in self.layout.iter().enumerate() {
-            if position > 0 {
-                out.push(b'\t');
-            }
-            match run {
-                Run::Fields(fields) => row.copy(fields.clone(), out),
-                Run::Absent => out.extend_from_slice(COPY_NULL),
-            }
-        }
-    }
-}
-
-/// Columns, by field, as runs: what is copied as one need not be split.
-fn runs(columns: &[Option<usize>]) -> Vec<Run> {
-    let mut runs = Vec::new();
-    for column in columns {
-        match (column, runs.last_mut()) {
-            (Some(field), Some(Run::Fields(fields))) if fields.end == *field => fields.end += 1,
-            (Some(field), _) => runs.push(Run::Fields(*field..field + 1)),
-            (None, _) => runs.push(Run::Absent),
-        }
-    }
-    runs
 }
 
 /// What the gate has to know of all hops.

@@ -15,24 +15,30 @@ const AT_ONCE: usize = 8;
 /// Places from which on rows are handed on: so few that the bytes before them are still in the nearest cache.
 const ENOUGH: usize = 512;
 
+/// Fields of a row whose places are kept: ten times as many as a table of PostgreSQL can have columns. A row that has more is of no
+/// table; of it only their number is known, so that a line of 256 MiB of TABs does not take 2 GiB.
+const MOST_FIELDS: usize = 16_384;
+
 /// A row, and where its fields end.
 #[derive(Debug, Clone, Copy)]
 pub struct WalkedRow<'a> {
     bytes: &'a [u8],
     start: usize,
-    /// One for each field, so at least one.
+    end: usize,
+    fields: usize,
+    /// One for each field, up to the most that are kept.
     ends: &'a [usize],
 }
 
 impl<'a> WalkedRow<'a> {
     /// Where the row is in the block, without its LF.
     pub fn range(&self) -> Range<usize> {
-        self.start..self.ends.last().copied().unwrap_or(self.start)
+        self.start..self.end
     }
 
     /// How many fields it has.
     pub fn fields(&self) -> usize {
-        self.ends.len()
+        self.fields
     }
 
     /// Where a field is in the block; `None` for one that the row does not have.
@@ -72,6 +78,8 @@ pub(crate) struct RowWalk<'a> {
     /// Where fields end; only the first `known` count. There is always room for those of a step.
     ends: Vec<usize>,
     known: usize,
+    /// Ends of the row that is being walked over that were not kept.
+    dropped: usize,
     /// How many ends are known up to the end of each row that has not been handed on.
     rows: Vec<usize>,
     /// Where the first row begins that has not been handed on.
@@ -84,6 +92,7 @@ impl<'a> RowWalk<'a> {
             bytes,
             ends: vec![0; ENOUGH + STEP],
             known: 0,
+            dropped: 0,
             rows: Vec::with_capacity(ENOUGH),
             start: 0,
         }
@@ -134,14 +143,22 @@ impl<'a> RowWalk<'a> {
             let row = WalkedRow {
                 bytes: self.bytes,
                 start: self.start,
-                ends,
+                // A row has an end.
+                end: ends.last().copied().unwrap_or(self.start),
+                fields: ends.len() + self.dropped,
+                ends: &ends[..ends.len().min(MOST_FIELDS)],
             };
             each(&row);
-            self.start = row.range().end + 1;
+            self.start = row.end + 1;
+            self.dropped = 0;
             given = count;
         }
-        self.ends.copy_within(given..self.known, 0);
-        self.known -= given;
+        if given > 0 {
+            self.ends.copy_within(given..self.known, 0);
+            self.known -= given;
+        }
+        self.dropped += self.known.saturating_sub(MOST_FIELDS);
+        self.known = self.known.min(MOST_FIELDS);
         // A row may have more fields than that.
         if self.ends.len() < self.known + STEP {
             self.ends.resize(self.known + ENOUGH, 0);
@@ -225,10 +242,20 @@ mod tests {
 
     #[test]
     fn a_row_has_as_many_fields_as_it_likes() {
-        for fields in [ENOUGH - 1, ENOUGH, ENOUGH + 1, 5 * ENOUGH + 7] {
+        let most = MOST_FIELDS;
+        for fields in [ENOUGH - 1, ENOUGH, ENOUGH + 1, most, most + 1, 5 * most + 7] {
             let text = "\t".repeat(fields - 1) + "\nx\ty";
             let mut told = Vec::new();
-            let mut each = |row: &WalkedRow<'_>| told.push((row.range(), row.fields()));
+            let mut each = |row: &WalkedRow<'_>| {
+                assert_eq!(
+                    row.place(0).map(|place| place.start),
+                    Some(row.range().start)
+                );
+                let kept = row.fields().min(MOST_FIELDS);
+                assert!(row.place(kept - 1).is_some());
+                assert_eq!(row.place(kept), None);
+                told.push((row.range(), row.fields()));
+            };
             let mut walk = RowWalk::new(text.as_bytes());
             for (number, bytes) in text.as_bytes().chunks(STEP).enumerate() {
                 let mask = |wanted: &[u8]| {

@@ -1,0 +1,103 @@
+//! How a row is cut down to its table's layout: what of it is kept, or waits.
+
+use std::ops::Range;
+
+use crate::resolve::keys::COPY_NULL;
+
+use super::row::Row;
+
+/// What the columns of a layout are copied from.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// All of them, in their order. What follows one another in the data, too, is copied as one.
+    runs: Vec<Run>,
+    /// Positions of columns that the data does not have.
+    absent: Vec<usize>,
+}
+
+/// Columns that follow one another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Run {
+    /// They are these fields.
+    Fields(Range<usize>),
+    /// It is a column that the data does not have.
+    Absent,
+}
+
+impl Layout {
+    /// Columns by the fields that they are; `None` is one that the data does not have.
+    pub(super) fn new(columns: &[Option<usize>]) -> Layout {
+        let mut runs = Vec::new();
+        for column in columns {
+            match (column, runs.last_mut()) {
+                (Some(field), Some(Run::Fields(fields))) if fields.end == *field => fields.end += 1,
+                (Some(field), _) => runs.push(Run::Fields(*field..field + 1)),
+                (None, _) => runs.push(Run::Absent),
+            }
+        }
+        let absent = (0..columns.len()).filter(|column| columns[*column].is_none());
+        Layout {
+            runs,
+            absent: absent.collect(),
+        }
+    }
+
+    /// Positions of columns that the data does not have.
+    pub(super) fn absent(&self) -> impl Iterator<Item = usize> + '_ {
+        self.absent.iter().copied()
+    }
+
+    /// Appends the columns of a row as COPY text, without a line end. One that the data does not have is NULL.
+    pub(super) fn copy(&self, row: &impl Row, out: &mut Vec<u8>) {
+        for (position, run) in self.runs.iter().enumerate() {
+            if position > 0 {
+                out.push(b'\t');
+            }
+            match run {
+                Run::Fields(fields) => row.copy(fields.clone(), out),
+                Run::Absent => out.extend_from_slice(COPY_NULL),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::{CopyRow, CsvRow};
+    use super::*;
+    use crate::snapshot::codec::{copy_walk, csv_walk};
+
+    #[test]
+    fn columns_are_copied_in_the_layout_s_order_whatever_the_data_s_is() {
+        type Case = (&'static [Option<usize>], &'static [usize], &'static str);
+        let cases: [Case; 6] = [
+            (
+                &[Some(0), Some(1), Some(2), Some(3)],
+                &[],
+                "a\t\\N\tc\td\\\\",
+            ),
+            (&[Some(1), Some(2)], &[], "\\N\tc"),
+            (&[Some(0), Some(2), Some(3)], &[], "a\tc\td\\\\"),
+            (&[Some(3), Some(2), Some(0)], &[], "d\\\\\tc\ta"),
+            (
+                &[None, Some(2), Some(3), None],
+                &[0, 3],
+                "\\N\tc\td\\\\\t\\N",
+            ),
+            (&[None, None], &[0, 1], "\\N\t\\N"),
+        ];
+        for (columns, absent, expected) in cases {
+            let layout = Layout::new(columns);
+            assert!(layout.absent().eq(absent.iter().copied()), "{columns:?}");
+            let (mut text, mut csv) = (Vec::new(), Vec::new());
+            copy_walk::walk_rows(b"a\t\\N\tc\td\\\\\n", |row| {
+                layout.copy(&CopyRow(row), &mut text);
+            });
+            csv_walk::walk_rows(b"a,,\"c\",d\\\n", |row| {
+                layout.copy(&CsvRow::to_be_copied(row), &mut csv);
+            });
+            assert_eq!(String::from_utf8_lossy(&text), expected, "{columns:?}");
+            assert_eq!(String::from_utf8_lossy(&csv), expected, "{columns:?}");
+        }
+    }
+}
