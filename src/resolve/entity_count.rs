@@ -197,7 +197,7 @@ impl<'p> EntityCounter<'p> {
             }
         };
         let scanned = self.scanners[scanner].1.scan(block);
-        if let Some(bad) = scanned.bad.first() {
+        if let Some(bad) = scanned.unusable() {
             let BadRow {
                 row,
                 offset,

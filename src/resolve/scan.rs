@@ -2,7 +2,8 @@
 //!
 //! This is the work that the pool does while a snapshot goes by: pure computation on a block that it owns.
 //! Rows are split into fields, the key columns are parsed and tested, and only what matches is copied, cut
-//! down to the table's layout. A row that cannot be split, or whose key cannot be read, is reported with its place.
+//! down to the table's layout. A row that cannot be split, or whose key cannot be read, is reported with its place; one behind
+//! which no row's beginning is known breaks the table.
 
 mod found;
 mod gate;
@@ -281,6 +282,7 @@ impl Scanner {
                 Answer::LookedAt => self.row(&copied(), block, walked.range().start, scanned),
             }
         });
+        // The rows of a block that a walk stops in are split one by one.
         let mut fields = Vec::with_capacity(self.fields);
         let mut at = walked;
         while at < bytes.len() {
@@ -291,8 +293,8 @@ impl Scanner {
         }
     }
 
-    /// Splits the row that begins at `at`, and looks at it. Returns where the next begins; `None` if it does not split into fields,
-    /// and that is noted.
+    /// Splits the row that begins at `at`, and looks at it. Returns where the next begins; `None` if nobody knows, and that is
+    /// noted. A row that does not split costs itself alone if its end is known.
     fn next_csv_row(
         &self,
         block: &Block,
@@ -301,18 +303,21 @@ impl Scanner {
         scanned: &mut Scanned,
     ) -> Option<usize> {
         let bytes = block.bytes();
-        match csv_text::next_row(bytes, at, fields) {
+        let malformed = match csv_text::next_row(bytes, at, fields) {
             Ok(next) => {
                 self.row(&SplitCsvRow { bytes, fields }, block, at, scanned);
+                return Some(next);
+            }
+            Err(error) => error,
+        };
+        scanned.rows += 1;
+        match csv_text::row_end(bytes, at) {
+            Ok(next) => {
+                scanned.bad(block, at, malformed.to_string());
                 Some(next)
             }
             Err(error) => {
-                // Behind broken quotes nothing of the block can be told apart any more.
-                scanned.bad(
-                    block,
-                    at,
-                    format!("{error}; the rows after it in this block are lost, too"),
-                );
+                scanned.broken(block, error.at, error.to_string());
                 None
             }
         }
@@ -544,3 +549,6 @@ pub(super) fn layout_block(head: Arc<BlockHead>, rows: Vec<u8>) -> Block {
         converted: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! `relexport export` of snapshots that are files.
 
 mod backup_files;
+mod bad_rows;
 mod complete;
 mod errors;
 mod exact;

@@ -127,7 +127,7 @@ impl Asker<'_> {
                     return Err(AskFailure::relation(format!("table {name}: {reason}")));
                 };
                 let scanned = scanner.scan(&block);
-                match scanned.bad.first() {
+                match scanned.unusable() {
                     Some(bad) => Err(AskFailure::relation(format!(
                         "table {name}: {}",
                         bad.reason
@@ -163,7 +163,7 @@ impl Asker<'_> {
             .scanner(table, &head, purpose)
             .map_err(|error| broken(&error))?;
         let scanned = scanner.scan(&layout_block(head, rows));
-        match scanned.bad.first() {
+        match scanned.unusable() {
             Some(bad) => Err(broken(&bad.reason)),
             None => Ok(scanned),
         }

@@ -8,7 +8,7 @@ use crate::resolve::keys::IndexKey;
 use crate::resolve::plan::TableId;
 use crate::resolve::stage::{self, StagedRows};
 use crate::resolve::store::Entry;
-use crate::snapshot::Block;
+use crate::snapshot::{Block, Position, SnapshotError};
 
 use super::job::Job;
 use super::table_state::Progress;
@@ -89,6 +89,9 @@ impl Resolver {
     }
 
     /// Keeps, stages and notes what a job found.
+    ///
+    /// # Errors
+    /// As [`Resolver::rows`].
     fn take(&mut self, job: Job) -> Result<(), ResolveError> {
         let Job {
             table,
@@ -145,6 +148,23 @@ impl Resolver {
                 &scanned.observed,
                 &scanned.observed_positions,
             )?;
+        }
+        if let Some(broken) = scanned.broken {
+            let table = &self.plan.tables[table];
+            let error = SnapshotError::Damaged {
+                place: Position {
+                    table: Some(table.name.to_string()),
+                    row: Some(broken.row),
+                    offset: Some(broken.offset),
+                    ..Position::default()
+                },
+                reason: broken.reason,
+            };
+            // As where the reader finds it: without these there is nothing to export.
+            if table.is_observed() {
+                return Err(error.into());
+            }
+            state.broken(error.to_string());
         }
         let described = &mut state.trouble.bad_rows;
         let room = DESCRIBED.saturating_sub(described.len());

@@ -56,6 +56,9 @@ pub struct Scanned {
     pub observed_positions: Vec<RowPosition>,
     pub bad: Vec<BadRow>,
     pub bad_rows: u64,
+    /// The row behind which nobody knows where rows begin. Those behind it in the block were not looked at, so that the table
+    /// cannot be used.
+    pub broken: Option<BadRow>,
 }
 
 /// A hop found a row.
@@ -81,13 +84,27 @@ impl Scanned {
     pub(super) fn bad(&mut self, block: &Block, at: usize, reason: String) {
         self.bad_rows += 1;
         if self.bad.len() < DESCRIBED {
-            let RowPosition { row, offset } = self.position(block, at);
-            self.bad.push(BadRow {
-                row,
-                offset,
-                reason,
-            });
+            self.bad.push(self.bad_row(block, at, reason));
         }
+    }
+
+    /// Notes that quotes stand wrongly in the row that is being scanned, from a place in the block on.
+    pub(super) fn broken(&mut self, block: &Block, at: usize, reason: String) {
+        self.broken = Some(self.bad_row(block, at, reason));
+    }
+
+    fn bad_row(&self, block: &Block, at: usize, reason: String) -> BadRow {
+        let RowPosition { row, offset } = self.position(block, at);
+        BadRow {
+            row,
+            offset,
+            reason,
+        }
+    }
+
+    /// A row that cannot be used, if there is one.
+    pub(in crate::resolve) fn unusable(&self) -> Option<&BadRow> {
+        self.broken.as_ref().or(self.bad.first())
     }
 
     /// Takes back what was found and fed by a row that turns out to be of no use.
@@ -110,7 +127,7 @@ impl Scanned {
     /// The position of the row that is being scanned.
     pub(super) fn position(&self, block: &Block, at: usize) -> RowPosition {
         RowPosition {
-            row: block.first_row + self.rows.max(1),
+            row: block.first_row + self.rows,
             offset: block.offset_of(at),
         }
     }

@@ -106,6 +106,34 @@ pub fn next_row(
     }
 }
 
+/// Where the row at `pos` ends, of which [`next_row`] says that it does not split: behind the LF that is a row's end by
+/// [`row_ends`](super::csv_walk::row_ends), too. CRs in it may stand anywhere.
+///
+/// # Errors
+/// Where a quote opens or closes wrongly: what is inside of quotes and what outside cannot be told from there on.
+pub fn row_end(bytes: &[u8], mut pos: usize) -> Result<usize, CsvError> {
+    loop {
+        if bytes.get(pos) == Some(&b'"') {
+            pos = closing_quote(bytes, pos + 1)? + 1;
+            match bytes.get(pos) {
+                Some(b',' | b'\n' | b'\r') => {}
+                Some(_) => return Err(error(pos, CsvErrorKind::TextAfterQuote)),
+                None => return Err(error(pos, CsvErrorKind::NoLineEnd)),
+            }
+        }
+        let rest = bytes.get(pos..).unwrap_or_default();
+        let Some(found) = memchr3(b',', b'\n', b'"', rest) else {
+            return Err(error(bytes.len(), CsvErrorKind::NoLineEnd));
+        };
+        match rest[found] {
+            b',' => pos += found + 1,
+            b'"' => return Err(error(pos + found, CsvErrorKind::StrayQuote)),
+            // LF is all that is left.
+            _ => return Ok(pos + found + 1),
+        }
+    }
+}
+
 /// True for a row, without its line end, whose fields are COPY text as they stand, apart from NULL: nothing is quoted, and no
 /// byte has an escape.
 pub fn is_plain(row: &[u8]) -> bool {
@@ -371,6 +399,28 @@ mod tests {
     }
 
     #[test]
+    fn a_row_with_a_stray_carriage_return_has_an_end() {
+        use CsvErrorKind::*;
+        let long = "x".repeat(100);
+        let cases = [
+            ("a\rb\nc\n".to_owned(), Ok(4)),
+            ("\r\n".to_owned(), Ok(2)),
+            (format!("{long}\rb,\"\n\"\nc\n"), Ok(107)),
+            ("\"a\n\"\r,\"b\"\r\nc\n".to_owned(), Ok(11)),
+            ("a\rb\"\n".to_owned(), Err((3, StrayQuote))),
+            ("\r\"b\"\n".to_owned(), Err((1, StrayQuote))),
+            ("a\r,\"b\"c\n".to_owned(), Err((6, TextAfterQuote))),
+            ("a\r,\"b\n".to_owned(), Err((6, OpenQuote))),
+            ("a\rb".to_owned(), Err((3, NoLineEnd))),
+            ("\"a\"".to_owned(), Err((3, NoLineEnd))),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map_err(|(at, kind)| CsvError { at, kind });
+            assert_eq!(row_end(text.as_bytes(), 0), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_row_with_quotes_or_escapes_is_not_plain() {
         for row in [
             "\"a\"", "a,\"\"", "a\\b", "a\tb", "a\r", "a\x08", "a,\u{1f}",
@@ -413,6 +463,9 @@ mod tests {
             let bytes = naive_write(&rows, if crlf { "\r\n" } else { "\n" }, false);
             let ends = RowEnds { rows: rows.len() as u64, end: bytes.len() };
             prop_assert_eq!(row_ends(&bytes), ends);
+            if !bytes.is_empty() {
+                prop_assert_eq!(row_end(&bytes, 0).ok(), next_row(&bytes, 0, &mut Vec::new()).ok());
+            }
             prop_assert_eq!(read(&bytes), Ok(rows));
         }
 
