@@ -1,6 +1,7 @@
 //! Live servers as snapshots.
 
 mod again;
+mod equal;
 mod export;
 mod faults;
 mod hold;

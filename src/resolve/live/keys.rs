@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
+use crate::key::KeyForm;
 use crate::resolve::keys::{CopyFields, Key, KeyRead, KeyShape, RowOrder};
 use crate::resolve::order::row_order;
-use crate::resolve::plan::{HopId, PlanNode, PlanTable, Reach, ReachedFrom};
+use crate::resolve::plan::{Hop, HopId, PlanNode, Reach, ReachedFrom};
 use crate::snapshot::codec::copy_text;
-use crate::snapshot::{Event, Fields, Query};
+use crate::snapshot::{Event, Fields, Query, TableName};
 
 use super::ask::{AskFailure, Asker, KEYS};
 use super::requests::EntityRequest;
@@ -162,13 +163,17 @@ impl Asker<'_> {
         let table = &self.plan.tables[planned.table];
         let mut pairs = Vec::new();
         self.fields(hop, keys, &asked.columns, interrupted, &mut |row| {
-            let key = found_by(&planned.shape, row, &child, table)?;
+            let key = found_by(&table.name, planned, row, &child)?;
             let mut to = Vec::with_capacity(onward.len());
             for (columns, shape) in &onward {
                 to.push(match shape.read_key(row, columns) {
                     KeyRead::Is(key) => Some(key),
                     KeyRead::Null => None,
-                    KeyRead::Wrong(_) => return Err(wrong(table, "a key")),
+                    KeyRead::Wrong(at) => {
+                        let column = columns.get(at).and_then(|at| asked.columns.get(*at));
+                        let form = shape.forms().get(at);
+                        return Err(wrong(&table.name, column.copied(), form, "a key"));
+                    }
                 });
             }
             pairs.push((key, to));
@@ -207,12 +212,21 @@ impl Asker<'_> {
                 by_key: by_key.bytes(row),
                 key: match key_shape.read_key(row, &key) {
                     KeyRead::Is(key) => key,
-                    KeyRead::Null | KeyRead::Wrong(_) => {
-                        return Err(wrong(table, "the primary key"));
+                    KeyRead::Null => {
+                        let name = table.key_name();
+                        let reason = format!("the primary key, {name}, is NULL in a row");
+                        return Err(AskFailure::relation(format!(
+                            "table {}: {reason}",
+                            table.name
+                        )));
+                    }
+                    KeyRead::Wrong(at) => {
+                        let (column, form) = (key_columns.get(at), key_shape.forms().get(at));
+                        return Err(wrong(&table.name, column.copied(), form, "the primary key"));
                     }
                 },
             };
-            pairs.push((found_by(&planned.shape, row, &child, table)?, top));
+            pairs.push((found_by(&table.name, planned, row, &child)?, top));
             Ok(())
         })?;
         Ok(KeyPairs::new(pairs))
@@ -305,29 +319,40 @@ fn as_found(shape: &KeyShape, keys: Vec<Key>) -> Vec<Key> {
 
 /// The key that a row was found by.
 fn found_by(
-    shape: &KeyShape,
+    table: &TableName,
+    hop: &Hop,
     row: &CopyFields<'_>,
     child: &[usize],
-    table: &PlanTable,
 ) -> Result<Key, AskFailure> {
     if child.is_empty() {
         return Ok(Key::Integer(0));
     }
-    match shape.read_key(row, child) {
+    match hop.shape.read_key(row, child) {
         KeyRead::Is(key) => Ok(key),
-        KeyRead::Null | KeyRead::Wrong(_) => Err(wrong(table, "a key")),
+        KeyRead::Null => Err(AskFailure::relation(format!(
+            "table {table}: the server found a row by column {}, but it is NULL there, which equals nothing",
+            hop.child.join(", ")
+        ))),
+        KeyRead::Wrong(at) => {
+            let column = hop.child.get(at).map(String::as_str);
+            Err(wrong(table, column, hop.shape.forms().get(at), "a key"))
+        }
     }
 }
 
-fn wrong(table: &PlanTable, what: &str) -> AskFailure {
-    let kind = match table.integer_key() {
-        Some(_) => "no integer",
-        None => "no value of its type",
+fn wrong(
+    table: &TableName,
+    column: Option<&str>,
+    form: Option<&KeyForm>,
+    what: &str,
+) -> AskFailure {
+    let kind = match form {
+        Some(KeyForm::Integer) => "no integer",
+        Some(_) | None => "no value of its type",
     };
     AskFailure::relation(format!(
-        "table {}: column {} is {kind}, but it is {what}",
-        table.name,
-        table.key_name()
+        "table {table}: column {} is {kind}, but it is {what}",
+        column.unwrap_or("?")
     ))
 }
 
@@ -338,6 +363,50 @@ fn broken_plan(error: crate::resolve::plan::PlanError) -> AskFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::plan::{Id, SlotId, TableId};
+
+    #[test]
+    fn what_was_not_asked_for_is_told_by_the_columns_of_the_link() {
+        let hop = Hop {
+            table: TableId::at(0),
+            child: vec!["day".to_owned(), "ref".to_owned()],
+            shape: KeyShape::new([KeyForm::Date, KeyForm::Integer]),
+            filter: Vec::new(),
+            tests: Vec::new(),
+            slot: SlotId::at(0),
+        };
+        let found = |text: &str| {
+            let mut fields = Vec::new();
+            copy_text::next_row(text.as_bytes(), 0, &mut fields);
+            let row = CopyFields {
+                bytes: text.as_bytes(),
+                fields: &fields,
+            };
+            match found_by(&TableName::public("c"), &hop, &row, &[1, 2]) {
+                Ok(_) => "found".to_owned(),
+                Err(AskFailure::Relation(refusal)) => refusal.reason,
+                Err(AskFailure::Run(error)) => error.to_string(),
+            }
+        };
+        let cases = [
+            ("1\t2026-01-02\t7\n", "found"),
+            (
+                "1\t2026-01-02\t\\N\n",
+                "table c: the server found a row by column day, ref, but it is NULL there, which equals nothing",
+            ),
+            (
+                "1\tnever\t7\n",
+                "table c: column day is no value of its type, but it is a key",
+            ),
+            (
+                "1\t2026-01-02\tx\n",
+                "table c: column ref is no integer, but it is a key",
+            ),
+        ];
+        for (row, says) in cases {
+            assert_eq!(found(row), says, "{row:?}");
+        }
+    }
 
     #[test]
     fn rows_are_in_order_within_their_batch_and_each_once() {

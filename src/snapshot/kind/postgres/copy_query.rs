@@ -283,6 +283,8 @@ fn any_row(
                 (format!("{schema}.citext"), format!("OPERATOR({schema}.=)"))
             }
             (Some(Equality::ByText), _) | (_, None) => {
+                // NULL would be an empty text here.
+                pairs.push(format!("{left} IS NOT NULL"));
                 left = format!("{} COLLATE \"C\"", text_form(&left));
                 (
                     "pg_catalog.text".to_owned(),
@@ -520,6 +522,15 @@ mod tests {
                 ),
                 "EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest('{\"1\",\"2\"}'::pg_catalog.int8[]), \
                  pg_catalog.unnest('{\"a\",\"b\"}'::pg_catalog.uuid[])) AS keys (key0, key1) WHERE \"i\" OPERATOR(pg_catalog.=) keys.key0 AND \"u\" OPERATOR(pg_catalog.=) keys.key1)",
+            ),
+            (
+                Predicate::AnyOf(
+                    vec![own("i"), own("loose")],
+                    vec![texts(&["1"]), texts(&[""])],
+                ),
+                "EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest('{\"1\"}'::pg_catalog.int8[]), \
+                 pg_catalog.unnest('{\"\"}'::pg_catalog.text[])) AS keys (key0, key1) WHERE \"i\" OPERATOR(pg_catalog.=) keys.key0 \
+                 AND \"loose\" IS NOT NULL AND pg_catalog.format('%s', \"loose\") COLLATE \"C\" OPERATOR(pg_catalog.=) keys.key1)",
             ),
             (in_values("i"), "\"i\" OPERATOR(pg_catalog.=) ANY ('{7,7}')"),
             (
