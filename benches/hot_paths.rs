@@ -412,6 +412,7 @@ fn manifest(batches: u32) -> Manifest {
                 file: None,
                 skipped: Vec::new(),
                 skipped_count: 0,
+                skipped_nested_count: 0,
                 notes: Default::default(),
             }],
         }],

@@ -179,6 +179,7 @@ fn begun(app: &App, run: &Run, entity: EntityRef) -> Vec<RelationEntry> {
             rows_read: None,
             skipped: Vec::new(),
             skipped_count: 0,
+            skipped_nested_count: 0,
             notes: Default::default(),
         }
     });
@@ -200,6 +201,7 @@ fn empty(relation: &str, at: String) -> RelationEntry {
         rows_read: None,
         skipped: Vec::new(),
         skipped_count: 0,
+        skipped_nested_count: 0,
         notes: Default::default(),
     }
 }

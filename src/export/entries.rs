@@ -337,6 +337,7 @@ pub(super) fn entity_entry(
                     rows_read: None,
                     skipped: Vec::new(),
                     skipped_count: 0,
+                    skipped_nested_count: 0,
                     notes: Default::default(),
                 }
             })

@@ -85,6 +85,8 @@ pub struct Rendered {
     pub skipped: Vec<BadValue>,
     /// Rows that were left out but are not described.
     pub unlisted: u64,
+    /// How many of all rows that were left out are records. The others are nested in records, or lead to them.
+    pub skipped_records: u64,
     /// Values that something else stands in the place of.
     pub unreadable: Vec<Unreadable>,
     /// Records that are larger than GitLab reads, and their bytes.
@@ -435,6 +437,8 @@ impl Renderer {
                 if lines {
                     job.rendered.content.push(b'\n');
                 }
+            } else {
+                job.rendered.skipped_records += 1;
             }
         }
         let collected = std::mem::take(&mut rendered.collected);

@@ -64,6 +64,8 @@ pub struct Done {
     pub objects: u64,
     pub skipped: Vec<SkippedRow>,
     pub skipped_count: u64,
+    /// Of these those that are no records of the relation.
+    pub skipped_nested_count: u64,
     pub notes: Notes,
 }
 
@@ -73,6 +75,7 @@ impl Done {
         self.objects += other.objects;
         self.skipped.extend(other.skipped);
         self.skipped_count += other.skipped_count;
+        self.skipped_nested_count += other.skipped_nested_count;
         self.notes.append(other.notes);
     }
 }
@@ -409,6 +412,7 @@ pub fn append_part(entry: &mut RelationEntry, part: RelationEntry) {
         objects: part.total_objects_count,
         skipped: part.skipped,
         skipped_count: part.skipped_count,
+        skipped_nested_count: part.skipped_nested_count,
         notes: part.notes,
     };
     note(entry, done);
@@ -417,6 +421,7 @@ pub fn append_part(entry: &mut RelationEntry, part: RelationEntry) {
 /// Adds what is said of rows to an entry: those that were left out, and what was noted.
 fn note(entry: &mut RelationEntry, done: Done) {
     entry.skipped_count += done.skipped_count;
+    entry.skipped_nested_count += done.skipped_nested_count;
     let room = DESCRIBED.saturating_sub(entry.skipped.len());
     entry.skipped.extend(done.skipped.into_iter().take(room));
     entry.notes.append(done.notes);

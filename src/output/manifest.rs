@@ -371,6 +371,9 @@ pub struct RelationEntry {
     /// How many rows were left out, those that are not described included.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped_count: u64,
+    /// How many of these are no records of the relation: they are nested in records, or lead to them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_nested_count: u64,
     #[serde(flatten)]
     pub notes: Notes,
 }
@@ -525,6 +528,7 @@ impl RelationEntry {
             rows_read: None,
             skipped: Vec::new(),
             skipped_count: 0,
+            skipped_nested_count: 0,
             notes: Notes::default(),
             ..self.clone()
         }

@@ -422,7 +422,9 @@ pub fn lost_rows(relation: &RelationEntry) -> Option<u64> {
     if relation.status != Status::Finished || is_of_files || is_without_files {
         return None;
     }
-    let told = relation.total_objects_count + relation.skipped_count;
+    // A row that is nested in a record is none of the rows that were read as records.
+    let records = (relation.skipped_count).saturating_sub(relation.skipped_nested_count);
+    let told = relation.total_objects_count.saturating_add(records);
     let lost = relation.rows_read?.saturating_sub(told);
     (lost > 0).then_some(lost)
 }

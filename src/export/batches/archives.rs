@@ -44,9 +44,11 @@ impl Batches<'_> {
         // The open file is another relation's until all of its rows have come back.
         self.take_batches()?;
         self.begin_cut(entity, relation, total, files)?;
+        let unread = &self.cut.unread;
         let done = Done {
-            skipped_count: self.cut.unread.len() as u64 + self.cut.unlisted,
-            skipped: self.cut.unread.iter().map(skipped_row).collect(),
+            skipped_count: unread.count(),
+            skipped_nested_count: unread.count() - unread.records,
+            skipped: unread.described.iter().map(skipped_row).collect(),
             ..Done::default()
         };
         if total == 0 {

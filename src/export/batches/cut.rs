@@ -1,6 +1,6 @@
 //! Where a relation's rows go: which file the next row belongs to, and where files end.
 
-use crate::export::render::BadValue;
+use super::trouble::UnreadRows;
 use crate::output::{BatchNumber, FileForm, FileId};
 
 /// The files of a relation, as its top-level rows are cut into them.
@@ -105,8 +105,7 @@ pub(super) struct Cut {
     /// The rest of the rows cannot be had.
     pub refused: bool,
     /// Bad rows that have not been listed yet.
-    pub unread: Vec<BadValue>,
-    pub unlisted: u64,
+    pub unread: UnreadRows,
 }
 
 impl Cut {

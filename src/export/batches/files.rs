@@ -24,7 +24,9 @@ impl OpenFile {
     /// Counts what was rendered.
     fn count(&mut self, rendered: &Rendered) {
         self.done.objects += rendered.objects;
-        self.done.skipped_count += rendered.skipped.len() as u64 + rendered.unlisted;
+        let skipped = rendered.skipped.len() as u64 + rendered.unlisted;
+        self.done.skipped_count += skipped;
+        self.done.skipped_nested_count += skipped - rendered.skipped_records;
         self.done
             .skipped
             .extend(rendered.skipped.iter().map(skipped_row));

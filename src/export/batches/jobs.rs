@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::cut::{Cut, Files};
-use super::trouble::bad_rows;
+use super::trouble::{UnreadRows, unread_rows};
 use super::{Batch, BatchError, Batches};
 use crate::export::render::{BadValue, Rendered};
 use crate::output::{FileId, Message};
@@ -50,13 +50,12 @@ impl Batches<'_> {
             // A one-object relation without its row is an empty file, too, unless something stands for the row.
             let planned = &self.resolved.plan.relations[relation];
             let without_row = planned.without_row.clone().unwrap_or_default();
-            let rendered = Rendered {
+            let mut rendered = Rendered {
                 objects: u64::from(!without_row.is_empty()),
                 content: without_row.into_bytes(),
-                skipped: std::mem::take(&mut self.cut.unread),
-                unlisted: self.cut.unlisted,
                 ..Rendered::default()
             };
+            std::mem::take(&mut self.cut.unread).list_in(&mut rendered);
             self.give(self.cut.only_file(), true, 0, || Ok(rendered))?;
         }
         Ok(())
@@ -73,7 +72,9 @@ impl Batches<'_> {
         let planned = &self.resolved.plan.relations[relation];
         self.observer.relation(entity, &planned.name, total as u64);
         // Under --keep-going, rows that could not even be split are listed with each relation that might have had them.
-        let (unread, unlisted) = bad_rows(self.resolved, &planned.tables);
+        let unread = unread_rows(self.resolved, planned);
+        // A row of the records' table was read, too. Whose it is nobody knows, so that it counts for each that it may be of.
+        let count = total as u64 + unread.records;
         self.cut = Cut {
             entity,
             relation,
@@ -84,14 +85,11 @@ impl Batches<'_> {
             rendered: (0, 0),
             refused: false,
             unread,
-            unlisted,
         };
-        // Rows that could not even be split were read, too.
-        let bad = self.cut.unread.len() as u64 + self.cut.unlisted;
         self.send(Message::Rows {
             entity,
             relation,
-            count: total as u64 + bad,
+            count,
         })
     }
 
@@ -122,8 +120,11 @@ impl Batches<'_> {
         let (file, relation) = (self.cut.file(), self.cut.relation);
         let entity = self.resolved.entities[self.cut.entity].clone();
         let (renderer, store) = (Arc::clone(&self.renderer), Arc::clone(store));
+        let unread = std::mem::take(&mut self.cut.unread);
         self.give(file, true, 1, move || {
-            renderer.maxima(&store, relation, &entity)
+            let mut rendered = renderer.maxima(&store, relation, &entity)?;
+            unread.list_in(&mut rendered);
+            Ok(rendered)
         })
     }
 
@@ -144,8 +145,7 @@ impl Batches<'_> {
             let is_elsewhere = self.is_elsewhere(file);
             if is_elsewhere {
                 // Whoever makes the first batch tells of rows that could not be split.
-                self.cut.unread.clear();
-                self.cut.unlisted = 0;
+                self.cut.unread = UnreadRows::default();
             }
             if is_elsewhere || self.is_done_with(file) {
                 self.observer.rendered(
@@ -162,12 +162,10 @@ impl Batches<'_> {
                 .map_err(BatchError::Temp)?;
             let (renderer, rows) = (Arc::clone(&self.renderer), rows.to_vec());
             let unread = std::mem::take(&mut self.cut.unread);
-            let unlisted = std::mem::take(&mut self.cut.unlisted);
             let ends_file = self.cut.is_at_end();
             self.give(file, ends_file, rows.len() as u64, move || {
                 let mut rendered = renderer.render(relation, &rows, &resident, lines)?;
-                rendered.skipped.extend(unread);
-                rendered.unlisted = unlisted;
+                unread.list_in(&mut rendered);
                 Ok(rendered)
             })?;
         }

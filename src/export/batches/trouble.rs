@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::export::ExportOptions;
-use crate::export::render::BadValue;
-use crate::resolve::{Resolved, TableId, without_data};
+use crate::export::render::{BadValue, Rendered};
+use crate::resolve::{PlanRelation, PlanSource, Resolved, TableId, without_data};
 
 /// Why the tables of a relation cannot be relied on.
 pub(super) fn trouble(
@@ -46,21 +46,51 @@ pub(super) fn trouble(
     None
 }
 
-/// Rows of these tables that could not be used at all: those that are described, and how many more there are.
-pub(super) fn bad_rows(resolved: &Resolved, tables: &BTreeSet<TableId>) -> (Vec<BadValue>, u64) {
-    let mut described = Vec::new();
-    let mut unlisted = 0;
-    for (id, trouble) in tables
+/// Rows of a relation's tables that could not be used at all.
+#[derive(Default)]
+pub(super) struct UnreadRows {
+    /// Those that are described, and how many there are more.
+    pub described: Vec<BadValue>,
+    pub unlisted: u64,
+    /// How many of them stand in the table of the relation's records. The others are nested, or lead to records.
+    pub records: u64,
+}
+
+impl UnreadRows {
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.described.len() as u64 + self.unlisted
+    }
+
+    /// Lists them with what was rendered.
+    pub(super) fn list_in(self, rendered: &mut Rendered) {
+        rendered.skipped.extend(self.described);
+        rendered.unlisted += self.unlisted;
+        rendered.skipped_records += self.records;
+    }
+}
+
+/// The rows of a relation's tables that could not be used at all.
+pub(super) fn unread_rows(resolved: &Resolved, relation: &PlanRelation) -> UnreadRows {
+    let mut unread = UnreadRows::default();
+    let of_records = relation.source.as_ref().ok().and_then(PlanSource::node);
+    for (id, trouble) in relation
+        .tables
         .iter()
         .filter_map(|id| Some((id, resolved.troubles.get(id)?)))
     {
-        unlisted += trouble.bad_count - trouble.bad_rows.len() as u64;
-        described.extend(trouble.bad_rows.iter().map(|bad| BadValue {
-            table: resolved.plan.tables[*id].name.to_string(),
-            key: None,
-            column: None,
-            reason: format!("row {} (byte {}): {}", bad.row, bad.offset, bad.reason),
-        }));
+        if of_records.is_some_and(|node| node.table == *id) {
+            unread.records += trouble.bad_count;
+        }
+        unread.unlisted += trouble.bad_count - trouble.bad_rows.len() as u64;
+        unread
+            .described
+            .extend(trouble.bad_rows.iter().map(|bad| BadValue {
+                table: resolved.plan.tables[*id].name.to_string(),
+                key: None,
+                column: None,
+                reason: format!("row {} (byte {}): {}", bad.row, bad.offset, bad.reason),
+            }));
     }
-    (described, unlisted)
+    unread
 }

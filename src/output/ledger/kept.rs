@@ -121,6 +121,7 @@ fn keep(named: (&str, bool), entry: &mut RelationEntry, whole: &HashSet<FileEntr
         entry.batches.iter_mut().for_each(Vec::clear);
         entry.skipped.clear();
         entry.skipped_count = 0;
+        entry.skipped_nested_count = 0;
         entry.notes = Notes::default();
     }
     let batches = entry.batches.iter().flatten();

@@ -22,6 +22,7 @@ fn relation(name: &str, batched: bool) -> RelationEntry {
         file: None,
         skipped: Vec::new(),
         skipped_count: 0,
+        skipped_nested_count: 0,
         notes: Default::default(),
     }
 }

@@ -38,6 +38,7 @@ fn relation(name: &str, objects: u64, file: Option<FileEntry>) -> RelationEntry 
         file,
         skipped: Vec::new(),
         skipped_count: 0,
+        skipped_nested_count: 0,
         notes: Default::default(),
     }
 }
@@ -417,17 +418,27 @@ fn a_name_that_leads_out_of_the_folder_is_not_followed() {
 
 #[test]
 fn rows_that_were_read_and_of_which_nothing_more_is_said_are_found() {
-    let labels = |read: u64, skipped: u64| {
+    let labels = |read: u64, skipped: u64, nested: u64| {
         found(move |_, manifest| {
             let labels = &mut manifest.entities[0].relations[0];
             labels.rows_read = Some(read);
             labels.skipped_count = skipped;
+            labels.skipped_nested_count = nested;
         })
     };
     // Three are written.
-    for (read, skipped) in [(3, 0), (4, 1), (0, 0), (4, 7)] {
-        assert_eq!(labels(read, skipped), [""; 0], "{read} read");
+    for (read, skipped, nested) in [
+        (3, 0, 0),
+        (4, 1, 0),
+        (0, 0, 0),
+        (4, 7, 0),
+        (4, 7, 6),
+        (3, 2, 2),
+    ] {
+        assert_eq!(labels(read, skipped, nested), [""; 0], "{read} read");
     }
     let says = "manifest.json: relation labels of acme: of 6 rows that were read, 2 are neither written nor left out";
-    assert_eq!(labels(6, 1), [says]);
+    assert_eq!(labels(6, 1, 0), [says]);
+    // Rows that are nested in records stand for no record.
+    assert_eq!(labels(6, 3, 2), [says]);
 }

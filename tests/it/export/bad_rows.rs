@@ -11,6 +11,7 @@ const PIPELINE: &str = "pipeline: shop
 entity: { kind: Tenant, table: tenants, key: id, prefix: \"t_{key}\" }
 relations:
   items: { table: items, link: { tenant_id: key }, nested: { lines: { many: lines, link: { item_id: id } } } }
+  last: { maxima: { line: { table: lines, link: { item_id: id }, via: [{ table: items, link: { tenant_id: key } }], column: id } } }
 ";
 
 /// A folder of CSV files with two tenants, and these items and lines.
@@ -79,4 +80,57 @@ fn a_quote_that_stands_wrongly_in_csv_fails_what_needs_the_table() {
             &["table tenants, row 2, byte 6)", "a quote stands inside"],
         )
         .left_nothing();
+}
+
+#[test]
+fn nested_rows_that_are_left_out_are_no_rows_of_the_relation() {
+    let dir = Dir::new();
+    let lines = "7,1,2026-01-02,x\n8,1,never\n9,3,2026-01-03\n";
+    folder(&dir, "1,1,a\n2,2,b\n3,1,c\n", lines);
+    let says = [
+        "items: 2 rows were left out (--keep-going); 2 read, 2 written",
+        "last: 1 row was left out (--keep-going); 1 read, 1 written",
+    ];
+    let run = export(&dir).fails(1, &says);
+    let got = run.content("t_1/items.ndjson.gz");
+    assert_eq!(
+        String::from_utf8(got).unwrap(),
+        "{\"id\":1,\"tenant_id\":1,\"a\":\"a\",\"lines\":[]}\n\
+         {\"id\":3,\"tenant_id\":1,\"a\":\"c\",\"lines\":[{\"id\":9,\"item_id\":3,\"day\":\"2026-01-03\"}]}\n"
+    );
+    for (relation, counts) in [("items", [2, 2, 2]), ("last", [1, 1, 1])] {
+        let entry = run.relation(relation);
+        let names = ["rows_read", "skipped_count", "skipped_nested_count"];
+        let told = names.map(|name| entry[name].as_u64().unwrap());
+        assert_eq!(told, counts, "{relation}");
+    }
+    dir.relexport("verify").arg(&run.out).ok();
+    // A record that is lost is missed, whatever was left out below others.
+    let manifest = run.manifest().to_string();
+    let lost = manifest.replace("\"rows_read\":2", "\"rows_read\":3");
+    assert_ne!(lost, manifest);
+    dir.write("out/manifest.json", lost);
+    let says = "of 3 rows that were read, 1 are neither written nor left out";
+    let verify = dir.relexport("verify").arg(&run.out).fails(1, &[]);
+    assert!(verify.stdout.contains(says), "{}", verify.stdout);
+}
+
+#[test]
+fn a_row_of_the_records_table_counts_for_each_that_it_may_be_of() {
+    let dir = Dir::new();
+    folder(&dir, "1,1,a\n2,2\n3,2,c\n", "");
+    let run = dir.export(dir.join("csv"));
+    let run = run.option("--pipeline", dir.join("shop.yml"));
+    let run = run.args(["--all-groups", "--keep-going"]);
+    let run = run.fails(
+        1,
+        &["items: 2 rows were left out (--keep-going); 4 read, 2 written"],
+    );
+    for entity in run.manifest()["entities"].as_array().unwrap() {
+        let items = &entity["relations"][0];
+        assert_eq!(items["rows_read"], 2);
+        assert_eq!(items["skipped_count"], 1);
+        assert_eq!(items.get("skipped_nested_count"), None);
+    }
+    dir.relexport("verify").arg(&run.out).ok();
 }
