@@ -17,6 +17,7 @@ mod text;
 mod time;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use crate::snapshot::{Catalog, SqlType};
 
@@ -192,6 +193,12 @@ impl KeyForm {
     pub(crate) fn uuid(value: &[u8]) -> Option<u128> {
         bytes::usual_uuid(value)
     }
+}
+
+/// Orders the texts of values that are equal: the last is the one that is taken for the largest. It is the shortest (1.0 of 1.0 and
+/// 1.00, 0 of 0 and -0), of several the first in byte order, wherever the rows stand.
+pub(crate) fn rank_among_equal(text: &[u8]) -> (Reverse<usize>, Reverse<&[u8]>) {
+    (Reverse(text.len()), Reverse(text))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::key::rank_among_equal;
 use crate::output::encryption::Identities;
 use crate::output::{Contents, FileEntry, RelationEntry, Status, each_line};
 use crate::pipeline::Form;
@@ -362,7 +363,7 @@ impl Comparer<'_> {
             let rows = rows.iter().map(|row| counter.row(*spot, *row));
             let greatest = rows
                 .filter_map(|row| Some((row.more.as_ref()?.maximum.as_ref()?, row.own)))
-                .max_by(|(one, _), (other, _)| one.cmp(other));
+                .max_by_key(|((value, text), _)| (value, rank_among_equal(text)));
             if let Some((_, own)) = greatest {
                 expected.insert(name, own);
             }

@@ -284,10 +284,10 @@ impl RowText<'_> {
         }
         if let Some((column, form)) = &spot.maximum {
             let mut bytes = Vec::new();
-            more.maximum = self
-                .value(column)
-                .is_some_and(|value| form.encode(&value, &mut bytes))
-                .then_some(bytes);
+            more.maximum = self.value(column).and_then(|value| {
+                let is_value = form.encode(&value, &mut bytes);
+                is_value.then(|| (bytes, value.into_owned()))
+            });
         }
         row.more = (more != More::default()).then(|| Box::new(more));
         row
@@ -336,7 +336,8 @@ pub(super) struct Row {
 #[derive(Default, PartialEq)]
 pub(super) struct More {
     pub(super) order: Vec<u8>,
-    pub(super) maximum: Option<Vec<u8>>,
+    /// Bytes that order as values do, and the text of the value.
+    pub(super) maximum: Option<(Vec<u8>, Vec<u8>)>,
     pub(super) collected: Vec<(usize, Key)>,
     pub(super) instead: Vec<(usize, Sum)>,
     /// Of the fields that others may lie over.

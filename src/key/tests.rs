@@ -537,3 +537,20 @@ fn a_real_equals_the_double_that_it_is() {
         encoded(forms.1, "0.10000000149011612")
     );
 }
+
+#[test]
+fn of_equal_values_the_one_with_the_shortest_text_is_taken() {
+    for (form, texts, taken) in [
+        (KeyForm::Numeric, ["1.00", "1", "1.0"], "1"),
+        (KeyForm::Float, ["-0", "0", "0"], "0"),
+        (KeyForm::Folded, ["ab", "aB", "AB"], "AB"),
+        (KeyForm::Padded, ["x  ", "x ", "x"], "x"),
+    ] {
+        let first = texts[0].as_bytes();
+        assert!(texts.iter().all(|text| form.equal(first, text.as_bytes())));
+        let largest = texts
+            .into_iter()
+            .max_by_key(|text| rank_among_equal(text.as_bytes()));
+        assert_eq!(largest, Some(taken), "{form:?}");
+    }
+}

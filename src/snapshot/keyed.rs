@@ -67,8 +67,9 @@ pub struct Query<'a> {
 pub enum Fields<'a> {
     /// These columns of each row, in this order.
     Columns(Vec<&'a str>),
-    /// One row: the greatest value of each of these columns, NULL where there is none.
-    Maxima(Vec<&'a str>),
+    /// One row: the greatest value of this column, of equal ones the one with the shortest text, and of these the first in byte
+    /// order. NULL, or no row, where there is none.
+    Maximum(&'a str),
     /// One row: the values of this column in all rows, as an array. Of more than so many rows, only of that many.
     Gathered(&'a str, u64),
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::export::values::{self, Codec, ValueError};
+use crate::key::rank_among_equal;
 use crate::resolve::{
     EntityInfo, Entry, Key, PlanError, PlanMaximum, RowOrder, RowStore, SortColumn, TableId,
     WholeRow,
@@ -119,7 +120,15 @@ impl Renderer {
                 return Err(bad(&row, format!("the value is no {what}")));
             }
             let bytes = maximum.order.bytes(&whole);
-            if largest.as_ref().is_none_or(|(other, _)| bytes > *other) {
+            // What is escaped is escaped in both of two equal values.
+            let rank = rank_among_equal(value);
+            let is_larger = |(other, held): &(Vec<u8>, Vec<u8>)| {
+                let by_value = bytes.cmp(other);
+                by_value
+                    .then_with(|| rank.cmp(&rank_among_equal(held)))
+                    .is_gt()
+            };
+            if largest.as_ref().is_none_or(is_larger) {
                 largest = Some((bytes, value.to_vec()));
             }
         }

@@ -51,7 +51,7 @@ impl Asker<'_> {
                 let question = hop.question(table, std::slice::from_ref(&key))?;
                 let query = Query {
                     table: &table.name,
-                    fields: Fields::Maxima(vec![column]),
+                    fields: Fields::Maximum(column),
                     predicates: hop.predicates(&question),
                 };
                 let largest = self.answer(&query, interrupted)?;
@@ -75,7 +75,7 @@ impl Asker<'_> {
         Ok(store)
     }
 
-    /// True if the server's `max()` is what is meant by the largest value of a column.
+    /// True if the server orders the values of a column as is meant by the largest of them.
     fn server_orders(&self, maximum: &PlanMaximum, last: &Step) -> bool {
         let table = &self.plan.tables[last.table];
         let mut layout = table.layout.iter();

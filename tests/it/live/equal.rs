@@ -41,3 +41,44 @@ relations:
         );
     }
 }
+
+#[test]
+fn of_equal_values_the_largest_is_the_same_from_every_snapshot_and_in_a_check() {
+    let (dir, database) = (Dir::new(), Server::shared().database());
+    database.run(
+        "CREATE EXTENSION citext;
+         CREATE TABLE tenants (id int PRIMARY KEY);
+         CREATE TABLE p (id int PRIMARY KEY, tenant_id int, n numeric, d double precision, r real, c citext, b char(4));
+         INSERT INTO tenants VALUES (1), (2), (3);
+         -- Tenant 2 has the same rows the other way round, tenant 3 nothing that is larger than nothing.
+         INSERT INTO p VALUES (1, 1, 1.0, '0', '-0', 'ab', 'x'), (2, 1, 1.00, '-0', '0', 'AB', 'x'), (3, 1, 0.9, '-1', '-1', 'aa', ''),
+                              (4, 2, 1.00, '-0', '0', 'AB', 'x'), (5, 2, 1.0, '0', '-0', 'ab', 'x'), (6, 2, 0.9, '-1', '-1', 'aa', ''),
+                              (7, 3, NULL, NULL, NULL, NULL, NULL);",
+    );
+    let keys = ["n", "d", "r", "c", "b"].map(|column| {
+        format!("{column}: {{ table: p, link: {{ tenant_id: key }}, column: {column} }}")
+    });
+    let pipeline = format!(
+        "pipeline: largest\nvalues: exact\nentity: {{ kind: Tenant, table: tenants, key: id, prefix: \"t_{{key}}\" }}\nrelations: {{ m: {{ maxima: {{ {} }} }} }}\n",
+        keys.join(", ")
+    );
+    let pipeline = dir.write("largest.yml", pipeline);
+    let dump = dir.write("dump.sql", database.dump(&[]));
+    let mut runs = vec![("dump", dir.export_to(&dump, dir.join("of-dump")))];
+    let server = |name: &'static str| (name, export(&dir, &database, name));
+    runs.push(server("server"));
+    for (name, run) in runs {
+        let run = run.option("--pipeline", &pipeline);
+        let run = run.args(["--all-groups"]).ok();
+        for tenant in [1, 2] {
+            let got = run.content(&format!("t_{tenant}/m.json.gz"));
+            let got = String::from_utf8(got).unwrap();
+            let expected = "{\"n\":\"1.0\",\"d\":0,\"r\":0,\"c\":\"AB\",\"b\":\"x   \"}\n";
+            assert_eq!(got.trim_end(), expected.trim_end(), "{name}, {tenant}");
+        }
+        assert_eq!(run.content("t_3/m.json.gz").trim_ascii(), b"{}", "{name}");
+        let verify = dir.relexport("verify").arg(&run.out);
+        let verify = verify.option("--against", &dump);
+        verify.option("--pipeline", &pipeline).ok();
+    }
+}

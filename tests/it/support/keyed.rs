@@ -256,15 +256,11 @@ impl KeyedSource for Double {
                 };
                 (columns.as_slice(), rows.iter().map(text).collect())
             }
-            Fields::Maxima(columns) => {
-                let greatest = |column: &&str| {
-                    let values = rows.iter().filter_map(|row| integer(&row[place(column)]));
-                    values
-                        .max()
-                        .map_or("\\N".to_owned(), |value| value.to_string())
-                };
-                let fields: Vec<String> = columns.iter().map(greatest).collect();
-                (columns.as_slice(), vec![fields.join("\t") + "\n"])
+            Fields::Maximum(column) => {
+                let values = rows.iter().filter_map(|row| integer(&row[place(column)]));
+                let greatest = values.max();
+                let text = greatest.map_or("\\N".to_owned(), |value| value.to_string());
+                (std::slice::from_ref(column), vec![text + "\n"])
             }
             Fields::Gathered(column, most) => {
                 let most = usize::try_from(*most).unwrap();

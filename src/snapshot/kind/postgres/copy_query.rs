@@ -22,10 +22,10 @@ pub(super) struct TextKinds {
 pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, texts: &TextKinds) -> String {
     let fields: Vec<String> = match &query.fields {
         Fields::Columns(columns) => columns.iter().map(|name| identifier(name)).collect(),
-        Fields::Maxima(columns) => columns
-            .iter()
-            .map(|name| format!("pg_catalog.max({})", identifier(name)))
-            .collect(),
+        Fields::Maximum(column) => vec![match is_spelled_in_several_ways(query, column, catalog) {
+            true => identifier(column),
+            false => format!("pg_catalog.max({})", identifier(column)),
+        }],
         Fields::Gathered(column, _) => vec![format!("{} AS key", identifier(column))],
     };
     let mut sql = format!(
@@ -40,10 +40,34 @@ pub(super) fn copy_statement(query: &Query<'_>, catalog: &Catalog, texts: &TextK
         });
         sql.push_str(&condition(predicate, query.table, catalog, texts));
     }
-    if let Fields::Gathered(_, most) = &query.fields {
-        sql = format!("SELECT pg_catalog.array_agg(key) FROM ({sql} LIMIT {most}) keys");
+    match &query.fields {
+        Fields::Columns(_) => {}
+        Fields::Maximum(column) if is_spelled_in_several_ways(query, column, catalog) => {
+            // `max()` gives any of equal ones.
+            let column = identifier(column);
+            let text = text_form(&column);
+            let glue = match query.predicates.is_empty() {
+                true => "WHERE",
+                false => "AND",
+            };
+            sql.push_str(&format!(
+                " {glue} {column} IS NOT NULL ORDER BY {column} DESC, pg_catalog.length({text}), {text} COLLATE \"C\" LIMIT 1"
+            ));
+        }
+        Fields::Maximum(_) => {}
+        Fields::Gathered(_, most) => {
+            sql = format!("SELECT pg_catalog.array_agg(key) FROM ({sql} LIMIT {most}) keys");
+        }
     }
     format!("COPY ({sql}) TO STDOUT")
+}
+
+/// True for a column whose equal values may have different texts (1.0 and 1.00, 0 and -0), of the types that have maxima.
+fn is_spelled_in_several_ways(query: &Query<'_>, column: &str, catalog: &Catalog) -> bool {
+    matches!(
+        sql_type(catalog, query.table, column),
+        Some(SqlType::Numeric | SqlType::Real | SqlType::Double)
+    )
 }
 
 /// The table in a FROM clause, with its partitions and the tables that inherit from it, whose rows are its own, too. If there
@@ -606,6 +630,37 @@ mod tests {
             copy_statement(&query, &catalog, &TextKinds::default()),
             "COPY (SELECT pg_catalog.array_agg(key) FROM (SELECT \"i\" AS key FROM ONLY \"public\".\"t\" \
              WHERE pg_catalog.starts_with(\"key\"::pg_catalog.text, 'a') LIMIT 7) keys) TO STDOUT"
+        );
+    }
+
+    #[test]
+    fn of_equal_values_the_largest_is_always_the_same_one() {
+        let catalog = read_schema(b"CREATE TABLE public.t (i integer, f real);").unwrap();
+        let table = TableName::public("t");
+        let statement = |column: &'static str, predicates: Vec<Predicate<'static>>| {
+            let query = Query {
+                table: &table,
+                fields: Fields::Maximum(column),
+                predicates,
+            };
+            copy_statement(&query, &catalog, &TextKinds::default())
+        };
+        assert_eq!(
+            statement("i", vec![]),
+            "COPY (SELECT pg_catalog.max(\"i\") FROM ONLY \"public\".\"t\") TO STDOUT"
+        );
+        let order = "\"f\" IS NOT NULL ORDER BY \"f\" DESC, pg_catalog.length(pg_catalog.format('%s', \"f\")), \
+                     pg_catalog.format('%s', \"f\") COLLATE \"C\" LIMIT 1";
+        assert_eq!(
+            statement("f", vec![]),
+            format!("COPY (SELECT \"f\" FROM ONLY \"public\".\"t\" WHERE {order}) TO STDOUT")
+        );
+        let above = "\"i\" OPERATOR(pg_catalog.>) '5'::pg_catalog.int8";
+        assert_eq!(
+            statement("f", vec![Predicate::Above("i", "5")]),
+            format!(
+                "COPY (SELECT \"f\" FROM ONLY \"public\".\"t\" WHERE {above} AND {order}) TO STDOUT"
+            )
         );
     }
 

@@ -146,8 +146,8 @@ impl KeyedSource for PostgresSource {
 
     fn read(&self, query: &Query<'_>, sink: Sink<'_>) -> Result<(), SnapshotError> {
         let columns = match &query.fields {
-            Fields::Columns(columns) | Fields::Maxima(columns) => columns.as_slice(),
-            Fields::Gathered(column, _) => std::slice::from_ref(column),
+            Fields::Columns(columns) => columns.as_slice(),
+            Fields::Maximum(column) | Fields::Gathered(column, _) => std::slice::from_ref(column),
         };
         let head = BlockHead {
             table: query.table.clone(),
