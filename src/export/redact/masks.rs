@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::mask::Mask;
 use super::parse::{ColumnRule, Redaction};
+use super::rule::Rule;
 use super::strict::Open;
 use super::written::written;
 use crate::export::error::ExportError;
@@ -200,15 +201,33 @@ pub(in crate::export) fn masks(
 }
 
 impl Redaction {
-    /// The rule of a column: the one that names it, else the first pattern that fits. Patterns are for columns that may hold
-    /// text alone.
+    /// The rule of a column: the one that names it, else the first pattern that fits, else that of a table which has rows in
+    /// common with it, since their values would stand in the export. Patterns are for columns that may hold text alone.
     fn rule_of(
         &self,
         table: &PlanTable,
         column: &LayoutColumn,
         may_hold_text: bool,
     ) -> Option<&ColumnRule> {
-        let fitting = |rule: &&ColumnRule| rule.name.fits(&table.name, &column.name);
+        let mut relatives = table.relatives.iter();
+        self.rule_for(&table.name, column, may_hold_text)
+            .or_else(|| {
+                // That somebody let the values of another table pass says nothing of this one's.
+                relatives.find_map(|relative| {
+                    self.rule_for(relative, column, may_hold_text)
+                        .filter(|rule| rule.rule != Rule::Keep)
+                })
+            })
+    }
+
+    /// The rule that the file has for a column of a table of this name.
+    fn rule_for(
+        &self,
+        table: &TableName,
+        column: &LayoutColumn,
+        may_hold_text: bool,
+    ) -> Option<&ColumnRule> {
+        let fitting = |rule: &&ColumnRule| rule.name.fits(table, &column.name);
         let mut rules = self.columns.iter().filter(fitting);
         let full = rules.clone().find(|rule| rule.name.is_full());
         full.or_else(|| rules.next().filter(|_| may_hold_text))

@@ -87,7 +87,8 @@ fn idle(redaction: &Redaction, plan: &Plan, written: &BTreeSet<Column>) -> Vec<M
     let is_idle = |rule: &&ColumnRule| {
         !written.iter().any(|(table, column)| {
             let table = &plan.tables[*table];
-            rule.name.fits(&table.name, &table.layout[*column].name)
+            let mut names = std::iter::once(&table.name).chain(&table.relatives);
+            names.any(|name| rule.name.fits(name, &table.layout[*column].name))
         })
     };
     let idle = redaction.columns.iter().filter(is_idle);

@@ -214,6 +214,8 @@ pub struct PlanTable {
     pub observed_by: Vec<KindId>,
     /// Rows may stand in several tables: partitions, or tables that inherit.
     pub in_parts: bool,
+    /// Tables that have rows in common with it: those above it, near ones first, then those below it.
+    pub relatives: Vec<TableName>,
     /// The columns whose values are collected from written rows.
     pub collected: Vec<CollectedColumn>,
 }

@@ -31,6 +31,7 @@ fn scan(text: &str) -> Scanned {
         key_is_late: false,
         observed_by: Vec::new(),
         in_parts: false,
+        relatives: Vec::new(),
         collected: Vec::new(),
     };
     let head = BlockHead {

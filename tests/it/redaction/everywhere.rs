@@ -159,3 +159,113 @@ fn a_redacted_path_stands_nowhere_either() {
     assert!(!metadata.contains("acme"), "{metadata}");
     assert!(metadata.contains("group_4351"), "{metadata}");
 }
+
+/// Rows of partitions, and of tables that inherit, are rows of the tables above them.
+const RELATED: &str = "--
+-- PostgreSQL database dump
+--
+
+CREATE TABLE public.tenants (id bigint NOT NULL);
+CREATE TABLE public.people (id bigint NOT NULL, tenant_id bigint, name text, mail text);
+CREATE TABLE public.staff (badge text) INHERITS (public.people);
+CREATE TABLE public.logs (id bigint NOT NULL, tenant_id bigint, body text) PARTITION BY LIST (tenant_id);
+CREATE TABLE public.logs_1 (id bigint NOT NULL, tenant_id bigint, body text);
+ALTER TABLE ONLY public.logs ATTACH PARTITION public.logs_1 FOR VALUES IN ('1');
+
+COPY public.logs_1 (id, tenant_id, body) FROM stdin;
+5\t1\tbody secret
+\\.
+
+COPY public.people (id, tenant_id, name, mail) FROM stdin;
+1\t1\tAnn Secret\tann secret
+\\.
+
+COPY public.staff (id, tenant_id, name, mail, badge) FROM stdin;
+2\t1\tBob Secret\tbob secret\tseven
+\\.
+
+COPY public.tenants (id) FROM stdin;
+1
+\\.
+
+--
+-- PostgreSQL database dump complete
+--
+
+";
+
+#[test]
+fn a_rule_holds_for_all_tables_that_have_the_row() {
+    let pipeline = "\
+pipeline: related
+entity: { kind: T, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  people: { table: people, link: { tenant_id: key } }
+  staff: { table: staff, link: { tenant_id: key } }
+  logs: { table: logs, link: { tenant_id: key } }
+  recent: { table: logs_1, link: { tenant_id: key } }
+";
+    let cases = [
+        // From above to below.
+        "columns:\n  people.name: null\n  people.mail: null\n  logs.body: null\n",
+        // From below to above; that a value may pass in one table says nothing of the other.
+        "columns:\n  staff.name: null\n  staff.mail: null\n  logs_1.body: null\n  logs_1.id: keep\n",
+        "columns:\n  people.name: null\n  staff.mail: null\n  \"logs_*.bod*\": null\n",
+    ];
+    let files = [
+        (
+            "people",
+            "{\"id\":1,\"tenant_id\":1,\"name\":null,\"mail\":null}\n{\"id\":2,\"tenant_id\":1,\"name\":null,\"mail\":null}\n",
+        ),
+        (
+            "staff",
+            "{\"id\":2,\"tenant_id\":1,\"name\":null,\"mail\":null,\"badge\":\"seven\"}\n",
+        ),
+        ("logs", "{\"id\":5,\"tenant_id\":1,\"body\":null}\n"),
+        ("recent", "{\"id\":5,\"tenant_id\":1,\"body\":null}\n"),
+    ];
+    for (number, rules) in cases.iter().enumerate() {
+        let dir = Dir::new();
+        let dump = dir.write("dump.sql", RELATED);
+        let run = dir
+            .export(&dump)
+            .group(1)
+            .option("--pipeline", dir.write("pipeline.yml", pipeline))
+            .option("--redact", dir.write("rules.yml", rules))
+            .ok();
+        for (relation, expected) in files {
+            let content = run.content(&format!("t_1/{relation}.ndjson.gz"));
+            let content = String::from_utf8(content).unwrap();
+            assert_eq!(content, expected, "{number}: {relation}");
+        }
+        assert!(!run.stderr.contains("does nothing"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_rule_of_the_table_itself_goes_before_those_of_tables_that_share_its_rows() {
+    let dir = Dir::new();
+    let dump = dir.write("dump.sql", RELATED);
+    let pipeline = "\
+pipeline: related
+entity: { kind: T, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  people: { table: people, link: { tenant_id: key }, only: [id, name] }
+  staff: { table: staff, link: { tenant_id: key }, only: [id, name] }
+";
+    let rules = "columns:\n  people.name: null\n  staff.name: { constant: staff }\n";
+    let run = dir
+        .export(&dump)
+        .group(1)
+        .option("--pipeline", dir.write("pipeline.yml", pipeline))
+        .option("--redact", dir.write("rules.yml", rules))
+        .ok();
+    assert_eq!(
+        run.content("t_1/people.ndjson.gz"),
+        b"{\"id\":1,\"name\":null}\n{\"id\":2,\"name\":null}\n"
+    );
+    assert_eq!(
+        run.content("t_1/staff.ndjson.gz"),
+        b"{\"id\":2,\"name\":\"staff\"}\n"
+    );
+}

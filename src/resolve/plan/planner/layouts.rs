@@ -36,6 +36,10 @@ impl Planner<'_> {
             key_is_late: needs.key_is_late,
             observed_by: needs.observed_by.clone(),
             in_parts: needs.table.partitioned || self.catalog.has_children(name),
+            relatives: {
+                let above = self.catalog.holders(name).into_iter().skip(1);
+                above.chain(self.catalog.descendants(name)).collect()
+            },
             collected: Vec::new(),
         };
         let key: Vec<usize> = needs
