@@ -323,6 +323,8 @@ pub struct Maximum {
 pub struct Collected {
     /// Column names whose values count, in every table but those of `except_tables`.
     pub columns: Vec<String>,
+    /// Those of them that no table of a snapshot need have.
+    pub optional: BTreeSet<String>,
     /// Tables whose records refer to nobody.
     pub except_tables: Vec<TableName>,
     /// The node that is written. Its links, or those of the last table of its `via`, are to the collected values.

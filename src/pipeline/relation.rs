@@ -1,5 +1,7 @@
 //! Top-level relations: their form, and where their records come from.
 
+use std::collections::BTreeSet;
+
 use super::file::{ArchiveFile, CollectedFile, FormFile, MaximumFile, PickFile, RelationFile};
 use super::model::*;
 use super::node_keys::NodeKeys;
@@ -231,12 +233,13 @@ impl<'a> Validator<'a> {
                 node.via = Vec::new();
             }
         }
+        let mut optional = BTreeSet::new();
+        let columns = collected.columns.iter();
         Source::Collected(Collected {
-            columns: collected
-                .columns
-                .iter()
-                .map(|column| self.text(column))
+            columns: columns
+                .map(|column| self.column(column, &mut optional))
                 .collect(),
+            optional,
             except_tables: collected
                 .except_tables
                 .iter()

@@ -207,6 +207,16 @@ impl<'a> Checker<'a> {
         };
         let mut names = self.pipeline.written_tables();
         names.retain(|name| !collected.except_tables.contains(name));
+        let tables: Vec<&Table> = names.iter().filter_map(|name| self.table(name)).collect();
+        let columns = collected.columns.iter();
+        for name in columns.filter(|name| !collected.optional.contains(*name)) {
+            if tables.iter().all(|table| table.column(name).is_none()) {
+                let message = format!(
+                    "no table that is exported has a column {name}: nothing is collected by it"
+                );
+                self.report_lack(Severity::Warning, place, message);
+            }
+        }
         for name in names {
             let Some(from) = self.table(name) else {
                 continue;

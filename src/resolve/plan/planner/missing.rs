@@ -1,7 +1,7 @@
 //! Warnings of columns that a node names and the snapshot lacks: most likely the names are wrong, and what `except` was
 //! to leave out is written.
 
-use crate::pipeline::{Columns, ComputedValue, Node};
+use crate::pipeline::{Collected, Columns, ComputedValue, Node};
 use crate::resolve::plan::ids::TableId;
 use crate::snapshot::Table;
 
@@ -20,6 +20,37 @@ impl Planner<'_> {
         for item in &node.computed {
             self.look_for_computed(node, &item.name, &item.value, found);
         }
+    }
+
+    /// Columns that no table has whose values a relation is collected from.
+    pub(super) fn look_for_collected(&mut self, relation: &str, it: &Collected) {
+        let mut tables = self.pipeline.written_tables();
+        tables.retain(|table| !it.except_tables.contains(table));
+        let tables: Vec<&Table> = tables
+            .into_iter()
+            .filter_map(|table| self.find(table))
+            .collect();
+        let columns = it.columns.iter();
+        for column in columns.filter(|name| !it.optional.contains(*name)) {
+            if tables.iter().all(|table| table.column(column).is_none()) {
+                self.warn(format!(
+                    "no table that is exported has a column {column}: nothing is collected by it for {relation}"
+                ));
+            }
+        }
+    }
+
+    /// What a row must match, if none of the columns is there that it must equal.
+    pub(super) fn look_for_match(&mut self, node: &Node, column: &str, equals: &[String]) {
+        if equals.iter().all(|equal| node.optional.contains(equal)) {
+            return;
+        }
+        self.warn(format!(
+            "column {column} of table {} has nothing to match, since there is no {}: no row is found for {}",
+            node.table,
+            equals.join(", "),
+            node.name
+        ));
     }
 
     fn look_for_computed(&mut self, node: &Node, key: &str, value: &ComputedValue, found: &Table) {

@@ -266,6 +266,7 @@ impl<'p> Planner<'p> {
                 });
             }
         }
+        self.look_for_collected(name, it);
         let shape = KeyShape::new([form]);
         let source = match &self.selection.collected {
             CollectedRelations::Made => SlotSource::Collected { columns },

@@ -128,6 +128,9 @@ impl<'p> Planner<'p> {
                     shape,
                 });
             }
+            if equals.is_empty() {
+                self.look_for_match(node, &it.column, &it.equals);
+            }
             matching.push(PlanMatch {
                 column: it.column.clone(),
                 equals,
