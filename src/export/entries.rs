@@ -68,6 +68,8 @@ pub(crate) fn terms(request: &ExportRequest) -> Option<ResumeEntry> {
         keep_going: request.options.keep_going,
         allow_missing: request.options.allow_missing,
         no_files: !request.selection.files,
+        gitlab_version: request.gitlab_version.clone(),
+        source_url: request.source_url.clone(),
     })
 }
 

@@ -1,9 +1,10 @@
 //! Whether an export would be the same as the newest one on a shelf, so that it need not be made.
 
 use crate::civil::UtcTime;
-use crate::output::Manifest;
 use crate::output::shelf::{Shelf, ShelvedExport, newest};
+use crate::output::{Manifest, ResumeEntry};
 
+use super::entries::terms;
 use super::request::ExportRequest;
 use super::resume::difference;
 
@@ -53,8 +54,15 @@ fn compared(request: &ExportRequest, newest: &ShelvedExport, manifest: Manifest)
         resume: manifest.terms.clone(),
         ..manifest
     };
-    match difference(&begun, request) {
-        Some(difference) => about(difference),
-        None => Unchanged::Same(newest.name.clone()),
+    if let Some(difference) = difference(&begun, request) {
+        return about(difference);
+    }
+    // What is gone on with gets its metadata at the end, so `difference` does not ask for it.
+    let named = |terms: Option<&ResumeEntry>| {
+        terms.map(|terms| (terms.gitlab_version.clone(), terms.source_url.clone()))
+    };
+    match named(begun.resume.as_ref()) == named(terms(request).as_ref()) {
+        true => Unchanged::Same(newest.name.clone()),
+        false => about("it was made with another --gitlab-version or --source-url".to_owned()),
     }
 }

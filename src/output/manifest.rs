@@ -261,6 +261,12 @@ pub struct ResumeEntry {
     pub allow_missing: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_files: bool,
+    /// The GitLab version that was named, in case the snapshot does not say one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gitlab_version: Option<String>,
+    /// The address of the instance that was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
 }
 
 impl ResumeEntry {

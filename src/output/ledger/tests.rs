@@ -39,6 +39,8 @@ fn terms() -> ResumeEntry {
         keep_going: false,
         allow_missing: false,
         no_files: false,
+        gitlab_version: None,
+        source_url: None,
     }
 }
 

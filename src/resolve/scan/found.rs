@@ -6,8 +6,8 @@ use crate::resolve::keys::{IndexKey, Key};
 use crate::resolve::plan::{HopId, SlotId};
 use crate::snapshot::Block;
 
-/// How many bad rows of a block are described; the others are only counted.
-const DESCRIBED: usize = 20;
+/// How many bad rows of a block are described, as many as of a relation; the others are only counted.
+const DESCRIBED: usize = 100;
 
 /// Where a row stands in its table's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -323,9 +323,20 @@ fn a_night_without_a_new_snapshot_is_skipped_and_makes_no_export_younger() {
     );
     assert_eq!(machine.jobs(0)[0]["state"], "skipped");
     // Of other options, another one is made.
-    machine.configure(&job("acme", &format!("batched = true\n{more}")));
-    wait_until("a new second begins", || {
-        machine.run("").run().code == Some(0)
-    });
-    assert_eq!(machine.exports("acme").len(), 2);
+    let mut options = String::new();
+    for (number, option) in [
+        "batched = true",
+        "gitlab-version = \"18.0.0\"",
+        "source-url = \"https://gitlab.example\"",
+    ]
+    .iter()
+    .enumerate()
+    {
+        options = format!("{option}\n{options}");
+        machine.configure(&job("acme", &format!("{options}{more}")));
+        wait_until("a new second begins", || {
+            machine.run("").run().code == Some(0)
+        });
+        assert_eq!(machine.exports("acme").len(), number + 2, "{option}");
+    }
 }
