@@ -39,6 +39,7 @@ pub use condition::ValueTest;
 pub use entities::{Choice, EntityError, EntityInfo, KindChoice, LeftOutEntities};
 pub use entity_count::{EntityCount, EntityCounter, with_entities};
 pub use error::ResolveError;
+pub use holdings::undivided;
 pub use keys::{
     CopyFields, Fields, IndexKey, Key, KeyRead, KeySet, KeyShape, OpenKeys, RowOrder, SortColumn,
     WholeRow, entity_index, parse_integer,

@@ -9,8 +9,8 @@ use sha1::{Digest, Sha1};
 use crate::hex;
 use crate::key::KeyForm;
 use crate::pipeline::ValueForm;
-use crate::snapshot::BlockHead;
 use crate::snapshot::codec::{copy_text, csv_text};
+use crate::snapshot::{BlockHead, RowForm};
 
 use super::spots::{Field, Made, Make, Part, Spot};
 use super::value;
@@ -20,6 +20,7 @@ use crate::salt::{ABSENT, Key, Salt, Sum};
 /// Where the columns of a block's rows stand.
 pub(super) struct Head<'h> {
     columns: HashMap<&'h str, usize>,
+    form: RowForm,
 }
 
 impl<'h> Head<'h> {
@@ -27,6 +28,7 @@ impl<'h> Head<'h> {
         let columns = head.columns.iter().enumerate();
         Head {
             columns: columns.map(|(at, name)| (name.as_str(), at)).collect(),
+            form: head.form,
         }
     }
 }
@@ -52,8 +54,11 @@ impl RowText<'_> {
         }
     }
 
-    fn has(&self, column: &str) -> bool {
-        self.head.columns.contains_key(column)
+    /// True for a column whose key records do not have: one that the database computes, or that a CSV file was made
+    /// without. What a dump's rows lack else a server fills in with NULL.
+    fn is_left_out(&self, spot: &Spot, column: &str) -> bool {
+        let is_chosen = self.head.form == RowForm::Csv || spot.is_generated(column);
+        is_chosen && !self.head.columns.contains_key(column)
     }
 
     /// The value of a column; `None` for NULL, and for a column that the data does not have.
@@ -176,14 +181,14 @@ impl RowText<'_> {
     }
 
     /// The hash of a field's value.
-    fn hashed(&self, field: &Field, make: &Make, form: ValueForm, salt: Salt) -> Sum {
+    fn hashed(&self, spot: &Spot, field: &Field, make: &Make, salt: Salt) -> Sum {
         let mut columns = Vec::new();
         make.sources(&mut columns);
-        // What the data has no column of is no key of the records.
-        if columns.first().is_some_and(|column| !self.has(column)) {
+        let mut columns = columns.into_iter().take(1);
+        if columns.any(|column| self.is_left_out(spot, column)) {
             return ABSENT;
         }
-        match self.json(make, form) {
+        match self.json(make, spot.values) {
             Some(text) => salt.text(&field.normal(&text)),
             None => salt.text("no value of its type"),
         }
@@ -218,7 +223,6 @@ impl RowText<'_> {
 
     /// What is kept of the row at a spot.
     pub(super) fn kept(&self, spot: &Spot, salt: Salt) -> Row {
-        let form = spot.values;
         let mut row = Row {
             own: 0,
             id: 0,
@@ -239,7 +243,7 @@ impl RowText<'_> {
                     bits.push(0);
                     continue;
                 }
-                Made::By(make) => self.hashed(field, make, form, salt),
+                Made::By(make) => self.hashed(spot, field, make, salt),
             };
             if spot.is_value() {
                 row.own = sum;
@@ -265,7 +269,7 @@ impl RowText<'_> {
                 key: String::new(),
                 made: Made::NotCompared(String::new()),
             };
-            let sum = self.hashed(&field, &over.make, form, salt);
+            let sum = self.hashed(spot, &field, &over.make, salt);
             more.over.push(salt.at("field", over.field, sum));
         }
         for (position, column, form) in &spot.collects {

@@ -4,11 +4,11 @@
 //! which rows of its table belong there, by which keys they hang together, and how each key of a record is made. What the
 //! rows are is found out by [`rows`](super::rows).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::KeyForm;
 use crate::pipeline::{Form, Pick, ValueForm};
-use crate::snapshot::{SqlType, Table, TableName};
+use crate::snapshot::{Catalog, SqlType, Table, TableName};
 
 use super::test::Test;
 
@@ -75,11 +75,21 @@ pub(super) struct Spot {
     pub(super) without_row: Option<BTreeMap<String, String>>,
     pub(super) maximum: Option<(String, KeyForm)>,
     pub(super) values: ValueForm,
+    /// Columns that the database computes. Dumps have no values of them.
+    generated: BTreeSet<String>,
 }
 
 impl Spot {
     /// A spot of which no more is known than where it is.
-    pub(super) fn new(path: &str, table: &Table, above: Above, values: ValueForm) -> Spot {
+    pub(super) fn new(
+        path: &str,
+        table: &Table,
+        catalog: &Catalog,
+        above: Above,
+        values: ValueForm,
+    ) -> Spot {
+        let columns = table.columns.iter().map(|column| &column.name);
+        let generated = columns.filter(|column| catalog.is_generated(&table.name, column));
         Spot {
             path: path.to_owned(),
             table: table.name.clone(),
@@ -100,7 +110,13 @@ impl Spot {
             without_row: None,
             maximum: None,
             values,
+            generated: generated.cloned().collect(),
         }
+    }
+
+    /// True for a column that the database computes.
+    pub(super) fn is_generated(&self, column: &str) -> bool {
+        self.generated.contains(column)
     }
 }
 

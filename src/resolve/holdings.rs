@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::snapshot::{Catalog, Holdings, TableName};
+use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
 use super::entities::KindChoice;
 use super::error::ResolveError;
@@ -22,6 +22,47 @@ pub(super) fn note_without_data(resolver: &mut Resolver, catalog: &Catalog, hold
             }
         }
     }
+}
+
+/// Notes which tables of the plan are partitions of which the snapshot has rows under the name of a table above them.
+pub(super) fn note_undivided(resolver: &mut Resolver, holdings: &Holdings) {
+    for (partition, above) in &holdings.undivided {
+        if let Some(table) = resolver.table(partition) {
+            resolver.table_broken(table, undivided(above));
+        }
+    }
+}
+
+/// Says that rows of a partition may stand under the name of a table above it.
+pub fn undivided(above: &TableName) -> String {
+    format!(
+        "rows of it may stand in the data of {above}, which it is a partition of, and nothing says which of them are its own: \
+         take {above} for it, with a condition (where), or dump its rows under its own name"
+    )
+}
+
+/// Warns of columns that no row of a table has. Whoever took the snapshot for a pipeline chose its columns.
+///
+/// # Errors
+/// Under `strict`, which allows none of them.
+pub(super) fn note_lacking(
+    resolved: &Resolved,
+    request: &Request<'_>,
+    facts: &mut SnapshotFacts,
+) -> Result<(), ResolveError> {
+    let is_chosen = facts.only.is_some() || !facts.taken_for.is_empty();
+    if is_chosen || request.stop_early || resolved.lacking.is_empty() {
+        return Ok(());
+    }
+    let lacking: Vec<String> = resolved.lacking.iter().map(ToString::to_string).collect();
+    if request.strict {
+        return Err(ResolveError::Strict(lacking.join("\n  ")));
+    }
+    for warning in lacking {
+        tracing::warn!("{warning}");
+        facts.warnings.push(warning);
+    }
+    Ok(())
 }
 
 /// Fails the relations that lack a table whose data is there without its definition: it is not a table that the

@@ -1,6 +1,7 @@
 //! What resolving leaves: everything that rendering needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,8 +25,10 @@ pub struct Resolved {
     pub only_named: Vec<LeftOutEntities>,
     /// By table.
     pub troubles: BTreeMap<TableId, Trouble>,
-    /// Layout columns that the data of a table does not have.
+    /// Layout columns that the data of a table does not have, and whose keys are left out.
     pub absent: BTreeMap<TableId, BTreeSet<usize>>,
+    /// Columns that the data of a table does not have though it should.
+    pub lacking: Vec<LackingColumn>,
     /// Tables of the plan that did not come to their end, because the snapshot was cut off before; and why one of several
     /// databases was, if it was only that.
     pub incomplete: BTreeMap<TableId, Option<String>>,
@@ -52,6 +55,29 @@ pub enum RowSource {
     Kept(Arc<RowStore>),
     /// They are asked for batch by batch.
     Live(Live),
+}
+
+/// A column that no row of a table's data has, though its definition has it, and the database does not compute it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LackingColumn {
+    pub table: TableName,
+    pub column: String,
+    /// What is written in its place.
+    pub instead: &'static str,
+}
+
+impl fmt::Display for LackingColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LackingColumn {
+            table,
+            column,
+            instead,
+        } = self;
+        write!(
+            f,
+            "table {table}: column {column} is defined, but no row of its data has it: {instead}"
+        )
+    }
 }
 
 /// What is wrong with a table's data, as far as it was read.

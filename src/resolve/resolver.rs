@@ -7,6 +7,7 @@
 //! others are staged.
 
 mod chosen;
+mod coverage;
 mod finish;
 mod job;
 mod rows;

@@ -11,7 +11,7 @@ use crate::snapshot::{
 };
 
 use super::error::ResolveError;
-use super::holdings::{fail_undefined, note_without_data};
+use super::holdings::{fail_undefined, note_lacking, note_undivided, note_without_data};
 use super::plan::TableId;
 use super::request::{Observer, Outcome, Request};
 use super::resolver::Resolver;
@@ -54,6 +54,7 @@ pub(super) fn resolve_stream(
     let mut undefined = BTreeSet::new();
     if let Ok(resolved) = &mut finished {
         undefined = fail_undefined(resolved, request, &stream.holdings)?;
+        note_lacking(resolved, request, &mut stream.facts)?;
         // Nothing else holds the plan any more: the rows have been found.
         let plan = Arc::get_mut(&mut resolved.plan);
         let plan = plan.ok_or(ResolveError::Broken("the plan is still being used"))?;
@@ -181,6 +182,7 @@ impl StreamState {
         match end.outcome {
             DatabaseOutcome::Whole(holdings) => {
                 note_without_data(&mut self.resolver, &self.catalog, &holdings);
+                note_undivided(&mut self.resolver, &holdings);
                 self.resolver.tables_gone(&tables)
             }
             DatabaseOutcome::CutOff(reason) => {
@@ -279,6 +281,7 @@ fn take(
         (Event::DatabaseEnd(end), Some(stream)) => stream.database_ended(end, observer)?,
         (Event::Holdings(holdings), Some(stream)) => {
             note_without_data(&mut stream.resolver, &stream.catalog, &holdings);
+            note_undivided(&mut stream.resolver, &holdings);
             stream.facts.warnings.extend_from_slice(&holdings.warnings);
             stream.holdings = holdings;
         }

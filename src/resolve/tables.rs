@@ -6,7 +6,7 @@ use crate::snapshot::drive::{PartReaders, PartReport, part_readers};
 use crate::snapshot::{Event, SnapshotError, TableSource};
 
 use super::error::ResolveError;
-use super::holdings::{fail_undefined, note_without_data};
+use super::holdings::{fail_undefined, note_lacking, note_undivided, note_without_data};
 use super::plan::{Plan, TableId};
 use super::request::{Observer, Outcome, Request};
 use super::resolved::Resolved;
@@ -21,13 +21,14 @@ pub(super) fn resolve_tables(
     request: &Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, ResolveError> {
-    let (catalog, facts) = (source.catalog(), source.facts());
+    let (catalog, mut facts) = (source.catalog(), source.facts());
     let holdings = source.holdings();
     let mut resolver = start(request, &catalog, &facts, false, observer)?;
     if !request.stop_early {
         check_taken(&facts, &resolver.plan, &holdings, request.kinds)?;
     }
     note_without_data(&mut resolver, &catalog, &holdings);
+    note_undivided(&mut resolver, &holdings);
     let readers = request.pool.current_num_threads().max(1);
     let plan = Arc::clone(&resolver.plan);
     let mut opened = OpenedTables {
@@ -46,6 +47,7 @@ pub(super) fn resolve_tables(
     readers.finish();
     let mut resolved = opened.finish()?;
     let undefined = fail_undefined(&mut resolved, request, &holdings)?;
+    note_lacking(&resolved, request, &mut facts)?;
     Ok(Outcome {
         resolved,
         facts,

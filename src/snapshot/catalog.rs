@@ -420,11 +420,21 @@ impl Catalog {
         with_data: impl Iterator<Item = &'t TableName>,
         has_data: impl Fn(&TableName) -> bool,
     ) -> Holdings {
-        let is_whole = |table: &TableName| {
-            has_data(table) && self.tables.get(table).is_some_and(|it| it.partitioned)
-        };
+        let with_data: Vec<&TableName> = with_data.collect();
+        let is_partitioned =
+            |table: &TableName| self.tables.get(table).is_some_and(|it| it.partitioned);
+        let is_whole = |table: &TableName| has_data(table) && is_partitioned(table);
         let is_there =
             |table: &TableName| has_data(table) || self.holders(table).iter().any(is_whole);
+        let whole = with_data.iter().filter(|table| is_partitioned(table));
+        let mut undivided: Vec<(TableName, TableName)> = whole
+            .flat_map(|whole| {
+                let partitions = self.descendants(whole).into_iter();
+                partitions.map(|partition| (partition, (*whole).clone()))
+            })
+            .collect();
+        undivided.sort();
+        undivided.dedup();
         // The rows of a partitioned table stand in its partitions. One of which the snapshot has none was dumped without
         // them: a table that has no partitions yet is nothing that a dump can tell apart.
         let tables = self.tables.values();
@@ -436,6 +446,7 @@ impl Catalog {
             .collect();
         without_data.sort();
         let mut undefined: Vec<TableName> = with_data
+            .into_iter()
             .filter(|name| !self.tables.contains_key(*name))
             .cloned()
             .collect();
@@ -444,6 +455,7 @@ impl Catalog {
         Holdings {
             without_data,
             undefined,
+            undivided,
             warnings: Vec::new(),
         }
     }
@@ -463,6 +475,11 @@ impl Catalog {
             next += 1;
         }
         holders
+    }
+
+    /// True for a partition of a table, or of a partition of it.
+    pub(super) fn is_partition_below(&self, name: &TableName, table: &TableName) -> bool {
+        name != table && self.is_partition(name) && self.holders(name).contains(table)
     }
 
     /// True for a partition, whose rows one thinks of as its root's.

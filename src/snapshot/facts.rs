@@ -100,6 +100,9 @@ impl Kind {
 pub struct Holdings {
     /// Tables and partitions that are defined, but whose data is not there.
     pub without_data: Vec<TableName>,
+    /// Partitions some of whose rows the snapshot may have under the name of a table above them, and that name: which of these rows
+    /// are theirs nothing says.
+    pub undivided: Vec<(TableName, TableName)>,
     /// Tables whose data is there, but not their definition.
     pub undefined: Vec<TableName>,
     /// What makes rows doubtful, though none can be named. The log has it already.

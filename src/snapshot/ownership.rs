@@ -170,6 +170,11 @@ impl Ownership {
         };
         Holdings {
             without_data: own(&holdings.without_data),
+            undivided: {
+                let pairs = holdings.undivided.iter();
+                let own = pairs.filter(|(partition, _)| self.owns(database, partition));
+                own.cloned().collect()
+            },
             undefined: own(&holdings.undefined),
             warnings: self.own_warnings(database, &holdings.warnings),
         }
@@ -190,10 +195,12 @@ pub(crate) fn unite_holdings(holdings: impl IntoIterator<Item = Holdings>) -> Ho
     let mut united = Holdings::default();
     for one in holdings {
         united.without_data.extend(one.without_data);
+        united.undivided.extend(one.undivided);
         united.undefined.extend(one.undefined);
         united.warnings.extend(one.warnings);
     }
     united.without_data.sort();
+    united.undivided.sort();
     united.undefined.sort();
     united
 }

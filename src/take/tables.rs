@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{TakeError, TakeRequest};
 use crate::pipeline::EntityId;
-use crate::resolve::{Choice, KindChoice, PlanError, Selection, WantedTables, without_data};
+use crate::resolve::{
+    Choice, KindChoice, PlanError, Selection, WantedTables, undivided, without_data,
+};
 use crate::snapshot::{Catalog, DescribedTable, Holdings, SnapshotFacts, TableName};
 
 /// What the tables of a source came to.
@@ -86,6 +88,11 @@ pub(super) fn check_holdings(
     if let Some(table) = holdings.undefined.iter().find(|name| is_needed(name)) {
         let undefined = PlanError::Undefined(table.clone());
         return Err(failed(undefined.to_string()));
+    }
+    let mut divided = holdings.undivided.iter();
+    if let Some((partition, above)) = divided.find(|(partition, _)| is_needed(partition)) {
+        let reason = undivided(above);
+        return Err(failed(format!("table {partition}: {reason}")));
     }
     for missing in &holdings.without_data {
         for table in catalog.holders(missing).iter().filter(|it| is_needed(it)) {

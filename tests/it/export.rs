@@ -2,6 +2,7 @@
 
 mod backup_files;
 mod bad_rows;
+mod columns;
 mod complete;
 mod errors;
 mod exact;

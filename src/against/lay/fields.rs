@@ -281,7 +281,8 @@ impl<'p> Layer<'p> {
         path: String,
         make: Make,
     ) -> Spot {
-        let mut spot = Spot::new(&path, table, Above::Spot(above), self.pipeline.values);
+        let (above, values) = (Above::Spot(above), self.pipeline.values);
+        let mut spot = Spot::new(&path, table, self.catalog, above, values);
         spot.ways = vec![way];
         spot.fields = vec![Field {
             name: String::new(),

@@ -38,7 +38,7 @@ impl<'p> Layer<'p> {
                 let form = column.and_then(|(_, it)| KeyForm::of(&it.sql_type, self.catalog));
                 (name, form)
             });
-            let mut spot = Spot::new(path, table, above, self.pipeline.values);
+            let mut spot = Spot::new(path, table, self.catalog, above, self.pipeline.values);
             spot.ways = ways;
             spot.key = key.collect();
             above = Above::Spot(self.spots.len());

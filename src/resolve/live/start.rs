@@ -50,6 +50,7 @@ pub(in crate::resolve) fn resolve_live(
             only_named: entities.only_named,
             troubles: BTreeMap::new(),
             absent,
+            lacking: Vec::new(),
             incomplete: BTreeMap::new(),
             unseen: BTreeSet::new(),
             without_data: BTreeMap::new(),

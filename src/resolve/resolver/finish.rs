@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::resolved::{Resolved, RowSource};
+use crate::resolve::resolved::{LackingColumn, Resolved, RowSource};
+
+use crate::resolve::plan::{Plan, PlanNested, PlanNode, PlanSource, TableId};
 
 use super::Resolver;
 
@@ -25,6 +27,7 @@ impl Resolver {
         let (mut unseen, mut without_data) = (BTreeSet::new(), BTreeMap::new());
         let mut troubles = BTreeMap::new();
         let mut absent = BTreeMap::new();
+        let mut lacking = Vec::new();
         for table in self.plan.tables.ids() {
             let (planned, state) = (&self.plan.tables[table], &mut self.tables[table]);
             if !state.is_seen() {
@@ -37,18 +40,26 @@ impl Resolver {
             if let Some(reason) = state.coverage.unlinked(planned, hops) {
                 state.broken(reason);
             }
+            let order = columns_of_order(&self.plan, table);
+            if let Some(reason) = state.coverage.unsorted(planned, order.into_iter()) {
+                state.broken(reason);
+            }
             if let Some(reason) = state.coverage.filled_in(planned, &self.catalog) {
                 state.broken(reason);
             }
             if !state.trouble.is_none() {
                 troubles.insert(table, std::mem::take(&mut state.trouble));
             }
-            let columns = state
-                .coverage
-                .absent()
-                .filter(|columns| !columns.is_empty());
-            if let Some(columns) = columns {
-                absent.insert(table, columns.clone());
+            if let Some((names, instead)) = state.coverage.unexplained(planned, &self.catalog) {
+                lacking.extend(names.iter().map(|name| LackingColumn {
+                    table: planned.name.clone(),
+                    column: (*name).to_owned(),
+                    instead,
+                }));
+            }
+            let columns = state.coverage.left_out(planned, &self.catalog);
+            if !columns.is_empty() {
+                absent.insert(table, columns);
             }
         }
         self.store.sort(Some(self.fan_out.pool()));
@@ -61,9 +72,27 @@ impl Resolver {
             only_named: entities.only_named,
             troubles,
             absent,
+            lacking,
             incomplete,
             unseen,
             without_data,
         })
     }
+}
+
+/// The columns that the plan sorts rows of a table by, but for their keys.
+fn columns_of_order(plan: &Plan, table: TableId) -> Vec<&str> {
+    let sources = plan.relations.iter().flat_map(|relation| &relation.source);
+    let mut nodes: Vec<&PlanNode> = sources.filter_map(PlanSource::node).collect();
+    let mut columns = Vec::new();
+    while let Some(node) = nodes.pop() {
+        if node.table == table {
+            columns.extend(node.order.iter().map(|order| order.column.as_str()));
+        }
+        nodes.extend(node.nested.iter().filter_map(|nested| match nested {
+            PlanNested::Node(node) => Some(&**node),
+            PlanNested::Empty(_) => None,
+        }));
+    }
+    columns
 }

@@ -170,12 +170,16 @@ fn holdings_and_keys_are_those_of_own_tables() {
 
     let told = Holdings {
         without_data: ["notes", "builds"].map(table).into(),
+        undivided: ["builds", "notes"]
+            .map(|partition| (table(partition), table("whole")))
+            .into(),
         undefined: [table("unheard")].into(),
         warnings: vec!["odd".to_owned()],
     };
     let of = |database| ownership.own_holdings(database, &told);
     assert_eq!(of(MAIN).without_data, [table("notes")]);
     assert_eq!(of(MAIN).undefined, [table("unheard")]);
+    assert_eq!(of(MAIN).undivided, [(table("notes"), table("whole"))]);
     assert_eq!(of(1).without_data, [table("builds")]);
     assert_eq!(of(1).undefined, []);
     assert_eq!(of(1).warnings, ["database ci: odd"]);

@@ -27,6 +27,8 @@ struct DataSeen {
     headings: HashSet<TableName>,
     /// The last heading, as long as no statement with rows followed it.
     heading: Option<TableName>,
+    /// The table of the last heading, until something else begins.
+    section: Option<TableName>,
     any_heading: bool,
     copies: bool,
     inserts: bool,
@@ -45,20 +47,21 @@ impl DataSeen {
 }
 
 impl DumpFrame {
-    /// Takes a line that stands between statements.
-    pub(crate) fn comment(&mut self, line: &[u8]) {
+    /// Takes a line that stands between statements. True if the data of a table begins behind it, or ends before it.
+    pub(crate) fn comment(&mut self, line: &[u8]) -> bool {
         let Some(text) = line.strip_prefix(b"-- ") else {
-            return;
+            return false;
         };
         let text = String::from_utf8_lossy(text);
         let text = text.trim_end();
         // A heading belongs to the statement that follows it.
-        if text.starts_with("Name: ") || text.ends_with(" complete") {
+        let heading = data_heading(text);
+        let is_end = heading.is_some() || text.starts_with("Name: ") || text.ends_with(" complete");
+        if is_end {
             self.end_heading();
-        } else if let Some(table) = data_heading(text) {
-            self.end_heading();
-            self.data.heading = Some(table);
-            self.data.any_heading = true;
+            self.data.section.clone_from(&heading);
+            self.data.any_heading |= heading.is_some();
+            self.data.heading = heading;
         }
         match text {
             "PostgreSQL database dump" => self.database_open = true,
@@ -76,6 +79,21 @@ impl DumpFrame {
         } else if let Some(rest) = text.strip_prefix("Started on ") {
             // Only with --verbose.
             self.facts.taken_at = Some(rest.to_owned());
+        }
+        is_end
+    }
+
+    /// What follows is data of this table, as a heading says it.
+    pub(crate) fn begin_section(&mut self, table: TableName) {
+        self.data.section = Some(table);
+    }
+
+    /// The table that the rows of a statement stand in, which names `table`: under the heading of a partition of it that
+    /// partition, which pg_dump loads by way of its root.
+    pub(crate) fn stands_in(&self, table: TableName, catalog: &Catalog) -> TableName {
+        match &self.data.section {
+            Some(part) if catalog.is_partition_below(part, &table) => part.clone(),
+            _ => table,
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Contents {
 /// An entry with the rows of a table or of one partition.
 pub(crate) struct TableData {
     pub(crate) dump_id: i64,
-    /// The table that the statements with the rows name.
+    /// The table that the rows stand in. Statements with rows of a partition may name its root.
     pub(crate) table: TableName,
     /// The schema that names without one are in.
     namespace: String,
@@ -241,11 +241,17 @@ fn table_data(
         }
     };
     let CopyHead {
-        table,
+        table: named,
         columns,
         form,
     } = head;
     let catalog = ddl.catalog();
+    let columns_of = named.clone();
+    let tagged = TableName::new(entry.namespace.clone(), entry.tag.clone());
+    let table = match catalog.is_partition_below(&tagged, &named) {
+        true => tagged,
+        false => named,
+    };
     let head = |columns| {
         Arc::new(BlockHead {
             table: table.clone(),
@@ -258,7 +264,7 @@ fn table_data(
         None => Arc::clone(
             heads
                 .entry(table.clone())
-                .or_insert_with(|| head(stored_columns(catalog, &table))),
+                .or_insert_with(|| head(stored_columns(catalog, &columns_of))),
         ),
     };
     Ok(TableData {

@@ -211,7 +211,7 @@ fn read_inserts(
 ) -> Result<(), SnapshotError> {
     let wanted = |table: &TableName| owners.contain(table);
     let ddl = contents.ddl_for(data);
-    let mut statements = Reader::of_rows(origin.clone(), ddl, &wanted, sink);
+    let mut statements = Reader::of_rows(origin.clone(), &data.table, ddl, &wanted, sink);
     for chunk in Chunks::new(reader, origin, CHUNK) {
         let chunk = chunk.map_err(|error| in_table(statements.place(error), data, None))?;
         if statements.chunk(&chunk)?.is_break() {

@@ -115,11 +115,13 @@ impl<'a> Reader<'a> {
     /// Reads only statements with rows, whose tables are all in `ddl`. The catalog is not told.
     pub(crate) fn of_rows(
         origin: Origin,
+        table: &TableName,
         ddl: Ddl,
         wanted: TableFilter<'a>,
         sink: Sink<'a>,
     ) -> Self {
         let mut reader = Reader::new(origin, wanted, sink);
+        reader.frame.begin_section(table.clone());
         reader.state = State::Between;
         reader.any_table = true;
         reader.is_whole = false;
@@ -287,7 +289,10 @@ impl<'a> Reader<'a> {
         if rest.starts_with(b"--") {
             // For PostgreSQL a CR ends a comment, too.
             let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            self.frame.comment(&rest[..end]);
+            // Rows under another heading may stand in another table, though the statements look alike.
+            if self.frame.comment(&rest[..end]) && self.end_run().is_none() {
+                return Ok(Step::Stopped);
+            }
             return Ok(Step::At(place + end));
         }
         if rest.starts_with(b"/*") {

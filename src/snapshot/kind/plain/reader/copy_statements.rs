@@ -18,6 +18,7 @@ impl Reader<'_> {
             Copy::Rows(head) => head,
             Copy::Elsewhere(table, reason) => {
                 self.table_seen()?;
+                let table = self.frame.stands_in(table, self.ddl.catalog());
                 return match self.is_needed(&table) {
                     true => Err(self.unsupported(&format!("the data of table {table}"), reason)),
                     false => Ok(Step::At(end)),
@@ -35,16 +36,18 @@ impl Reader<'_> {
             columns,
             form,
         } = head;
-        self.frame.rows_of(&table, true);
         if let Some(named) = &columns {
             self.frame.columns_of(&table, named, self.ddl.catalog());
         }
         let columns = columns.or_else(|| self.columns_of(&table, false));
+        let named = table.clone();
+        let table = self.frame.stands_in(table, self.ddl.catalog());
+        self.frame.rows_of(&table, true);
         if self.tell_catalog().is_break() {
             return Ok(Step::Stopped);
         }
         let count = columns.as_ref().map(Vec::len);
-        self.rows_begin(&table, false)?;
+        self.rows_begin(&named, &table, false)?;
         if let Some(reason) = form.unread.filter(|_| self.is_needed(&table)) {
             return Err(self.unsupported(&format!("the data of table {table}"), reason));
         }

@@ -53,7 +53,8 @@ impl Reader<'_> {
             }
             InsertRows::Default | InsertRows::Values => return Ok(()),
         };
-        if !self.is_needed(&head.table) {
+        let table = self.frame.stands_in(head.table.clone(), self.ddl.catalog());
+        if !self.is_needed(&table) {
             return Ok(());
         }
         let what = self.at(&format!("an INSERT of rows of table {}", head.table));
@@ -91,7 +92,6 @@ impl Reader<'_> {
         if self.end_run().is_none() || self.tell_catalog().is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        self.frame.rows_of(&head.table, false);
         if let Some(named) = &head.columns {
             self.frame
                 .columns_of(&head.table, named, self.ddl.catalog());
@@ -110,7 +110,9 @@ impl Reader<'_> {
         columns: Option<Vec<String>>,
         default_values: bool,
     ) -> Result<InsertRun, SnapshotError> {
-        self.rows_begin(&table, true)?;
+        let stands_in = self.frame.stands_in(table.clone(), self.ddl.catalog());
+        self.frame.rows_of(&stands_in, false);
+        self.rows_begin(&table, &stands_in, true)?;
         let catalog = self.ddl.catalog();
         let all = match (&columns, default_values) {
             (Some(columns), _) => Some(columns.clone()),
@@ -123,7 +125,7 @@ impl Reader<'_> {
             let columns = all.into_iter();
             columns.filter(|column| !is_generated(column)).collect()
         });
-        let owners = self.owners(&table, with_values)?;
+        let owners = self.owners(&stands_in, with_values)?;
         Ok(InsertRun {
             text: Vec::new(),
             table,

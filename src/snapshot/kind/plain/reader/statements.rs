@@ -88,9 +88,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Rows of a table begin.
+    /// Rows begin by a statement that names `named`. They stand in `table`: that one, or a partition of it.
     pub(super) fn rows_begin(
         &mut self,
+        named: &TableName,
         table: &TableName,
         by_insert: bool,
     ) -> Result<(), SnapshotError> {
@@ -99,7 +100,7 @@ impl Reader<'_> {
             wanted: self.wanted,
             database: self.databases.with_tables(),
         };
-        match self.changes.rows_come(table, by_insert, context) {
+        match self.changes.rows_come(named, by_insert, context) {
             Ok(Some(kind)) => self.runs(kind),
             Ok(None) => {}
             Err(Refusal { what, reason }) => return Err(self.unsupported(&self.at(&what), reason)),

@@ -1,0 +1,192 @@
+//! Columns that a table's definition has, and its data lacks.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::server::{Server, ok};
+use crate::support::*;
+
+const PIPELINE: &str = r#"
+pipeline: tables
+entity: { kind: Tenant, table: tenants, key: id, prefix: "tenant_{key}" }
+relations:
+  items: { table: items, link: { tenant_id: key } }
+  sorted: { table: items, link: { tenant_id: key }, only: [id], order: [note] }
+"#;
+
+/// A dump whose rows of `items` have a column less than their definition, which says this of it.
+fn dump(definition: &str) -> String {
+    format!(
+        "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n\
+         CREATE TABLE public.tenants (\n    id bigint NOT NULL\n);\n\n\
+         CREATE TABLE public.items (\n    id bigint NOT NULL,\n    note text{definition},\n    tenant_id bigint\n);\n\n\
+         COPY public.items (tenant_id, id) FROM stdin;\n1\t7\n2\t8\n\\.\n\n\
+         COPY public.tenants (id) FROM stdin;\n1\n2\n\\.\n\n\
+         --\n-- PostgreSQL database dump complete\n--\n\n"
+    )
+}
+
+/// The same as CSV files.
+fn folder(dir: &Dir, definition: &str) -> PathBuf {
+    let folder = dir.join("csv");
+    fs::create_dir(&folder).unwrap();
+    let dump = dump(definition);
+    let (schema, rest) = dump.split_once("COPY").unwrap();
+    let (_, end) = rest.rsplit_once("\\.\n").unwrap();
+    fs::write(folder.join("schema.sql"), format!("{schema}{end}")).unwrap();
+    fs::write(folder.join("items.csv"), "tenant_id,id\n1,7\n2,8\n").unwrap();
+    fs::write(folder.join("tenants.csv"), "id\n1\n2\n").unwrap();
+    folder
+}
+
+fn export(dir: &Dir, snapshot: &str, out: &str) -> Program {
+    let pipeline = dir.write("pipeline.yml", PIPELINE);
+    dir.export_to(snapshot, dir.join(out))
+        .option("--pipeline", pipeline)
+        .group(1)
+}
+
+const OF_DUMP: &str = "table items: column note is defined, but no row of its data has it: it is NULL, as a server would fill it in";
+const OF_FILES: &str =
+    "table items: column note is defined, but no row of its data has it: it is left out";
+
+#[test]
+fn what_a_dump_s_rows_lack_is_what_a_server_makes_of_it() {
+    let dir = Dir::new();
+    let path = dir.write("dump.sql", dump(""));
+    let run = export(&dir, path.to_str().unwrap(), "out").ok();
+    assert_eq!(
+        run.content("tenant_1/items.ndjson.gz"),
+        b"{\"id\":7,\"note\":null,\"tenant_id\":1}\n"
+    );
+    assert_eq!(run.manifest()["warnings"], serde_json::json!([OF_DUMP]));
+    assert!(run.stderr.contains(OF_DUMP), "{}", run.stderr);
+    let verify = dir.relexport("verify out --pipeline pipeline.yml");
+    verify.option("--against", &path).ok();
+
+    let database = Server::shared().database();
+    let mut psql = database.server.program("psql");
+    ok(psql
+        .args([
+            "--quiet",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &database.name,
+            "-f",
+        ])
+        .arg(&path));
+    let restored = export(&dir, &database.address(), "restored").ok();
+    assert_eq!(run.contents(), restored.contents());
+
+    export(&dir, path.to_str().unwrap(), "strict")
+        .arg("--strict")
+        .fails(3, &[OF_DUMP]);
+}
+
+#[test]
+fn what_a_server_alone_knows_or_would_refuse_fails_the_table() {
+    let cases = [
+        (
+            " DEFAULT 'x'::text",
+            "its data has no column note, and the database would fill in the column's default",
+        ),
+        (
+            " NOT NULL",
+            "its data has no column note, which cannot be NULL: a database would refuse these rows",
+        ),
+    ];
+    for (definition, says) in cases {
+        let dir = Dir::new();
+        let path = dir.write("dump.sql", dump(definition));
+        let run = export(&dir, path.to_str().unwrap(), "out").fails(1, &[says]);
+        assert_eq!(run.relation("items")["status"], -1, "{definition}");
+    }
+}
+
+#[test]
+fn nothing_is_said_of_generated_columns() {
+    let dir = Dir::new();
+    let generated = " GENERATED ALWAYS AS ('x'::text) STORED";
+    let path = dir.write("dump.sql", dump(generated));
+    for snapshot in [path, folder(&dir, generated)] {
+        let out = snapshot.file_name().unwrap().to_str().unwrap();
+        let run = export(&dir, snapshot.to_str().unwrap(), &format!("out-{out}"))
+            .relations(&["items"])
+            .arg("--strict")
+            .ok();
+        assert_eq!(
+            run.content("tenant_1/items.ndjson.gz"),
+            b"{\"id\":7,\"tenant_id\":1}\n"
+        );
+        assert_eq!(run.manifest()["warnings"], serde_json::Value::Null);
+    }
+}
+
+#[test]
+fn a_column_that_files_lack_is_left_out_and_told() {
+    for definition in ["", " NOT NULL", " DEFAULT 'x'::text"] {
+        let dir = Dir::new();
+        let csv = folder(&dir, definition);
+        let csv = csv.to_str().unwrap();
+        let run = export(&dir, csv, "out").relations(&["items"]).ok();
+        assert_eq!(
+            run.content("tenant_1/items.ndjson.gz"),
+            b"{\"id\":7,\"tenant_id\":1}\n"
+        );
+        assert_eq!(run.manifest()["warnings"], serde_json::json!([OF_FILES]));
+        export(&dir, csv, "strict")
+            .relations(&["items"])
+            .arg("--strict")
+            .fails(3, &[OF_FILES]);
+        // What is sorted by it is not.
+        let unsorted = export(&dir, csv, "unsorted").fails(1, &["column note"]);
+        assert_eq!(unsorted.relation("sorted")["status"], -1);
+    }
+}
+
+/// What has to be told of a pipeline that names a column which no table has, and how: by the export, and by the check.
+#[test]
+fn rows_that_a_missing_column_finds_none_of_are_told() {
+    let cases = [
+        (
+            "items: { table: items, link: { tenant_id: key }, nested: { parts: { many: items, link: { id: id }, match: { note: [nosuch] } } } }",
+            "column note of table items has nothing to match, since there is no nosuch: no row is found for parts",
+            "column note has nothing to match",
+        ),
+        (
+            "items: { table: items, link: { tenant_id: key } }\n  owners: { table: tenants, collected: { columns: [tenant_id, nosuch, may_lack?] } }",
+            "no table that is exported has a column nosuch: nothing is collected by it for owners",
+            "no table that is exported has a column nosuch: nothing is collected by it",
+        ),
+    ];
+    for (relations, says, check_says) in cases {
+        let dir = Dir::new();
+        let whole = dump("")
+            .replace("items (tenant_id, id)", "items (tenant_id, id, note)")
+            .replace("1\t7\n2\t8\n", "1\t7\ta\n2\t8\tb\n");
+        let path = dir.write("dump.sql", whole);
+        let pipeline = dir.write(
+            "pipeline.yml",
+            format!(
+                "pipeline: tables\nentity: {{ kind: Tenant, table: tenants, key: id, prefix: \"tenant_{{key}}\" }}\n\
+                 relations:\n  {relations}\n"
+            ),
+        );
+        let export = |out: &str| {
+            dir.export_to(&path, dir.join(out))
+                .option("--pipeline", &pipeline)
+                .group(1)
+        };
+        let run = export("out").ok();
+        assert_eq!(run.manifest()["warnings"], serde_json::json!([says]));
+        export("strict").arg("--strict").fails(3, &[check_says]);
+        let check = dir.relexport("pipeline check pipeline.yml");
+        let check = check.option("--snapshot", &path).run();
+        assert_eq!(check.code, Some(1));
+        assert!(check.stdout.contains(check_says), "{}", check.stdout);
+        let strict = dir.relexport("pipeline check pipeline.yml --strict");
+        let strict = strict.option("--snapshot", &path).run();
+        assert_eq!(strict.code, Some(1));
+    }
+}
