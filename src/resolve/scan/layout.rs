@@ -68,6 +68,44 @@ mod tests {
     use crate::snapshot::codec::{copy_walk, csv_walk};
 
     #[test]
+    fn plain_rows_of_csv_are_copied_as_others_are() {
+        let every: Vec<Option<usize>> = (0..4).map(Some).collect();
+        let layouts = [
+            Layout::new(&every),
+            Layout::new(&every[1..]),
+            Layout::new(&every[..2]),
+        ];
+        let cases = [
+            ("1,22,c,444\n", ["1\t22\tc\t444", "22\tc\t444", "1\t22"]),
+            ("1,22,c,444\r\n", ["1\t22\tc\t444", "22\tc\t444", "1\t22"]),
+            ("1,,c,444\n", ["1\t\\N\tc\t444", "\\N\tc\t444", "1\t\\N"]),
+            ("1,2,c,\r\n", ["1\t2\tc\t\\N", "2\tc\t\\N", "1\t2"]),
+            (",2,c,4\n", ["\\N\t2\tc\t4", "2\tc\t4", "\\N\t2"]),
+            ("1,\"a,b\",c,4\n", ["1\ta,b\tc\t4", "a,b\tc\t4", "1\ta,b"]),
+            ("1,a\\,c,4\n", ["1\ta\\\\\tc\t4", "a\\\\\tc\t4", "1\ta\\\\"]),
+        ];
+        // The same where another row stands before it.
+        for before in ["", "x,,\"y\ny\",z\n"] {
+            for (row, expected) in &cases {
+                let text = format!("{before}{row}");
+                let mut copied = Vec::new();
+                csv_walk::walk_rows(text.as_bytes(), |row| {
+                    copied = layouts
+                        .each_ref()
+                        .map(|layout| {
+                            let mut out = b"before".to_vec();
+                            layout.copy(&CsvRow::to_be_copied(row), &mut out);
+                            String::from_utf8(out).unwrap()
+                        })
+                        .to_vec();
+                });
+                let expected = expected.map(|expected| format!("before{expected}"));
+                assert_eq!(copied, expected, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn columns_are_copied_in_the_layout_s_order_whatever_the_data_s_is() {
         type Case = (&'static [Option<usize>], &'static [usize], &'static str);
         let cases: [Case; 6] = [
