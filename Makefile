@@ -120,7 +120,7 @@ packages:
 # that the crates which both need are compiled once. What looks at the dependencies is not installed by this.
 check: test
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --profile quick --all-targets -- -D warnings
 	cargo check --manifest-path fuzz/Cargo.toml --target-dir target --locked
 	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licenses and sources of dependencies are not checked"; fi
