@@ -59,16 +59,26 @@ impl Place<'_> {
             .env("RELEXPORT_BUCKET_IDLE_SECONDS", "1")
     }
 
-    /// What runs have written, each below a prefix of its own.
-    fn runs(&self) -> Vec<PathBuf> {
+    /// All that lies right below the prefix: runs, and single objects.
+    fn entries(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let below = self.server.root.join("nightly").join(&self.prefix);
         let entries = fs::read_dir(below).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).collect()
+        entries.map(|entry| entry.unwrap().path())
+    }
+
+    /// What runs have written, each below a prefix of its own.
+    fn runs(&self) -> Vec<PathBuf> {
+        self.entries().filter(|path| path.is_dir()).collect()
     }
 
     /// What is said below the prefix that is not so.
     fn lie(&self) -> Option<String> {
-        self.runs().iter().find_map(|run| self.lie_of(run))
+        // A run that was killed may have left the object by which it asks what the bucket can do.
+        let is_probe = |path: &PathBuf| path.to_string_lossy().contains("/.relexport-probe-");
+        let mut objects = self.entries().filter(|path| path.is_file());
+        let other = objects.find(|path| !is_probe(path));
+        let other = other.map(|path| format!("{path:?} lies beside the runs"));
+        other.or_else(|| self.runs().iter().find_map(|run| self.lie_of(run)))
     }
 
     fn lie_of(&self, run: &Path) -> Option<String> {
