@@ -17,21 +17,17 @@ pub(super) trait Row: Fields {
 
     /// Appends neighbouring fields as COPY text: a TAB between them.
     fn copy(&self, fields: Range<usize>, out: &mut Vec<u8>) {
-        copy_one_by_one(self, fields, out);
+        let first = fields.start;
+        for field in fields {
+            if field > first {
+                out.push(b'\t');
+            }
+            self.copy_field(field, out);
+        }
     }
 
     fn integer(&self, field: usize) -> Option<i64> {
         parse_integer(self.plain(field))
-    }
-}
-
-fn copy_one_by_one(row: &(impl Row + ?Sized), fields: Range<usize>, out: &mut Vec<u8>) {
-    let first = fields.start;
-    for field in fields {
-        if field > first {
-            out.push(b'\t');
-        }
-        row.copy_field(field, out);
     }
 }
 
@@ -128,25 +124,6 @@ impl Row for CsvRow<'_> {
         match self.field(field) {
             (plain, _) if self.is_plain && !plain.is_empty() => out.extend_from_slice(plain),
             (plain, quoted) => csv_text::to_copy_text(plain, quoted, out),
-        }
-    }
-
-    fn copy(&self, fields: Range<usize>, out: &mut Vec<u8>) {
-        // NULL is longer than what stands for it.
-        let has_null = || fields.clone().any(|field| self.field(field).0.is_empty());
-        match self.row.run(fields.clone()) {
-            Some((start, run)) if self.is_plain && !has_null() => {
-                let from = out.len();
-                out.extend_from_slice(run);
-                // What stands between two fields is a comma.
-                for field in fields.start..fields.end.saturating_sub(1) {
-                    let comma = self.row.end(field).and_then(|end| end.checked_sub(start));
-                    if let Some(comma) = comma.and_then(|comma| out.get_mut(from + comma)) {
-                        *comma = b'\t';
-                    }
-                }
-            }
-            Some(_) | None => copy_one_by_one(self, fields, out),
         }
     }
 }

@@ -45,21 +45,6 @@ impl<'a> CsvWalkedRow<'a> {
         self.0.fields()
     }
 
-    /// The bytes of neighbouring fields, with what stands between them, and where they begin in the block; `None` where the
-    /// row does not have them all.
-    #[inline]
-    pub fn run(&self, fields: Range<usize>) -> Option<(usize, &'a [u8])> {
-        let start = self.0.place(fields.start)?.start;
-        let run = self.0.run(fields)?;
-        Some((start, run.strip_suffix(b"\r").unwrap_or(run)))
-    }
-
-    /// Where a field ends in the block, with a CR behind it; `None` for one that the row does not have.
-    #[inline]
-    pub fn end(&self, field: usize) -> Option<usize> {
-        Some(self.0.place(field)?.end)
-    }
-
     /// A field's bytes without the quotes around them, and true if there were some; `None` for one that the row does not have.
     #[inline]
     pub fn field(&self, field: usize) -> Option<(&'a [u8], bool)> {
