@@ -121,7 +121,7 @@ packages:
 check: test
 	cargo fmt --check
 	cargo clippy --profile quick --all-targets -- -D warnings
-	cargo check --manifest-path fuzz/Cargo.toml --target-dir target --locked
+	cargo check --profile quick --manifest-path fuzz/Cargo.toml --target-dir target --locked
 	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licenses and sources of dependencies are not checked"; fi
 	@if ! command -v cargo-deny >/dev/null || ! cargo deny fetch db 2>/dev/null; \
