@@ -117,9 +117,10 @@ impl Reader<'_> {
         let all = match (&columns, default_values) {
             (Some(columns), _) => Some(columns.clone()),
             (None, true) => Some(Vec::new()),
-            (None, false) => self.columns_of(&table, true),
+            // pg_dump writes the values of a partition in the partition's order, also where the statement names its root.
+            (None, false) => self.columns_of(&stands_in, true),
         };
-        let is_generated = |column: &String| catalog.is_generated(&table, column);
+        let is_generated = |column: &String| catalog.is_generated(&stands_in, column);
         let generated = all.iter().flatten().map(is_generated).collect();
         let with_values = all.map(|all| {
             let columns = all.into_iter();
