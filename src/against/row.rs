@@ -184,8 +184,8 @@ impl RowText<'_> {
     fn hashed(&self, spot: &Spot, field: &Field, make: &Make, salt: Salt) -> Sum {
         let mut columns = Vec::new();
         make.sources(&mut columns);
-        let mut columns = columns.into_iter().take(1);
-        if columns.any(|column| self.is_left_out(spot, column)) {
+        let column = columns.first();
+        if column.is_some_and(|column| self.is_left_out(spot, column)) {
             return ABSENT;
         }
         match self.json(make, spot.values) {

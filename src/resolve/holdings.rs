@@ -41,7 +41,7 @@ pub fn undivided(above: &TableName) -> String {
     )
 }
 
-/// Warns of columns that no row of a table has. Whoever took the snapshot for a pipeline chose its columns.
+/// Warns of columns that no row of a table has.
 ///
 /// # Errors
 /// Under `strict`, which allows none of them.
@@ -50,8 +50,7 @@ pub(super) fn note_lacking(
     request: &Request<'_>,
     facts: &mut SnapshotFacts,
 ) -> Result<(), ResolveError> {
-    let is_chosen = facts.only.is_some() || !facts.taken_for.is_empty();
-    if is_chosen || request.stop_early || resolved.lacking.is_empty() {
+    if request.stop_early || resolved.lacking.is_empty() {
         return Ok(());
     }
     let lacking: Vec<String> = resolved.lacking.iter().map(ToString::to_string).collect();

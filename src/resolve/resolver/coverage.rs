@@ -1,8 +1,8 @@
 //! Which of a table's kept columns its data has, and what becomes of those that it lacks.
 //!
 //! Data lacks generated columns, of which dumps hold no values: their keys are left out. Any other column that a dump's rows
-//! lack a server fills in when the dump is restored, with NULL or the column's default. Whoever makes CSV files chooses their columns: keys
-//! of those that are not there are left out, and told.
+//! lack a server fills in when the dump is restored, with NULL or the column's default. Whoever makes CSV files chooses their
+//! columns: keys of those that are not there are left out, and told.
 
 use std::collections::BTreeSet;
 
@@ -64,8 +64,10 @@ impl Coverage {
             let position = table.column(column);
             self.in_files && position.is_some_and(|position| self.is_absent(position))
         });
-        let column = order.next()?.to_owned();
-        Some(HeadError::NoColumn(column).to_string())
+        let column = order.next()?;
+        Some(format!(
+            "the data has no column {column}, by which rows are sorted"
+        ))
     }
 
     /// Why rows are not what the database would have them be: they lack a column that it would fill in with what is not

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::resolved::{LackingColumn, Resolved, RowSource};
-
 use crate::resolve::plan::{Plan, PlanNested, PlanNode, PlanSource, TableId};
+use crate::resolve::resolved::{LackingColumn, Resolved, RowSource};
 
 use super::Resolver;
 

@@ -140,7 +140,10 @@ fn a_column_that_files_lack_is_left_out_and_told() {
             .arg("--strict")
             .fails(3, &[OF_FILES]);
         // What is sorted by it is not.
-        let unsorted = export(&dir, csv, "unsorted").fails(1, &["column note"]);
+        let unsorted = export(&dir, csv, "unsorted").fails(
+            1,
+            &["the data has no column note, by which rows are sorted"],
+        );
         assert_eq!(unsorted.relation("sorted")["status"], -1);
     }
 }
@@ -189,4 +192,23 @@ fn rows_that_a_missing_column_finds_none_of_are_told() {
         let strict = strict.option("--snapshot", &path).run();
         assert_eq!(strict.code, Some(1));
     }
+}
+
+/// The columns that a dump's rows lack are not those of a snapshot that is taken of it either, and that is not forgotten.
+#[test]
+fn a_taken_snapshot_tells_of_columns_that_its_source_lacked() {
+    let dir = Dir::new();
+    let path = dir.write("dump.sql", dump(""));
+    dir.write("pipeline.yml", PIPELINE);
+    let take = dir.relexport("snapshot take --quiet --pipeline pipeline.yml --out taken");
+    take.option("--from", &path).ok();
+    let taken = dir.join("taken");
+    let run = export(&dir, taken.to_str().unwrap(), "out")
+        .relations(&["items"])
+        .ok();
+    assert_eq!(
+        run.content("tenant_1/items.ndjson.gz"),
+        b"{\"id\":7,\"tenant_id\":1}\n"
+    );
+    assert_eq!(run.manifest()["warnings"], serde_json::json!([OF_FILES]));
 }
