@@ -4,6 +4,9 @@
 //! status endpoint, in its order, and beside them the file with its size and SHA-256. This file says what a manifest
 //! is; what happens to files becomes a manifest in the [`Ledger`](super::Ledger), which alone changes one.
 
+mod error;
+mod status;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,11 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::batch_number::BatchNumber;
 use super::layout;
 use super::noted::Notes;
-use crate::bucket::{BucketError, ConditionalPut, bucket_error};
-use crate::failure::{Cause, Failure, Policy};
+use crate::bucket::ConditionalPut;
 use crate::pipeline::EntityId;
 use crate::timings::Times;
 use crate::visible::visible_json;
+
+pub use error::ManifestError;
+pub use status::{BatchStatus, Status};
 
 /// Name of the file in the output folder.
 pub const FILE_NAME: &str = "manifest.json";
@@ -426,73 +431,6 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Status of a relation, and of the whole export, with GitLab's integers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i8", into = "i8")]
-pub enum Status {
-    Started,
-    Finished,
-    Failed,
-}
-
-impl From<Status> for i8 {
-    fn from(status: Status) -> i8 {
-        match status {
-            Status::Started => 0,
-            Status::Finished => 1,
-            Status::Failed => -1,
-        }
-    }
-}
-
-impl TryFrom<i8> for Status {
-    type Error = String;
-
-    fn try_from(number: i8) -> Result<Self, String> {
-        match number {
-            0 => Ok(Status::Started),
-            1 => Ok(Status::Finished),
-            -1 => Ok(Status::Failed),
-            _ => Err(format!("{number} is no status of a relation: 0, 1 or -1")),
-        }
-    }
-}
-
-/// Status of a batch, with GitLab's integers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i8", into = "i8")]
-pub enum BatchStatus {
-    Created,
-    Started,
-    Finished,
-    Failed,
-}
-
-impl From<BatchStatus> for i8 {
-    fn from(status: BatchStatus) -> i8 {
-        match status {
-            BatchStatus::Created => 0,
-            BatchStatus::Started => 2,
-            BatchStatus::Finished => 1,
-            BatchStatus::Failed => -1,
-        }
-    }
-}
-
-impl TryFrom<i8> for BatchStatus {
-    type Error = String;
-
-    fn try_from(number: i8) -> Result<Self, String> {
-        match number {
-            0 => Ok(BatchStatus::Created),
-            2 => Ok(BatchStatus::Started),
-            1 => Ok(BatchStatus::Finished),
-            -1 => Ok(BatchStatus::Failed),
-            _ => Err(format!("{number} is no status of a batch: 0, 1, 2 or -1")),
-        }
-    }
-}
-
 impl Manifest {
     /// How many rows were left out under `--keep-going`, of each relation of all entities that lacks some.
     pub fn skipped_rows(&self) -> Vec<(String, u64)> {
@@ -538,78 +476,5 @@ impl RelationEntry {
             notes: Notes::default(),
             ..self.clone()
         }
-    }
-}
-
-impl ManifestError {
-    /// True if the store failed: there may be a manifest all the same.
-    pub fn is_of_store(&self) -> bool {
-        match self {
-            // What has the name but is no file was put there by somebody.
-            ManifestError::Io { source, .. } => !matches!(
-                source.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput
-            ),
-            ManifestError::Form { .. }
-            | ManifestError::Version { .. }
-            | ManifestError::Planned { .. } => false,
-        }
-    }
-}
-
-/// Why a manifest cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    #[error("{}", unreadable(.path, .source))]
-    Io {
-        path: String,
-        source: std::io::Error,
-    },
-    #[error(
-        "cannot read {path}: it is no manifest of an export ({source})\n  if it was changed or cut off, export again into another folder"
-    )]
-    Form {
-        path: String,
-        source: serde_json::Error,
-    },
-    #[error(
-        "cannot read {path}: it has manifest version {found}, but this program reads version {VERSION}\n  \
-         use the program that wrote it"
-    )]
-    Version { path: String, found: u32 },
-    #[error(
-        "cannot read {path}: {plan} lies there that is not committed yet, so it is no export\n  \
-         see what is missing with relexport plan status --plan {path}, and finish it with relexport commit"
-    )]
-    Planned {
-        path: String,
-        /// Itself, with how many tasks it has.
-        plan: String,
-    },
-}
-
-impl Failure for ManifestError {
-    fn policy(&self) -> Policy {
-        let of_bucket = match self {
-            ManifestError::Io { source, .. } => bucket_error(source),
-            ManifestError::Form { .. }
-            | ManifestError::Version { .. }
-            | ManifestError::Planned { .. } => None,
-        };
-        match of_bucket {
-            Some(BucketError::NotFound { .. }) | None => Policy::EndRun(Cause::Snapshot),
-            Some(error) => error.policy(),
-        }
-    }
-}
-
-/// An error of a bucket says itself what to do.
-fn unreadable(path: &str, source: &std::io::Error) -> String {
-    match bucket_error(source) {
-        Some(error) => format!("cannot read {path}: {error}"),
-        None if path.contains("://") => format!(
-            "cannot read {path}: no export is there, nor below\n  name the address that --out had, or that of one export"
-        ),
-        None => format!("cannot read {path}: {source}\n  is this the folder of an export?"),
     }
 }
