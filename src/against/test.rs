@@ -50,10 +50,22 @@ impl Test {
                 bound(above).is_none_or(|above| above.is_some_and(|above| own > above))
                     && bound(below).is_none_or(|below| below.is_some_and(|below| own < below))
             }
-            (Asks::Prefix(text), Some(value)) => value.starts_with(text.as_bytes()),
+            (Asks::Prefix(text), Some(value)) => self.unpadded(value).starts_with(text.as_bytes()),
             (Asks::Length(length), Some(value)) => {
-                String::from_utf8_lossy(value).chars().count() as u64 == u64::from(*length)
+                String::from_utf8_lossy(self.unpadded(value))
+                    .chars()
+                    .count() as u64
+                    == u64::from(*length)
             }
+        }
+    }
+
+    /// The value without the blanks that a `character(n)` is filled up with: PostgreSQL does not count them.
+    fn unpadded<'v>(&self, value: &'v [u8]) -> &'v [u8] {
+        let last = value.iter().rposition(|byte| *byte != b' ');
+        match self.form {
+            Some(KeyForm::Padded) => &value[..last.map_or(0, |last| last + 1)],
+            _ => value,
         }
     }
 

@@ -39,9 +39,43 @@ pub enum ValueTest {
         above: Option<Vec<u8>>,
         below: Option<Vec<u8>>,
     },
-    Prefix(Box<[u8]>),
+    Prefix {
+        start: Box<[u8]>,
+        form: TextForm,
+    },
     /// A text of so many characters.
-    Length(u32),
+    Length {
+        characters: u32,
+        form: TextForm,
+    },
+}
+
+/// Which part of a text counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextForm {
+    Whole,
+    /// It is filled up with blanks, which PostgreSQL neither counts nor compares.
+    Padded,
+}
+
+impl TextForm {
+    fn of(form: Option<KeyForm>) -> Option<TextForm> {
+        match form {
+            Some(KeyForm::Text | KeyForm::Folded) => Some(TextForm::Whole),
+            Some(KeyForm::Padded) => Some(TextForm::Padded),
+            Some(_) | None => None,
+        }
+    }
+
+    fn part(self, text: &[u8]) -> &[u8] {
+        match self {
+            TextForm::Whole => text,
+            TextForm::Padded => {
+                let blanks = text.iter().rev().take_while(|byte| **byte == b' ').count();
+                &text[..text.len() - blanks]
+            }
+        }
+    }
 }
 
 impl ColumnTest {
@@ -89,17 +123,13 @@ impl ValueTest {
         Ok(match test {
             Test::In { values, null } => one_of(values, *null, false),
             Test::NotIn { values, null } => one_of(values, *null, true),
-            Test::Prefix(text) => match form {
-                Some(KeyForm::Text | KeyForm::Folded | KeyForm::Padded) => {
-                    ValueTest::Prefix(text.as_bytes().into())
-                }
-                Some(_) | None => return Err("`like` needs a text".to_owned()),
+            Test::Prefix(text) => ValueTest::Prefix {
+                start: text.as_bytes().into(),
+                form: TextForm::of(form).ok_or("`like` needs a text")?,
             },
-            Test::Length(length) => match form {
-                Some(KeyForm::Text | KeyForm::Folded | KeyForm::Padded) => {
-                    ValueTest::Length(*length)
-                }
-                Some(_) | None => return Err("`length` needs a text".to_owned()),
+            Test::Length(length) => ValueTest::Length {
+                characters: *length,
+                form: TextForm::of(form).ok_or("`length` needs a text")?,
             },
             Test::Between { above, below } => {
                 let of_bounds = form.and_then(KeyForm::of_bounds);
@@ -179,13 +209,13 @@ impl ValueTest {
                     && above.as_ref().is_none_or(|above| value > *above)
                     && below.as_ref().is_none_or(|below| value < *below)
             }
-            ValueTest::Length(length) => field.is_some_and(|field| {
+            ValueTest::Length { characters, form } => field.is_some_and(|field| {
                 let text = row.text(field);
-                let characters = String::from_utf8_lossy(&text).chars().count();
-                u32::try_from(characters).is_ok_and(|characters| characters == *length)
+                let found = String::from_utf8_lossy(form.part(&text)).chars().count();
+                u32::try_from(found).is_ok_and(|found| found == *characters)
             }),
-            ValueTest::Prefix(start) => {
-                field.is_some_and(|field| row.text(field).starts_with(start))
+            ValueTest::Prefix { start, form } => {
+                field.is_some_and(|field| form.part(&row.text(field)).starts_with(start))
             }
         }
     }
@@ -315,6 +345,20 @@ mod tests {
             ),
         ];
         for (test, form, value, expected) in cases {
+            assert_eq!(passes(&test, form, value), expected, "{test:?} {value}");
+        }
+        let prefix = |start: &str| Test::Prefix(start.to_owned());
+        // As `length()` and the text of a `character(n)` have it.
+        for (test, form, value, expected) in [
+            (Test::Length(2), KeyForm::Padded, "ab   ", true),
+            (Test::Length(5), KeyForm::Padded, "ab   ", false),
+            (Test::Length(5), KeyForm::Text, "ab   ", true),
+            (Test::Length(3), KeyForm::Padded, "a b  ", true),
+            (Test::Length(0), KeyForm::Padded, "     ", true),
+            (prefix("ab "), KeyForm::Padded, "ab   ", false),
+            (prefix("ab "), KeyForm::Text, "ab   ", true),
+            (prefix("a "), KeyForm::Padded, "a b  ", true),
+        ] {
             assert_eq!(passes(&test, form, value), expected, "{test:?} {value}");
         }
         let error = ValueTest::new(&between(Some("soon"), None), Some(KeyForm::Date));

@@ -82,3 +82,52 @@ fn of_equal_values_the_largest_is_the_same_from_every_snapshot_and_in_a_check() 
         verify.option("--pipeline", &pipeline).ok();
     }
 }
+
+#[test]
+fn conditions_on_texts_mean_the_same_to_a_server_and_in_its_dump() {
+    let pipeline = "pipeline: texts
+entity: { kind: Tenant, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  two: { table: p, link: { tenant_id: key }, only: [id], where: { c: { length: 2 } } }
+  five: { table: p, link: { tenant_id: key }, only: [id], where: { c: { length: 5 } } }
+  blank: { table: p, link: { tenant_id: key }, only: [id], where: { c: { like: \"ab %\" } } }
+  begins: { table: p, link: { tenant_id: key }, only: [id], where: { c: { like: \"ab%\" } } }
+  one: { table: p, link: { tenant_id: key }, only: [id], where: { t: { length: 1 } } }
+";
+    let expected = [
+        ("two", "{\"id\":1}\n"),
+        ("five", "{\"id\":4}\n"),
+        ("blank", ""),
+        ("begins", "{\"id\":1}\n{\"id\":3}\n{\"id\":4}\n"),
+        ("one", "{\"id\":1}\n{\"id\":2}\n"),
+    ];
+    let dir = Dir::new();
+    let pipeline = dir.write("texts.yml", pipeline);
+    for encoding in ["UTF8", "SQL_ASCII"] {
+        let database = Server::shared().database_in(encoding);
+        database.run(
+            "SET client_encoding = 'UTF8';
+             CREATE TABLE tenants (id int PRIMARY KEY);
+             CREATE TABLE p (id int PRIMARY KEY, tenant_id int, c char(5), t text);
+             INSERT INTO tenants VALUES (1);
+             INSERT INTO p VALUES (1, 1, 'ab', 'é'), (2, 1, '', '日'), (3, 1, 'abc', 'éé'), (4, 1, 'abcde', NULL);",
+        );
+        let dump = dir.write(&format!("{encoding}.sql"), database.dump(&[]));
+        let of_dump = dir.export_to(&dump, dir.join(&format!("{encoding}-dump")));
+        let of_server = export(&dir, &database, &format!("{encoding}-server"));
+        for run in [of_server, of_dump] {
+            let run = run.option("--pipeline", &pipeline).group(1).ok();
+            for (name, rows) in expected {
+                let content = run.content(&format!("t_1/{name}.ndjson.gz"));
+                assert_eq!(
+                    String::from_utf8(content).unwrap(),
+                    rows,
+                    "{name} {encoding}"
+                );
+            }
+            let verify = dir.relexport("verify").arg(&run.out);
+            let verify = verify.option("--against", &dump);
+            verify.option("--pipeline", &pipeline).ok();
+        }
+    }
+}

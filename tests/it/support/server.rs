@@ -55,13 +55,20 @@ impl Server {
 
     /// Makes a database.
     pub(crate) fn database(&self) -> Database<'_> {
+        self.database_in("UTF8")
+    }
+
+    /// A new database whose texts are in this encoding.
+    pub(crate) fn database_in(&self, encoding: &str) -> Database<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let server = Database {
             server: self,
             name: "postgres".to_owned(),
         };
-        server.run(&format!("CREATE DATABASE {name} TEMPLATE template0"));
+        server.run(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
+        ));
         Database { server: self, name }
     }
 

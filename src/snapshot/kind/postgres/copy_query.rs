@@ -20,6 +20,8 @@ pub(super) struct TextKinds {
     pub(super) loose: HashSet<(TableName, String)>,
     /// The schema of the type citext, in which its operators stand, too.
     pub(super) citext_schema: Option<String>,
+    /// The server does not know what its bytes mean (SQL_ASCII), and takes each for a character.
+    pub(super) without_encoding: bool,
 }
 
 /// The statement for a query.
@@ -140,10 +142,18 @@ fn condition(
             identifier(name),
             string(start)
         ),
-        Predicate::Length(name, length) => format!(
-            "pg_catalog.length({}::pg_catalog.text) OPERATOR(pg_catalog.=) {length}",
-            identifier(name)
-        ),
+        Predicate::Length(name, length) => {
+            let text = format!("{}::pg_catalog.text", identifier(name));
+            let text = match texts.without_encoding {
+                // Of a character of UTF-8 only the first byte is none of these.
+                true => format!(
+                    "pg_catalog.regexp_replace({text}, {}, '', 'g')",
+                    string("[\\x80-\\xBF]")
+                ),
+                false => text,
+            };
+            format!("pg_catalog.length({text}) OPERATOR(pg_catalog.=) {length}")
+        }
     }
 }
 

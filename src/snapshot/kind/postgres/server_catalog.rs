@@ -54,6 +54,11 @@ pub(super) fn read(connection: &mut Connection) -> Result<ServerCatalog, Failure
     found.catalog = read_schema(found.definitions.as_bytes())
         .map_err(|_| Failure::Protocol("its tables' definitions cannot be understood"))?;
     found.texts.citext_schema = citext_schema(&found.definitions);
+    let encoding = one(
+        connection,
+        "SELECT pg_catalog.current_setting('server_encoding')",
+    )?;
+    found.texts.without_encoding = encoding == "SQL_ASCII";
     let foreign: Vec<TableName> = found.foreign.drain().collect();
     for table in foreign {
         found.foreign.extend(found.catalog.holders(&table));

@@ -11,6 +11,7 @@ fn conditions_compare_values_as_the_columns_type_allows() {
     let texts_known = TextKinds {
         loose: HashSet::from([(table.clone(), "loose".to_owned())]),
         citext_schema: Some("ext".to_owned()),
+        without_encoding: false,
     };
     let own = |name: &'static str| KeyColumn {
         name,
