@@ -115,7 +115,7 @@ const READ: [(&str, &str); 21] = [
 ];
 
 /// Texts that psql loads and that are refused, with what the message says.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 13] = [
     (
         "INSERT INTO items (id, tenant_id) VALUES (1, 1) UNION ALL VALUES (2, 1);",
         "INSERT of rows of table items",
@@ -163,6 +163,11 @@ const REFUSED: [(&str, &str); 12] = [
     (
         "COPY items (id, tenant_id) FROM stdin (FORMAT csv);\n1,1\n\\.\n",
         "FORMAT csv",
+    ),
+    (
+        "ALTER TABLE items ADD PRIMARY KEY (id);\nCOPY items (id, tenant_id) FROM stdin;\n1\t1\n\\.\n\
+         INSERT INTO other VALUES (2, 'two');\nINSERT INTO items (id, tenant_id) VALUES (1, 1) ON CONFLICT DO NOTHING;",
+        "ON CONFLICT leaves out rows",
     ),
 ];
 

@@ -1,7 +1,8 @@
-//! The comments that frame a plain dump: what it says of itself, and whether it is complete.
+//! The lines that frame a plain dump: what it says of itself, and whether it is complete.
 //!
 //! pg_dump begins with `-- PostgreSQL database dump` and ends with `-- PostgreSQL database dump
-//! complete`; pg_dumpall does so for the cluster and, within, for each database.
+//! complete`; pg_dumpall does so for the cluster and, within, for each database. Since August 2025 `\restrict` stands behind
+//! the first of these lines and `\unrestrict` behind the last, also where comments were taken out.
 
 use std::collections::HashSet;
 
@@ -15,6 +16,8 @@ pub(crate) struct DumpFrame {
     pub(crate) facts: SnapshotFacts,
     database_open: bool,
     cluster_open: bool,
+    /// `\\restrict` has come, and not what ends it.
+    restricted: bool,
     data: DataSeen,
 }
 
@@ -49,6 +52,11 @@ impl DataSeen {
 impl DumpFrame {
     /// Takes a line that stands between statements. True if the data of a table begins behind it, or ends before it.
     pub(crate) fn comment(&mut self, line: &[u8]) -> bool {
+        if line.starts_with(b"\\restrict ") {
+            self.restricted = true;
+        } else if line.starts_with(b"\\unrestrict ") {
+            self.restricted = false;
+        }
         let Some(text) = line.strip_prefix(b"-- ") else {
             return false;
         };
@@ -65,7 +73,10 @@ impl DumpFrame {
         }
         match text {
             "PostgreSQL database dump" => self.database_open = true,
-            "PostgreSQL database dump complete" => self.database_open = false,
+            "PostgreSQL database dump complete" => {
+                self.database_open = false;
+                self.restricted = false;
+            }
             "PostgreSQL database cluster dump" => self.cluster_open = true,
             "PostgreSQL database cluster dump complete" => self.cluster_open = false,
             _ => {}
@@ -102,6 +113,11 @@ impl DumpFrame {
         self.data.headings.extend(self.data.heading.take());
     }
 
+    /// True if a statement with rows of the table went by.
+    pub(crate) fn has_rows_of(&self, table: &TableName) -> bool {
+        self.data.named.contains(table)
+    }
+
     /// A statement with rows begins: a COPY, or else an INSERT.
     pub(crate) fn rows_of(&mut self, table: &TableName, is_copy: bool) {
         self.data.copies |= is_copy;
@@ -132,7 +148,7 @@ impl DumpFrame {
 
     /// True where a dump has begun that has not said that it is complete.
     pub(crate) fn is_open(&self) -> bool {
-        self.database_open || self.cluster_open
+        self.database_open || self.cluster_open || self.restricted
     }
 }
 
@@ -208,6 +224,16 @@ mod tests {
         assert_eq!(frame.facts.taken_at, text("2024-01-02 03:04:05 UTC"));
         assert!(frame.is_open());
         frame.comment(b"-- PostgreSQL database dump complete");
+        assert!(!frame.is_open());
+    }
+
+    #[test]
+    fn a_dump_without_comments_is_open_until_it_is_unrestricted() {
+        let mut frame = DumpFrame::default();
+        assert!(!frame.is_open());
+        frame.comment(b"\\restrict abc\r");
+        assert!(frame.is_open());
+        frame.comment(b"\\unrestrict abc\r");
         assert!(!frame.is_open());
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct InsertRun {
     pub(crate) owners: Owners,
     /// For every field of a row, whether its column is generated.
     pub(crate) generated: Vec<bool>,
+    /// Other rows of the table went by before this run.
+    pub(crate) again: bool,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     /// Rows that wait to be handed out, as COPY text.

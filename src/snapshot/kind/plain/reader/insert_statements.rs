@@ -111,6 +111,7 @@ impl Reader<'_> {
         default_values: bool,
     ) -> Result<InsertRun, SnapshotError> {
         let stands_in = self.frame.stands_in(table.clone(), self.ddl.catalog());
+        let again = self.frame.has_rows_of(&stands_in);
         self.frame.rows_of(&stands_in, false);
         self.rows_begin(&table, &stands_in, true)?;
         let catalog = self.ddl.catalog();
@@ -133,6 +134,7 @@ impl Reader<'_> {
             columns,
             owners,
             generated,
+            again,
             rows: 0,
             bytes: 0,
             buffer: Vec::new(),
@@ -265,9 +267,11 @@ impl Reader<'_> {
         if let Some(run) = self.run.as_ref().filter(|run| run.owners.are_wanted())
             && let Err(reason) = inserts::tail(text.bytes()).and_then(|leaves_out| {
                 let keys = self.ddl.catalog().keys().of(&run.table);
-                // Of primary keys the rows themselves show it.
-                match leaves_out && keys.iter().any(|key| !key.primary) {
-                    true => Err("ON CONFLICT leaves out rows, by a unique constraint that stands before them; dump with pg_dump"),
+                // Rows of a data-only dump behind the definitions have other primary keys than one another: pg_dump read them of
+                // one table. Those of several places need not.
+                match leaves_out && keys.iter().any(|key| !key.primary || run.again) {
+                    true => Err("ON CONFLICT leaves out rows, by a key or a unique constraint that stands before them; \
+                                 restore all of it into a server, and export from that"),
                     false => Ok(()),
                 }
             })

@@ -45,7 +45,9 @@ impl Reader<'_> {
             PsqlLine::Autocommit(on) => self.changes.transaction.set_autocommit(on),
             PsqlLine::Quit => self.changes.quit = true,
             PsqlLine::Refused(reason) => return Err(self.unsupported(&shown(), reason)),
-            PsqlLine::Other => {}
+            PsqlLine::Other => {
+                self.frame.comment(line);
+            }
         }
         Ok(Step::At(place + end))
     }
