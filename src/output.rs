@@ -12,6 +12,7 @@ pub mod layout;
 mod ledger;
 mod location;
 pub mod manifest;
+mod metadata;
 mod noted;
 mod now;
 pub mod partial;
@@ -35,6 +36,7 @@ pub use manifest::{
     LeftOutRelationEntry, Manifest, ManifestError, OptionsEntry, PipelineEntry, RedactionEntry,
     RelationEntry, ResumeEntry, SkippedRow, SnapshotEntry, Status, TableInParts, TableWithoutData,
 };
+pub use metadata::{ENTITIES_MAPPING, entities_mapping, metadata_file};
 pub use noted::{
     DamagedFile, DanglingReference, LargeRecord, MissingFile, Noted, Notes, UnreadableValue,
 };
@@ -47,4 +49,4 @@ pub use store::{
     Begin, Claim, Contents, Draft, FileReader, Files, FolderStore, Listed, NewFile, SharedPlace,
     Store, StoreError, StoredFile, Written,
 };
-pub use writer::{Message, Writer, metadata_file};
+pub use writer::{Message, Writer};

@@ -14,7 +14,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use flate2::read::GzDecoder;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tar::{EntryType, Header};
 
 use super::App;
@@ -26,7 +26,10 @@ use super::errors::ApiError;
 use super::exportable::{Exportable, family};
 use super::exports::Run;
 use super::params::Params;
-use crate::output::{Contents, EntityEntry, FileReader, GzipLevel, compress, layout, manifest};
+use crate::output::{
+    Contents, ENTITIES_MAPPING, EntityEntry, FileEntry, FileReader, entities_mapping, layout,
+    manifest, metadata_file,
+};
 
 /// Bytes of a tar's blocks.
 const BLOCK: u64 = 512;
@@ -131,12 +134,13 @@ fn name(entity: EntityRef, full_path: &str, subgroups: bool) -> String {
 
 /// The parts of the tar, in order.
 fn parts(run: Arc<Run>, all: &HashSet<EntityRef>, folder: &str) -> io::Result<Vec<ArchivePiece>> {
-    let own = run
+    let mut own = run
         .manifest_of(all)
         .ok_or_else(|| io::Error::other("the export has no manifest"))?;
+    let (entry, metadata) = metadata(run.contents(), &own.entities, folder)?;
+    own.metadata = Some(entry);
     let mut json = serde_json::to_vec_pretty(&own)?;
     json.push(b'\n');
-    let metadata = metadata(run.contents(), &own.entities, folder)?;
     // A run that is over changes no file any more.
     let changed = run.contents().read(manifest::FILE_NAME)?.modified()?;
     let time = changed
@@ -192,16 +196,14 @@ fn metadata(
     contents: &dyn Contents,
     entities: &[EntityEntry],
     folder: &str,
-) -> io::Result<Vec<u8>> {
+) -> io::Result<(FileEntry, Vec<u8>)> {
     let mut json = Vec::new();
     GzDecoder::new(FileReader::new(contents.read(layout::METADATA)?)).read_to_end(&mut json)?;
-    let mut metadata: Value = serde_json::from_slice(&json)?;
-    if let Some(mapping) = metadata["entities_mapping"].as_object_mut() {
-        mapping.retain(|path, _| entities.iter().any(|entity| entity.full_path == *path));
-    }
-    metadata["export_prefix"] = folder.into();
-    Ok(compress(
-        metadata.to_string().as_bytes(),
-        GzipLevel::default(),
-    ))
+    let mut metadata: Map<String, Value> = serde_json::from_slice(&json)?;
+    metadata.insert(
+        ENTITIES_MAPPING.to_owned(),
+        entities_mapping(entities).into(),
+    );
+    metadata.insert("export_prefix".to_owned(), folder.into());
+    metadata_file(Value::Object(metadata).to_string().as_bytes(), None)
 }

@@ -123,6 +123,7 @@ pub(super) fn manifest_of(request: &ExportRequest, kind: &str, source: &str) -> 
         left_out_relations: Vec::new(),
         tables_in_parts: Vec::new(),
         left_out: Vec::new(),
+        metadata: None,
         timings: None,
         entities: Vec::new(),
     }

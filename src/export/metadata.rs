@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::output::EntityEntry;
+use crate::output::{ENTITIES_MAPPING, EntityEntry, entities_mapping};
 use crate::pipeline::Edition;
 use crate::snapshot::{Catalog, TableName};
 
@@ -18,10 +18,6 @@ pub(crate) struct Instance<'a> {
 
 /// The file's content, before compression: one object, without a line end.
 pub(crate) fn content(instance: &Instance<'_>, entities: &[EntityEntry]) -> Vec<u8> {
-    let mapping: Map<String, Value> = entities
-        .iter()
-        .map(|entity| (entity.full_path.clone(), Value::from(entity.prefix.clone())))
-        .collect();
     let mut object = Map::new();
     object.insert("instance_version".to_owned(), instance.version.into());
     object.insert("instance_enterprise".to_owned(), instance.enterprise.into());
@@ -30,7 +26,8 @@ pub(crate) fn content(instance: &Instance<'_>, entities: &[EntityEntry]) -> Vec<
         "source_hostname".to_owned(),
         instance.source_hostname.into(),
     );
-    object.insert("entities_mapping".to_owned(), Value::Object(mapping));
+    let mapping = entities_mapping(entities);
+    object.insert(ENTITIES_MAPPING.to_owned(), Value::Object(mapping));
     Value::Object(object).to_string().into_bytes()
 }
 

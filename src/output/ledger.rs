@@ -170,6 +170,11 @@ impl Ledger {
         manifest.error = error;
     }
 
+    /// The file that describes the whole export is written.
+    pub fn described(&mut self, metadata: FileEntry) {
+        self.manifest.metadata = Some(metadata);
+    }
+
     /// More that the snapshot could not give.
     pub fn warn(&mut self, warnings: Vec<String>) {
         for warning in warnings {
@@ -378,6 +383,7 @@ impl Ledger {
         self.manifest.error = Some(error);
         self.manifest.terms = None;
         self.manifest.resume = None;
+        self.manifest.metadata = None;
         self.manifest.entities = Vec::new();
     }
 

@@ -89,6 +89,9 @@ pub struct Manifest {
     /// Entities that nobody named and that are taken only by name, of each kind that has some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOutEntry>,
+    /// The file that describes the whole export. Manifests of version 0.1.0 may lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<FileEntry>,
     /// Where the time went, up to the end of the last file; once the run is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Times>,
@@ -182,6 +185,8 @@ impl Manifest {
             },
             resume: None,
             terms: None,
+            // It describes all of them.
+            metadata: None,
             entities,
             ..self.clone()
         }

@@ -5,6 +5,7 @@
 //! first thing.
 
 mod content;
+mod metadata;
 mod offline;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,7 +114,14 @@ pub fn verify(
         let found = content::read(store, name, Content::Object, (read, seal));
         verified.files += 1;
         verified.bytes += found.bytes;
-        problems.extend(found.problems.into_iter().map(|message| Problem {
+        let mut messages = found.problems.clone();
+        if let Some(entry) = &manifest.metadata {
+            messages.extend(differences(&found, entry));
+        }
+        if messages.is_empty() && !matches!(seal, Seal::Closed) {
+            messages = metadata::wrong(store, manifest, seal);
+        }
+        problems.extend(messages.into_iter().map(|message| Problem {
             file: name.to_owned(),
             message,
         }));
@@ -134,19 +142,8 @@ fn file(
 ) -> (Found, Vec<Problem>) {
     let found = content::read(store, name, expected.content, (read, seal));
     let mut messages = found.problems.clone();
-    if let Some(sha256) = &found.sha256 {
-        if found.bytes != expected.entry.bytes {
-            messages.push(format!(
-                "it has {} bytes, but the manifest says {}",
-                found.bytes, expected.entry.bytes
-            ));
-        }
-        if *sha256 != expected.entry.sha256 {
-            messages.push(format!(
-                "its SHA-256 is {sha256}, but the manifest says {}",
-                expected.entry.sha256
-            ));
-        }
+    if found.sha256.is_some() {
+        messages.extend(differences(&found, expected.entry));
         let counts = expected.content != Content::Archive;
         if counts && found.objects != expected.objects && found.is_whole {
             messages.push(format!(
@@ -163,6 +160,27 @@ fn file(
         })
         .collect();
     (found, problems)
+}
+
+/// In what a file that was read to its end differs from its entry.
+fn differences(found: &Found, entry: &FileEntry) -> Vec<String> {
+    let Some(sha256) = &found.sha256 else {
+        return Vec::new();
+    };
+    let mut messages = Vec::new();
+    if found.bytes != entry.bytes {
+        messages.push(format!(
+            "it has {} bytes, but the manifest says {}",
+            found.bytes, entry.bytes
+        ));
+    }
+    if *sha256 != entry.sha256 {
+        messages.push(format!(
+            "its SHA-256 is {sha256}, but the manifest says {}",
+            entry.sha256
+        ));
+    }
+    messages
 }
 
 struct Checker<'a> {

@@ -13,6 +13,7 @@ use super::gzip::{self, Piece};
 use super::judge::Judge;
 use super::ledger::{Done, FileId, Ledger, ReadFacts};
 use super::manifest::{self, FileEntry, Manifest};
+use super::metadata::metadata_file;
 use super::noted::DanglingReference;
 use super::now::now;
 use super::store::{Files, NewFile, Written, is_no_file};
@@ -176,18 +177,6 @@ impl Writer {
     }
 }
 
-/// The bytes of the file that describes the whole export, of this content.
-///
-/// # Errors
-/// If it cannot be encrypted.
-pub fn metadata_file(content: &[u8], recipients: Option<&Recipients>) -> io::Result<Vec<u8>> {
-    let compressed = gzip::compress(content, gzip::GzipLevel::default());
-    match recipients {
-        Some(recipients) => recipients.encrypt(&compressed),
-        None => Ok(compressed),
-    }
-}
-
 /// A file that is being written.
 struct OpenFile {
     id: FileId,
@@ -326,9 +315,9 @@ impl State {
         match message {
             Message::Read { facts, metadata } => {
                 if let Some(metadata) = metadata {
-                    let metadata = metadata_file(&metadata, self.recipients.as_deref())?;
-                    let name = self.ledger.manifest().metadata_name();
-                    self.files.replace(name, &metadata)?;
+                    let (entry, metadata) = metadata_file(&metadata, self.recipients.as_deref())?;
+                    self.files.replace(&entry.file, &metadata)?;
+                    self.ledger.described(entry);
                 }
                 self.ledger.read(*facts);
                 self.write_manifest()?;

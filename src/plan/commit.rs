@@ -94,7 +94,10 @@ pub(crate) fn commit<E: From<PlanError>>(
     manifest.conditional_put = heeded.map_err(|error| PlanError::write(&place.shown(""), error))?;
     check_files(&**place, &manifest)?;
     let metadata = metadata_file(plan.metadata.as_bytes(), None);
-    let written = metadata.and_then(|metadata| place.finish(&manifest, &metadata));
+    let written = metadata.and_then(|(entry, metadata)| {
+        manifest.metadata = Some(entry);
+        place.finish(&manifest, &metadata)
+    });
     written.map_err(|error| PlanError::write(&place.shown(""), error))?;
     // The export is complete, whatever is left beside it.
     if let Err(error) = clear(&**place) {

@@ -23,8 +23,8 @@ TASKS = 40
 #: Longer than anything here takes.
 PATIENCE = 300
 
-#: Of two manifests of one export, what may differ: when it was made, and by which run.
-TIMES = {"started_at", "finished_at", "updated_at", "timings"}
+#: Of two manifests of one export, what may differ: when it was made, by which run, and the metadata, which has the folder's name.
+TIMES = {"started_at", "finished_at", "updated_at", "timings", "metadata"}
 
 
 class Failed(Exception):

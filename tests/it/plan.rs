@@ -157,6 +157,8 @@ fn without_times(mut manifest: Value) -> Value {
                     }
                 }
                 object.remove("timings");
+                // It has the folder's name.
+                object.remove("metadata");
                 // Said of an export in a bucket alone.
                 object.remove("conditional_put");
                 object.values_mut().for_each(clear);

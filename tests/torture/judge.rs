@@ -199,6 +199,8 @@ fn forget_times(value: &mut Value) {
                 "finished_at",
                 "updated_at",
                 "timings",
+                // It has the folder's name.
+                "metadata",
                 "taken_at",
                 "lsn",
             ] {

@@ -85,6 +85,7 @@ fn first() -> Manifest {
         left_out_relations: Vec::new(),
         tables_in_parts: Vec::new(),
         left_out: Vec::new(),
+        metadata: None,
         timings: None,
         entities: Vec::new(),
     }

@@ -2,18 +2,14 @@
 //!
 //! As of GitLab 19.3, whose offline transfer is behind feature flags (`lib/import/offline/`).
 
-use std::io::{self, Read};
-
-use flate2::read::GzDecoder;
-use serde::Deserialize;
-use serde_json::Map;
-
 use super::Problem;
+use super::content::Seal;
+use super::metadata::Metadata;
 use crate::output::layout;
 use crate::output::manifest::{self, Manifest, Status};
-use crate::output::store::{Contents, FileReader};
+use crate::output::store::Contents;
 
-/// Bytes of metadata that are read; GitLab reads no more either.
+/// Bytes of metadata that GitLab reads.
 const METADATA_LIMIT: u64 = 20 << 20;
 /// Bytes of the map of entities, as JSON.
 const MAPPING_LIMIT: usize = 64 << 10;
@@ -26,15 +22,6 @@ const ADDRESS_LIMIT: usize = 255;
 /// Hosts that are no GitLab's.
 const OTHER_HOSTS: [&str; 3] = ["github.com", "bitbucket.org", "gitea.com"];
 
-/// What is looked at of the metadata.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    instance_version: String,
-    source_hostname: String,
-    entities_mapping: Map<String, serde_json::Value>,
-}
-
 /// Says what an importer would refuse, or pass over.
 pub fn offline(store: &dyn Contents, manifest: &Manifest) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -44,7 +31,7 @@ pub fn offline(store: &dyn Contents, manifest: &Manifest) -> Vec<Problem> {
             message: "GitLab reads no encrypted files: decrypt all of them, and take `.age` off their names".to_owned(),
         }];
     }
-    match metadata(store) {
+    match Metadata::read(store, layout::METADATA, Seal::None, METADATA_LIMIT) {
         Ok(metadata) => of_metadata(&metadata, &mut problems),
         Err(error) => problems.push(Problem {
             file: layout::METADATA.to_owned(),
@@ -54,17 +41,6 @@ pub fn offline(store: &dyn Contents, manifest: &Manifest) -> Vec<Problem> {
     of_manifest(manifest, &mut problems);
     problems.sort();
     problems
-}
-
-fn metadata(store: &dyn Contents) -> io::Result<Metadata> {
-    let mut json = Vec::new();
-    let file = FileReader::new(store.read(layout::METADATA)?);
-    let inflated = GzDecoder::new(file).take(METADATA_LIMIT + 1);
-    io::BufReader::new(inflated).read_to_end(&mut json)?;
-    if json.len() as u64 > METADATA_LIMIT {
-        return Err(io::Error::other("it is larger than GitLab reads (20 MB)"));
-    }
-    Ok(serde_json::from_slice(&json)?)
 }
 
 fn of_metadata(metadata: &Metadata, problems: &mut Vec<Problem>) {

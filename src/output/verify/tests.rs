@@ -54,6 +54,9 @@ fn batch(position: usize, objects: u64, file: FileEntry) -> BatchEntry {
     }
 }
 
+const METADATA: &str = "metadata.json.gz";
+const METADATA_TEXT: &str = r#"{"export_prefix":"out","entities_mapping":{"acme":"group_1"}}"#;
+
 /// A right export: labels in batches of two, self, and settings without a row.
 fn export(folder: &Path) -> Manifest {
     let one = put(
@@ -68,7 +71,7 @@ fn export(folder: &Path) -> Manifest {
     );
     let own = put(folder, "group_1/self.json.gz", &zip(b"{\"id\":1}"));
     let empty = put(folder, "group_1/settings.ndjson.gz", &zip(b""));
-    put(folder, "metadata.json.gz", &zip(b"{}"));
+    let metadata = put(folder, METADATA, &zip(METADATA_TEXT.as_bytes()));
     fs::write(folder.join("manifest.json"), "{}").unwrap();
     let labels = RelationEntry {
         batched: true,
@@ -116,6 +119,7 @@ fn export(folder: &Path) -> Manifest {
         left_out_relations: Vec::new(),
         tables_in_parts: Vec::new(),
         left_out: Vec::new(),
+        metadata: Some(metadata),
         timings: None,
         entities: vec![EntityEntry {
             id: 1.into(),
@@ -290,6 +294,55 @@ fn a_changed_byte_breaks_the_checksum() {
     });
     assert_eq!(found.len(), 1);
     assert!(found[0].starts_with("group_1/self.json.gz: its SHA-256 is "));
+}
+
+#[test]
+fn metadata_that_is_another_one_is_found() {
+    let told = |messages: &[&str]| -> Vec<String> {
+        let messages = messages.iter();
+        messages.map(|it| format!("{METADATA}: {it}")).collect()
+    };
+    // A manifest of an earlier version says nothing of the file.
+    let with = |mapping: &str| {
+        let text = METADATA_TEXT.replace(r#"{"acme":"group_1"}"#, mapping);
+        found(|folder, manifest| {
+            put(folder, METADATA, &zip(text.as_bytes()));
+            manifest.metadata = None;
+        })
+    };
+    assert_eq!(with(r#"{"acme":"group_1"}"#), [""; 0]);
+    assert_eq!(with("{}"), told(&["it does not say where acme lies"]));
+    assert_eq!(
+        with(r#"{"acme":"group_2"}"#),
+        told(&["acme is to lie in \"group_2\", but the manifest says \"group_1\""])
+    );
+    assert_eq!(
+        with(r#"{"acme":"group_1","zoo":"group_9"}"#),
+        told(&["it names zoo, which the manifest does not"])
+    );
+    let large = format!(r#"{{"acme":"group_1","zoo":"{}"}}"#, "z".repeat(1 << 17));
+    let found_in_large = with(&large);
+    assert!(
+        found_in_large[0].contains("it is larger than it may be"),
+        "{found_in_large:?}"
+    );
+    let no_map = found(|folder, manifest| {
+        put(folder, METADATA, &zip(b"{\"entities_mapping\":7}"));
+        manifest.metadata = None;
+    });
+    assert!(
+        no_map[0].contains("it cannot be held against the manifest"),
+        "{no_map:?}"
+    );
+    // What only the checksum tells.
+    let changed = found(|folder, _| {
+        let text = METADATA_TEXT.replace("out", "e");
+        put(folder, METADATA, &zip(text.as_bytes()));
+    });
+    assert_eq!(changed.len(), 2, "{changed:?}");
+    assert!(changed.iter().any(|it| it.contains("its SHA-256 is")));
+    let missing = found(|folder, _| fs::remove_file(folder.join(METADATA)).unwrap());
+    assert_eq!(missing, told(&["it is not there"]));
 }
 
 #[test]

@@ -203,6 +203,7 @@ fn entries_have_the_keys_of_the_status_endpoint_in_its_order() {
             "options",
             "terms",
             "warnings",
+            "metadata",
             "timings",
             "entities"
         ]

@@ -101,8 +101,15 @@ fn assert_like_undisturbed(run: &Run, undisturbed: &Run) {
 fn forget_times(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            for time in ["started_at", "finished_at", "updated_at", "timings"] {
-                object.remove(time);
+            // The metadata has the folder's name.
+            for key in [
+                "started_at",
+                "finished_at",
+                "updated_at",
+                "timings",
+                "metadata",
+            ] {
+                object.remove(key);
             }
             object.values_mut().for_each(forget_times);
         }
