@@ -36,7 +36,7 @@ mod stated_keys;
 mod survey;
 mod table_name;
 
-pub use block::{Block, BlockHead};
+pub use block::{Block, BlockHead, ZERO_BYTE};
 pub use catalog::{Catalog, Column, Table};
 pub use codec::csv_write::CsvWriter;
 pub use codec::encoding::Converted;

@@ -10,10 +10,11 @@ fuzz_target!(|bytes: &[u8]| {
     let (mut fields, mut same) = (Vec::new(), Vec::new());
     let mut rows = CopyRows::new(bytes);
     let mut walked = Vec::new();
-    walk_rows(bytes, |row| {
+    let has_zero = walk_rows(bytes, |row| {
         let places: Vec<_> = (0..row.fields()).filter_map(|field| row.place(field)).collect();
         walked.push((row.range().start, places));
     });
+    assert_eq!(has_zero, bytes.contains(&0));
     let mut walked = walked.into_iter();
     let mut at = 0;
     while at < bytes.len() {

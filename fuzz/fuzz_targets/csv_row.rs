@@ -9,11 +9,13 @@ fuzz_target!(|bytes: &[u8]| {
     let ends = csv_walk::row_ends(bytes);
     let whole = ends.end;
     let mut walked = Vec::new();
-    let stopped = csv_walk::walk_rows(&bytes[..whole], |row| {
+    let told = csv_walk::walk_rows(&bytes[..whole], |row| {
         let fields = (0..row.fields()).filter_map(|field| row.field(field));
         let fields = fields.map(|(plain, quoted)| (plain.to_vec(), quoted));
         walked.push((row.range().start, fields.collect::<Vec<_>>()));
     });
+    assert_eq!(told.has_zero, bytes[..whole].contains(&0));
+    let stopped = told.end;
     let mut walked = walked.into_iter();
     let (mut fields, mut split) = (Vec::new(), Vec::new());
     let (mut at, mut rows, mut malformed) = (0, 0u64, false);

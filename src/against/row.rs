@@ -72,7 +72,7 @@ impl RowText<'_> {
                     Ok(Some(())) => Some(Cow::Owned(decoded)),
                     Ok(None) => None,
                     // No server writes such a field. It stays what it is, which is no value.
-                    Err(copy_text::LoneBackslash) => Some(Cow::Borrowed(field)),
+                    Err(_) => Some(Cow::Borrowed(field)),
                 }
             }
             Fields::Csv(fields) => {

@@ -166,6 +166,7 @@ fn given(
                 block.bytes().len() as u64,
                 std::sync::atomic::Ordering::Relaxed,
             );
+            block.check_zero_bytes()?;
             take(&block)
         }
         // A row that was stepped over would be missing without a word.

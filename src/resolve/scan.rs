@@ -11,6 +11,7 @@ mod head_error;
 mod layout;
 mod row;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::key::KeyForm;
@@ -143,6 +144,10 @@ impl Scanner {
         {
             return Err(HeadError::UnknownColumn(column.clone()));
         }
+        let mut seen = HashSet::new();
+        if let Some(twice) = head.columns.iter().find(|column| !seen.insert(*column)) {
+            return Err(HeadError::Twice(twice.clone()));
+        }
         let field = |column: &str| head.columns.iter().position(|name| name == column);
         let mut unlinked = None;
         let mut optional = |column: &str| {
@@ -262,7 +267,7 @@ impl Scanner {
     }
 
     fn scan_copy_text(&self, block: &Block, scanned: &mut Scanned) {
-        copy_walk::walk_rows(block.bytes(), |walked| {
+        let has_zero = copy_walk::walk_rows(block.bytes(), |walked| {
             let row = CopyRow(walked);
             match self.ask(&row) {
                 Answer::PassedOver => scanned.rows += 1,
@@ -270,6 +275,9 @@ impl Scanner {
                 Answer::LookedAt => self.row(&row, block, walked.range().start, scanned),
             }
         });
+        if has_zero {
+            scanned.note_zero_byte(block);
+        }
     }
 
     fn scan_csv(&self, block: &Block, scanned: &mut Scanned) {
@@ -284,12 +292,15 @@ impl Scanner {
         });
         // The rows of a block that a walk stops in are split one by one.
         let mut fields = Vec::with_capacity(self.fields);
-        let mut at = walked;
+        let mut at = walked.end;
         while at < bytes.len() {
             match self.next_csv_row(block, at, &mut fields, scanned) {
                 Some(next) => at = next,
-                None => return,
+                None => break,
             }
+        }
+        if walked.has_zero {
+            scanned.note_zero_byte(block);
         }
     }
 

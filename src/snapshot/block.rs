@@ -3,9 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::snapshot::codec::csv_walk;
 use crate::snapshot::codec::encoding::{Converted, Encoding};
 use crate::snapshot::codec::row_form::RowForm;
+use crate::snapshot::error::{Position, SnapshotError};
 use crate::snapshot::table_name::TableName;
+
+/// What is said of rows that have a zero byte.
+pub const ZERO_BYTE: &str = "a zero byte stands in the row, and no text of PostgreSQL has one: something wrote over the snapshot, \
+                             and rows may be gone; copy it again from where it was made";
 
 /// The head of a run of rows: whose they are and what their fields mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +43,38 @@ impl Block {
     /// The rows' bytes. Every row, the last too, ends with a line end.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.range.clone()]
+    }
+
+    /// The row that a zero byte stands in, from 1, and where that byte stands in the decompressed source; `None` if there is
+    /// none. No text of PostgreSQL has this byte, in any encoding: something wrote over the rows, and some may be gone.
+    pub fn zero_byte(&self) -> Option<(u64, u64)> {
+        let bytes = self.bytes();
+        let at = memchr::memchr(0, bytes)?;
+        let before = &bytes[..at];
+        let rows = match self.head.form {
+            RowForm::CopyText => memchr::memchr_iter(b'\n', before).count() as u64,
+            RowForm::Csv => csv_walk::row_ends(before).rows,
+        };
+        Some((self.first_row + rows + 1, self.offset_of(at)))
+    }
+
+    /// Makes sure that no zero byte stands in the rows.
+    ///
+    /// # Errors
+    /// The damage, with its place.
+    pub fn check_zero_bytes(&self) -> Result<(), SnapshotError> {
+        match self.zero_byte() {
+            None => Ok(()),
+            Some((row, offset)) => Err(SnapshotError::Damaged {
+                place: Position {
+                    table: Some(self.head.table.to_string()),
+                    row: Some(row),
+                    offset: Some(offset),
+                    ..Position::default()
+                },
+                reason: ZERO_BYTE.to_owned(),
+            }),
+        }
     }
 
     /// Where a position of [`Block::bytes`] stands in the decompressed source, in bytes from its start.

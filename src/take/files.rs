@@ -258,6 +258,7 @@ impl StopReason {
 
 fn pack(writer: &CsvWriter, block: &Block) -> Result<(Vec<u8>, u64), SnapshotError> {
     let table = &block.head.table;
+    block.check_zero_bytes()?;
     let mut csv = Vec::with_capacity(block.bytes().len() + block.bytes().len() / 8);
     let rows = writer
         .rows(block.bytes(), &mut csv)

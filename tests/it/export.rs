@@ -24,3 +24,4 @@ mod snapshots;
 mod strict;
 mod timings;
 mod trees;
+mod zero_bytes;

@@ -16,7 +16,8 @@ pub fn is_null(field: &[u8]) -> bool {
 /// Undoes COPY's escapes. Allocates only where the field has one; NULL is the caller's to look for.
 ///
 /// # Errors
-/// [`ValueError::UnfinishedEscape`] where the field ends in a lone backslash.
+/// [`ValueError::UnfinishedEscape`] where the field ends in a lone backslash, [`ValueError::ZeroByte`] where an escape stands for
+/// a zero byte.
 pub fn decode_copy(field: &[u8]) -> Result<Cow<'_, [u8]>, ValueError> {
     let Some(first) = memchr::memchr(b'\\', field) else {
         return Ok(Cow::Borrowed(field));
@@ -30,6 +31,9 @@ pub fn decode_copy(field: &[u8]) -> Result<Cow<'_, [u8]>, ValueError> {
             return Ok(Cow::Owned(decoded));
         };
         let (byte, length) = decode_escape(escape).ok_or(ValueError::UnfinishedEscape)?;
+        if byte == 0 {
+            return Err(ValueError::ZeroByte);
+        }
         decoded.push(byte);
         let after = &escape[length..];
         (plain, rest) = after.split_at(memchr::memchr(b'\\', after).unwrap_or(after.len()));
@@ -114,6 +118,13 @@ mod tests {
     fn a_lone_backslash_at_the_end_is_an_error() {
         for field in [&br"\"[..], br"a\", br"a\\\"] {
             assert_eq!(decode_copy(field), Err(ValueError::UnfinishedEscape));
+        }
+    }
+
+    #[test]
+    fn an_escape_for_a_zero_byte_is_an_error() {
+        for field in [&br"\0"[..], br"a\000b", br"\x0", br"\x00", br"\400"] {
+            assert_eq!(decode_copy(field), Err(ValueError::ZeroByte));
         }
     }
 

@@ -13,6 +13,11 @@ pub enum ValueError {
     /// PostgreSQL never ends a field with a lone backslash; the row was cut or split wrongly.
     #[error("the field ends inside a backslash escape")]
     UnfinishedEscape,
+    /// No text of PostgreSQL has this byte, in any encoding.
+    #[error(
+        "the value has an escape that stands for a zero byte, which no value of PostgreSQL has"
+    )]
+    ZeroByte,
     #[error("the value is not an integer of 64 bits")]
     NotAnInteger,
     #[error("the value is not a boolean (t or f)")]

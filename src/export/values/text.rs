@@ -73,7 +73,7 @@ pub fn write_json_str(text: &str, out: &mut Vec<u8>) {
 /// Appends a COPY text field, which is not NULL, as a JSON string.
 ///
 /// # Errors
-/// [`ValueError::InvalidUtf8`] and [`ValueError::UnfinishedEscape`]; `out` is then as it was.
+/// [`ValueError::InvalidUtf8`], [`ValueError::UnfinishedEscape`] and [`ValueError::ZeroByte`]; `out` is then as it was.
 #[inline]
 pub(super) fn write_copy(field: FieldOn<'_>, out: &mut Vec<u8>) -> Result<(), ValueError> {
     let start = out.len();

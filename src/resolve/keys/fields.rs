@@ -25,7 +25,7 @@ pub(crate) fn decoded(field: &[u8]) -> Cow<'_, [u8]> {
     let mut value = Vec::with_capacity(field.len());
     match copy_text::decode(field, &mut value) {
         Ok(_) => Cow::Owned(value),
-        // A lone backslash is no value of any type; whoever renders the row says so.
+        // What is no COPY text is no value of any type; whoever renders the row says so.
         Err(_) => Cow::Borrowed(field),
     }
 }

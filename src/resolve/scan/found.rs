@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::resolve::keys::{IndexKey, Key};
 use crate::resolve::plan::{HopId, SlotId};
-use crate::snapshot::Block;
+use crate::snapshot::{Block, ZERO_BYTE};
 
 /// How many bad rows of a block are described, as many as of a relation; the others are only counted.
 const DESCRIBED: usize = 100;
@@ -91,6 +91,15 @@ impl Scanned {
     /// Notes that quotes stand wrongly in the row that is being scanned, from a place in the block on.
     pub(super) fn broken(&mut self, block: &Block, at: usize, reason: String) {
         self.broken = Some(self.bad_row(block, at, reason));
+    }
+
+    /// Notes that something wrote over the block, if a zero byte stands in it: what is gone may have been the ends of rows.
+    pub(super) fn note_zero_byte(&mut self, block: &Block) {
+        self.broken = block.zero_byte().map(|(row, offset)| BadRow {
+            row,
+            offset,
+            reason: ZERO_BYTE.to_owned(),
+        });
     }
 
     fn bad_row(&self, block: &Block, at: usize, reason: String) -> BadRow {

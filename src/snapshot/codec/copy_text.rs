@@ -124,18 +124,23 @@ impl<'a> CopyRows<'a> {
     }
 }
 
-/// A field that ends with a lone backslash. The server never writes one.
+/// What no server writes in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the field ends with a lone backslash")]
-pub struct LoneBackslash;
+pub enum NotCopyText {
+    #[error("the field ends with a lone backslash")]
+    LoneBackslash,
+    /// No text of PostgreSQL has this byte.
+    #[error("the field has an escape that stands for a zero byte")]
+    ZeroByte,
+}
 
 /// Appends the value of a field to `out`; `None` is NULL, for which nothing is appended.
 ///
 /// Bytes are not checked to be UTF-8. Costs one search for backslashes, and a copy.
 ///
 /// # Errors
-/// [`LoneBackslash`], with part of the value appended.
-pub fn decode(field: &[u8], out: &mut Vec<u8>) -> Result<Option<()>, LoneBackslash> {
+/// [`NotCopyText`], with part of the value appended.
+pub fn decode(field: &[u8], out: &mut Vec<u8>) -> Result<Option<()>, NotCopyText> {
     if field == b"\\N" {
         return Ok(None);
     }
@@ -143,7 +148,7 @@ pub fn decode(field: &[u8], out: &mut Vec<u8>) -> Result<Option<()>, LoneBacksla
     while let Some(place) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..place]);
         let (byte, length) = match &rest[place + 1..] {
-            [] => return Err(LoneBackslash),
+            [] => return Err(NotCopyText::LoneBackslash),
             [b'b', ..] => (0x08, 1),
             [b'f', ..] => (0x0c, 1),
             [b'n', ..] => (b'\n', 1),
@@ -156,6 +161,9 @@ pub fn decode(field: &[u8], out: &mut Vec<u8>) -> Result<Option<()>, LoneBacksla
             },
             [byte, ..] => number(&rest[place + 1..], 8, 3).unwrap_or((*byte, 1)),
         };
+        if byte == 0 {
+            return Err(NotCopyText::ZeroByte);
+        }
         out.push(byte);
         rest = &rest[place + 1 + length..];
     }
@@ -266,8 +274,8 @@ mod tests {
 
     #[test]
     fn fields_are_decoded() {
-        type Decoded = Result<Option<&'static [u8]>, LoneBackslash>;
-        let cases: [(&str, Decoded); 16] = [
+        type Decoded = Result<Option<&'static [u8]>, NotCopyText>;
+        let cases: [(&str, Decoded); 19] = [
             ("\\N", Ok(None)),
             ("", Ok(Some(b""))),
             ("N", Ok(Some(b"N"))),
@@ -277,15 +285,18 @@ mod tests {
                 "a\\b\\f\\n\\r\\t\\v\\\\z",
                 Ok(Some(b"a\x08\x0c\n\r\t\x0b\\z")),
             ),
-            ("\\101\\1018\\0", Ok(Some(b"AA8\0"))),
+            ("\\101\\1018\\1", Ok(Some(b"AA8\x01"))),
+            ("a\\0", Err(NotCopyText::ZeroByte)),
+            ("\\x00a", Err(NotCopyText::ZeroByte)),
+            ("\\400", Err(NotCopyText::ZeroByte)),
             ("\\x41\\x4a1\\x4g\\xg", Ok(Some(b"AJ1\x04gxg"))),
             ("\\777", Ok(Some(b"\xff"))),
             ("\\8\\q\\.", Ok(Some(b"8q."))),
             ("\\\\x00ff", Ok(Some(b"\\x00ff"))),
             ("é\\n", Ok(Some("é\n".as_bytes()))),
             ("\x01\x7f", Ok(Some(b"\x01\x7f"))),
-            ("\\", Err(LoneBackslash)),
-            ("a\\\\\\", Err(LoneBackslash)),
+            ("\\", Err(NotCopyText::LoneBackslash)),
+            ("a\\\\\\", Err(NotCopyText::LoneBackslash)),
             ("\\x", Ok(Some(b"x"))),
         ];
         for (field, expected) in cases {
@@ -311,13 +322,14 @@ mod tests {
                 out.push(byte);
                 continue;
             }
+            let mut escaped = Vec::new();
             match bytes.next()? {
-                b'b' => out.push(8),
-                b't' => out.push(9),
-                b'n' => out.push(10),
-                b'v' => out.push(11),
-                b'f' => out.push(12),
-                b'r' => out.push(13),
+                b'b' => escaped.push(8),
+                b't' => escaped.push(9),
+                b'n' => escaped.push(10),
+                b'v' => escaped.push(11),
+                b'f' => escaped.push(12),
+                b'r' => escaped.push(13),
                 b'x' if bytes.peek().is_some_and(u8::is_ascii_hexdigit) => {
                     let mut digits = String::new();
                     while let Some(digit) =
@@ -325,7 +337,7 @@ mod tests {
                     {
                         digits.push(char::from(digit));
                     }
-                    out.push(u8::from_str_radix(&digits, 16).unwrap());
+                    escaped.push(u8::from_str_radix(&digits, 16).unwrap());
                 }
                 first @ b'0'..=b'7' => {
                     let mut digits = String::from(char::from(first));
@@ -334,10 +346,14 @@ mod tests {
                     {
                         digits.push(char::from(digit));
                     }
-                    out.push(u32::from_str_radix(&digits, 8).unwrap() as u8);
+                    escaped.push(u32::from_str_radix(&digits, 8).unwrap() as u8);
                 }
-                other => out.push(other),
+                other => escaped.push(other),
             }
+            if escaped == [0] {
+                return None;
+            }
+            out.extend(escaped);
         }
         Some(out)
     }

@@ -4,27 +4,33 @@ use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
 use super::row_walk::{RowWalk, STEP, WalkedRow, step_at};
 
-/// Hands each row of `bytes` to `each`. The last may lack its line end.
+/// Hands each row of `bytes` to `each`. The last may lack its line end. True if a byte is zero, which no text of PostgreSQL has.
 ///
 /// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
-pub fn walk_rows(bytes: &[u8], mut each: impl FnMut(&WalkedRow<'_>)) {
-    walk_at(Level::new(), bytes, &mut each);
+pub fn walk_rows(bytes: &[u8], mut each: impl FnMut(&WalkedRow<'_>)) -> bool {
+    walk_at(Level::new(), bytes, &mut each)
 }
 
-fn walk_at(level: Level, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) {
-    dispatch!(level, simd => walk(simd, bytes, each));
+fn walk_at(level: Level, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -> bool {
+    dispatch!(level, simd => walk(simd, bytes, each))
 }
 
 #[inline(always)]
-fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) {
+fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -> bool {
     let mut walk = RowWalk::new(bytes);
+    let mut least = u8x64::splat(simd, u8::MAX);
+    let (whole, rest) = bytes.as_chunks::<STEP>();
     for base in (0..bytes.len()).step_by(STEP) {
         let step = u8x64::simd_from(simd, step_at(bytes, base));
+        if base < STEP * whole.len() {
+            least = least.min(step);
+        }
         let line_feeds = step.simd_eq(b'\n').to_bitmask();
         let tabs = step.simd_eq(b'\t').to_bitmask();
         walk.step(base, tabs | line_feeds, line_feeds, each);
     }
     walk.last(each);
+    least.simd_eq(0).to_bitmask() != 0 || rest.contains(&0)
 }
 
 #[cfg(test)]
@@ -42,11 +48,12 @@ mod tests {
 
     fn walked(level: Level, bytes: &[u8]) -> Vec<Told> {
         let mut rows = Vec::new();
-        walk_at(level, bytes, &mut |row: &WalkedRow<'_>| {
+        let has_zero = walk_at(level, bytes, &mut |row: &WalkedRow<'_>| {
             assert_eq!(row.place(row.fields()), None);
             let fields = (0..row.fields()).filter_map(|field| row.place(field));
             rows.push((row.range(), fields.collect()));
         });
+        assert_eq!(has_zero, bytes.contains(&0));
         rows
     }
 
@@ -81,6 +88,22 @@ mod tests {
             let bytes = bytes_with_ends(100_000, every);
             for level in levels() {
                 assert!(walked(level, &bytes) == split(&bytes), "{every} {level:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_zero_byte_is_seen_wherever_it_stands() {
+        for length in [1, 63, 64, 65, 200] {
+            for place in 0..length {
+                let mut bytes = bytes_with_ends(length, 7);
+                bytes[place] = 0;
+                for level in levels() {
+                    assert!(
+                        walk_at(level, &bytes, &mut |_: &WalkedRow<'_>| {}),
+                        "{place} of {length}"
+                    );
+                }
             }
         }
     }

@@ -12,14 +12,23 @@ use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 use super::row_walk::{RowWalk, STEP, WalkedRow, step_at};
 
 /// Hands each row of `bytes`, which begin at a row's beginning, to `each`, up to the first that is malformed or lacks its line
-/// end. Returns where that row begins, or the length of `bytes`; some rows before it may be left to the caller, too.
+/// end.
 ///
 /// Costs one search through the bytes with the machine's widest registers, and per row what `each` does.
-pub fn walk_rows(bytes: &[u8], mut each: impl FnMut(&CsvWalkedRow<'_>)) -> usize {
+pub fn walk_rows(bytes: &[u8], mut each: impl FnMut(&CsvWalkedRow<'_>)) -> CsvWalked {
     walk_at(Level::new(), bytes, &mut each)
 }
 
-fn walk_at(level: Level, bytes: &[u8], each: &mut impl FnMut(&CsvWalkedRow<'_>)) -> usize {
+/// How far a walk came, and what it saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CsvWalked {
+    /// Where the row begins that stopped it, or the length of the bytes; some rows before that one may be left to the caller, too.
+    pub end: usize,
+    /// A byte is zero, which no text of PostgreSQL has, up to the end or behind it.
+    pub has_zero: bool,
+}
+
+fn walk_at(level: Level, bytes: &[u8], each: &mut impl FnMut(&CsvWalkedRow<'_>)) -> CsvWalked {
     let mut each = |row: &WalkedRow<'_>| each(&CsvWalkedRow(*row));
     dispatch!(level, simd => walk(simd, bytes, &mut each))
 }
@@ -120,14 +129,19 @@ struct Carry {
 }
 
 #[inline(always)]
-fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -> usize {
+fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -> CsvWalked {
     let mut walk = RowWalk::new(bytes);
+    let mut least = u8x64::splat(simd, u8::MAX);
+    let (whole, rest) = bytes.as_chunks::<STEP>();
     let mut carry = Carry {
         end: 1,
         ..Carry::default()
     };
     for base in (0..bytes.len()).step_by(STEP) {
         let step = u8x64::simd_from(simd, step_at(bytes, base));
+        if base < STEP * whole.len() {
+            least = least.min(step);
+        }
         let quotes = step.simd_eq(b'"').to_bitmask();
         if quotes == 0 && carry.inside != 0 {
             // The middle of a text: nothing ends in it, and the next step begins as this one did.
@@ -156,7 +170,10 @@ fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -
         let closed_wrongly = after_closing & !(ends | quotes | carriage_returns);
         let returned_wrongly = after_return & !line_feeds;
         if opened_wrongly | closed_wrongly | returned_wrongly != 0 {
-            return walk.give(each);
+            return CsvWalked {
+                end: walk.give(each),
+                has_zero: memchr::memchr(0, bytes).is_some(),
+            };
         }
         walk.step(base, ends, row_ends, each);
         carry = Carry {
@@ -166,7 +183,10 @@ fn walk<S: Simd>(simd: S, bytes: &[u8], each: &mut impl FnMut(&WalkedRow<'_>)) -
             carriage_return: bare_returns >> 63,
         };
     }
-    walk.give(each)
+    CsvWalked {
+        end: walk.give(each),
+        has_zero: least.simd_eq(0).to_bitmask() != 0 || rest.contains(&0),
+    }
 }
 
 /// Each bit the parity of the bits up to it, with it.
@@ -197,7 +217,8 @@ mod tests {
             let fields = fields.map(|(plain, quoted)| (plain.to_vec(), quoted));
             rows.push((row.range().start, fields.collect()));
         });
-        (rows, stopped)
+        assert_eq!(stopped.has_zero, bytes.contains(&0));
+        (rows, stopped.end)
     }
 
     /// The rows before the first that is malformed, and where that begins.
