@@ -11,7 +11,7 @@ use super::tables::{TakenTables, needed, with_files};
 use super::{groups, whole};
 use crate::output::{FolderClaim, FolderDraft, Holding, atomic, claim_within, now};
 use crate::pipeline::{EntityId, Pipeline, doubtful_keys};
-use crate::resolve::{KindChoice, Selection};
+use crate::resolve::{KindChoice, Selection, plan};
 use crate::snapshot::{
     Access, Described, DescribedPipeline, DescribedSchema, Snapshot, TableName, schema_sql,
 };
@@ -76,6 +76,7 @@ fn take_into(
 ) -> Result<Taken, TakeError> {
     let from = SourceEntry::of(&source);
     check_taken_for(request, &source)?;
+    check_generated(request, &source)?;
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
     let found = match request.limited {
         false => whole::tables(request, source, folder.work(), observer)?,
@@ -114,6 +115,34 @@ pub(super) fn check_taken_for(request: &TakeRequest, source: &Snapshot) -> Resul
         ))),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Makes sure that exports from what is taken of a server find the rows that exports from the server find: generated columns are
+/// not taken, as no dump has them.
+pub(super) fn check_generated(request: &TakeRequest, source: &Snapshot) -> Result<(), TakeError> {
+    let Access::Keyed(server) = &source.access else {
+        return Ok(());
+    };
+    let catalog = server.catalog();
+    let kinds = request.kinds.iter().filter(|kind| !kind.choice.is_nobody());
+    let pipelines: Vec<&Pipeline> = kinds.map(|kind| &kind.pipeline).collect();
+    // What cannot be planned, the taking itself refuses.
+    let Ok(plan) = plan(&pipelines, &Selection::default(), &catalog) else {
+        return Ok(());
+    };
+    for (id, table) in plan.tables.enumerate() {
+        let columns = table.layout.iter().map(|column| &column.name);
+        let mut generated = columns.filter(|column| catalog.is_generated(&table.name, column));
+        if let Some(column) = generated.find(|column| plan.finds_by(id, column)) {
+            return Err(TakeError::Plan(format!(
+                "{}: column {column} of table {} is generated, so the snapshot would not have it, but the pipeline finds or sorts \
+                 rows by it\n  name the columns that it is computed from in the pipeline, or export from the server itself",
+                request.from.shown(),
+                table.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is worth a warning of tables that were taken.

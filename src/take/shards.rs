@@ -14,7 +14,7 @@ use super::groups::{self, FoundRows};
 use super::manifest::{self, SourceEntry, Taken};
 use super::ranges::ranges;
 use super::request::{TakeObserver, TakeRequest};
-use super::run::{check_taken_for, describe, size_to_read, take_beside, warnings};
+use super::run::{check_generated, check_taken_for, describe, size_to_read, take_beside, warnings};
 use crate::io_error::at;
 use crate::output::{FolderDraft, Holding, atomic};
 use crate::pipeline::EntityId;
@@ -83,6 +83,7 @@ fn take_into(
 ) -> Result<TakenShards, TakeError> {
     let from = SourceEntry::of(&source);
     check_taken_for(request, &source)?;
+    check_generated(request, &source)?;
     observer.reading(size_to_read(request, &source), Arc::clone(&source.progress));
     let without_files = match &source.files {
         FileSource::None { why } => Some(why.clone()),

@@ -7,6 +7,7 @@ mod complete;
 mod errors;
 mod exact;
 mod failed;
+mod generated;
 mod language;
 mod locks;
 mod manifest;

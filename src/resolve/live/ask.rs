@@ -105,7 +105,10 @@ impl Asker<'_> {
             .layout
             .iter()
             .map(|column| column.name.as_str())
-            .filter(|column| !self.catalog.is_generated(name, column))
+            .filter(|column| {
+                // Records do not have them, so most need not be computed.
+                !self.catalog.is_generated(name, column) || self.plan.finds_by(table, column)
+            })
             .collect();
         let query = Query {
             table: name,

@@ -98,6 +98,36 @@ impl Plan {
         self.tables[table].is_observed() || self.hops_onto(table).any(finds_rows)
     }
 
+    /// The columns that rows of a table are sorted by, but for their keys.
+    pub(in crate::resolve) fn order_columns(&self, table: TableId) -> Vec<&str> {
+        let sources = self.relations.iter().flat_map(|relation| &relation.source);
+        let mut nodes: Vec<&PlanNode> = sources.filter_map(PlanSource::node).collect();
+        let mut columns = Vec::new();
+        while let Some(node) = nodes.pop() {
+            if node.table == table {
+                columns.extend(node.order.iter().map(|order| order.column.as_str()));
+            }
+            nodes.extend(node.nested.iter().filter_map(|nested| match nested {
+                PlanNested::Node(node) => Some(&**node),
+                PlanNested::Empty(_) => None,
+            }));
+        }
+        columns
+    }
+
+    /// True for a column without which a table's rows are not found, not sorted, or do not lead where they should.
+    pub fn finds_by(&self, table: TableId, column: &str) -> bool {
+        let links = |hop: HopId| {
+            let is_tested = self.hops[hop].columns().any(|it| it == column);
+            is_tested
+                || self
+                    .feeds(hop)
+                    .iter()
+                    .any(|feed| feed.columns.contains(&column))
+        };
+        self.hops_onto(table).any(links) || self.order_columns(table).contains(&column)
+    }
+
     /// The slots that rows of a hop feed.
     pub(in crate::resolve) fn feeds(&self, hop: HopId) -> Vec<Feed<'_>> {
         let mut feeds = Vec::new();

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::resolve::plan::{Hop, PlanTable};
+use crate::resolve::plan::{Plan, PlanTable, SlotSource, TableId};
 use crate::resolve::scan::HeadError;
 use crate::snapshot::{Catalog, RowForm};
 
@@ -39,30 +39,54 @@ impl Coverage {
         self.lacking.extend(absent);
     }
 
-    /// Why no part of the data can be used for these hops: it lacks a column by which rows are found.
-    pub(crate) fn unlinked<'a>(
+    /// Why no part of the data can be used for a table's hops: it lacks a column by which its rows are found, or the rows that
+    /// hang on them. A dump's rows that lack one of the latter lead nowhere, as a restore would have it, unless it is generated.
+    pub(crate) fn unlinked(
         &self,
-        table: &PlanTable,
-        mut hops: impl Iterator<Item = &'a Hop>,
+        plan: &Plan,
+        table: TableId,
+        catalog: &Catalog,
     ) -> Option<String> {
-        let absent = self.absent.as_ref()?;
+        let planned = &plan.tables[table];
         let is_absent = |column: &&str| {
-            let position = table.column(column);
-            position.is_some_and(|position| absent.contains(&position))
+            let position = planned.column(column);
+            position.is_some_and(|position| self.is_absent(position))
         };
-        hops.find_map(|hop| hop.columns().find(is_absent))
-            .map(|column| HeadError::NoColumn(column.to_owned()).to_string())
+        let is_lacking = |column: &&str| {
+            let position = planned.column(column);
+            position.is_some_and(|position| self.lacking.contains(&position))
+        };
+        let is_generated = |column: &str| catalog.is_generated(&planned.name, column);
+        let mut hops = plan.hops_onto(table);
+        let column = hops.find_map(|hop| {
+            let found_by = plan.hops[hop].columns().find(is_absent);
+            found_by.or_else(|| {
+                plan.feeds(hop).into_iter().find_map(|feed| {
+                    let source = &plan.slots[feed.slot].source;
+                    // Of what is collected by a column that a file lacks, its warning tells.
+                    let is_link = !matches!(source, SlotSource::Collected { .. });
+                    let mut fed = feed.columns.into_iter().filter(is_lacking);
+                    fed.find(|column| is_generated(column) || self.in_files && is_link)
+                })
+            })
+        })?;
+        Some(match is_generated(column) {
+            true => HeadError::Generated(column.to_owned()).to_string(),
+            false => HeadError::NoColumn(column.to_owned()).to_string(),
+        })
     }
 
-    /// Why rows cannot be sorted: files lack one of the columns that they are sorted by.
+    /// Why rows cannot be sorted: files lack one of the columns that they are sorted by, or dumps one that is generated.
     pub(crate) fn unsorted<'a>(
         &self,
         table: &PlanTable,
+        catalog: &Catalog,
         order: impl Iterator<Item = &'a str>,
     ) -> Option<String> {
         let mut order = order.filter(|column| {
             let position = table.column(column);
-            self.in_files && position.is_some_and(|position| self.is_absent(position))
+            let is_unknown = self.in_files || catalog.is_generated(&table.name, column);
+            is_unknown && position.is_some_and(|position| self.is_absent(position))
         });
         let column = order.next()?;
         Some(format!(

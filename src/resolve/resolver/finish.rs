@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::plan::{Plan, PlanNested, PlanNode, PlanSource, TableId};
 use crate::resolve::resolved::{LackingColumn, Resolved, RowSource};
 
 use super::Resolver;
@@ -35,12 +34,11 @@ impl Resolver {
             if !state.without_data.is_empty() {
                 without_data.insert(table, std::mem::take(&mut state.without_data));
             }
-            let hops = self.plan.hops_onto(table).map(|hop| &self.plan.hops[hop]);
-            if let Some(reason) = state.coverage.unlinked(planned, hops) {
+            if let Some(reason) = state.coverage.unlinked(&self.plan, table, &self.catalog) {
                 state.broken(reason);
             }
-            let order = columns_of_order(&self.plan, table);
-            if let Some(reason) = state.coverage.unsorted(planned, order.into_iter()) {
+            let order = self.plan.order_columns(table).into_iter();
+            if let Some(reason) = state.coverage.unsorted(planned, &self.catalog, order) {
                 state.broken(reason);
             }
             if let Some(reason) = state.coverage.filled_in(planned, &self.catalog) {
@@ -77,21 +75,4 @@ impl Resolver {
             without_data,
         })
     }
-}
-
-/// The columns that the plan sorts rows of a table by, but for their keys.
-fn columns_of_order(plan: &Plan, table: TableId) -> Vec<&str> {
-    let sources = plan.relations.iter().flat_map(|relation| &relation.source);
-    let mut nodes: Vec<&PlanNode> = sources.filter_map(PlanSource::node).collect();
-    let mut columns = Vec::new();
-    while let Some(node) = nodes.pop() {
-        if node.table == table {
-            columns.extend(node.order.iter().map(|order| order.column.as_str()));
-        }
-        nodes.extend(node.nested.iter().filter_map(|nested| match nested {
-            PlanNested::Node(node) => Some(&**node),
-            PlanNested::Empty(_) => None,
-        }));
-    }
-    columns
 }
