@@ -11,8 +11,8 @@ use super::resume::difference;
 /// Whether an export has to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unchanged {
-    /// The newest export is of the same snapshot, pipelines and options, made by the same version of this program, and left
-    /// nothing out. This is its name.
+    /// The newest export is of the same snapshot, pipelines and options, made by the same version of this program, left
+    /// nothing out, and `latest` leads to it. This is its name.
     Same(String),
     /// It has to be made, for this reason.
     Changed(String),
@@ -34,12 +34,28 @@ pub fn unchanged(
             "there is no finished export yet".to_owned(),
         ));
     };
+    if !is_led_to(&exports, newest, shelf.latest()?.as_deref()) {
+        return Ok(Unchanged::Changed(format!(
+            "{}: `latest` does not lead to it",
+            newest.name
+        )));
+    }
     let manifest = shelf
         .store(&newest.name)
         .map_err(std::io::Error::other)?
         .manifest()
         .map_err(std::io::Error::other)?;
     Ok(compared(request, newest, manifest))
+}
+
+/// True unless the run that made the newest export of a job could not move `latest` to it: whoever goes by `latest` would
+/// not get what a run that is skipped takes for done. Where several jobs have one shelf it leads to the export of any.
+fn is_led_to(exports: &[ShelvedExport], newest: &ShelvedExport, latest: Option<&str>) -> bool {
+    let mut exports = exports.iter();
+    match exports.find(|export| Some(export.name.as_str()) == latest) {
+        Some(led) => led.name == newest.name || led.job != newest.job,
+        None => false,
+    }
 }
 
 fn compared(request: &ExportRequest, newest: &ShelvedExport, manifest: Manifest) -> Unchanged {

@@ -7,11 +7,11 @@ use crate::bucket::bucket_error;
 use crate::civil::UtcTime;
 use crate::failure::{Cause, Failure};
 use crate::jobs::job::Job;
-use crate::jobs::outcome::{Ended, Outcome};
+use crate::jobs::outcome::{Ended, Outcome, worst};
 use crate::jobs::volume::Volume;
 use crate::output::retention::{self, Uncounted};
 use crate::output::shelf::{ExportState, Shelf, ShelvedExport, newest};
-use crate::output::{Location, ManifestError, Status};
+use crate::output::{Location, ManifestError, Status, StoreError};
 
 /// How much the newest export of a job holds that is complete and trusted. `None` if there is none.
 ///
@@ -87,11 +87,21 @@ fn own_exports(shelf: &dyn Shelf, job: &Job) -> std::io::Result<Vec<ShelvedExpor
         .collect())
 }
 
-/// Whose fault it is that a shelf cannot be read or written.
+/// Why a shelf cannot be read or written.
 fn cause_of(error: &std::io::Error) -> Cause {
     match bucket_error(error) {
-        Some(error) => error.policy().cause(),
+        Some(error) => of_shelf(error.policy().cause()),
         None => Cause::Machine,
+    }
+}
+
+/// The cause of an error, if it is the shelf that the error is about. The job made its export, so neither its arguments nor
+/// the snapshot are wrong, whatever the same error means elsewhere: something stands in the way there. What may pass by
+/// itself stays what it is.
+fn of_shelf(cause: Cause) -> Cause {
+    match cause {
+        Cause::Request | Cause::Snapshot | Cause::Finding | Cause::Machine => Cause::Machine,
+        Cause::AnotherRun | Cause::TryAgain | Cause::Program | Cause::Interruption => cause,
     }
 }
 
@@ -178,18 +188,25 @@ impl<P: Program> Runner<'_, P> {
                 shelf.shown_export(name)
             );
         }
-        match failed.first() {
-            None => Ok(removed),
-            Some((_, error)) => {
-                let (_, ended) = wrong(
-                    error.policy().cause(),
-                    format!(
-                        "the export is complete, but {} older ones cannot be removed: {error}",
-                        failed.len()
-                    ),
-                );
-                Err((removed, ended))
-            }
-        }
+        let status = |error: &StoreError| {
+            let cause = of_shelf(error.policy().cause());
+            self.program.exit_status(cause)
+        };
+        let exit_status = worst(failed.iter().map(|(_, error)| status(error)));
+        let told = failed
+            .iter()
+            .find(|(_, error)| status(error) == exit_status);
+        let Some((_, error)) = told else {
+            return Ok(removed);
+        };
+        let older = match failed.len() {
+            1 => "an older one".to_owned(),
+            count => format!("{count} older ones"),
+        };
+        let ended = Ended {
+            exit_status,
+            message: format!("the export is complete, but {older} cannot be removed: {error}"),
+        };
+        Err((removed, ended))
     }
 }

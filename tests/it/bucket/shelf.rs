@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::proxy::{Fate, Proxy, Seen};
 use super::servers::*;
 use crate::retention::shelf::{TestShelf, copy};
 use crate::support::*;
@@ -311,4 +312,37 @@ fn latest_of_somebody_else_is_not_replaced_and_nothing_is_removed() {
     assert_eq!(machine.exports().len(), 1);
     let text = fs::read_to_string(root(&machine.server).join("latest.json")).unwrap();
     assert_eq!(text, "[1, 2]");
+}
+
+#[test]
+fn a_shelf_that_is_not_ready_after_a_good_night_is_to_be_tried_again_and_one_that_says_no_is_not() {
+    let machine = Machine::new();
+    machine.program("run").ok();
+    let busy = Fate::Answer(500, "InternalError");
+    let denied = Fate::Answer(403, "AccessDenied");
+    for (name, fate, code) in [
+        ("latest.json", busy, 75),
+        ("latest.json", denied, 4),
+        ("manifest.gone.json", busy, 75),
+        ("manifest.gone.json", denied, 4),
+    ] {
+        machine.write_dump(&format!("{}\n-- {name} {code}\n", dump()));
+        let through = |rule: Box<dyn Fn(&Seen) -> Fate + Send + Sync>| {
+            let proxy = Proxy::new(machine.server.port, rule);
+            let program = with_s3(machine.program("run"), proxy.port);
+            let program = program.env("RELEXPORT_BUCKET_TRIES", "2");
+            program.env("RELEXPORT_BUCKET_TOTAL_SECONDS", "20").run()
+        };
+        let is_meant = move |seen: &Seen| seen.is_put_of(name);
+        let run = through(Box::new(move |seen| match is_meant(seen) {
+            true => fate,
+            false => Fate::Pass,
+        }));
+        assert_eq!(run.code, Some(code), "{name}: {}", run.stderr);
+        assert!(machine.told().starts_with("finished "), "{name}");
+        // The same command again, when nothing is in the way.
+        machine.program("run").ok();
+        let (told, latest) = (machine.told(), machine.latest());
+        assert!(told.contains(&latest), "{name}: {told}, latest is {latest}");
+    }
 }

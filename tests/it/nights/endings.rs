@@ -174,3 +174,58 @@ fn a_signal_during_an_export_leaves_it_to_be_gone_on_with_and_the_next_job_does_
     assert_eq!(machine.exports("next"), [""; 0]);
     assert_eq!(machine.latest("acme"), None);
 }
+
+#[test]
+fn what_stands_in_the_way_on_the_shelf_ends_a_good_night_with_4() {
+    let machine = Machine::new(&job(
+        "acme",
+        &format!(
+            "keep-last = 1\nskip-unchanged = true\n[job.acme.hooks]\nfailure = {}",
+            noting("failure")
+        ),
+    ));
+    machine.run("").ok();
+    let first = machine.exports("acme").remove(0);
+    let shelf = machine.dir.join("exports/acme");
+    let old = shelf.join(&first);
+    fs::write(old.join("mine.txt"), "years of work").unwrap();
+    let next_night = |code: i32, parts: &[&str]| {
+        machine.dump("today.sql", &format!("{}\n-- {parts:?}\n", dump()));
+        let mut run = machine.run("").run();
+        // So that its place has another name.
+        wait_until("a new second begins", || {
+            let is_taken = run.stderr.contains("is there already");
+            if is_taken {
+                run = machine.run("").run();
+            }
+            !is_taken
+        });
+        assert_eq!(run.code, Some(code), "{}", run.stderr);
+        for part in parts {
+            assert!(run.stderr.contains(part), "no {part}: {}", run.stderr);
+        }
+        let runs = machine.jobs(i32::from(code != 0))[0]["runs"].clone();
+        assert_eq!(runs[0]["state"], "finished");
+    };
+    next_night(4, &["an older one cannot be removed", "mine.txt"]);
+    let told = machine.noted("failure").unwrap();
+    assert!(told.starts_with("acme|finished|4|"), "{told}");
+    assert!(old.join("mine.txt").exists());
+    fs::remove_file(old.join("mine.txt")).unwrap();
+    next_night(0, &[]);
+    assert_eq!(machine.exports("acme").len(), 1);
+
+    // What `latest` does not lead to is not taken for done by a run that would make the same.
+    let second = machine.latest("acme");
+    fs::remove_file(shelf.join("latest")).unwrap();
+    fs::create_dir(shelf.join("latest")).unwrap();
+    next_night(4, &["`latest` in", "is no link"]);
+    fs::remove_dir(shelf.join("latest")).unwrap();
+    wait_until("a new second begins", || {
+        machine.run("").run().code == Some(0)
+    });
+    assert_eq!(machine.latest("acme"), machine.exports("acme").pop());
+    assert_ne!(machine.latest("acme"), second);
+    let run = machine.run("").ok();
+    assert!(run.stderr.contains("is skipped"), "{}", run.stderr);
+}
