@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use crate::bucket::bucket_error;
 use crate::failure::{Cause, Failure, Policy};
 use crate::output::encryption::Identities;
 use crate::output::{Contents, EntityEntry, Manifest, RelationEntry, Status};
@@ -26,9 +27,7 @@ pub(crate) use changes::{ChangeKind, ChangedRecord, Changes, RelationChanges};
 /// Why two exports cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiffError {
-    #[error(
-        "cannot read {file}: {source}\n  `relexport verify` says what is wrong with the export"
-    )]
+    #[error("cannot read {file}: {source}{}", advice(.source))]
     Read { file: String, source: io::Error },
     #[error(
         "cannot compare: the system has no random bytes: {0}\n  see why /dev/urandom cannot be read"
@@ -40,11 +39,22 @@ pub(crate) enum DiffError {
 
 impl Failure for DiffError {
     fn policy(&self) -> Policy {
-        Policy::EndRun(match self {
-            DiffError::Read { .. } => Cause::Snapshot,
-            DiffError::NoRandom(_) => Cause::Machine,
-            DiffError::Interrupted => Cause::Interruption,
-        })
+        match self {
+            DiffError::Read { source, .. } => match bucket_error(source) {
+                Some(error) => error.of_reading(),
+                None => Policy::EndRun(Cause::Snapshot),
+            },
+            DiffError::NoRandom(_) => Policy::EndRun(Cause::Machine),
+            DiffError::Interrupted => Policy::EndRun(Cause::Interruption),
+        }
+    }
+}
+
+/// What to do about a file that cannot be read. An error of a bucket says that itself.
+fn advice(source: &io::Error) -> &'static str {
+    match bucket_error(source) {
+        Some(_) => "",
+        None => "\n  `relexport verify` says what is wrong with the export",
     }
 }
 

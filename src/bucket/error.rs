@@ -158,7 +158,7 @@ impl Failure for BucketError {
 }
 
 impl BucketError {
-    /// What follows if it is the snapshot that cannot be read.
+    /// What follows if it is a snapshot, or an export to look at, that cannot be read.
     pub(crate) fn of_reading(&self) -> Policy {
         match self.policy() {
             Policy::EndRun(Cause::Machine) => Policy::EndRun(Cause::Snapshot),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::against::Report;
+use crate::bucket::bucket_error;
 use crate::export::ExportObserver;
 use crate::output::encryption::Identities;
 use crate::output::verify::{Verified, offline, verify};
@@ -100,10 +101,17 @@ pub(crate) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure>
     progress.finish();
     let verified = verified.map_err(|error| {
         let shown = args.dir.shown();
-        Failure::new(
-            Exit::Snapshot,
-            anyhow::anyhow!("cannot list {shown}: {error}\n  look at its permissions"),
-        )
+        match bucket_error(&error) {
+            // It says itself what to do.
+            Some(of_bucket) => Failure::new(
+                of_bucket.of_reading().cause().into(),
+                anyhow::anyhow!("cannot list {shown}: {error}"),
+            ),
+            None => Failure::new(
+                Exit::Snapshot,
+                anyhow::anyhow!("cannot list {shown}: {error}\n  look at its permissions"),
+            ),
+        }
     })?;
     let mut verified = verified;
     if args.gitlab_offline {

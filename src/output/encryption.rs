@@ -195,9 +195,14 @@ impl Identities {
     /// # Errors
     /// If it is no such file, or is for others.
     pub(super) fn open<R: BufRead>(&self, file: R) -> io::Result<impl Read + use<R>> {
-        let decryptor = age::Decryptor::new_buffered(file).map_err(io::Error::other)?;
+        // The error of a file that cannot be read stays what it is: whoever looks at it asks whether that may pass.
+        let wrong = |error: age::DecryptError| match error {
+            age::DecryptError::Io(error) => error,
+            error => io::Error::other(error),
+        };
+        let decryptor = age::Decryptor::new_buffered(file).map_err(wrong)?;
         let keys = self.keys.iter().map(|key| key as &dyn age::Identity);
-        decryptor.decrypt(keys).map_err(io::Error::other)
+        decryptor.decrypt(keys).map_err(wrong)
     }
 }
 

@@ -18,7 +18,7 @@ fn tool(name: &str) -> PathBuf {
 }
 
 /// A new identity as `age-keygen` writes it, and its recipient.
-fn identity(dir: &Dir, name: &str) -> (PathBuf, String) {
+pub(crate) fn identity(dir: &Dir, name: &str) -> (PathBuf, String) {
     let path = dir.join(name);
     let made = Command::new(tool("age-keygen"))
         .arg("-o")

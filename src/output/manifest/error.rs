@@ -61,7 +61,8 @@ impl Failure for ManifestError {
         };
         match of_bucket {
             Some(BucketError::NotFound { .. }) | None => Policy::EndRun(Cause::Snapshot),
-            Some(error) => error.policy(),
+            // Whoever wants a manifest looks at an export.
+            Some(error) => error.of_reading(),
         }
     }
 }
