@@ -50,8 +50,12 @@ pub(crate) async fn get<E: Exportable>(
     };
     let (run, found) = find(&app, entity, &relation, batch)?;
     let name = found.file.clone();
+    let relation_name = relation.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let file = run.contents().read(&name)?;
+        let file = run.contents().read(&name).inspect_err(|_| {
+            // From now on the status says so, and who asks for the export gets a new one.
+            run.look_for_files(entity, Some(&relation_name));
+        })?;
         let changed = file.modified()?;
         // Until here the run keeps its folder; from here on the file is open.
         drop(run);

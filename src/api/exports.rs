@@ -7,6 +7,7 @@
 
 mod data_folder;
 mod known;
+mod lost_files;
 mod manifest_view;
 mod progress;
 mod queue;

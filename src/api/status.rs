@@ -1,5 +1,7 @@
 //! `GET /groups/:id/export_relations/status`, and the same of a project: what each relation's export is at.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +14,7 @@ use super::exportable::Exportable;
 use super::exports::{Engine, Run, State as RunState};
 use super::params::Params;
 use super::portable::is_portable;
-use crate::output::{BatchEntry, BatchStatus, RelationEntry, Status};
+use crate::output::{BatchEntry, BatchStatus, FileEntry, RelationEntry, Status};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Relations, Selection};
 
@@ -76,6 +78,7 @@ pub(crate) async fn get<E: Exportable>(
     let params = Params::of_query(query.as_deref())?;
     let wanted = params.text("relation")?;
     let entity = asked.entity();
+    look_for_files(&app, entity, wanted.clone()).await?;
     match wanted {
         None => Ok(Json(rows(&app, entity)).into_response()),
         Some(wanted) => {
@@ -85,6 +88,21 @@ pub(crate) async fn get<E: Exportable>(
             Ok(Json(row.without_files()).into_response())
         }
     }
+}
+
+/// Looks whether the files of the newest export are there, or those of one relation: what is finished can be downloaded.
+async fn look_for_files(
+    app: &App,
+    entity: EntityRef,
+    relation: Option<String>,
+) -> Result<(), ApiError> {
+    let newest = app.queue.runs_of(entity).newest;
+    let Some(run) = newest.filter(|run| run.is_over()) else {
+        return Ok(());
+    };
+    let look = move || run.look_for_files(entity, relation.as_deref());
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|error| ApiError::internal("cannot look for files", error))
 }
 
 /// True for a relation of a kind that has an export, whatever is in it.
@@ -132,7 +150,33 @@ pub(crate) fn rows_of(app: &App, run: &Run, entity: EntityRef) -> Vec<RelationEn
     if run.state() == RunState::Waiting {
         rows.iter_mut().for_each(wait_again);
     }
+    let lost = run.lost_files(entity);
+    if !lost.is_empty() {
+        rows.iter_mut().for_each(|row| lack(row, &lost));
+    }
     rows
+}
+
+/// What is not there any more is not finished, whatever the manifest says.
+fn lack(row: &mut RelationEntry, lost: &BTreeSet<String>) {
+    const REASON: &str =
+        "a file of it is gone from the server's data folder: ask for the export again";
+    let is_lost = |file: &Option<FileEntry>| {
+        let file = file.as_ref();
+        file.is_some_and(|file| lost.contains(&file.file))
+    };
+    let mut lacks = is_lost(&row.file);
+    for batch in row.batches.iter_mut().flatten() {
+        if is_lost(&batch.file) {
+            lacks = true;
+            batch.status = BatchStatus::Failed;
+            batch.error = Some(REASON.to_owned());
+        }
+    }
+    if lacks {
+        row.status = Status::Failed;
+        row.error = Some(REASON.to_owned());
+    }
 }
 
 /// What failed in a run that waits to go on is tried once more.

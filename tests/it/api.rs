@@ -9,6 +9,7 @@ mod git;
 mod lifecycle;
 mod lists;
 mod load;
+mod lost_files;
 mod migration;
 mod page;
 mod project_exports;

@@ -246,15 +246,20 @@ impl SnapshotFolder {
         Ok((runs, last))
     }
 
-    /// Writes a run's request; its folder is made where it is missing.
+    /// Writes a run's request; its folder is made where it is missing, and so is the one above, which somebody may have removed
+    /// while the server runs.
     ///
     /// # Errors
     /// Those of the file system.
     pub(crate) fn write(&self, number: u64, request: &RunRequest) -> io::Result<()> {
         let folder = self.run(number);
         if !folder.exists() {
-            fs::create_dir(&folder)?;
+            let is_first = !self.exports().exists();
+            fs::create_dir_all(&folder)?;
             sync_folder(&self.exports())?;
+            if is_first {
+                sync_folder(&self.root)?;
+            }
         }
         let mut json = serde_json::to_vec(request)?;
         json.push(b'\n');

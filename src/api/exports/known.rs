@@ -18,7 +18,7 @@ pub(crate) struct EntityRuns {
 }
 
 impl EntityRuns {
-    fn all(&self) -> impl Iterator<Item = &Arc<Run>> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Run>> {
         self.newest.iter().chain(&self.complete).chain(&self.ahead)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::data_folder::{self, RunRequest};
+use super::lost_files::LostFiles;
 use super::manifest_view::ManifestView;
 use super::progress::{Progress, Timing};
 use crate::api::entity::{EntityRef, Kind};
@@ -66,6 +67,7 @@ pub(crate) struct Run {
     doomed: AtomicBool,
     inner: Mutex<Inner>,
     manifest: ManifestView,
+    lost: LostFiles,
 }
 
 impl Run {
@@ -91,6 +93,7 @@ impl Run {
                 heads,
             }),
             manifest: ManifestView::default(),
+            lost: LostFiles::default(),
         }
     }
 
@@ -202,13 +205,14 @@ impl Run {
         }
     }
 
-    /// True if not everything of an entity is there, and nobody has asked for it since it was made for its family. It would be
-    /// the same again out of the same snapshot, and of a family with many such entities each would cost a read.
+    /// True if something of an entity failed, and nobody has asked for it since it was made for its family. It would be the
+    /// same again out of the same snapshot, and of a family with many such entities each would cost a read.
     pub(crate) fn has_failed_unasked(&self, entity: EntityRef) -> bool {
         let is_prefetched = self.lock().request.prefetched.contains(&entity);
         is_prefetched
             && self.is_over()
-            && !self.is_complete_for(entity)
+            && !self.manifest.is_complete(entity)
+            && !self.lost.has(entity)
             && self.entry(entity).is_some()
     }
 
@@ -321,17 +325,48 @@ impl Run {
         }
     }
 
+    /// Looks whether the files of an entity are still where the run put them, or those of one relation. Before the run is over
+    /// the engine sees to them. Blocks.
+    pub(crate) fn look_for_files(&self, entity: EntityRef, relation: Option<&str>) {
+        if !self.is_over() {
+            return;
+        }
+        let Some((_, entry)) = self.entry(entity) else {
+            return;
+        };
+        let relations = entry.relations.iter();
+        let looked = relations.filter(|it| relation.is_none_or(|name| name == it.relation));
+        let files = looked.flat_map(|relation| relation.files());
+        for file in self.lost.look(&*self.store, entity, files) {
+            tracing::warn!(
+                number = self.number,
+                "{} is not there any more, or not as it was; a new export is made when somebody asks for it",
+                self.store.shown(file)
+            );
+        }
+    }
+
+    /// The files of an entity that are known to be gone.
+    pub(crate) fn lost_files(&self, entity: EntityRef) -> BTreeSet<String> {
+        self.lost.of(entity)
+    }
+
     /// True where everything of an entity is there, and the run is over.
     pub(crate) fn is_complete_for(&self, entity: EntityRef) -> bool {
-        self.is_over() && self.manifest.is_complete(entity)
+        self.is_over() && self.manifest.is_complete(entity) && !self.lost.has(entity)
     }
 
     /// The entities of which everything is there; none before the run is over.
     pub(crate) fn complete_entities(&self) -> Arc<HashSet<EntityRef>> {
-        match self.is_over() {
-            true => self.manifest.complete(),
-            false => Arc::default(),
+        if !self.is_over() {
+            return Arc::default();
         }
+        let complete = self.manifest.complete();
+        if self.lost.is_empty() {
+            return complete;
+        }
+        let there = complete.iter().filter(|entity| !self.lost.has(**entity));
+        Arc::new(there.copied().collect())
     }
 
     /// The entities of which everything is there so far.
@@ -341,7 +376,7 @@ impl Run {
     }
 
     /// True for a run that is over, if nothing beyond single relations is wrong.
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.lock().state == State::Ended
             && self
                 .manifest

@@ -60,6 +60,7 @@ impl Queue {
     /// If the queue is full or closed, or the request cannot be written; no export is new then.
     pub(crate) fn ask(&self, order: &Order) -> Result<usize, QueueFull> {
         let at = now();
+        self.look_for_files(order);
         let mut inner = self.lock();
         if inner.closed {
             return Err(QueueFull::Closed);
@@ -86,6 +87,30 @@ impl Queue {
         drop(inner);
         self.wake.notify_one();
         Ok(entering.len())
+    }
+
+    /// Looks whether the files are there of exports that the order would be answered with. Before anything is locked: a family
+    /// has thousands of entities.
+    fn look_for_files(&self, order: &Order) {
+        let look = |entity: EntityRef| {
+            for run in self.runs_of(entity).all() {
+                if run.options == order.options {
+                    run.look_for_files(entity, None);
+                }
+            }
+        };
+        look(order.entity);
+        let is_there = || {
+            !matches!(
+                self.known().there(order.entity, order.options),
+                There::Nothing
+            )
+        };
+        // Then nobody looks at the others.
+        if order.role == FamilyRole::Prefetched && !order.anew && is_there() {
+            return;
+        }
+        order.family.iter().copied().for_each(look);
     }
 
     /// What has to be done for an order.
