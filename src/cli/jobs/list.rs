@@ -20,6 +20,9 @@ use crate::jobs::lock;
 use crate::jobs::state::RunState;
 use crate::visible::visible_lines;
 
+/// How far, in milliseconds, an export may lie in the future: clocks are set by NTP, and not all at once.
+const TOLERANCE: i64 = 60 * 60 * 1000;
+
 /// A job, and how its last runs went.
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -28,10 +31,13 @@ struct Listed {
     state: Option<RunState>,
     /// When the last complete export was made; `null` if none was.
     last_success: Option<String>,
-    /// How old that is, in seconds.
+    /// True if that lies in the future. Then nobody knows how old it is.
+    is_in_future: bool,
+    /// How old it is, in seconds, if that is known.
     age_seconds: Option<u64>,
     /// In so many seconds it is too old; below 0 if it is.
     stale_in_seconds: Option<i64>,
+    /// True unless it is known to be young enough.
     is_stale: bool,
     /// The newest one first.
     runs: Vec<PastRun>,
@@ -108,11 +114,13 @@ fn look_up(
     }
     let ended = success.map(|success| success.ended);
     let limit = i64::try_from(args.stale_after.as_millis()).unwrap_or(i64::MAX);
-    let age = ended.map(|ended| now - ended);
+    let is_in_future = ended.is_some_and(|ended| ended > now.saturating_add(TOLERANCE));
+    let age = ended.filter(|_| !is_in_future).map(|ended| now - ended);
     Ok(Listed {
         job: name.to_string(),
         state: runs.first().map(|run| run.state),
         last_success: ended.map(utc_millis_to_iso),
+        is_in_future,
         age_seconds: age.map(|age| u64::try_from(age / 1000).unwrap_or_default()),
         stale_in_seconds: age.map(|age| (limit - age) / 1000),
         is_stale: age.is_none_or(|age| age > limit),
@@ -202,6 +210,9 @@ fn cells(run: &PastRun) -> [String; 6] {
 
 /// How old the last complete export is, and when it is too old.
 fn freshness(job: &Listed) -> String {
+    if let Some(time) = job.last_success.as_deref().filter(|_| job.is_in_future) {
+        return format!("in the future, {time}: the clock was wrong then, or is now");
+    }
     let (Some(age), Some(left)) = (job.age_seconds, job.stale_in_seconds) else {
         return "none".to_owned();
     };

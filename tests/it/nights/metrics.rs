@@ -224,7 +224,7 @@ fn a_name_that_node_exporter_does_not_read_is_warned_of() {
 }
 
 #[test]
-fn the_alert_rules_tell_of_what_is_stale_failed_and_suspect() {
+fn the_alert_rules_tell_of_what_is_stale_ahead_failed_and_suspect() {
     let Some(promtool) = tool("promtool") else {
         return;
     };

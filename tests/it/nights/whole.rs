@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::machine::{Machine, job, lines, noting, of_type};
 use super::metrics::metric;
 use super::monitor::Monitor;
@@ -292,6 +294,41 @@ fn a_job_that_never_ran_is_stale() {
     machine
         .command("jobs", "other")
         .fails(2, &["there is no job other"]);
+}
+
+#[test]
+fn an_export_in_the_future_is_not_taken_for_a_young_one() {
+    let machine = Machine::new(&job("acme", ""));
+    let run_at = |at: &str| {
+        let faked = faked_time(at).expect("libfaketime is there (fixtures/install-tools)");
+        let with = |program: Program, (name, value)| program.env(name, value);
+        faked
+            .into_iter()
+            .fold(machine.run("").env("TZ", "UTC"), with)
+            .ok();
+    };
+    run_at("@2099-01-01 00:00:00");
+    let jobs = machine.jobs(1);
+    assert_eq!(jobs[0]["state"], "finished");
+    let told = [
+        "is_in_future",
+        "is_stale",
+        "age_seconds",
+        "stale_in_seconds",
+    ];
+    let told = told.map(|key| jobs[0][key].clone());
+    assert_eq!(json!(told), json!([true, true, null, null]));
+    for arguments in ["", "acme"] {
+        let text = machine.command("jobs", arguments).fails(1, &[]).stdout;
+        assert!(text.contains("in the future, 2099-01-01"), "{text}");
+    }
+    // Clocks may differ a little; and the next run tells the time anew.
+    for (at, code) in [("+90m", 1), ("+30m", 0)] {
+        run_at(at);
+        let jobs = machine.jobs(code);
+        assert_eq!(jobs[0]["is_in_future"], code == 1, "{at}");
+    }
+    assert_eq!(machine.jobs(0)[0]["age_seconds"], 0);
 }
 
 #[test]
