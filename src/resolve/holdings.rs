@@ -41,23 +41,24 @@ pub fn undivided(above: &TableName) -> String {
     )
 }
 
-/// Warns of columns that no row of a table has.
+/// Warns of columns that no row of a table has, and of keys that several rows have.
 ///
 /// # Errors
-/// Under `strict`, which allows none of them.
+/// Under `strict`, which allows none of those columns.
 pub(super) fn note_lacking(
     resolved: &Resolved,
     request: &Request<'_>,
     facts: &mut SnapshotFacts,
 ) -> Result<(), ResolveError> {
-    if request.stop_early || resolved.lacking.is_empty() {
+    if request.stop_early {
         return Ok(());
     }
     let lacking: Vec<String> = resolved.lacking.iter().map(ToString::to_string).collect();
-    if request.strict {
+    if request.strict && !lacking.is_empty() {
         return Err(ResolveError::Strict(lacking.join("\n  ")));
     }
-    for warning in lacking {
+    let repeated = resolved.repeated.iter().map(ToString::to_string);
+    for warning in lacking.into_iter().chain(repeated) {
         tracing::warn!("{warning}");
         facts.warnings.push(warning);
     }

@@ -29,6 +29,8 @@ pub struct Resolved {
     pub absent: BTreeMap<TableId, BTreeSet<usize>>,
     /// Columns that the data of a table does not have though it should.
     pub lacking: Vec<LackingColumn>,
+    /// Tables of which rows have a key that another row has, too.
+    pub repeated: Vec<RepeatedKeys>,
     /// Tables of the plan that did not come to their end, because the snapshot was cut off before; and why one of several
     /// databases was, if it was only that.
     pub incomplete: BTreeMap<TableId, Option<String>>,
@@ -76,6 +78,26 @@ impl fmt::Display for LackingColumn {
         write!(
             f,
             "table {table}: column {column} is defined, but no row of its data has it: {instead}"
+        )
+    }
+}
+
+/// Rows of a table whose key is that of another row, so that it is none. All of them are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatedKeys {
+    pub table: TableName,
+    /// The column that is the key.
+    pub key: String,
+    /// How many at the least: those that one way to the table's rows comes by.
+    pub rows: u64,
+}
+
+impl fmt::Display for RepeatedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RepeatedKeys { table, key, rows } = self;
+        write!(
+            f,
+            "table {table}: rows have the {key} of others, though it is the key (at least {rows} of them): all are written"
         )
     }
 }

@@ -144,6 +144,11 @@ impl RowStore {
         }
     }
 
+    /// How many rows that a hop found have the id of another row, which it found by the same key. The store must be sorted.
+    pub fn repeated(&self, hop: HopId) -> u64 {
+        self.hops[hop].repeated()
+    }
+
     /// The rows that a hop found by this key, in order of their ids.
     pub fn found(&self, hop: HopId, key: IndexKey) -> impl Iterator<Item = Entry> + '_ {
         self.hops[hop].found(key)

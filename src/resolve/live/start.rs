@@ -51,6 +51,7 @@ pub(in crate::resolve) fn resolve_live(
             troubles: BTreeMap::new(),
             absent,
             lacking: Vec::new(),
+            repeated: Vec::new(),
             incomplete: BTreeMap::new(),
             unseen: BTreeSet::new(),
             without_data: BTreeMap::new(),

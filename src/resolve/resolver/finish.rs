@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::resolve::error::ResolveError;
-use crate::resolve::resolved::{LackingColumn, Resolved, RowSource};
+use crate::resolve::plan::TableId;
+use crate::resolve::resolved::{LackingColumn, RepeatedKeys, Resolved, RowSource};
 
 use super::Resolver;
 
@@ -60,6 +61,8 @@ impl Resolver {
             }
         }
         self.store.sort(Some(self.fan_out.pool()));
+        let tables = self.plan.tables.ids();
+        let repeated = tables.filter_map(|table| self.repeated(table)).collect();
         Ok(Resolved {
             temp_bytes: self.staged_bytes + self.store.spilled(),
             plan: self.plan,
@@ -70,9 +73,24 @@ impl Resolver {
             troubles,
             absent,
             lacking,
+            repeated,
             incomplete,
             unseen,
             without_data,
+        })
+    }
+
+    /// Rows of a table that have the key of another row. Only keys of one integer are looked at, which the index holds.
+    fn repeated(&self, table: TableId) -> Option<RepeatedKeys> {
+        let planned = &self.plan.tables[table];
+        let key = planned.integer_key().filter(|_| planned.ids_are_keys())?;
+        let hops = self.plan.hops_onto(table);
+        // What several hops found is the same rows.
+        let rows = hops.map(|hop| self.store.repeated(hop)).max()?;
+        (rows > 0).then(|| RepeatedKeys {
+            table: planned.name.clone(),
+            key: planned.layout[key].name.clone(),
+            rows,
         })
     }
 }

@@ -65,6 +65,14 @@ impl Index {
         }
     }
 
+    /// How many rows have the id of another row of their key.
+    pub(crate) fn repeated(&self) -> u64 {
+        match self {
+            Index::Integers(rows) => rows.repeated(),
+            Index::Wide(rows) => rows.repeated(),
+        }
+    }
+
     /// The rows of a key.
     #[inline]
     pub(crate) fn found(&self, key: IndexKey) -> impl Iterator<Item = Entry> + '_ {
@@ -146,6 +154,15 @@ impl<K: Ranged> Rows<K> {
         self.rows.sort_unstable();
         self.rows.shrink_to_fit();
         self.ranges = KeyRanges::new(&self.rows);
+    }
+
+    /// Of rows that are sorted.
+    fn repeated(&self) -> u64 {
+        let is_repeated = |[one, next]: &&[Keyed<K>; 2]| {
+            let same = one.key == next.key && one.entry.id == next.entry.id;
+            same && one.entry.at != next.entry.at
+        };
+        self.rows.array_windows().filter(is_repeated).count() as u64
     }
 
     #[inline]
