@@ -95,7 +95,7 @@ impl GitServer {
                 Found::Repository(repository) => return Ok(Some(repository)),
                 // A wiki that was never written to has a repository, too.
                 Found::Empty { .. } => return Ok(None),
-                Found::Missing => {}
+                Found::Missing | Found::Absent => {}
             }
         }
         Ok(None)

@@ -183,7 +183,7 @@ impl Batches<'_> {
         let bundle = match at_hand.bundle(row.id, which) {
             Ok(Some(bundle)) => bundle,
             Ok(None) => {
-                if at_hand.may_be_lost(row.id, which) {
+                if at_hand.may_be_lost(&row, which) {
                     done.notes.missing_files.note(MissingFile {
                         table: PROJECTS.to_owned(),
                         key: Some(EntityId::Integer(row.id)),

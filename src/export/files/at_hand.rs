@@ -165,13 +165,19 @@ impl AtHand {
     }
 
     /// True if a repository that is not there, or has nothing in it, may have something in it all the same: the backup was
-    /// made without some or all of them, or has lost what a manifest of it names.
-    pub(in crate::export) fn may_be_lost(&self, id: i64, which: BundleOf) -> bool {
-        match self.repository(id, which) {
-            Ok(Found::Empty { is_doubtful, .. }) => is_doubtful,
-            // Few projects have designs.
-            Ok(Found::Missing) => which == BundleOf::Project && self.repositories_left_out(),
-            Ok(Found::Repository(_)) | Err(_) => false,
+    /// made without some or all of them, or has lost it, or what a manifest of it names.
+    pub(in crate::export) fn may_be_lost(&self, row: &ProjectRow, which: BundleOf) -> bool {
+        match (self.repository(row.id, which), which) {
+            (Ok(Found::Empty { is_doubtful, .. }), _) => is_doubtful,
+            // Few projects have designs, and those that have some have a repository of them.
+            (Ok(Found::Missing), BundleOf::Design) => row.design.is_some(),
+            (Ok(Found::Missing), BundleOf::Project) => {
+                let repositories = self.repositories.as_ref();
+                let have_manifests =
+                    repositories.is_some_and(|repositories| repositories.have_manifests());
+                have_manifests && row.repository.is_some() || self.repositories_left_out()
+            }
+            (Ok(Found::Absent | Found::Repository(_)) | Err(_), _) => false,
         }
     }
 
@@ -197,13 +203,15 @@ impl AtHand {
             (None, BundleOf::Design) => vec![RepositoryPath::design(id)],
         };
         let storage = place.and_then(|place| place.storage.as_deref());
+        let mut nothing = Found::Missing;
         for path in paths {
             match repositories.find(&path, storage)? {
                 Found::Missing => {}
-                found => return Ok(found),
+                Found::Absent => nothing = Found::Absent,
+                found @ (Found::Empty { .. } | Found::Repository(_)) => return Ok(found),
             }
         }
-        Ok(Found::Missing)
+        Ok(nothing)
     }
 
     /// A repository, if the backup has one with something in it.
@@ -213,7 +221,7 @@ impl AtHand {
         which: BundleOf,
     ) -> Result<Option<Repository>, RepositoryError> {
         match self.repository(id, which)? {
-            Found::Missing | Found::Empty { .. } => Ok(None),
+            Found::Missing | Found::Absent | Found::Empty { .. } => Ok(None),
             Found::Repository(repository) => Ok(Some(repository)),
         }
     }

@@ -47,8 +47,10 @@ pub struct Repositories {
 /// What a backup has of a repository.
 #[derive(Debug)]
 pub enum Found {
-    /// Nothing: it was never made, or the backup was made without it.
+    /// Nothing: it was never made, or the backup was made without it, or has lost it.
     Missing,
+    /// A manifest, which says that there was none.
+    Absent,
     /// It was there, and nothing was in it.
     Empty {
         /// What HEAD said, `refs/heads/main`, where the backup says so.
@@ -88,6 +90,18 @@ impl Repositories {
         Ok(())
     }
 
+    /// True for a backup with manifests. It has one of each repository that there was, also of an empty one. Of a repository that
+    /// was never made Gitaly wrote none before it knew `non_existent`.
+    pub fn have_manifests(&self) -> bool {
+        let layouts = Layouts {
+            files: &*self.files,
+            storages: &self.storages,
+        };
+        layouts
+            .storages()
+            .is_ok_and(|storages| !storages.is_empty())
+    }
+
     /// Looks for a repository, on its storage first where that is known (`projects.repository_storage`). Reads a few small
     /// members, and no bundle.
     ///
@@ -116,7 +130,7 @@ impl Repositories {
             steps,
         } = located;
         if non_existent {
-            return Ok(Found::Missing);
+            return Ok(Found::Absent);
         }
         let has_refs = |step: &Step| step.refs.as_ref().is_some_and(|refs| refs.size > 0);
         let without_bundle = |step: &&Step| step.bundle.is_none();
@@ -128,6 +142,19 @@ impl Repositories {
             return Err(RepositoryError::damaged(
                 &step.bundle_name,
                 "it is not in the backup, and the refs that belong to it are; the backup was cut off, or made with an error",
+            ));
+        }
+        let is_chain = steps.iter().filter(|step| step.bundle.is_some()).count() > 1;
+        if let Some(Step {
+            refs: Some(refs),
+            bundle: Some(_),
+            ..
+        }) = steps.last().filter(|_| is_chain)
+            && refs.size == 0
+        {
+            return Err(RepositoryError::damaged(
+                &refs.name,
+                "it is empty, and the bundle that belongs to it is not; the backup was cut off, or made with an error",
             ));
         }
         let is_empty_now = steps.last().is_none_or(|step| {
@@ -199,7 +226,10 @@ impl Repository {
             return Ok(Arc::clone(refs));
         }
         let last = self.steps.last();
-        let refs = match last.and_then(|step| step.refs.as_ref()) {
+        let list = last.and_then(|step| step.refs.as_ref());
+        // An empty list beside a full bundle was cut off: there is no bundle of a repository without refs.
+        let list = list.filter(|list| list.size > 0 || self.is_chain());
+        let refs = match list {
             Some(member) => Refs::read_lines(self.open(member)?)
                 .map_err(|fault| RepositoryError::of_refs(&member.name, fault))?,
             None => {

@@ -1,7 +1,7 @@
 //! Rows that name files, as the pipeline's relations of files write them.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// A row of `uploads`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -61,6 +61,12 @@ pub(in crate::export) struct ProjectRow {
     pub storage_version: Option<i64>,
     /// The name of the storage.
     pub repository_storage: Option<String>,
+    /// There, and not `null`, if the project's repository was made. Asked for where that one is.
+    #[serde(default)]
+    pub repository: Option<IgnoredAny>,
+    /// There, and not `null`, if the project has designs. Asked for where its repository of designs is.
+    #[serde(default)]
+    pub design: Option<IgnoredAny>,
 }
 
 /// Takes rows out of rendered lines.

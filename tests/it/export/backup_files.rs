@@ -137,8 +137,19 @@ fn check_bundle(dir: &Dir, what: &str, packed: &[u8], relation: &str, refs: &str
     assert_eq!(cloned_refs(&bundle, &dir.join(&folder)), refs, "{what}");
 }
 
-/// Holds all archives of an export against the lists. `left_out` are the projects that have no repository here.
-fn check_export(dir: &Dir, what: &str, run: &Run, batched: bool, left_out: &[i64]) {
+/// A project whose repository was made, as its row says, and of which a backup with manifests has nothing.
+const LOST: i64 = 86;
+
+/// Holds all archives of an export against the lists. `left_out` are the projects that have no repository here; nothing tells
+/// that it was lost but in a backup with manifests.
+fn check_export(
+    dir: &Dir,
+    what: &str,
+    run: &Run,
+    batched: bool,
+    left_out: &[i64],
+    has_manifests: bool,
+) {
     for (entity, relation) in relations() {
         let name = format!("{what} {entity}/{relation}");
         let found = entry(run, &entity, relation);
@@ -155,7 +166,12 @@ fn check_export(dir: &Dir, what: &str, run: &Run, batched: bool, left_out: &[i64
         ] {
             let told = found[key]["first"].as_array().cloned().unwrap_or_default();
             let told: Vec<i64> = told.iter().map(|it| it["key"].as_i64().unwrap()).collect();
-            assert_eq!(told, ids(&listed, states), "{name}: {key} in {found}");
+            let mut expected = ids(&listed, states);
+            let of_lost = relation == "repository" && entity == format!("project_{LOST}");
+            if key == "missing_files" && of_lost && has_manifests {
+                expected.push(LOST);
+            }
+            assert_eq!(told, expected, "{name}: {key} in {found}");
         }
         let file = format!("{entity}/{relation}.tar.gz");
         if nothing {
@@ -223,7 +239,7 @@ fn a_backup_gives_its_files_as_a_tar_as_a_folder_and_from_standard_input() {
         ),
     ];
     for (what, run) in &runs {
-        check_export(&dir, what, run, false, &[]);
+        check_export(&dir, what, run, false, &[], true);
         check_values(what, run);
     }
     // The same bytes, however they come.
@@ -242,7 +258,7 @@ fn archives_of_many_files_are_cut_as_gitlab_cuts_them() {
             .args(["--batched", "--batch-size", "1000"])
             .args(["--threads", threads, "--memory-limit", memory])
             .ok();
-        check_export(&dir, what, &run, true, &[]);
+        check_export(&dir, what, &run, true, &[], true);
     }
 }
 
@@ -261,7 +277,7 @@ fn repositories_of_older_layouts_are_found() {
         for (kind, snapshot) in [("folder", tree), ("tar", tar)] {
             let out = format!("{what}-{kind}");
             let run = export(&dir, &text(snapshot), &out).ok();
-            check_export(&dir, &out, &run, false, left_out);
+            check_export(&dir, &out, &run, false, left_out, false);
         }
     }
 }
@@ -398,8 +414,92 @@ fn a_repository_of_which_a_manifest_alone_is_left_is_missing() {
 
 /// By `printf 82 | sha256sum`.
 fn hashed_82() -> String {
-    let digest = "a46e37632fa6ca51a13fe39a567b3c23b28c2f47d8af6be9bd63e030e214ba38";
+    hashed("a46e37632fa6ca51a13fe39a567b3c23b28c2f47d8af6be9bd63e030e214ba38")
+}
+
+fn hashed(digest: &str) -> String {
     format!("{}/{}/{digest}", &digest[..2], &digest[2..4])
+}
+
+/// A backup with manifests has one of each repository that there was, and who has designs has a repository of them.
+#[test]
+fn repositories_of_which_a_backup_has_nothing_are_missing() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let of_71 = hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8");
+    let lost = [
+        (
+            81,
+            "repository",
+            format!(
+                "{}.git",
+                hashed("5316ca1c5ddca8e6ceccfce58f3b8540e540ee22f6180fb89492904051b3d531")
+            ),
+        ),
+        (71, "design", format!("{of_71}.design.git")),
+    ];
+    for (_, _, path) in &lost {
+        for above in ["default", "manifests/default"] {
+            fs::remove_dir_all(tree.join(format!("repositories/{above}/@hashed/{path}"))).unwrap();
+        }
+    }
+    let run = dir
+        .export_to(text(tree.clone()), dir.join("out"))
+        .args(["--project", "71", "--project", "81", "--project", "83"])
+        .ok();
+    for (project, relation, path) in &lost {
+        let found = entry(&run, &format!("project_{project}"), relation);
+        assert_eq!(found["total_objects_count"], 0, "{found}");
+        let path = format!("repositories: @hashed/{path}");
+        assert_eq!(
+            found["missing_files"]["first"],
+            json!([{ "table": "projects", "key": project, "path": path }]),
+            "{relation}"
+        );
+    }
+    // Projects without designs lack none.
+    for project in [81, 83] {
+        let found = entry(&run, &format!("project_{project}"), "design");
+        assert_eq!(found["missing_files"], Value::Null, "{project}");
+    }
+
+    // Without any repository designs are missed as well.
+    fs::remove_dir_all(tree.join("repositories")).unwrap();
+    let run = dir
+        .export_to(text(tree), dir.join("without"))
+        .args(["--project", "71"])
+        .ok();
+    for relation in ["repository", "design"] {
+        let found = entry(&run, "project_71", relation);
+        assert_eq!(found["missing_files"]["count"], 1, "{relation}");
+    }
+}
+
+/// Gitaly writes a bundle only of what has refs.
+#[test]
+fn an_empty_list_of_refs_beside_a_bundle_is_none() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let own = tree.join(format!(
+        "repositories/default/@hashed/{}.git",
+        hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8")
+    ));
+    let mut lists = files_below(&own);
+    lists.retain(|name| name.ends_with(".refs"));
+    assert_eq!(lists.len(), 1, "{lists:?}");
+    let relations = ["--relation", "self", "--relation", "merge_requests"];
+    let export = |out: &str| {
+        dir.export_to(text(tree.clone()), dir.join(out))
+            .args(["--project", "71"])
+            .args(relations)
+            .ok()
+            .contents()
+    };
+    let whole = export("whole");
+    fs::write(own.join(&lists[0]), "").unwrap();
+    assert!(export("empty") == whole);
 }
 
 /// What is taken of a damaged archive may be wrong, and what is left out of a backup is missed by nobody: both are told

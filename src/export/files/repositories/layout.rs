@@ -117,7 +117,8 @@ impl Layouts<'_> {
         Ok(())
     }
 
-    fn storages(&self) -> Result<&[String], RepositoryError> {
+    /// The storages that there are manifests of.
+    pub(super) fn storages(&self) -> Result<&[String], RepositoryError> {
         if let Some(known) = self.storages.get() {
             return Ok(known);
         }

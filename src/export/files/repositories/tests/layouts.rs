@@ -99,7 +99,6 @@ fn what_is_not_there_or_has_nothing_in_it_is_no_error() {
     let with = |above: &str| Files::default().with(&manifest_at, manifest(above, &["f"]));
     let missing = [
         Files::default(),
-        with("non_existent = true"),
         // Of a project whose path begins with the same letters.
         Files::default().with(&format!("{PATH}.wiki.bundle"), b"x"),
         Files::default().with(&format!("{PATH}x/LATEST"), b"x"),
@@ -108,6 +107,8 @@ fn what_is_not_there_or_has_nothing_in_it_is_no_error() {
         let found = find(files, Some("default")).unwrap();
         assert!(matches!(found, Found::Missing), "{found:?}");
     }
+    let absent = find(with("non_existent = true"), Some("default")).unwrap();
+    assert!(matches!(absent, Found::Absent), "{absent:?}");
     let pointer = Files::default()
         .with(&format!("{PATH}/LATEST"), BACKUP_ID)
         .with(&format!("{PATH}/{BACKUP_ID}/LATEST"), "001");
