@@ -321,6 +321,11 @@ impl Input<'_> {
         let read = self.take(length).read_to_end(&mut bytes)? as u64;
         match read < length {
             true => Err(Fault::Read(io::ErrorKind::UnexpectedEof.into())),
+            // pg_dump's strings end at one.
+            false if bytes.contains(&0) => {
+                let reason = "a zero byte stands in a string: something wrote over the archive; copy it again from where it was made";
+                Err(Fault::Wrong(reason.to_owned()))
+            }
             false => Ok(bytes),
         }
     }

@@ -174,7 +174,19 @@ impl<'a> Reader<'a> {
             if place >= text.len {
                 break;
             }
-            match self.step(text, place)? {
+            let from = place;
+            // Whoever reads the rows of a COPY looks for them there. Those that nobody needs end at a line that cannot be gone
+            // without the next table missing its data.
+            let in_copy = matches!(self.state, State::Copy(_));
+            let step = self.step(text, place)?;
+            let to = match step {
+                Step::At(next) => next,
+                Step::NextChunk | Step::Stopped => text.len,
+            };
+            if !in_copy {
+                self.check_zero_bytes(text, from..to)?;
+            }
+            match step {
                 Step::At(next) => place = next,
                 Step::NextChunk => break,
                 Step::Stopped => return Ok(ControlFlow::Break(())),
@@ -189,6 +201,24 @@ impl<'a> Reader<'a> {
         }
         self.offset = chunk.offset + chunk.len as u64;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Makes sure that nothing wrote over a part of a chunk: what followed a comment or a statement may be gone with it.
+    fn check_zero_bytes(
+        &self,
+        chunk: &Chunk,
+        part: std::ops::Range<usize>,
+    ) -> Result<(), SnapshotError> {
+        let bytes = chunk.bytes().get(part.clone()).unwrap_or_default();
+        match memchr::memchr(0, bytes) {
+            None => Ok(()),
+            Some(at) => {
+                let reason = "a zero byte stands outside of COPY's rows: something wrote over the dump; \
+                              copy it again from where it was made";
+                let offset = chunk.offset_of(part.start + at);
+                Err(self.damaged(None, None, offset, reason))
+            }
+        }
     }
 
     fn step(&mut self, chunk: &Chunk, place: usize) -> Result<Step, SnapshotError> {

@@ -14,6 +14,12 @@ use crate::snapshot::sql::text::{Scanner, Stop};
 /// `Damaged` where the text ends inside a statement or before pg_dump's closing line, or a table's definition
 /// cannot be understood; `Unsupported` where the text says that it is in an encoding that is not known.
 pub fn read_schema(text: &[u8]) -> Result<Catalog, SnapshotError> {
+    if let Some(at) = memchr::memchr(0, text) {
+        return Err(damaged(
+            at,
+            "a zero byte stands in it: something wrote over it; copy it again from where it was made",
+        ));
+    }
     let mut ddl = Ddl::default();
     let mut frame = DumpFrame::default();
     let mut scanner = Scanner::default();

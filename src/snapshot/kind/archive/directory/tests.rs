@@ -88,7 +88,6 @@ fn names_that_lead_out_of_the_folder_are_refused() {
         "a/../../7.dat",
         "..\\7.dat",
         "C:7.dat",
-        "7.dat\0",
         "7.dat/",
     ];
     for name in names {
