@@ -57,8 +57,10 @@ impl RowText<'_> {
     /// True for a column whose key records do not have: one that the database computes, or that a CSV file was made
     /// without. What a dump's rows lack else a server fills in with NULL.
     fn is_left_out(&self, spot: &Spot, column: &str) -> bool {
-        let is_chosen = self.head.form == RowForm::Csv || spot.is_generated(column);
-        is_chosen && !self.head.columns.contains_key(column)
+        match self.head.form {
+            RowForm::Csv => !self.head.columns.contains_key(column),
+            RowForm::CopyText => spot.is_generated(column),
+        }
     }
 
     /// The value of a column; `None` for NULL, and for a column that the data does not have.

@@ -104,8 +104,8 @@ impl Source {
                     let definition = catalog.table(&table).into_iter();
                     let columns = definition
                         .flat_map(|definition| &definition.columns)
-                        .map(|column| column.name.as_str())
-                        .filter(|column| !catalog.is_generated(&table, column));
+                        .map(|column| column.name.as_str());
+                    // Those that are generated, too: no record has them, but rows may be found by them.
                     let query = Query {
                         table: &table,
                         fields: Fields::Columns(columns.collect()),

@@ -7,7 +7,7 @@ use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
 use super::entities::KindChoice;
 use super::error::ResolveError;
-use super::plan::{Plan, Selection};
+use super::plan::{Plan, Selection, TableId};
 use super::request::{Observer, Request};
 use super::resolver::Resolver;
 use super::schemas::plan_chosen;
@@ -23,7 +23,8 @@ pub(super) fn start(
     candidates: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
-    let (plan, schemas) = plan_chosen(request.kinds, request.selection, catalog)?;
+    let (mut plan, schemas) = plan_chosen(request.kinds, request.selection, catalog)?;
+    plan.warnings.extend(generated(request, catalog, &plan));
     check_strict(request, catalog, &plan)?;
     observer.planned(&plan, facts)?;
     let mut resolver = Resolver::new(plan, Arc::clone(catalog), request);
@@ -32,6 +33,44 @@ pub(super) fn start(
     }
     resolver.begin(candidates);
     Ok(resolver)
+}
+
+/// A line for each place where the pipelines name a generated column for something else than to find or sort rows: records do not
+/// have it, and what depends on its value is as if it were NULL.
+pub(super) fn generated(request: &Request<'_>, catalog: &Catalog, plan: &Plan) -> Vec<String> {
+    let is_idle = |table: TableId, column: &str| {
+        catalog.is_generated(&plan.tables[table].name, column) && !plan.finds_by(table, column)
+    };
+    let mut tables = plan.tables.enumerate();
+    if !tables.any(|(id, table)| table.layout.iter().any(|column| is_idle(id, &column.name))) {
+        return Vec::new();
+    }
+    let without = catalog.without_generated(|name, column| {
+        let table = plan.table(name);
+        table.is_some_and(|table| plan.finds_by(table, column))
+    });
+    let mut lines = Vec::new();
+    for KindChoice { pipeline, choice } in request.kinds {
+        let wanted = match choice.is_nobody() {
+            true => Vec::new(),
+            false => request.selection.relations(pipeline),
+        };
+        let lacks = |catalog: &Catalog| {
+            let scope = Scope {
+                edition: request.selection.edition,
+                is_wanted: &|relation: &Relation| wanted.iter().any(|it| it.name == relation.name),
+            };
+            lacks(pipeline, catalog, scope)
+        };
+        let known = lacks(catalog);
+        let lack = lacks(&without).into_iter();
+        lines.extend(lack.filter(|line| !known.contains(line)).map(|line| {
+            format!(
+                "{line} (a database computes it, and no values of it are read: it counts as NULL)"
+            )
+        }));
+    }
+    lines
 }
 
 /// Under `strict`, nothing may be missing that the pipelines name for what is wanted of them.

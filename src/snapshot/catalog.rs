@@ -107,6 +107,17 @@ impl Catalog {
         self.generated.has(table, column)
     }
 
+    /// The catalog without columns that are computed from others, but for those for which `stays` is true.
+    pub fn without_generated(&self, stays: impl Fn(&TableName, &str) -> bool) -> Catalog {
+        let mut catalog = self.clone();
+        for (name, table) in &mut catalog.tables {
+            table.columns.retain(|column| {
+                !self.is_generated(name, &column.name) || stays(name, &column.name)
+            });
+        }
+        catalog
+    }
+
     /// Notes that a column is not computed from others any more.
     pub(super) fn set_stored(&mut self, table: &TableName, column: &str) {
         self.generated.set(table, column, false);

@@ -8,7 +8,7 @@ use crate::resolve::plan::{Plan, TableId};
 use crate::resolve::request::{Observer, Outcome, Request};
 use crate::resolve::resolved::{Resolved, RowSource};
 use crate::resolve::schemas::plan_chosen;
-use crate::resolve::start::check_strict;
+use crate::resolve::start::{check_strict, generated};
 use crate::snapshot::{Catalog, KeyedSource};
 
 use super::indexes::not_indexed;
@@ -27,6 +27,7 @@ pub(in crate::resolve) fn resolve_live(
     let source: Arc<dyn KeyedSource> = Arc::from(source);
     let (catalog, facts) = (source.catalog(), source.facts());
     let (mut plan, schemas) = plan_chosen(request.kinds, request.selection, &catalog)?;
+    plan.warnings.extend(generated(request, &catalog, &plan));
     check_strict(request, &catalog, &plan)?;
     plan.advice.extend(not_indexed(&plan, source.as_ref()));
     observer.planned(&plan, &facts)?;

@@ -95,6 +95,11 @@ fn rows_are_found_by_generated_columns_where_there_are_values_of_them() {
             .ok();
         let content = live.content(&format!("t_1/{name}.ndjson.gz"));
         assert_eq!(String::from_utf8(content).unwrap(), expected, "{name}");
+        dir.relexport("verify")
+            .arg(&live.out)
+            .option("--against", database.address())
+            .option("--pipeline", &pipeline)
+            .ok();
 
         // Nothing is passed over where there are none.
         let says = format!("the data has no column {column}");
@@ -140,4 +145,48 @@ fn a_generated_column_of_a_table_without_rows_loses_nothing() {
         .ok();
     assert_eq!(run.content("t_1/idle.ndjson.gz"), b"");
     assert_eq!(run.relation("plain")["total_objects_count"], json!(2));
+}
+
+/// What depends on such a column elsewhere is as if it were NULL, from a server, too, and that is told.
+#[test]
+fn a_generated_column_that_is_named_elsewhere_is_told() {
+    let dir = Dir::new();
+    let database = Server::shared().database();
+    database.run(SQL);
+    let dump = dir.write("dump.sql", database.dump(&[]));
+    let of_posts = "table: posts, link: { tenant_id: key }";
+    let cases = [
+        (
+            "match",
+            format!(
+                "  m:\n    table: users\n    link: {{ id: key }}\n    nested:\n      posts: {{ many: posts, link: {{ tenant_id: id }}, match: {{ by_author: [id] }} }}\n"
+            ),
+        ),
+        (
+            "maxima",
+            format!("  m: {{ maxima: {{ place: {{ {of_posts}, column: place }} }} }}\n"),
+        ),
+    ];
+    for (name, relation) in cases {
+        let pipeline = pipeline(&dir, name, &relation);
+        let says = "a database computes it, and no values of it are read";
+        for (kind, snapshot) in [
+            ("dump", dump.display().to_string()),
+            ("server", database.address()),
+        ] {
+            let run = dir
+                .export_to(&snapshot, dir.join(&format!("{name}-{kind}")))
+                .option("--pipeline", &pipeline)
+                .group(1)
+                .ok();
+            let warnings = run.manifest()["warnings"].to_string();
+            assert!(warnings.contains(says), "{name} {kind}: {warnings}");
+            assert!(run.stderr.contains(says), "{name} {kind}: {}", run.stderr);
+            dir.export_to(&snapshot, dir.join(&format!("{name}-{kind}-strict")))
+                .option("--pipeline", &pipeline)
+                .group(1)
+                .arg("--strict")
+                .fails(3, &[says]);
+        }
+    }
 }
