@@ -70,6 +70,15 @@ pub struct Done {
 }
 
 impl Done {
+    /// Notes that what belongs to a record is left out, though the record is not.
+    pub fn leave_out(&mut self, row: SkippedRow) {
+        if self.skipped.len() < DESCRIBED {
+            self.skipped.push(row);
+        }
+        self.skipped_count += 1;
+        self.skipped_nested_count += 1;
+    }
+
     /// Adds what is said of further rows.
     pub fn append(&mut self, other: Done) {
         self.objects += other.objects;

@@ -173,10 +173,17 @@ impl Repositories {
             ));
         }
         if is_empty_now || steps.iter().all(|step| step.bundle.is_none()) {
-            // Gitaly writes an empty list of refs for an empty repository, since before it wrote manifests.
+            // Gitaly writes an empty list of refs for an empty repository, since before it wrote manifests. That all refs of
+            // a repository with bundles were deleted is less likely than that the newest list was cut off: GitLab keeps some.
             let has_list = steps.last().is_some_and(|step| step.refs.is_some());
+            let had_content = steps.iter().any(|step| step.bundle.is_some());
+            let is_doubtful = match has_manifest {
+                true => !is_empty && !has_list,
+                // Of a chain something was once written, and it is not there.
+                false => steps.len() > 1 && !has_list,
+            };
             return Ok(Found::Empty {
-                is_doubtful: has_manifest && !is_empty && !has_list,
+                is_doubtful: is_doubtful || had_content,
                 head: head_reference,
             });
         }

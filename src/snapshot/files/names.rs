@@ -105,7 +105,7 @@ impl LeftOut {
             ),
             (
                 &self.replaced,
-                "members are replaced by later ones of the same name, as tar would do",
+                "members are replaced by later ones of the same name, as tar would do (of databases the first is read)",
             ),
         ];
         let some = sorts.into_iter().filter(|(counted, _)| counted.count > 0);

@@ -34,6 +34,8 @@ pub(in crate::snapshot) struct PassingTar {
     pub(super) passed: Collector,
     /// Why it goes no further, if it should.
     pub(super) broken: Option<Broken>,
+    /// Members that should have come before: what is in them was taken from another place by now.
+    pub(in crate::snapshot) too_late: Vec<String>,
     /// What the backup says of itself, if that has gone by.
     pub(in crate::snapshot) info: Option<BackupInfo>,
 }
@@ -46,6 +48,7 @@ impl PassingTar {
             has_ended: false,
             passed: Collector::default(),
             broken: None,
+            too_late: Vec::new(),
             info: None,
         }
     }
@@ -95,6 +98,13 @@ impl PassingTar {
             return None;
         }
         match self.members.next() {
+            Ok(Some(member)) if self.too_late.contains(&member.name) => {
+                let name = &member.name;
+                self.broken = Some(Broken::damaged(format!(
+                    "{name} stands behind other files in the tar, so rows of its tables were looked for in the main database: \
+                     name the tar as a file that is not compressed, or pack it with db/ in front"
+                )));
+            }
             Ok(Some(member)) => return Some(member),
             Ok(None) if self.members.has_ended() => {
                 self.has_ended = true;

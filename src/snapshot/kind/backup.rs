@@ -189,6 +189,11 @@ fn cut_away(database: &str) -> OtherDump {
     }
 }
 
+/// The names that a database's dump may have.
+fn members_of(database: &str) -> [String; 2] {
+    OTHER_DATABASES.map(|end| format!("db/{database}{end}"))
+}
+
 /// The name of a database's dump as `gitlab-backup` writes it.
 fn other_member(database: &str) -> String {
     format!("db/{database}{}", OTHER_DATABASES[0])

@@ -476,6 +476,100 @@ fn repositories_of_which_a_backup_has_nothing_are_missing() {
     }
 }
 
+/// They were there, so they are not missing: they are left out.
+#[test]
+fn files_that_a_damaged_archive_does_not_give_are_left_out_and_count() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let uploads = tree.join("uploads.tar.gz");
+    let whole = fs::read(&uploads).unwrap();
+    fs::write(&uploads, &whole[..whole.len() / 2]).unwrap();
+    let export = |out: &str| {
+        let export = dir.export_to(text(tree.clone()), dir.join(out));
+        export.args(["--project", "86", "--relation", "uploads", "--keep-going"])
+    };
+    let run = export("out").fails(1, &["uploads.tar.gz of the backup is damaged"]);
+    let found = run.relation("uploads");
+    assert_eq!(found["status"], 1);
+    let left_out = found["skipped_count"].as_u64().unwrap();
+    assert!(left_out > 0, "{found}");
+    assert_eq!(found["skipped_nested_count"], left_out, "{found}");
+    let first = &found["skipped"][0];
+    assert_eq!(first["table"], "uploads");
+    assert!(
+        first["reason"].to_string().contains("uploads.tar.gz"),
+        "{first}"
+    );
+    // No record is lost.
+    dir.relexport("verify").arg(&run.out).ok();
+}
+
+/// GitLab has no checksum of large files, nor of old ones: their size is all that tells.
+#[test]
+fn an_upload_without_a_checksum_is_held_against_its_size() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "project_uploads", |lines| {
+        let without = lines.iter_mut().find(|line| line.contains("note.txt"));
+        let line = without.expect("the fixture has it");
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        assert_eq!(fields[1], "9", "{fields:?}");
+        fields[1] = "10";
+        *line = fields.join("\t");
+    });
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .args(["--project", "71", "--relation", "uploads"])
+        .ok();
+    let damaged = run.relation("uploads")["damaged_files"].clone();
+    let told = damaged["first"].to_string();
+    assert!(told.contains("note.txt"), "{damaged}");
+    assert!(
+        told.contains("its size is another one than its row says"),
+        "{damaged}"
+    );
+    assert!(told.contains("\"is_written\":true"), "{damaged}");
+}
+
+/// From a pipe the rows of a database that comes behind the files have been taken from the main one by then.
+#[test]
+fn a_database_behind_the_files_of_a_tar_that_comes_once_is_told() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let tar = dir.join("b.tar");
+    let mut pack = Command::new("tar");
+    pack.arg("-cf").arg(&tar).arg("-C").arg(&tree).args([
+        "backup_information.yml",
+        "db/database.sql.gz",
+        "uploads.tar.gz",
+        "db/ci_database.sql.gz",
+        "repositories",
+        "lfs.tar.gz",
+        "external_diffs.tar.gz",
+    ]);
+    succeeds(&mut pack);
+    let relations = [
+        "--relation",
+        "ci_pipelines",
+        "--relation",
+        "uploads",
+        "--relation",
+        "repository",
+    ];
+    let export = |snapshot: &str, out: &str| {
+        let export = dir.export_to(snapshot, dir.join(out));
+        export.args(["--project", "71"]).args(relations)
+    };
+    let of_file = export(&text(tar.clone()), "file").ok();
+    assert_eq!(of_file.relation("ci_pipelines")["total_objects_count"], 16);
+    let piped = export("-", "piped").input(fs::read(&tar).unwrap()).fails(
+        1,
+        &["db/ci_database.sql.gz stands behind other files in the tar"],
+    );
+    assert_eq!(piped.relation("repository")["status"], -1);
+}
+
 /// Gitaly writes a bundle only of what has refs.
 #[test]
 fn an_empty_list_of_refs_beside_a_bundle_is_none() {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::export::batches::{BatchError, Batches};
 use crate::export::files::{AtHand, LfsRow, TarMember, UploadRow, lfs_archive, upload_member};
 use crate::hex;
-use crate::output::{DamagedFile, Done, FileId, MissingFile};
+use crate::output::{DamagedFile, Done, FileId, MissingFile, SkippedRow};
 use crate::pipeline::EntityId;
 use crate::snapshot::InnerArchive;
 
@@ -169,7 +169,8 @@ impl Batches<'_> {
                             let found = sha256(&at_hand, sought.archive, &path)?;
                             found.eq_ignore_ascii_case(checksum)
                         }
-                        None => true,
+                        // GitLab has none of large files, and of old ones.
+                        None => sought.size.is_none_or(|of_row| of_row == size),
                     };
                     Ok((Some((path, size)), is_right))
                 })
@@ -190,6 +191,16 @@ impl Batches<'_> {
                 )));
             }
             let Some((path, size)) = found else {
+                // What the archive lost may have been there: under `keep_going`, which is asked for above, it is left out.
+                if let Some(damage) = at_hand.damage(sought.archive) {
+                    contents.done.leave_out(SkippedRow {
+                        table: sought.table.to_owned(),
+                        key: Some(EntityId::Integer(sought.key)),
+                        column: None,
+                        reason: damage,
+                    });
+                    continue;
+                }
                 contents.done.notes.missing_files.note(MissingFile {
                     table: sought.table.to_owned(),
                     key: Some(EntityId::Integer(sought.key)),
@@ -200,6 +211,9 @@ impl Batches<'_> {
             let is_new = names.insert(sought.name.clone());
             let reason = match (is_right, is_new) {
                 (true, true) => None,
+                (false, _) if sought.checksum.is_none() => {
+                    Some("its size is another one than its row says")
+                }
                 (false, _) => Some("its SHA-256 is another one than its row says"),
                 (true, false) => Some("another row has a file of the same name"),
             };

@@ -231,6 +231,12 @@ impl Layouts<'_> {
     fn legacy(&self, path: &str) -> Result<Option<Located>, RepositoryError> {
         let bundle = format!("{ROOT}{path}.bundle");
         let step = self.step(bundle.clone(), &format!("{ROOT}{path}.refs"))?;
+        if step.bundle.is_none() && step.refs.is_none() && self.files.size_of(&bundle)? == Some(0) {
+            return Err(RepositoryError::damaged(
+                &bundle,
+                "it is empty, and Gitaly writes no bundle of a repository without content; the backup was cut off, or made with an error",
+            ));
+        }
         Ok(
             (step.bundle.is_some() || step.refs.is_some()).then(|| Located {
                 named_by: bundle,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::search::{Found, Search, check_file};
-use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump, place};
+use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump, members_of, place};
 use crate::io_error::at;
 use crate::snapshot::codec::read_errors::read_error;
 use crate::snapshot::codec::tar_members::Member;
@@ -101,6 +101,9 @@ impl UnreadTar {
                 // Nothing of the same name is read twice.
                 Found::Main(member) | Found::OtherDatabase(_, member) | Found::Other(member) => {
                     if search.is_past {
+                        // Rows of a database that comes now are taken from the main one.
+                        let late = expected.iter().filter(|name| !others.contains_key(**name));
+                        lent.tar.too_late = late.flat_map(|name| members_of(name)).collect();
                         lent.tar.put_back(member);
                         break;
                     }

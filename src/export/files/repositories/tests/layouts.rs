@@ -143,6 +143,32 @@ fn what_is_not_there_or_has_nothing_in_it_is_no_error() {
     }
 }
 
+/// What was written once, and is not there, is no repository without content.
+#[test]
+fn what_is_left_of_a_repository_with_content_is_doubtful_or_damaged() {
+    let source = two_branches();
+    let bundle = source.full();
+    let chain = |newest: &str| {
+        let at = |name: &str| format!("{PATH}/{BACKUP_ID}/{name}");
+        Files::default()
+            .with(&format!("{PATH}/LATEST"), BACKUP_ID)
+            .with(&at("LATEST"), newest)
+    };
+    let cut = chain("002")
+        .with(&format!("{PATH}/{BACKUP_ID}/001.bundle"), &bundle)
+        .with(&format!("{PATH}/{BACKUP_ID}/001.refs"), source.refs())
+        .with(&format!("{PATH}/{BACKUP_ID}/002.refs"), b"");
+    for files in [cut, chain("003")] {
+        match find(files, None).unwrap() {
+            Found::Empty { is_doubtful, .. } => assert!(is_doubtful),
+            other => panic!("{other:?}"),
+        }
+    }
+    let nothing = Files::default().with(&format!("{PATH}.bundle"), b"");
+    let error = find(nothing, None).unwrap_err();
+    assert!(error.to_string().contains("it is empty"), "{error}");
+}
+
 #[test]
 fn heads_are_the_manifests_or_guessed() {
     let source = two_branches();
