@@ -24,7 +24,7 @@ use super::report::ExportReport;
 use super::request::{Destination, ExportRequest};
 use super::resume;
 use super::share::{References, Share};
-use super::warnings::{tell_late_warnings, without_files};
+use super::warnings::{same_paths, tell_late_warnings, without_files};
 
 #[cfg(test)]
 mod tests;
@@ -256,6 +256,11 @@ pub(super) fn write_rows(
         let plan = &outcome.resolved.plan;
         let of_export = export_warnings(plan, &files, masks.as_deref());
         facts.warnings.extend(of_export);
+        let same = same_paths(&facts.entities);
+        for warning in &same {
+            tracing::warn!("{warning}");
+        }
+        facts.warnings.extend(same);
     }
     if let Err(error) = check_folders(&facts.entities) {
         writer.abandon();

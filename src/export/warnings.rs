@@ -1,8 +1,9 @@
 //! What is wrong with a snapshot, or with a pipeline beside it, though no relation fails for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advice::advise;
+use crate::output::EntityEntry;
 use crate::pipeline::doubtful_keys;
 use crate::resolve::{LeftOutEntities, Outcome, Plan, PlanSource, Resolved, TableId, pipelines_of};
 use crate::snapshot::{FileSource, TableName};
@@ -19,6 +20,26 @@ pub(super) fn plan_warnings(plan: &Plan) -> impl Iterator<Item = String> + '_ {
     let left_out = plan.left_out.iter();
     let left_out = left_out.map(|it| it.says(plan.kinds.len()));
     left_out.chain(plan.warnings.iter().cloned())
+}
+
+/// Entities of a kind that have one path, which the map of entities in the metadata can name one of only.
+pub(super) fn same_paths(entities: &[EntityEntry]) -> Vec<String> {
+    let mut by_path: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for entity in entities {
+        let path = (entity.kind.as_str(), entity.full_path.as_str());
+        by_path.entry(path).or_default().push(&entity.prefix);
+    }
+    let same = by_path
+        .into_iter()
+        .filter(|(_, prefixes)| prefixes.len() > 1);
+    same.map(|((kind, path), prefixes)| {
+        format!(
+            "{kind} {}: {} have this path, and metadata.json.gz names the last of them only, by which GitLab's importer goes",
+            visible(path),
+            prefixes.join(", ")
+        )
+    })
+    .collect()
 }
 
 /// Tables without data that were taken as empty ones, because the request allows it, each with the names of what is missing.

@@ -2,6 +2,8 @@
 //!
 //! As of GitLab 19.3, whose offline transfer is behind feature flags (`lib/import/offline/`).
 
+use std::collections::HashMap;
+
 use super::Problem;
 use super::content::Seal;
 use super::metadata::Metadata;
@@ -118,7 +120,17 @@ fn wrong_address(address: &str) -> Option<&'static str> {
 }
 
 fn of_manifest(manifest: &Manifest, problems: &mut Vec<Problem>) {
+    let mut paths = HashMap::new();
     for entity in &manifest.entities {
+        if let Some(other) = paths.insert(&entity.full_path, &entity.prefix) {
+            problems.push(Problem {
+                file: manifest::FILE_NAME.to_owned(),
+                message: format!(
+                    "{other} and {} have one path, {}: GitLab's importer finds the last of them only",
+                    entity.prefix, entity.full_path
+                ),
+            });
+        }
         let mut relations = entity.relations.iter();
         let own = relations.find(|relation| relation.relation == "self");
         let is_there = own.is_some_and(|own| own.status == Status::Finished && own.file.is_some());

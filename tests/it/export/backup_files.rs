@@ -476,6 +476,32 @@ fn repositories_of_which_a_backup_has_nothing_are_missing() {
     }
 }
 
+/// Of an index that broke, GitLab says, two projects may come to have one path.
+#[test]
+fn two_projects_of_one_path_are_told() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "routes", |lines| {
+        let line = lines
+            .iter_mut()
+            .find(|line| line.contains("depot/crates/pile"));
+        let line = line.expect("the fixture has it");
+        *line = line.replace("depot/crates/pile", "depot/crates/engine");
+    });
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .args(["--all-projects", "--all-groups", "--relation", "self"])
+        .args(["--source-url", "https://gitlab.example.com"])
+        .ok();
+    let says = "Project depot/crates/engine: project_83, project_86 have this path";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+    assert!(run.manifest()["warnings"].to_string().contains(says));
+    let verify = dir.relexport("verify --gitlab-offline");
+    let verify = verify.arg(&run.out).run();
+    assert_eq!(verify.code, Some(1));
+    let says = "project_83 and project_86 have one path, depot/crates/engine";
+    assert!(verify.stdout.contains(says), "{}", verify.stdout);
+}
+
 /// They were there, so they are not missing: they are left out.
 #[test]
 fn files_that_a_damaged_archive_does_not_give_are_left_out_and_count() {
