@@ -1,0 +1,204 @@
+//! Backups that have lost something: what tells that it was there, and who says so.
+
+use super::*;
+
+/// A backup with manifests has one of each repository that there was, and who has designs has a repository of them.
+#[test]
+fn repositories_of_which_a_backup_has_nothing_are_missing() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let of_71 = hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8");
+    let lost = [
+        (
+            81,
+            "repository",
+            format!(
+                "{}.git",
+                hashed("5316ca1c5ddca8e6ceccfce58f3b8540e540ee22f6180fb89492904051b3d531")
+            ),
+        ),
+        (71, "design", format!("{of_71}.design.git")),
+    ];
+    for (_, _, path) in &lost {
+        for above in ["default", "manifests/default"] {
+            fs::remove_dir_all(tree.join(format!("repositories/{above}/@hashed/{path}"))).unwrap();
+        }
+    }
+    let run = dir
+        .export_to(text(tree.clone()), dir.join("out"))
+        .args(["--project", "71", "--project", "81", "--project", "83"])
+        .ok();
+    for (project, relation, path) in &lost {
+        let found = entry(&run, &format!("project_{project}"), relation);
+        assert_eq!(found["total_objects_count"], 0, "{found}");
+        let path = format!("repositories: @hashed/{path}");
+        assert_eq!(
+            found["missing_files"]["first"],
+            json!([{ "table": "projects", "key": project, "path": path }]),
+            "{relation}"
+        );
+    }
+    // Projects without designs lack none.
+    for project in [81, 83] {
+        let found = entry(&run, &format!("project_{project}"), "design");
+        assert_eq!(found["missing_files"], Value::Null, "{project}");
+    }
+
+    // Without any repository designs are missed as well.
+    fs::remove_dir_all(tree.join("repositories")).unwrap();
+    let run = dir
+        .export_to(text(tree), dir.join("without"))
+        .args(["--project", "71"])
+        .ok();
+    for relation in ["repository", "design"] {
+        let found = entry(&run, "project_71", relation);
+        assert_eq!(found["missing_files"]["count"], 1, "{relation}");
+    }
+}
+
+/// Gitaly writes a bundle only of what has refs.
+#[test]
+fn an_empty_list_of_refs_beside_a_bundle_is_none() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let own = tree.join(format!(
+        "repositories/default/@hashed/{}.git",
+        hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8")
+    ));
+    let mut lists = files_below(&own);
+    lists.retain(|name| name.ends_with(".refs"));
+    assert_eq!(lists.len(), 1, "{lists:?}");
+    let relations = ["--relation", "self", "--relation", "merge_requests"];
+    let export = |out: &str| {
+        dir.export_to(text(tree.clone()), dir.join(out))
+            .args(["--project", "71"])
+            .args(relations)
+            .ok()
+            .contents()
+    };
+    let whole = export("whole");
+    fs::write(own.join(&lists[0]), "").unwrap();
+    assert!(export("empty") == whole);
+}
+
+/// From a pipe the rows of a database that comes behind the files have been taken from the main one by then.
+#[test]
+fn a_database_behind_the_files_of_a_tar_that_comes_once_is_told() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let tar = dir.join("b.tar");
+    let mut pack = Command::new("tar");
+    pack.arg("-cf").arg(&tar).arg("-C").arg(&tree).args([
+        "backup_information.yml",
+        "db/database.sql.gz",
+        "uploads.tar.gz",
+        "db/ci_database.sql.gz",
+        "repositories",
+        "lfs.tar.gz",
+        "external_diffs.tar.gz",
+    ]);
+    succeeds(&mut pack);
+    let relations = [
+        "--relation",
+        "ci_pipelines",
+        "--relation",
+        "uploads",
+        "--relation",
+        "repository",
+    ];
+    let export = |snapshot: &str, out: &str| {
+        let export = dir.export_to(snapshot, dir.join(out));
+        export.args(["--project", "71"]).args(relations)
+    };
+    let of_file = export(&text(tar.clone()), "file").ok();
+    assert_eq!(of_file.relation("ci_pipelines")["total_objects_count"], 16);
+    let piped = export("-", "piped").input(fs::read(&tar).unwrap()).fails(
+        1,
+        &["db/ci_database.sql.gz stands behind other files in the tar"],
+    );
+    assert_eq!(piped.relation("repository")["status"], -1);
+}
+
+/// GitLab has no checksum of large files, nor of old ones: their size is all that tells.
+#[test]
+fn an_upload_without_a_checksum_is_held_against_its_size() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "project_uploads", |lines| {
+        let without = lines.iter_mut().find(|line| line.contains("note.txt"));
+        let line = without.expect("the fixture has it");
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        assert_eq!(fields[1], "9", "{fields:?}");
+        fields[1] = "10";
+        *line = fields.join("\t");
+    });
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .args(["--project", "71", "--relation", "uploads"])
+        .ok();
+    let damaged = run.relation("uploads")["damaged_files"].clone();
+    let told = damaged["first"].to_string();
+    assert!(told.contains("note.txt"), "{damaged}");
+    assert!(
+        told.contains("its size is another one than its row says"),
+        "{damaged}"
+    );
+    assert!(told.contains("\"is_written\":true"), "{damaged}");
+}
+
+/// They were there, so they are not missing: they are left out.
+#[test]
+fn files_that_a_damaged_archive_does_not_give_are_left_out_and_count() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let uploads = tree.join("uploads.tar.gz");
+    let whole = fs::read(&uploads).unwrap();
+    fs::write(&uploads, &whole[..whole.len() / 2]).unwrap();
+    let export = |out: &str| {
+        let export = dir.export_to(text(tree.clone()), dir.join(out));
+        export.args(["--project", "86", "--relation", "uploads", "--keep-going"])
+    };
+    let run = export("out").fails(1, &["uploads.tar.gz of the backup is damaged"]);
+    let found = run.relation("uploads");
+    assert_eq!(found["status"], 1);
+    let left_out = found["skipped_count"].as_u64().unwrap();
+    assert!(left_out > 0, "{found}");
+    assert_eq!(found["skipped_nested_count"], left_out, "{found}");
+    let first = &found["skipped"][0];
+    assert_eq!(first["table"], "uploads");
+    assert!(
+        first["reason"].to_string().contains("uploads.tar.gz"),
+        "{first}"
+    );
+    // No record is lost.
+    dir.relexport("verify").arg(&run.out).ok();
+}
+
+/// Of an index that broke, GitLab says, two projects may come to have one path.
+#[test]
+fn two_projects_of_one_path_are_told() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "routes", |lines| {
+        let line = lines
+            .iter_mut()
+            .find(|line| line.contains("depot/crates/pile"));
+        let line = line.expect("the fixture has it");
+        *line = line.replace("depot/crates/pile", "depot/crates/engine");
+    });
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .args(["--all-projects", "--all-groups", "--relation", "self"])
+        .args(["--source-url", "https://gitlab.example.com"])
+        .ok();
+    let says = "Project depot/crates/engine: project_83, project_86 have this path";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+    assert!(run.manifest()["warnings"].to_string().contains(says));
+    let verify = dir.relexport("verify --gitlab-offline");
+    let verify = verify.arg(&run.out).run();
+    assert_eq!(verify.code, Some(1));
+    let says = "project_83 and project_86 have one path, depot/crates/engine";
+    assert!(verify.stdout.contains(says), "{}", verify.stdout);
+}
