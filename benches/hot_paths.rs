@@ -391,6 +391,7 @@ fn manifest(batches: u32) -> Manifest {
         left_out_relations: Vec::new(),
         tables_in_parts: Vec::new(),
         left_out: Vec::new(),
+        metadata: None,
         timings: None,
         entities: vec![EntityEntry {
             id: 4351.into(),

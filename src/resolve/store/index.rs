@@ -158,11 +158,14 @@ impl<K: Ranged> Rows<K> {
 
     /// Of rows that are sorted.
     fn repeated(&self) -> u64 {
-        let is_repeated = |[one, next]: &&[Keyed<K>; 2]| {
-            let same = one.key == next.key && one.entry.id == next.entry.id;
-            same && one.entry.at != next.entry.at
+        let is_repeated = |pair: &&[Keyed<K>]| match pair {
+            [one, next] => {
+                let same = one.key == next.key && one.entry.id == next.entry.id;
+                same && one.entry.at != next.entry.at
+            }
+            _ => false,
         };
-        self.rows.array_windows().filter(is_repeated).count() as u64
+        self.rows.windows(2).filter(is_repeated).count() as u64
     }
 
     #[inline]

@@ -89,7 +89,7 @@ fn rows_are_found_by_generated_columns_where_there_are_values_of_them() {
     for (name, relation, expected, column) in cases {
         let pipeline = pipeline(&dir, name, relation);
         let live = dir
-            .export_to(&database.address(), dir.join(&format!("live-{name}")))
+            .export_to(database.address(), dir.join(&format!("live-{name}")))
             .option("--pipeline", &pipeline)
             .group(1)
             .ok();
@@ -158,9 +158,7 @@ fn a_generated_column_that_is_named_elsewhere_is_told() {
     let cases = [
         (
             "match",
-            format!(
-                "  m:\n    table: users\n    link: {{ id: key }}\n    nested:\n      posts: {{ many: posts, link: {{ tenant_id: id }}, match: {{ by_author: [id] }} }}\n"
-            ),
+            "  m:\n    table: users\n    link: { id: key }\n    nested:\n      posts: { many: posts, link: { tenant_id: id }, match: { by_author: [id] } }\n".to_owned(),
         ),
         (
             "maxima",
