@@ -60,6 +60,10 @@ impl Coverage {
         let mut hops = plan.hops_onto(table);
         let column = hops.find_map(|hop| {
             let found_by = plan.hops[hop].columns().find(is_absent);
+            if self.lacking.is_empty() {
+                // Most often.
+                return found_by;
+            }
             found_by.or_else(|| {
                 plan.feeds(hop).into_iter().find_map(|feed| {
                     let source = &plan.slots[feed.slot].source;

@@ -61,8 +61,7 @@ impl Resolver {
             }
         }
         self.store.sort(Some(self.fan_out.pool()));
-        let tables = self.plan.tables.ids();
-        let repeated = tables.filter_map(|table| self.repeated(table)).collect();
+        let repeated = self.repeated();
         Ok(Resolved {
             temp_bytes: self.staged_bytes + self.store.spilled(),
             plan: self.plan,
@@ -80,17 +79,26 @@ impl Resolver {
         })
     }
 
-    /// Rows of a table that have the key of another row. Only keys of one integer are looked at, which the index holds.
-    fn repeated(&self, table: TableId) -> Option<RepeatedKeys> {
-        let planned = &self.plan.tables[table];
-        let key = planned.integer_key().filter(|_| planned.ids_are_keys())?;
-        let hops = self.plan.hops_onto(table);
-        // What several hops found is the same rows.
-        let rows = hops.map(|hop| self.store.repeated(hop)).max()?;
-        (rows > 0).then(|| RepeatedKeys {
-            table: planned.name.clone(),
-            key: planned.layout[key].name.clone(),
-            rows,
-        })
+    /// Tables of which rows have the key of another row. Only keys of one integer are looked at, which the index holds.
+    fn repeated(&self) -> Vec<RepeatedKeys> {
+        let mut most: BTreeMap<TableId, u64> = BTreeMap::new();
+        for (id, hop) in self.plan.hops.enumerate() {
+            let rows = self.store.repeated(id);
+            if rows > 0 {
+                // What several hops found is the same rows.
+                let known = most.entry(hop.table).or_default();
+                *known = rows.max(*known);
+            }
+        }
+        let named = most.into_iter().filter_map(|(table, rows)| {
+            let planned = &self.plan.tables[table];
+            let key = planned.integer_key().filter(|_| planned.ids_are_keys())?;
+            Some(RepeatedKeys {
+                table: planned.name.clone(),
+                key: planned.layout[key].name.clone(),
+                rows,
+            })
+        });
+        named.collect()
     }
 }
