@@ -244,7 +244,7 @@ fn a_destination_gets_the_files_of_every_sort_of_project() {
         // What the backup lacks is said once, for the one export that there was.
         let log = server.log();
         for told in [
-            "5 files that rows name are not in the snapshot",
+            "6 files that rows name are not in the snapshot",
             "2 files are not what their rows say",
         ] {
             assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
