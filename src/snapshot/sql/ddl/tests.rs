@@ -305,6 +305,14 @@ fn a_schema_that_ends_early_is_an_error() {
 }
 
 #[test]
+fn a_schema_that_something_wrote_over_is_an_error() {
+    let text = b"CREATE TABLE a (id int);\n-- Name: \0\0\0\nCREATE TABLE b (id int);\n";
+    let error = read_schema(text).unwrap_err().to_string();
+    assert!(error.contains("a zero byte stands in it"), "{error}");
+    assert!(error.contains("byte 34"), "{error}");
+}
+
+#[test]
 fn an_encoding_that_is_not_known_is_refused() {
     for encoding in ["UTF8", "utf-8", "SQL_ASCII", "UNICODE", "LATIN1", "sjis"] {
         assert!(

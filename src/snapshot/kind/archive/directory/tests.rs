@@ -101,6 +101,18 @@ fn names_that_lead_out_of_the_folder_are_refused() {
     }
 }
 
+/// pg_dump's strings end at one: a definition would be cut short, or a name would be another.
+#[test]
+fn a_zero_byte_in_the_table_of_contents_is_damage() {
+    let folder = folder(&[("7.dat", DATA.to_vec())]);
+    fs::write(folder.path().join("toc.dat"), toc("7.dat\0")).unwrap();
+    let message = told(folder.path()).unwrap_err();
+    assert!(
+        message.contains("a zero byte stands in a string"),
+        "{message}"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_not_followed() {
