@@ -126,7 +126,7 @@ pub(super) fn check_generated(request: &TakeRequest, source: &Snapshot) -> Resul
     let catalog = server.catalog();
     let kinds = request.kinds.iter().filter(|kind| !kind.choice.is_nobody());
     let pipelines: Vec<&Pipeline> = kinds.map(|kind| &kind.pipeline).collect();
-    // What cannot be planned, the taking itself refuses.
+    // Exports say what of a pipeline cannot be planned; a copy of whole tables does not depend on it.
     let Ok(plan) = plan(&pipelines, &Selection::default(), &catalog) else {
         return Ok(());
     };

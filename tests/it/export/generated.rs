@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::server::{Server, ok};
+use crate::support::server::Server;
 use crate::support::*;
 
 const SQL: &str = "
@@ -50,9 +50,7 @@ fn rows_are_found_by_generated_columns_where_there_are_values_of_them() {
     let dir = Dir::new();
     let database = Server::shared().database();
     database.run(SQL);
-    let dump = dir.join("dump.sql");
-    let mut pg_dump = database.server.program("pg_dump");
-    ok(pg_dump.args(["-d", &database.name, "-f"]).arg(&dump));
+    let dump = dir.write("dump.sql", database.dump(&[]));
 
     let record =
         |id: u64, author: &str| format!("{{\"id\":{id},\"tenant_id\":1,\"author\":{author}");
@@ -127,9 +125,7 @@ fn a_generated_column_of_a_table_without_rows_loses_nothing() {
     let dir = Dir::new();
     let database = Server::shared().database();
     database.run(SQL);
-    let dump = dir.join("dump.sql");
-    let mut pg_dump = database.server.program("pg_dump");
-    ok(pg_dump.args(["-d", &database.name, "-f"]).arg(&dump));
+    let dump = dir.write("dump.sql", database.dump(&[]));
     let pipeline = pipeline(
         &dir,
         "idle",
