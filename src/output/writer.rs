@@ -244,19 +244,20 @@ impl State {
 
     /// Makes sure, before anything is called finished, that what was written is still there.
     fn check_files(&self) -> io::Result<()> {
-        for file in self.ledger.finished_files() {
+        let metadata = self.ledger.manifest().metadata.iter();
+        for file in self.ledger.finished_files().chain(metadata) {
             let shown = || self.files.shown(&file.file);
-            let is_there = match self.files.length(&file.file) {
-                Ok(length) => length == file.bytes,
-                Err(error) if is_no_file(&error) => false,
+            let what = match self.files.length(&file.file) {
+                Ok(length) if length == file.bytes => continue,
+                Ok(_) => "changed",
+                Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
+                Err(error) if is_no_file(&error) => "replaced",
                 Err(error) => return Err(at(Path::new(&shown()))(error)),
             };
-            if !is_there {
-                return Err(io::Error::other(format!(
-                    "{}: the file was changed after it was written",
-                    shown()
-                )));
-            }
+            return Err(io::Error::other(format!(
+                "{}: the file was {what} after it was written",
+                shown()
+            )));
         }
         Ok(())
     }

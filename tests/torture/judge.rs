@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::files_below;
 
-const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// The manifest's number for what is finished.
 const FINISHED: i64 = 1;

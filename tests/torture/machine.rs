@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 
@@ -174,22 +175,42 @@ fn cannot_mount() -> Option<String> {
     }
 }
 
-/// The export's folder goes away while it is written, in one step or file by file: the run says so, or it was over
-/// before.
+/// So long before it says that all is finished, the program looks for the last time at what it wrote.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
+/// The export's folder goes away while it is written, in one step or file by file: the run says so.
 fn removed(scenario: &Scenario, dice: &mut Rng) -> Verdict {
     let dir = Dir::new();
     let (out, elsewhere) = (dir.join("out"), dir.join("elsewhere"));
     let is_one_step = dice.bool();
-    let mut was_there = false;
+    let mut removed_at = None;
     let ended = watch_and(scenario.export(&dir), moment(scenario, dice), || {
-        was_there = out.exists() && !judge::says_finished(&out);
-        // It may not be there yet, or be written to in this moment.
+        if !out.exists() || judge::says_finished(&out) {
+            return;
+        }
+        // It may be written to in this moment.
         let _ = match is_one_step {
             true => fs::rename(&out, &elsewhere),
             false => fs::remove_dir_all(&out),
         };
+        removed_at = Some(SystemTime::now());
     });
-    if !was_there {
+    let Some(removed_at) = removed_at else {
+        return Verdict::Missed;
+    };
+    // What is removed after the last look at it was there when it was called finished.
+    let finished_at = [&out, &elsewhere]
+        .into_iter()
+        .find(|place| judge::says_finished(place))
+        .and_then(|place| {
+            fs::metadata(place.join(judge::MANIFEST))
+                .ok()?
+                .modified()
+                .ok()
+        });
+    // A finished manifest that is nowhere was removed, too.
+    let finished_at = finished_at.unwrap_or_else(SystemTime::now);
+    if ended.run.code == Some(0) && removed_at + LAST_LOOK > finished_at {
         return Verdict::Missed;
     }
     let _ = fs::remove_dir_all(&elsewhere);

@@ -178,6 +178,12 @@ impl Stand {
         let json = serde_json::to_string_pretty(&report).unwrap();
         std::fs::write(folder.join("torture.json"), json + "\n").unwrap();
         std::fs::write(folder.join("torture.md"), &table).unwrap();
+        // Once more behind the table: of a long log people often have the end alone.
+        for row in &report.rows {
+            for wrong in &row.wrong {
+                println!("{}: {wrong}", row.fault);
+            }
+        }
         println!(
             "{} s; again with --seed {}; target/torture/torture.md, torture.json",
             report.seconds, report.seed

@@ -8,7 +8,7 @@ use super::*;
 use crate::export::{BatchObserver, Expected, ExportOptions, Share};
 use crate::output::manifest::FILE_NAME;
 use crate::output::store::memory::{Fault, MemoryFiles, MemoryStore};
-use crate::output::{FolderStore, GzipLevel, Store, StoreError, layout};
+use crate::output::{FolderStore, GzipLevel, Judge, Store, StoreError, layout};
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{Choice, KindChoice, Limits, Relations, Selection};
 use crate::snapshot::OpenOptions;
@@ -464,4 +464,32 @@ fn two_runs_do_not_write_to_one_place() {
     drop(held);
     assert!(export(&request, &store, Begin::New).is_ok());
     assert!(store.files().contains_key(layout::METADATA));
+}
+
+#[test]
+fn what_somebody_removes_or_changes_before_the_end_is_not_called_finished() {
+    let (_temp, dump) = shop();
+    let expected = undisturbed(&request(&dump, 5));
+    assert!(expected.len() > 4, "{:?}", expected.keys());
+    let files = expected.keys().filter(|name| *name != FILE_NAME);
+    for (name, what) in files.flat_map(|name| [(name, "removed"), (name, "changed")]) {
+        let store = MemoryStore::default();
+        let mut request = request(&dump, 5);
+        let (place, file) = (store.clone(), name.clone());
+        // A judge is asked when all files are written, before the manifest says so.
+        request.judge = Some(Judge::new(move |_| {
+            place.meddle(|files| match what {
+                "removed" => drop(files.remove(&file)),
+                _ => drop(files.insert(file.clone(), Arc::from(&b"another one"[..]))),
+            });
+            Vec::new()
+        }));
+        let error = export(&request, &store, Begin::New).unwrap_err();
+        let wanted = format!("{name}: the file was {what} after it was written");
+        assert!(error.to_string().contains(&wanted), "{name}: {error}");
+        let left = store.files();
+        assert_eq!(manifest(&left).unwrap().status, Status::Failed, "{name}");
+        request.judge = None;
+        assert_goes_on(name, &request, left, &expected);
+    }
 }

@@ -95,6 +95,11 @@ impl MemoryStore {
         self.lock().failed.clone()
     }
 
+    /// Somebody else changes the files that are being written.
+    pub(crate) fn meddle(&self, change: impl FnOnce(&mut MemoryFiles)) {
+        change(self.lock().draft());
+    }
+
     /// Calls are counted anew from here on, and this one fails.
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         let mut state = self.lock();
