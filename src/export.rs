@@ -50,4 +50,4 @@ pub use resume::resumable_files;
 pub use run::{Worked, run, run_from, work};
 pub use share::Share;
 pub use unchanged::{Unchanged, unchanged};
-pub(crate) use warnings::left_out_says;
+pub(crate) use warnings::remarks_say;

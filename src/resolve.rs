@@ -36,7 +36,7 @@ mod tables;
 mod walk;
 
 pub use condition::ValueTest;
-pub use entities::{Choice, EntityError, EntityInfo, KindChoice, LeftOutEntities};
+pub use entities::{Choice, EntityError, EntityInfo, KindChoice, KindEntities, Remarks};
 pub use entity_count::{EntityCount, EntityCounter, with_entities};
 pub use error::ResolveError;
 pub use holdings::undivided;

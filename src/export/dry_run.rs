@@ -185,7 +185,7 @@ fn count(
                 table: left_out.table.to_string(),
             })
             .collect(),
-        left_out_entities: left_out_entries(request, &resolved.left_out),
+        left_out_entities: left_out_entries(request, &resolved.remarks.left_out),
         files: relations().map(|relation| relation.files).sum::<u64>() + OTHER_FILES,
         rows: relations()
             .map(|relation| relation.rows + nested(relation))

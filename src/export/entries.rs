@@ -10,7 +10,7 @@ use crate::output::{
 };
 use crate::pipeline::{Edition, Pipeline};
 use crate::resolve::{
-    Choice, EntityInfo, Id, KindChoice, KindId, LeftOutEntities, LeftOutRelation, Outcome, Plan,
+    Choice, EntityInfo, Id, KindChoice, KindEntities, KindId, LeftOutRelation, Outcome, Plan,
     Relations, Resolved, RowSource,
 };
 use crate::snapshot::{Snapshot, TableName};
@@ -141,9 +141,9 @@ pub(crate) fn pipeline_entries(request: &ExportRequest) -> Vec<PipelineEntry> {
 /// Entities that were left out, of each kind that has some.
 pub(crate) fn left_out_entries(
     request: &ExportRequest,
-    left_out: &[LeftOutEntities],
+    left_out: &[KindEntities],
 ) -> Vec<LeftOutEntry> {
-    let entry = |left_out: &LeftOutEntities| LeftOutEntry {
+    let entry = |left_out: &KindEntities| LeftOutEntry {
         kind: kind_of(request, left_out.kind).entity.kind.clone(),
         count: left_out.ids.len() as u64,
         ids: left_out.ids.iter().take(DESCRIBED).cloned().collect(),
@@ -253,7 +253,7 @@ pub(super) fn read_facts(
         tables_without_data: tables_without_data(request, resolved),
         left_out_relations: left_out_relations(&resolved.plan),
         tables_in_parts: tables_in_parts(outcome),
-        left_out: left_out_entries(request, &resolved.left_out),
+        left_out: left_out_entries(request, &resolved.remarks.left_out),
         redacted: masks.map(Masks::words).unwrap_or_default(),
         warnings: warnings(request, outcome),
         error: whole_error(request, outcome),

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advice::advise;
 use crate::output::EntityEntry;
-use crate::pipeline::doubtful_keys;
-use crate::resolve::{LeftOutEntities, Outcome, Plan, PlanSource, Resolved, TableId, pipelines_of};
+use crate::pipeline::{Entity, EntityId, doubtful_keys};
+use crate::resolve::{
+    KindEntities, Outcome, Plan, PlanSource, Remarks, Resolved, TableId, pipelines_of,
+};
 use crate::snapshot::{FileSource, TableName};
 use crate::visible::visible;
 
@@ -101,7 +103,7 @@ pub(super) fn tell_late_warnings(request: &ExportRequest, outcome: &Outcome) {
     for warning in late_warnings(request, outcome) {
         tracing::warn!("{warning}");
     }
-    for advice in left_out(request, &outcome.resolved) {
+    for advice in remarks(request, &outcome.resolved) {
         advise(&advice);
     }
 }
@@ -121,51 +123,59 @@ fn late_warnings(request: &ExportRequest, outcome: &Outcome) -> Vec<String> {
     warnings
 }
 
-/// Entities that are taken only if they are named: those that were left out, and those that were named.
-/// So it should be, and it is so every night.
-fn left_out(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
+/// What is to be told of the entities: so it should be, and it is so every night.
+fn remarks(request: &ExportRequest, resolved: &Resolved) -> Vec<String> {
     if request.share.of_plan {
         // It names its entities by their keys, whoever named them before.
         return Vec::new();
     }
-    left_out_says(request, &resolved.left_out, &resolved.only_named)
+    remarks_say(request, &resolved.remarks)
 }
 
-/// As [`left_out`], of a request's entities that somebody else has looked for.
-pub(crate) fn left_out_says(
-    request: &ExportRequest,
-    left_out: &[LeftOutEntities],
-    only_named: &[LeftOutEntities],
-) -> Vec<String> {
-    let say = |entities: &LeftOutEntities, what: &str| {
+/// As [`remarks`], of a request's entities that somebody else has looked for.
+pub(crate) fn remarks_say(request: &ExportRequest, remarks: &Remarks) -> Vec<String> {
+    let marked = |entities: &KindEntities, what: &str| {
         let entity = &kind_of(request, entities.kind).entity;
-        let columns: Vec<&str> = entity
-            .leave_out
-            .iter()
-            .map(|condition| condition.column.as_str())
-            .collect();
-        let first = entities.ids.iter().take(NAMED);
-        let first: Vec<String> = first.map(|id| visible(&id.to_string())).collect();
-        let more = match entities.ids.len() > NAMED {
-            true => ", …",
-            false => "",
-        };
+        let columns = entity.leave_out.iter();
+        let columns: Vec<&str> = columns.map(|condition| condition.column.as_str()).collect();
+        let by = format!("marked by {}", columns.join(" and "));
         format!(
-            "{} {} by {} ({}{more}): {what}",
-            entities.ids.len(),
-            match entities.ids.len() {
-                1 => format!("{} is marked", entity.kind),
-                _ => format!("of kind {} are marked", entity.kind),
-            },
-            columns.join(" and "),
-            first.join(", ")
+            "{}: {what}",
+            those(entity, &entities.ids, ("is", "are"), &by)
         )
     };
-    let not_taken = left_out.iter();
-    let not_taken = not_taken.map(|it| say(it, "left out, because nobody named it"));
-    let named = only_named.iter();
-    let named = named.map(|it| say(it, "exported, because it was named"));
-    not_taken.chain(named).collect()
+    let disputed = |entities: &KindEntities| {
+        let entity = &kind_of(request, entities.kind).entity;
+        let columns = [&entity.ancestors, &entity.parent];
+        let columns: Vec<&str> = columns.into_iter().flatten().map(String::as_str).collect();
+        let by = format!(
+            "below what was named by one alone of {}",
+            columns.join(" and ")
+        );
+        let said = those(entity, &entities.ids, ("lies", "lie"), &by);
+        format!("{said}: exported, whichever is out of date")
+    };
+    let left_out = remarks.left_out.iter();
+    let left_out = left_out.map(|it| marked(it, "left out, because nobody named it"));
+    let only_named = remarks.only_named.iter();
+    let only_named = only_named.map(|it| marked(it, "exported, because it was named"));
+    let disputed = remarks.disputed.iter().map(disputed);
+    left_out.chain(only_named).chain(disputed).collect()
+}
+
+/// What some entities are or do: how many, and which.
+fn those(entity: &Entity, ids: &[EntityId], (one, many): (&str, &str), what: &str) -> String {
+    let first = ids.iter().take(NAMED);
+    let first: Vec<String> = first.map(|id| visible(&id.to_string())).collect();
+    let more = match ids.len() > NAMED {
+        true => ", …",
+        false => "",
+    };
+    let who = match ids.len() {
+        1 => format!("1 {} {one}", entity.kind),
+        count => format!("{count} of kind {} {many}", entity.kind),
+    };
+    format!("{who} {what} ({}{more})", first.join(", "))
 }
 
 /// What the snapshot could not give, though no relation failed for it.
@@ -184,7 +194,7 @@ pub(super) fn outline_warnings(
     told.chain(plan_warnings(plan))
         .chain(plan.advice.iter().cloned())
         .chain(late_warnings(request, outcome))
-        .chain(left_out(request, &outcome.resolved))
+        .chain(remarks(request, &outcome.resolved))
         .collect()
 }
 

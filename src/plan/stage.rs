@@ -13,8 +13,8 @@ use super::file::{PlanFile, Task};
 use super::make::{MakeRequest, Parts, assemble, tasks};
 use super::work::{kinds, shard};
 use crate::export::{
-    ExportError, ExportObserver, ExportRequest, Outline, Share, left_out_entries, left_out_says,
-    outline, pipeline_entries, terms,
+    ExportError, ExportObserver, ExportRequest, Outline, Share, left_out_entries, outline,
+    pipeline_entries, remarks_say, terms,
 };
 use crate::output::{Location, SharedPlace, StoreError, TableInParts};
 use crate::pipeline::EntityId;
@@ -171,8 +171,8 @@ fn plan_shards(
     let mut pipelines = pipeline_entries(export).into_iter();
     outline.manifest.pipeline = pipelines.next().unwrap_or_default();
     outline.manifest.more_pipelines = pipelines.collect();
-    outline.manifest.left_out = left_out_entries(export, &taken.left_out);
-    let said = left_out_says(export, &taken.left_out, &taken.only_named);
+    outline.manifest.left_out = left_out_entries(export, &taken.remarks.left_out);
+    let said = remarks_say(export, &taken.remarks);
     outline.manifest.warnings.extend(said);
     let relations = outline.relations.iter().flat_map(|it| &it.tables);
     let read: BTreeSet<&TableName> = relations.chain(&outline.observed).collect();

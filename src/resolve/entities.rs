@@ -110,9 +110,20 @@ pub struct EntityInfo {
     pub shown: Vec<Option<String>>,
 }
 
-/// Entities of a kind that would have been taken, but are to be taken only if they are named.
+/// What is to be told of entities that were looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// Those that would have been taken, but are to be taken only if they are named, and nobody named them.
+    pub left_out: Vec<KindEntities>,
+    /// Those that were taken only because they were named.
+    pub only_named: Vec<KindEntities>,
+    /// Those that were taken though not all columns that tell who is below whom put them below one that was named.
+    pub disputed: Vec<KindEntities>,
+}
+
+/// Some entities of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOutEntities {
+pub struct KindEntities {
     pub kind: KindId,
     /// Their keys as the snapshot writes them, in order.
     pub ids: Vec<EntityId>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::snapshot::TableName;
 
-use super::entities::{EntityInfo, LeftOutEntities};
+use super::entities::{EntityInfo, Remarks};
 use super::live::rows::Live;
 use super::plan::{Plan, TableId};
 use super::scan::BadRow;
@@ -19,10 +19,8 @@ pub struct Resolved {
     pub rows: RowSource,
     /// Those of one kind behind those of the other.
     pub entities: Vec<EntityInfo>,
-    /// Entities that were not taken because nobody named them, of each kind that has some.
-    pub left_out: Vec<LeftOutEntities>,
-    /// Entities that were taken only because they were named, of each kind that has some.
-    pub only_named: Vec<LeftOutEntities>,
+    /// What is to be told of entities.
+    pub remarks: Remarks,
     /// By table.
     pub troubles: BTreeMap<TableId, Trouble>,
     /// Layout columns that the data of a table does not have, and whose keys are left out.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::failure::{Failure, Policy};
 use crate::pipeline::{Entity, EntityId, Form, Link, Node, Pipeline, Relation, Source};
 use crate::resolve::{
-    self, EntityInfo, KindChoice, LeftOutEntities, Outcome, Plan, PlanError, Reading, Request,
+    self, EntityInfo, KindChoice, Outcome, Plan, PlanError, Reading, Remarks, Request,
     ResolveError, Selection, TableId, resolve, rows_right_below, walk, without_data,
 };
 use crate::snapshot::{Snapshot, SnapshotFacts, TableName};
@@ -39,10 +39,9 @@ impl FoundRows {
         &self.0.resolved.entities
     }
 
-    /// Entities that were not taken because nobody named them, and those that were only because they were named.
-    pub(super) fn apart(&self) -> (Vec<LeftOutEntities>, Vec<LeftOutEntities>) {
-        let resolved = &self.0.resolved;
-        (resolved.left_out.clone(), resolved.only_named.clone())
+    /// What is to be told of entities.
+    pub(super) fn remarks(&self) -> &Remarks {
+        &self.0.resolved.remarks
     }
 
     /// As [`Outcome::tables_in_parts`].

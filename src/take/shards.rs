@@ -18,7 +18,7 @@ use super::run::{check_generated, check_taken_for, describe, size_to_read, take_
 use crate::io_error::at;
 use crate::output::{FolderDraft, Holding, atomic};
 use crate::pipeline::EntityId;
-use crate::resolve::{EntityInfo, LeftOutEntities};
+use crate::resolve::{EntityInfo, Remarks};
 use crate::snapshot::{FileSource, Snapshot, TableName};
 
 /// A folder that holds a snapshot in shards.
@@ -44,10 +44,8 @@ pub struct TakenShard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenShards {
     pub shards: Vec<TakenShard>,
-    /// Entities that were not taken because nobody named them, by their kinds' places in the request.
-    pub left_out: Vec<LeftOutEntities>,
-    /// Entities that were taken only because they were named.
-    pub only_named: Vec<LeftOutEntities>,
+    /// What is to be told of entities, by their kinds' places in the request.
+    pub remarks: Remarks,
     /// Tables that were read and whose rows stand in others, too, with how many there are below each.
     pub in_parts: Vec<(TableName, u64)>,
     /// Why the source has no files; `None` if it has some, which are not taken.
@@ -112,11 +110,9 @@ fn take_into(
     }
     request.check_interrupted()?;
     folder.check_identity()?;
-    let (left_out, only_named) = rows.apart();
     Ok(TakenShards {
         shards: taken,
-        left_out,
-        only_named,
+        remarks: rows.remarks().clone(),
         in_parts: rows.in_parts(),
         without_files,
     })

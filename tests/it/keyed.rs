@@ -175,6 +175,49 @@ fn subgroups_are_found_with_and_without_the_array_of_ancestors() {
 }
 
 #[test]
+fn a_group_that_lies_below_by_its_parent_or_by_its_ancestors_alone_is_exported_and_told() {
+    let dir = Dir::new();
+    let cases = [
+        // Moved, and its ancestors are those of old. Below it lies core, whose parent alone is known.
+        ("4351", "traversal_ids", "{4351}", "1 Group lies", "(4351)"),
+        (
+            "4351",
+            "traversal_ids",
+            "{7001,4351}",
+            "1 Group lies",
+            "(4351)",
+        ),
+        ("4351", "parent_id", "\\N", "1 Group lies", "(4351)"),
+        ("4351", "parent_id", "7001", "1 Group lies", "(4351)"),
+    ];
+    for (position, (id, column, value, who, which)) in cases.into_iter().enumerate() {
+        let dump = edit_field(&dump(), "namespaces", "id", id, column, value);
+        let warning = format!(
+            "{who} below what was named by one alone of traversal_ids and parent_id {which}: \
+             exported, whichever is out of date"
+        );
+        let from_dump = dir
+            .export_to(
+                dir.write("changed.sql", &dump),
+                dir.join(&format!("dump-{position}")),
+            )
+            .args(["--group", "acme", "--subgroups"])
+            .ok();
+        let told = from_dump.manifest()["warnings"].to_string();
+        assert!(told.contains(&warning), "{told}");
+        let out = dir.join(&format!("keyed-{position}"));
+        let source = changed(&dir, &dump);
+        let report = export(source, &request(&out, named(&["acme"], true))).unwrap();
+        let entities = report.manifest.entities.iter();
+        let found: Vec<i64> = entities.filter_map(|it| it.id.integer()).collect();
+        assert_eq!(found, [4350, 4351, 4352], "{column} {value}");
+        let warnings = &report.manifest.warnings;
+        assert!(warnings.contains(&warning), "{warnings:?}");
+        assert_same_files(column, &contents(&out), &from_dump.contents());
+    }
+}
+
+#[test]
 fn what_is_no_group_is_told_with_what_is_near() {
     let dir = Dir::new();
     let fails = |name: &str| -> EntityError {

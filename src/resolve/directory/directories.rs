@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use foldhash::fast::FixedState;
 
 use crate::pipeline::{Entity, EntityId};
-use crate::resolve::entities::{Choice, EntityError, EntityInfo, LeftOutEntities};
+use crate::resolve::entities::{Choice, EntityError, EntityInfo, KindEntities, Remarks};
 use crate::resolve::name_pattern::NamePattern;
 use crate::resolve::plan::{IdVec, KindId, Plan, PlanTable};
 use crate::resolve::scan::RowPosition;
@@ -29,14 +29,16 @@ pub(in crate::resolve) struct Chosen {
     pub left_out: Vec<EntityId>,
     /// Those among the chosen that are taken only because they were named, as the snapshot writes their keys.
     pub only_named: Vec<EntityId>,
+    /// Those among the chosen that lie below a named one by what some of their columns say, and not by others, as the
+    /// snapshot writes their keys; in order.
+    pub disputed: Vec<EntityId>,
 }
 
 /// The entities of a run, those of one kind behind those of the other.
 #[derive(Debug, Default)]
 pub(in crate::resolve) struct Entities {
     pub infos: Vec<EntityInfo>,
-    pub left_out: Vec<LeftOutEntities>,
-    pub only_named: Vec<LeftOutEntities>,
+    pub remarks: Remarks,
 }
 
 impl Entities {
@@ -63,12 +65,13 @@ impl Entities {
             );
         }
         for (ids, list) in [
-            (&chosen.left_out, &mut self.left_out),
-            (&chosen.only_named, &mut self.only_named),
+            (&chosen.left_out, &mut self.remarks.left_out),
+            (&chosen.only_named, &mut self.remarks.only_named),
+            (&chosen.disputed, &mut self.remarks.disputed),
         ] {
             if !ids.is_empty() {
                 let ids = ids.clone();
-                list.push(LeftOutEntities { kind, ids });
+                list.push(KindEntities { kind, ids });
             }
         }
     }
@@ -200,6 +203,7 @@ impl Directories {
             }
         );
         let mut paths = None;
+        let mut disputed: BTreeSet<&EntityId> = BTreeSet::new();
         let mut family = descendants.then(|| Family::new(directory));
         for name in choice.names() {
             let pattern = NamePattern::of(name);
@@ -225,7 +229,9 @@ impl Directories {
             for key in meant {
                 keys.push(key);
                 if let Some(family) = &mut family {
-                    keys.extend(family.descendants(key));
+                    let below = family.descendants(key);
+                    keys.extend(below.all);
+                    disputed.extend(below.disputed);
                 }
             }
         }
@@ -249,9 +255,13 @@ impl Directories {
             if is_left_out {
                 chosen.only_named.push(directory.written(key));
             }
+            if disputed.contains(key) && !named.contains(key) {
+                chosen.disputed.push(directory.written(key));
+            }
             chosen.keys.push(key.clone());
         }
         chosen.left_out.sort();
+        chosen.disputed.sort();
         Ok(chosen)
     }
 

@@ -122,6 +122,17 @@ impl Directory {
         tops
     }
 
+    /// Entities whose rows name one of these among their ancestors, and others.
+    pub(crate) fn stated_below<'a>(
+        &'a self,
+        above: &BTreeSet<EntityId>,
+    ) -> impl Iterator<Item = &'a EntityId> {
+        let records = self.records.iter();
+        let is_below = |record: &Record| record.ancestors.iter().any(|it| above.contains(it));
+        let below = records.filter(move |(_, record)| is_below(record));
+        below.map(|(id, _)| id)
+    }
+
     /// Entities right below these.
     pub(crate) fn below(&self, parents: &BTreeSet<EntityId>) -> BTreeSet<EntityId> {
         self.records
@@ -201,6 +212,13 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What lies below an entity.
+pub(super) struct Descendants<'a> {
+    pub all: BTreeSet<&'a EntityId>,
+    /// Those among them that do not lie there by both, their ancestors and their parents, though their rows name both.
+    pub disputed: BTreeSet<&'a EntityId>,
+}
+
 /// Who is below whom, for questions about many.
 pub(super) struct Family<'a> {
     directory: &'a Directory,
@@ -231,23 +249,33 @@ impl<'a> Family<'a> {
         family
     }
 
-    /// The entities below one that were not found below another one before.
-    pub(super) fn descendants(&mut self, of: &EntityId) -> BTreeSet<&'a EntityId> {
-        let mut found: BTreeSet<&EntityId> = BTreeSet::new();
-        found.extend(self.stated.get(of).into_iter().flatten());
-        let mut open: Vec<&EntityId> = vec![of];
+    /// The entities below one that were not found below another one before: by the ancestors that rows name, and by their
+    /// parents. Where a row says one thing by its ancestors and another one by its parent, it lies below, too: whichever is
+    /// out of date, nothing is missing.
+    pub(super) fn descendants(&mut self, of: &EntityId) -> Descendants<'a> {
+        let stated: BTreeSet<&EntityId> =
+            self.stated.get(of).into_iter().flatten().copied().collect();
+        let mut all = stated.clone();
+        let mut disputed = BTreeSet::new();
+        let mut open: Vec<&EntityId> = Vec::from_iter(stated.iter().copied());
+        open.push(of);
         while let Some(above) = open.pop() {
             for id in self.below.get(above).into_iter().flatten() {
                 if !self.walked.insert(id) {
                     continue;
                 }
                 open.push(id);
+                if *id == of || stated.contains(id) {
+                    continue;
+                }
+                all.insert(id);
                 let record = self.directory.records.get(*id);
-                if *id != of && record.is_some_and(|record| record.ancestors.is_empty()) {
-                    found.insert(id);
+                if record.is_some_and(|record| !record.ancestors.is_empty()) {
+                    disputed.insert(*id);
                 }
             }
         }
-        found
+        disputed.extend(stated.into_iter().filter(|id| !self.walked.contains(id)));
+        Descendants { all, disputed }
     }
 }

@@ -333,8 +333,9 @@ impl<'a> Search<'a> {
         let Some(parent) = self.column(&entity.table, &entity.parent) else {
             return Ok(());
         };
-        let mut seen = of.clone();
-        let mut level = of;
+        let mut level: BTreeSet<EntityId> = self.directory().stated_below(&of).cloned().collect();
+        level.extend(of);
+        let mut seen = level.clone();
         while !level.is_empty() {
             self.ask_keys(
                 &entity.table,
