@@ -5,7 +5,10 @@ use std::ops;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, HeaderName, header};
-use headers::{ETag, HeaderMapExt, IfModifiedSince, IfNoneMatch, IfRange, LastModified};
+use headers::{
+    ETag, HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfRange, IfUnmodifiedSince,
+    LastModified,
+};
 
 /// Seconds from 1970 to the year 10000, which no date in a header can name.
 const END_OF_DATES: u64 = 253_402_300_800;
@@ -41,6 +44,19 @@ impl Validators {
         if let Some(modified) = self.modified {
             headers.typed_insert(LastModified::from(modified));
         }
+    }
+
+    /// True if the client wants other content than this, or none that is so new: it has to be told so before anything else.
+    pub(crate) fn are_refused(&self, headers: &HeaderMap) -> bool {
+        if headers.contains_key(header::IF_MATCH) {
+            let given =
+                has_plain_tags(headers, &header::IF_MATCH).then(|| headers.typed_get::<IfMatch>());
+            let given = given.flatten().zip(self.etag.as_ref());
+            return !given.is_some_and(|(given, etag)| given.precondition_passes(etag));
+        }
+        let since = headers.typed_get::<IfUnmodifiedSince>();
+        let since = since.zip(self.modified);
+        since.is_some_and(|(since, modified)| !since.precondition_passes(modified))
     }
 
     /// True if the client has this content, so that it need not be sent.
@@ -229,6 +245,36 @@ mod tests {
             let is_not_modified = validators().is_not_modified(&headers);
             assert_eq!(is_not_modified, expected, "{value}");
         }
+    }
+
+    #[test]
+    fn other_content_than_is_wanted_is_refused() {
+        let cases = [
+            (header::IF_MATCH, "\"e\"", false),
+            (header::IF_MATCH, "\"x\", \"e\"", false),
+            (header::IF_MATCH, "*", false),
+            (header::IF_MATCH, "W/\"e\"", true),
+            (header::IF_MATCH, "\"x\"", true),
+            (header::IF_MATCH, "\"e x\"", true),
+            (header::IF_MATCH, "", true),
+            (header::IF_UNMODIFIED_SINCE, CHANGED, false),
+            (
+                header::IF_UNMODIFIED_SINCE,
+                "Sun, 09 Sep 2001 01:46:39 GMT",
+                true,
+            ),
+            (header::IF_UNMODIFIED_SINCE, "yesterday", false),
+        ];
+        for (name, value, expected) in cases {
+            let headers = headers(&[(name, value)]);
+            assert_eq!(validators().are_refused(&headers), expected, "{value}");
+        }
+        // Tags go before a date.
+        let both = [
+            (header::IF_MATCH, "\"e\""),
+            (header::IF_UNMODIFIED_SINCE, "Mon, 01 Jan 2001 00:00:00 GMT"),
+        ];
+        assert!(!validators().are_refused(&headers(&both)));
     }
 
     #[test]

@@ -145,6 +145,9 @@ fn answer(
         header::CACHE_CONTROL,
         HeaderValue::from_static("private, no-cache"),
     );
+    if validators.are_refused(headers) {
+        return (StatusCode::PRECONDITION_FAILED, answer).into_response();
+    }
     if validators.is_not_modified(headers) {
         return (StatusCode::NOT_MODIFIED, answer).into_response();
     }
