@@ -8,6 +8,7 @@ use super::args::{
     ServerArgs, SnapshotArgs, SnapshotCommand, SnapshotTakeArgs, VerifyArgs,
 };
 use super::exit::Failure;
+use super::logging::stated_filter;
 use crate::environment::LOG_VARIABLE;
 use crate::jobs::metrics::MetricsFile;
 use crate::snapshot::Spec;
@@ -85,7 +86,7 @@ pub(crate) fn tell(cli: &Cli, matches: &ArgMatches) -> Result<(), Failure> {
         | Command::Completions(_)
         | Command::Man(_) => {}
     }
-    if cli.global.verbose > 0 && std::env::var_os(LOG_VARIABLE).is_some() {
+    if cli.global.verbose > 0 && stated_filter().is_some() {
         given.without_effect(
             "verbose",
             "-v",

@@ -139,4 +139,12 @@ fn a_count_and_the_log_have_variables_of_their_own() {
     let usual = say("RELEXPORT_THREADS", "2");
     assert!(say("RELEXPORT_VERBOSE", "2").len() > usual.len());
     assert!(say("RELEXPORT_LOG", "debug").len() > usual.len());
+    // What cannot be meant would silence every warning.
+    assert_eq!(say("RELEXPORT_LOG", ""), usual);
+    let wrong = say("RELEXPORT_LOG", "warning");
+    assert!(
+        wrong.contains("RELEXPORT_LOG counts as not set: \"warning\" is no level"),
+        "{wrong}"
+    );
+    assert!(wrong.ends_with(&usual), "{wrong}");
 }
