@@ -2,10 +2,13 @@
 
 mod in_bucket;
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use glob::MatchOptions;
 
 use crate::bucket::{BucketUrl, bucket_error};
 use crate::failure::{Cause, Failure, Policy};
@@ -39,6 +42,11 @@ pub enum ChoiceError {
     )]
     Unreadable { path: String, source: io::Error },
     #[error(
+        "cannot look for the newest snapshot: {path} may be it, and its name is not UTF-8\n  give it another name, or \
+         correct the pattern"
+    )]
+    NoName { path: String },
+    #[error(
         "cannot look for the newest snapshot: {pattern} is no pattern: {why}\n  correct `snapshot`"
     )]
     NoPattern { pattern: String, why: &'static str },
@@ -47,7 +55,7 @@ pub enum ChoiceError {
 impl Failure for ChoiceError {
     fn policy(&self) -> Policy {
         let cause = match self {
-            ChoiceError::NoMatch { .. } => Cause::Snapshot,
+            ChoiceError::NoMatch { .. } | ChoiceError::NoName { .. } => Cause::Snapshot,
             ChoiceError::Unreadable { source, .. } => match bucket_error(source) {
                 Some(error) => return error.of_reading(),
                 None => Cause::Snapshot,
@@ -85,24 +93,115 @@ impl SnapshotChoice {
     }
 }
 
-fn newest(pattern: &str) -> Result<PathBuf, ChoiceError> {
-    let paths = glob::glob(pattern).map_err(|error| ChoiceError::NoPattern {
+/// Wildcards as the shell has them: those of a name stand for no `/`, and not for the dot that hides a file. Programs that
+/// write beside what is there give it such a name until it is whole.
+fn as_in_the_shell() -> MatchOptions {
+    MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..MatchOptions::default()
+    }
+}
+
+/// What may be matched by a pattern now, in no order: what is behind its last wildcard need not be there. `glob` itself
+/// passes over names that are not UTF-8, as if they were not there, so only its patterns for names are used.
+///
+/// # Errors
+/// What may match cannot be looked at, or has no name that can be told.
+fn matching(pattern: &str) -> Result<Vec<PathBuf>, ChoiceError> {
+    let wrong = |error: glob::PatternError| ChoiceError::NoPattern {
         pattern: pattern.to_owned(),
         why: error.msg,
-    })?;
+    };
+    glob::Pattern::new(pattern).map_err(wrong)?;
+    let mut found = vec![PathBuf::new()];
+    for part in Path::new(pattern).components() {
+        let part = part.as_os_str().to_string_lossy();
+        if part == "**" {
+            let mut all = Vec::new();
+            while let Some(folder) = found.pop() {
+                let inner = entries(&folder, |entry| {
+                    let is_folder = entry.file_type()?.is_dir();
+                    Ok(is_folder && !is_hidden(&entry.file_name()))
+                })?;
+                found.extend(inner);
+                all.push(folder);
+            }
+            found = all;
+        } else if part.contains(WILDCARDS) {
+            let names = glob::Pattern::new(&part).map_err(wrong)?;
+            let mut all = Vec::new();
+            for folder in found {
+                all.extend(entries(&folder, |entry| {
+                    let name = entry.file_name();
+                    Ok(names.matches_with(&name.to_string_lossy(), as_in_the_shell()))
+                })?);
+            }
+            found = all;
+        } else {
+            for path in &mut found {
+                path.push(&*part);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// The entries of a folder that are wanted; none, if there is no such folder.
+fn entries(
+    folder: &Path,
+    is_wanted: impl Fn(&DirEntry) -> io::Result<bool>,
+) -> Result<Vec<PathBuf>, ChoiceError> {
+    let unreadable = |path: &Path, source| ChoiceError::Unreadable {
+        path: path.display().to_string(),
+        source,
+    };
+    let here = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let listed = match fs::read_dir(here) {
+        Ok(listed) => listed,
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+            _ => return Err(unreadable(here, error)),
+        },
+    };
+    let mut wanted = Vec::new();
+    for entry in listed {
+        let entry = entry.map_err(|error| unreadable(here, error))?;
+        let path = folder.join(entry.file_name());
+        if !is_wanted(&entry).map_err(|error| unreadable(&path, error))? {
+            continue;
+        }
+        if path.to_str().is_none() {
+            return Err(ChoiceError::NoName {
+                path: path.display().to_string(),
+            });
+        }
+        wanted.push(path);
+    }
+    Ok(wanted)
+}
+
+fn newest(pattern: &str) -> Result<PathBuf, ChoiceError> {
     let mut newest: Option<(SystemTime, PathBuf)> = None;
-    for path in paths {
-        let path = path.map_err(|error| ChoiceError::Unreadable {
-            path: error.path().display().to_string(),
-            source: error.into(),
-        })?;
+    for path in matching(pattern)? {
         let changed = match fs::metadata(&path).and_then(|found| found.modified()) {
             Ok(changed) => changed,
-            // It went away since its folder was read, or its link leads nowhere.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::warn!("{} is not there, though its name is", path.display());
+                // It went away since its folder was read, or its link leads nowhere.
+                if fs::symlink_metadata(&path).is_ok() || ends_in_wildcard(pattern) {
+                    tracing::warn!("{} is not there, though its name is", path.display());
+                }
                 continue;
             }
+            // Behind a wildcard that stands for folders, what matches may be a file.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
             Err(source) => {
                 return Err(ChoiceError::Unreadable {
                     path: path.display().to_string(),
@@ -119,6 +218,12 @@ fn newest(pattern: &str) -> Result<PathBuf, ChoiceError> {
         Some((_, path)) => Ok(path),
         None => Err(no_match(pattern)),
     }
+}
+
+/// True if the names of what a pattern matches are those that stand in a folder.
+fn ends_in_wildcard(pattern: &str) -> bool {
+    let last = Path::new(pattern).file_name();
+    last.is_some_and(|last| last.to_string_lossy().contains(WILDCARDS))
 }
 
 /// Says where was looked, and what is there.
@@ -194,6 +299,50 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", path("y_backup.tar")).unwrap();
         let newest = newest_of(&path("*_backup.tar")).unwrap();
         assert_eq!(newest, Spec::Path(path("b_backup.tar")));
+    }
+
+    #[test]
+    fn a_wildcard_does_not_stand_for_the_dot_that_hides_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        file(&path("a_backup.tar"), 10);
+        file(&path(".b_backup.tar.Xy12"), 20);
+        file(&path(".hidden/c_backup.tar"), 30);
+        for pattern in ["*", "*_backup.tar*", "?*", "**/*"] {
+            let newest = newest_of(&path(pattern)).unwrap();
+            assert_eq!(newest, Spec::Path(path("a_backup.tar")), "{pattern}");
+        }
+        let newest = newest_of(&path(".*_backup.tar*")).unwrap();
+        assert_eq!(newest, Spec::Path(path(".b_backup.tar.Xy12")));
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_told_where_the_pattern_may_mean_it() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+        file(&path(b"1_backup.tar"), 10);
+        file(&path(b"caf\xe9_backup.tar"), 20);
+        file(&path(b"d\xe9/2_backup.tar"), 20);
+        for pattern in [
+            "*_backup.tar",
+            "*/*_backup.tar",
+            "**/*.tar",
+            "caf?_backup.tar",
+        ] {
+            let error = newest_of(&path(pattern.as_bytes())).unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("its name is not UTF-8"), "{pattern}: {told}");
+            assert_eq!(error.policy(), Policy::EndRun(Cause::Snapshot));
+        }
+        for pattern in ["1*", "[0-9]_backup.tar", "*.tar.gz"] {
+            let found = newest_of(&path(pattern.as_bytes()));
+            assert!(
+                !matches!(found, Err(ChoiceError::NoName { .. })),
+                "{pattern}"
+            );
+        }
     }
 
     #[test]

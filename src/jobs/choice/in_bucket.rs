@@ -1,8 +1,8 @@
 //! The newest of the objects of a bucket.
 
-use glob::{MatchOptions, Pattern};
+use glob::Pattern;
 
-use super::{ChoiceError, WILDCARDS};
+use super::{ChoiceError, WILDCARDS, as_in_the_shell};
 use crate::bucket::{Bucket, BucketUrl, Object};
 
 /// The object that was written last of those whose keys a pattern matches; of several written in the same instant, the
@@ -58,10 +58,7 @@ fn folder_of(key: &str) -> (&str, bool) {
 }
 
 fn last(objects: Vec<Object>, keys: &Pattern) -> Option<Object> {
-    let options = MatchOptions {
-        require_literal_separator: true,
-        ..MatchOptions::default()
-    };
+    let options = as_in_the_shell();
     let matching = objects.into_iter();
     matching
         .filter(|object| keys.matches_with(&object.key, options))
