@@ -124,7 +124,7 @@ fn answer<'p>(planned: &'p Planned, dry_run: bool, error: Option<&StoreError>) -
         ExportState::Whole => ("finished", None),
         ExportState::Suspect(reasons) => ("suspect", Some(reasons.join("; "))),
         ExportState::Unfinished => ("unfinished", None),
-        ExportState::Failed => ("failed", None),
+        ExportState::Failed(reason) => ("failed", reason.clone()),
         ExportState::Damaged(reason) => ("damaged", Some(reason.clone())),
     };
     let goes = planned.verdict.goes();
@@ -222,7 +222,7 @@ fn why(planned: &Planned) -> String {
         ExportState::Whole => rules,
         ExportState::Suspect(_)
         | ExportState::Unfinished
-        | ExportState::Failed
+        | ExportState::Failed(_)
         | ExportState::Damaged(_) => format!("{rules}; {state}"),
     }
 }

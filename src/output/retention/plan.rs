@@ -109,7 +109,7 @@ fn verdict(
     let is_asked_for = match &export.state {
         ExportState::Whole => return Verdict::Remove,
         ExportState::Suspect(_) => uncounted.suspect,
-        ExportState::Unfinished | ExportState::Failed | ExportState::Damaged(_) => {
+        ExportState::Unfinished | ExportState::Failed(_) | ExportState::Damaged(_) => {
             uncounted.unfinished
         }
     };

@@ -97,7 +97,7 @@ impl BucketShelf {
                     let size = sizes.get(file).copied();
                     size.ok_or_else(|| io::ErrorKind::NotFound.into())
                 });
-                if !is_finished && export.state != ExportState::Failed {
+                if !is_finished && !matches!(export.state, ExportState::Failed(_)) {
                     export.state = ExportState::Unfinished;
                 }
                 Ok(Some(export))

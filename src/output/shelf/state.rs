@@ -15,8 +15,8 @@ pub enum ExportState {
     Suspect(Vec<String>),
     /// It is being written, or its run died.
     Unfinished,
-    /// It came to its end, but not all of it is there.
-    Failed,
+    /// It came to its end, but not all of it is there: why, if its manifest says that it is finished.
+    Failed(Option<String>),
     /// Its manifest says that it is finished, but it is not what the manifest says.
     Damaged(String),
 }
@@ -27,7 +27,8 @@ impl fmt::Display for ExportState {
             ExportState::Whole => out.write_str("finished"),
             ExportState::Suspect(reasons) => write!(out, "suspect: {}", reasons.join("; ")),
             ExportState::Unfinished => out.write_str("unfinished"),
-            ExportState::Failed => out.write_str("failed"),
+            ExportState::Failed(None) => out.write_str("failed"),
+            ExportState::Failed(Some(reason)) => write!(out, "failed: {reason}"),
             ExportState::Damaged(reason) => write!(out, "damaged: {reason}"),
         }
     }
@@ -37,11 +38,17 @@ impl fmt::Display for ExportState {
 pub fn state_of(manifest: &Manifest, length: impl Fn(&str) -> io::Result<u64>) -> ExportState {
     match manifest.status {
         Status::Started => return ExportState::Unfinished,
-        Status::Failed => return ExportState::Failed,
+        Status::Failed => return ExportState::Failed(None),
         Status::Finished => {}
     }
     if let Some(reason) = damage(manifest, length) {
         return ExportState::Damaged(reason);
+    }
+    // A run that left rows out has failed, whatever it wrote.
+    let skipped: u64 = manifest.skipped_rows().iter().map(|(_, rows)| rows).sum();
+    if skipped > 0 {
+        let rows = if skipped == 1 { "row was" } else { "rows were" };
+        return ExportState::Failed(Some(format!("{skipped} {rows} left out")));
     }
     match manifest.suspect.is_empty() {
         true => ExportState::Whole,

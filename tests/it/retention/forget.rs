@@ -85,6 +85,10 @@ fn only_finished_exports_count_whose_files_are_all_there() {
     shelf.change("killed", |manifest| manifest["status"] = 0.into());
     shelf.put("failed", "2026-11-06T02:00:00.000Z");
     shelf.change("failed", |manifest| manifest["status"] = (-1).into());
+    shelf.put("left-out", "2026-11-06T03:00:00.000Z");
+    shelf.change("left-out", |manifest| {
+        manifest["entities"][0]["relations"][0]["skipped_count"] = 72.into();
+    });
     shelf.put("lacking", "2026-11-07T02:00:00.000Z");
     fs::remove_file(shelf.path("lacking/group_4351/badges.ndjson.gz")).unwrap();
     shelf.put("cut", "2026-11-08T02:00:00.000Z");
@@ -104,6 +108,7 @@ fn only_finished_exports_count_whose_files_are_all_there() {
     for (name, state, reason) in [
         ("killed", "unfinished", ""),
         ("failed", "failed", ""),
+        ("left-out", "failed", "72 rows were left out"),
         (
             "lacking",
             "damaged",
@@ -133,6 +138,7 @@ fn only_finished_exports_count_whose_files_are_all_there() {
         "failed",
         "killed",
         "lacking",
+        "left-out",
         "suspect",
         "timeless",
         "without-metadata",
