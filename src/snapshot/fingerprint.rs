@@ -1,6 +1,6 @@
 //! Telling whether a snapshot is still the one that it was: by sizes and times, without reading it.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,11 +11,12 @@ use crate::bucket::{Bucket, BucketUrl, ObjectInfo};
 use crate::hex;
 use crate::snapshot::place::{Found, find};
 
-/// The folder of an untarred GitLab backup that holds the database.
+/// The folder of an untarred GitLab backup that holds the database. Beside it lie folders of repositories.
 const DATABASE: &str = "db";
 
 /// A value that changes when a file, or a file of a folder, is written again: lower-case hex, of names, sizes and
-/// times of change. `None` for what is neither, and cannot be read a second time.
+/// times of change. Of an untarred backup every file of the tree counts. `None` for what is neither, and cannot be read a
+/// second time.
 ///
 /// # Errors
 /// Those of the file system.
@@ -23,10 +24,7 @@ pub(super) fn fingerprint(path: &Path) -> io::Result<Option<String>> {
     let metadata = fs::metadata(path)?;
     let mut digest = Sha256::new();
     if metadata.is_dir() {
-        add_folder(&mut digest, path)?;
-        if path.join(DATABASE).is_dir() {
-            add_folder(&mut digest, &path.join(DATABASE))?;
-        }
+        add_folder(&mut digest, path, "", path.join(DATABASE).is_dir())?;
     } else if metadata.is_file() {
         return Ok(Some(of_file(&metadata)));
     } else {
@@ -53,10 +51,12 @@ pub(super) fn of_bucket(url: &BucketUrl) -> io::Result<Option<String>> {
         Found::Nothing => return Ok(None),
     };
     let mut digest = Sha256::new();
-    for folder in ["", DATABASE] {
-        for (name, info) in prefix.objects(folder)? {
-            add_object(&mut digest, &name, &info);
-        }
+    let objects = match prefix.objects(DATABASE)?.is_empty() {
+        true => prefix.objects("")?,
+        false => prefix.all("")?.into_iter().collect(),
+    };
+    for (name, info) in &objects {
+        add_object(&mut digest, name, info);
     }
     Ok(Some(hex::encode(&digest.finalize())))
 }
@@ -80,19 +80,27 @@ fn add_object(digest: &mut Sha256, name: &str, info: &ObjectInfo) {
     digest.update([0]);
 }
 
-fn add_folder(digest: &mut Sha256, folder: &Path) -> io::Result<()> {
-    let mut files = Vec::new();
+/// Adds the files of a folder, and of the folders in it if it `is_tree`. `above` is what stands before the names, with a `/`.
+fn add_folder(digest: &mut Sha256, folder: &Path, above: &str, is_tree: bool) -> io::Result<()> {
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // What a link leads to is what is read.
-        let metadata = fs::metadata(entry.path())?;
-        if metadata.is_file() {
-            files.push((entry.file_name(), metadata));
-        }
+        entries.push(entry?);
     }
-    files.sort_by(|one, other| one.0.cmp(&other.0));
-    for (name, metadata) in &files {
-        add_file(digest, &name.to_string_lossy(), metadata);
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let name = format!("{above}{}", name.to_string_lossy());
+        let metadata = match above.is_empty() {
+            // What a link leads to is what is read.
+            true => fs::metadata(entry.path())?,
+            // Links that lie deeper are not followed, which might lead back up.
+            false => entry.metadata()?,
+        };
+        if metadata.is_dir() && is_tree {
+            add_folder(digest, &entry.path(), &format!("{name}/"), is_tree)?;
+        } else if metadata.is_file() || metadata.is_symlink() {
+            add_file(digest, &name, &metadata);
+        }
     }
     Ok(())
 }
@@ -141,6 +149,15 @@ mod tests {
         fs::write(temp.path().join("labels.csv"), "id").unwrap();
         seen.push(of(temp.path()));
         fs::write(temp.path().join("db/database.sql.gz"), "").unwrap();
+        seen.push(of(temp.path()));
+        // Of repositories, too.
+        let bundle = temp.path().join("repositories/default/1/001.bundle");
+        fs::create_dir_all(bundle.parent().unwrap()).unwrap();
+        fs::write(&bundle, "one").unwrap();
+        seen.push(of(temp.path()));
+        fs::write(&bundle, "other").unwrap();
+        seen.push(of(temp.path()));
+        std::os::unix::fs::symlink("..", bundle.with_file_name("up")).unwrap();
         seen.push(of(temp.path()));
         fs::rename(
             temp.path().join("labels.csv"),
