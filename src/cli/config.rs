@@ -15,7 +15,7 @@ use super::args::{
 };
 use super::console::Console;
 use super::exit::{Exit, Failure};
-use super::job_export::{job_arguments, job_export};
+use super::job_export::{job_arguments, job_export, read_given};
 use super::options::{ClapOptions, export_command};
 use super::setup;
 use super::stdout;
@@ -190,7 +190,7 @@ fn check(args: &ConfigCheckArgs, console: &Console) -> Result<Exit, Failure> {
     if !args.json {
         let names: Vec<&str> = checked.jobs.iter().map(|job| job.name.as_str()).collect();
         let jobs = match names.as_slice() {
-            [] => "no job".to_owned(),
+            [] => "no job, so there is nothing to run".to_owned(),
             [name] => format!("1 job: {name}"),
             names => format!("{} jobs: {}", names.len(), names.join(", ")),
         };
@@ -231,7 +231,8 @@ fn check_export(job: &Job) -> Result<(), Mistake> {
 }
 
 fn show(args: &ConfigShowArgs) -> Result<Exit, Failure> {
-    let config = load(&args.files, &Credentials::Unread)?;
+    let mut config = load(&args.files, &Credentials::Unread)?;
+    read_given(&mut config.jobs, &args.given)?;
     if let Some(broken) = config
         .broken
         .iter()
@@ -242,15 +243,12 @@ fn show(args: &ConfigShowArgs) -> Result<Exit, Failure> {
     let Some(job) = config.jobs.iter().find(|job| job.name.as_str() == args.job) else {
         return Err(no_job(&config, &args.job));
     };
-    let (snapshot, read) = match args.given.value("snapshot") {
-        Some(given) => (Spec::from(&*given.to_string_lossy()), None),
-        None => match job.snapshot.choose() {
-            Ok(spec) => (spec, None),
-            Err(error) => (
-                Spec::Path(job.snapshot.shown().into()),
-                Some(error.to_string()),
-            ),
-        },
+    let (snapshot, read) = match job.snapshot.choose() {
+        Ok(spec) => (spec, None),
+        Err(error) => (
+            Spec::Path(job.snapshot.shown().into()),
+            Some(error.to_string()),
+        ),
     };
     let out = job.destination.to_string();
     // What cannot stand beside one another is refused.

@@ -7,7 +7,7 @@ use clap::{Command, FromArgMatches};
 use super::args::{ExportArgs, GivenExport};
 use super::exit::Failure;
 use super::options::{export_command, option_name};
-use crate::jobs::Job;
+use crate::jobs::{Job, SnapshotChoice};
 use crate::snapshot::Spec;
 
 /// The arguments of an export that a job makes, and what has to be told of them.
@@ -19,8 +19,31 @@ pub(crate) struct JobArguments {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Puts the arguments of a job's export together. An option that is `given` takes the place of the file's, and also of
-/// those that it cannot stand beside.
+/// Lets jobs read the snapshot that is given, if one is.
+///
+/// # Errors
+/// If it is the standard input, of which nothing is left for a second job, or a second try.
+pub(crate) fn read_given<'j>(
+    jobs: impl IntoIterator<Item = &'j mut Job>,
+    given: &GivenExport,
+) -> Result<(), Failure> {
+    let Some(text) = given.value("snapshot") else {
+        return Ok(());
+    };
+    let spec = Spec::from(&*text.to_string_lossy());
+    if spec == Spec::StandardInput {
+        return Err(Failure::usage(
+            "a job cannot read standard input\n  name a file, a folder or a server, or use `relexport export`",
+        ));
+    }
+    for job in jobs {
+        job.snapshot = SnapshotChoice::Named(spec.clone());
+    }
+    Ok(())
+}
+
+/// Puts the arguments of a job's export of a snapshot together. An option that is `given` takes the place of the file's, and
+/// also of those that it cannot stand beside; that of the snapshot is `snapshot`'s ([`read_given`]).
 pub(crate) fn job_arguments(
     job: &Job,
     given: &GivenExport,

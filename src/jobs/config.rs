@@ -66,12 +66,16 @@ pub const STATE_DIR: &str = "/var/lib/relexport";
 pub const LOCK_DIR: &str = "/run/relexport";
 
 /// Why there is no configuration: what is wrong with the files as a whole.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ConfigError {
     /// All that were found, those of single jobs among them. Never empty.
     pub mistakes: Vec<Mistake>,
     /// The jobs that could be made out, none of which can run, with what it takes to tell so.
     pub jobs: Vec<BrokenJob>,
+    /// Where their history lies, if that is known.
+    pub state_dir: Option<PathBuf>,
+    /// Where metrics of theirs go that have no file of their own, if files say so.
+    pub metrics_dir: Option<PathBuf>,
 }
 
 impl ConfigError {
@@ -83,7 +87,7 @@ impl ConfigError {
                 column: 0,
                 message: message.into(),
             }],
-            jobs: Vec::new(),
+            ..ConfigError::default()
         }
     }
 }
@@ -93,7 +97,7 @@ impl ConfigError {
     pub fn of_job(job: &BrokenJob) -> ConfigError {
         ConfigError {
             mistakes: job.mistakes.clone(),
-            jobs: Vec::new(),
+            ..ConfigError::default()
         }
     }
 }
@@ -134,11 +138,14 @@ pub fn read(
     credentials: &Credentials,
 ) -> Result<Config, ConfigError> {
     let mut mistakes = Mistakes::default();
-    let mut whole = Whole::default();
+    let (mut whole, mut is_all_read) = (Whole::default(), true);
     for file in files {
         match document::parse(file) {
             Ok(table) => whole.add(table, &mut mistakes),
-            Err(found) => mistakes.extend(found),
+            Err(found) => {
+                is_all_read = false;
+                mistakes.extend(found);
+            }
         }
     }
     let dir = |name: &str, mistakes: &mut Mistakes| {
@@ -155,7 +162,11 @@ pub fn read(
             }
         }
     };
-    let state_dir = dir("state-dir", &mut mistakes).unwrap_or_else(|| STATE_DIR.into());
+    let state_dir = dir("state-dir", &mut mistakes);
+    // Where nothing says it, a file that cannot be read might.
+    let is_state_dir_known =
+        state_dir.is_some() || (is_all_read && whole.settings.get("state-dir").is_none());
+    let state_dir = state_dir.unwrap_or_else(|| STATE_DIR.into());
     let lock_dir = dir("lock-dir", &mut mistakes).unwrap_or_else(|| LOCK_DIR.into());
     let metrics_dir = dir("metrics-dir", &mut mistakes);
     let reader = JobReader {
@@ -177,6 +188,7 @@ pub fn read(
             mut mistakes,
             hooks,
             ping,
+            metrics_file,
             warnings: of_job,
         } = reader.job(name, place, table);
         warnings.extend(of_job);
@@ -198,6 +210,7 @@ pub fn read(
                 mistakes: sorted(mistakes),
                 hooks,
                 ping,
+                metrics_file,
             }),
         }
     }
@@ -223,11 +236,14 @@ pub fn read(
         mistakes: mistakes.clone(),
         hooks: job.hooks,
         ping: job.ping,
+        metrics_file: job.metrics_file,
     });
     broken.extend(stopped);
     Err(ConfigError {
         mistakes,
         jobs: broken,
+        state_dir: is_state_dir_known.then_some(state_dir),
+        metrics_dir,
     })
 }
 

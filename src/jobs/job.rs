@@ -69,6 +69,8 @@ pub struct BrokenJob {
     pub mistakes: Vec<Mistake>,
     pub hooks: Hooks,
     pub ping: Option<Ping>,
+    /// As that of a [`Job`].
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// A mistake in a file of configuration.

@@ -186,7 +186,7 @@ impl<P: Program> Runner<'_, P> {
             name: &job.name,
             hooks: &job.hooks,
             ping: job.ping.as_ref(),
-            metrics_file: self.metrics_of(&job.name, None),
+            metrics_file: self.metrics_of(&job.name, job.metrics_file.clone()),
             redactor: Redactor::new(job.ping.iter().map(|ping| &ping.url)),
         };
         self.program.begin_log();

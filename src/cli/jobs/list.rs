@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
-use super::run::all;
+use super::run::{all, without_jobs};
 use crate::civil::{UtcTime, utc_millis_to_iso};
 use crate::cli::args::JobsArgs;
 use crate::cli::config;
@@ -70,6 +70,10 @@ pub(crate) fn list(args: &JobsArgs) -> Result<Exit, Failure> {
             )));
         }
         names = vec![job.clone()];
+    }
+    // Whoever watches must not take it for good that no job can go wrong.
+    if names.is_empty() {
+        return Err(without_jobs());
     }
     let is_run = |job: &JobName| lock::is_run(&config.lock_dir, &config.state_dir, job);
     let now = UtcTime::now().millis();

@@ -10,6 +10,7 @@ use crate::cli::config;
 use crate::cli::console::Console;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::interrupt;
+use crate::cli::job_export::read_given;
 use crate::jobs::config::{ConfigError, Credentials, nearest};
 use crate::jobs::events::Event;
 use crate::jobs::lock::LockFolder;
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &RunArgs, console: &Console) -> Result<Exit, Failure> {
         metrics_file: args.metrics_file.clone(),
         without_guard: args.no_guard,
     };
-    let config = match config::load(&args.files, &Credentials::of_process()) {
+    let mut config = match config::load(&args.files, &Credentials::of_process()) {
         Ok(config) => config,
         Err(error) if args.dry_run => return Err(error.into()),
         Err(error) => {
@@ -36,6 +37,9 @@ pub(crate) fn run(args: &RunArgs, console: &Console) -> Result<Exit, Failure> {
     };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(failure) = read_given(&mut config.jobs, &args.given) {
+        return told(Err(failure), &mut program);
     }
     let chosen = match chosen(&args.jobs, &config) {
         Ok(chosen) => chosen,
@@ -113,9 +117,7 @@ fn chosen<'c>(names: &[JobName], config: &'c Config) -> Result<Vec<Chosen<'c>>, 
     if names.is_empty() {
         return match all.is_empty() {
             false => Ok(all),
-            true => Err(Failure::usage(
-                "there is no job in the configuration\n  add one, as `relexport config init` shows",
-            )),
+            true => Err(without_jobs()),
         };
     }
     let mut chosen: Vec<Chosen<'c>> = Vec::new();
@@ -133,6 +135,13 @@ fn chosen<'c>(names: &[JobName], config: &'c Config) -> Result<Vec<Chosen<'c>>, 
     Ok(chosen)
 }
 
+/// The failure of a configuration that has no job.
+pub(super) fn without_jobs() -> Failure {
+    Failure::usage(
+        "there is no job in the configuration\n  add one, as `relexport config init` shows",
+    )
+}
+
 fn no_job(name: &JobName, all: &[Chosen<'_>]) -> Failure {
     let names: Vec<&str> = all.iter().map(|job| job.name().as_str()).collect();
     let hint = match nearest(name.as_str(), names.iter().copied()) {
@@ -143,7 +152,7 @@ fn no_job(name: &JobName, all: &[Chosen<'_>]) -> Failure {
     Failure::usage(format!("there is no job {name}\n  {hint}"))
 }
 
-/// No job can run: tells those who wait for the jobs that were asked for. Where the history lies is not known.
+/// No job can run: tells those who wait for the jobs that were asked for.
 fn tell_broken(
     args: &RunArgs,
     settings: RunSettings,
@@ -154,8 +163,8 @@ fn tell_broken(
     let mut runner = Runner {
         program,
         settings,
-        history: None,
-        metrics_dir: None,
+        history: error.state_dir.as_deref().and_then(open_history),
+        metrics_dir: error.metrics_dir.clone(),
         interrupted,
         pinger: None,
     };

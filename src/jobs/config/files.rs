@@ -61,7 +61,7 @@ fn of_folder(main: &Path, folder: &Path) -> Result<Vec<ConfigFile>, ConfigError>
     match (files.is_empty(), mistakes.is_empty()) {
         (_, false) => Err(ConfigError {
             mistakes,
-            jobs: Vec::new(),
+            ..ConfigError::default()
         }),
         (true, true) => Err(ConfigError::of_file(
             main,

@@ -39,6 +39,7 @@ pub(super) struct ReadJob {
     /// As far as they could be read: whoever waits for the job is told that it is broken.
     pub(super) hooks: Hooks,
     pub(super) ping: Option<Ping>,
+    pub(super) metrics_file: Option<PathBuf>,
 }
 
 /// What the keys of a job have said so far.
@@ -99,6 +100,7 @@ impl JobReader<'_> {
             mistakes.extend(self.together(name, &stated.arguments, place));
         }
         let hooks = stated.hooks.clone();
+        let metrics_file = stated.metrics_file.clone();
         let job = match (snapshot, stated.destination) {
             (Some(snapshot), Some(destination)) => Some(Job {
                 name: name.clone(),
@@ -129,6 +131,7 @@ impl JobReader<'_> {
             warnings,
             hooks,
             ping,
+            metrics_file,
         }
     }
 

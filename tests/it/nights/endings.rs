@@ -229,3 +229,98 @@ fn what_stands_in_the_way_on_the_shelf_ends_a_good_night_with_4() {
     let run = machine.run("").ok();
     assert!(run.stderr.contains("is skipped"), "{}", run.stderr);
 }
+
+#[test]
+fn a_snapshot_that_is_given_is_read_in_place_of_the_jobs() {
+    let machine = Machine::new(&job("one", ""));
+    let other = machine.dump(
+        "other.sql",
+        &edit_field(&dump(), "labels", "id", "801", "title", "other"),
+    );
+    let other = other.to_str().unwrap();
+    machine
+        .run("one --snapshot /no/such/file")
+        .fails(3, &["job one failed: ", "/no/such/file"]);
+    machine
+        .run("one --snapshot -")
+        .fails(2, &["a job cannot read standard input"]);
+    machine.run(&format!("one --snapshot {other}")).ok();
+    let exports = machine.exports("one");
+    let read = |name: &String| machine.manifest("one", name)["snapshot"]["source"].clone();
+    assert_eq!(exports.iter().map(read).collect::<Vec<_>>(), ["other.sql"]);
+    let told = machine
+        .run("--dry-run")
+        .env("RELEXPORT_SNAPSHOT", other)
+        .prints();
+    assert!(told.contains(&format!("reads      {other}\n")), "{told}");
+    assert!(told.contains(&format!("--snapshot={other}")), "{told}");
+}
+
+#[test]
+fn a_mistake_that_breaks_every_job_is_in_metrics_and_history() {
+    let machine = Machine::new(&job("one", ""));
+    machine.run("").ok();
+    let own = "metrics-file = \"@/own.prom\"\ngzip-level = 60";
+    for (number, config) in [
+        format!("[defaults]\ngzip-level = 60\n{}", job("one", "")),
+        format!("foo = 1\n{}", job("one", "")),
+        job("one", own),
+    ]
+    .iter()
+    .enumerate()
+    {
+        machine.configure(config);
+        machine.run("").fails(2, &["job one"]);
+        let metrics = match config.contains("own.prom") {
+            true => machine.noted("own.prom").unwrap(),
+            false => machine.metrics("one"),
+        };
+        assert_eq!(metric(&metrics, "last_exit_status", "one"), 2.0, "{config}");
+        machine.configure(&job("one", ""));
+        let runs = &machine.jobs(1)[0]["runs"];
+        let listed = machine.command("jobs", "one --json").run().json();
+        assert_eq!(runs[0]["exit_status"], 2, "{config}");
+        assert_eq!(listed[0]["runs"].as_array().unwrap().len(), number + 2);
+    }
+}
+
+#[test]
+fn a_configuration_without_a_job_is_no_good_news() {
+    let machine = Machine::new("");
+    let wanted = ["there is no job in the configuration"];
+    machine.run("").fails(2, &wanted);
+    for options in ["", "--json"] {
+        let run = machine.command("jobs", options).fails(2, &wanted);
+        assert_eq!(run.stdout, "");
+    }
+}
+
+#[test]
+fn exports_that_lack_rows_take_no_place_of_those_that_do_not() {
+    let machine = Machine::new(&job("one", "keep-going = true\nkeep-last = 2"));
+    // A label without its last field.
+    let damaged = edit_rows(&dump(), "labels", |rows| {
+        let (row, rest) = rows.split_once('\n').unwrap();
+        format!("{}\n{rest}", row.rsplit_once('\t').unwrap().0)
+    });
+    let mut good = Vec::new();
+    for (day, text, code) in [
+        (1, &dump(), 0),
+        (2, &dump(), 0),
+        (3, &damaged, 1),
+        (4, &dump(), 0),
+    ] {
+        machine.dump("today.sql", text);
+        let faked = faked_time(&format!("@2026-11-0{day} 02:00:00"));
+        let faked = faked.expect("libfaketime is there (fixtures/install-tools)");
+        let with = |program: Program, (name, value)| program.env(name, value);
+        let run = faked.into_iter().fold(machine.run(""), with).run();
+        assert_eq!(run.code, Some(code), "{}", run.stderr);
+        if code == 0 {
+            good.push(machine.latest("one").unwrap());
+        }
+    }
+    let left = machine.exports("one");
+    assert!(good[1..].iter().all(|name| left.contains(name)), "{left:?}");
+    assert!(!left.contains(&good[0]), "{left:?}");
+}
