@@ -11,6 +11,10 @@ impl Reader<'_> {
         let line = &rest[..end];
         self.pending.clear();
         self.pending_offset = chunk.offset_of(place);
+        // What follows may be read on a condition, in another database, or not at all.
+        if self.end_run().is_none() {
+            return Ok(Step::Stopped);
+        }
         let name: Vec<u8> = line[1..]
             .iter()
             .copied()
@@ -25,9 +29,6 @@ impl Reader<'_> {
         match PsqlLine::read(line) {
             PsqlLine::Connect(arguments) => self.databases.connect(arguments),
             PsqlLine::Copy(arguments) => {
-                if self.end_run().is_none() {
-                    return Ok(Step::Stopped);
-                }
                 let statement = [b"COPY ", arguments, b";"].concat();
                 return self.begin_copy(chunk, &statement, place + end);
             }

@@ -309,9 +309,14 @@ fn commands_of_psql_are_followed_or_refused() {
         ),
         ("SELECT 1 \\; ", "a command of psql inside"),
     ] {
-        let error = rows(&format!("{text}{insert}")).unwrap_err();
-        assert!(error.contains(reason), "{text}{error}");
+        // Also where a row of the same table stands before it.
+        for before in ["", insert] {
+            let error = rows(&format!("{before}{text}{insert}")).unwrap_err();
+            assert!(error.contains(reason), "{before}{text}{error}");
+        }
     }
+    let error = rows(&format!("{insert}\\connect other\n{insert}")).unwrap_err();
+    assert!(error.contains("several databases"), "{error}");
 }
 
 #[test]
