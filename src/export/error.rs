@@ -6,10 +6,11 @@ use crate::bucket::bucket_error;
 use crate::failure::{Cause, Failure, Policy};
 use crate::fault::Fault;
 use crate::output::StoreError;
-use crate::resolve::ResolveError;
+use crate::resolve::{EntityError, ResolveError};
 use crate::snapshot::{SnapshotError, Spec};
 
 use super::batches::BatchError;
+use super::request::ExportRequest;
 
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,32 @@ pub(super) fn batch_error(snapshot: &Spec) -> impl FnOnce(BatchError) -> ExportE
         BatchError::Files(source) => ExportError::Open(source),
         BatchError::Resolve(source) => resolve_error(snapshot)(source),
     }
+}
+
+/// An error that tells no names of entities where they are redacted: it is written into manifests and histories, and
+/// given to hooks.
+pub(super) fn without_names(request: &ExportRequest, error: ExportError) -> ExportError {
+    let Some(redaction) = &request.redaction else {
+        return error;
+    };
+    let ExportError::Resolve { snapshot, source } = error else {
+        return error;
+    };
+    let source = match *source {
+        ResolveError::Entity(EntityError::NoFamily { .. } | EntityError::Hidden { .. }) => source,
+        ResolveError::Entity(_) => {
+            let mut entities = request.kinds.iter().map(|kind| &kind.pipeline.entity);
+            match entities.find(|entity| redaction.hides_names_of(entity)) {
+                Some(entity) => {
+                    let kind = entity.kind.clone();
+                    Box::new(ResolveError::Entity(EntityError::Hidden { kind }))
+                }
+                None => source,
+            }
+        }
+        _ => source,
+    };
+    ExportError::Resolve { snapshot, source }
 }
 
 pub(super) fn resolve_error(snapshot: &Spec) -> impl FnOnce(ResolveError) -> ExportError {

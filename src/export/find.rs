@@ -11,7 +11,7 @@ use crate::resolve::{
 use crate::snapshot;
 use crate::snapshot::{Access, FileSource, Snapshot, SnapshotError, SnapshotFacts, TableName};
 
-use super::error::{ExportError, resolve_error};
+use super::error::{ExportError, resolve_error, without_names};
 use super::observer::ExportObserver;
 use super::redact::{Masks, Redaction};
 use super::request::ExportRequest;
@@ -43,6 +43,7 @@ pub(super) fn find_rows(
     observer: &mut dyn ExportObserver,
 ) -> Result<(Outcome, FileSource), ExportError> {
     find_rows_of(request, &request.selection, snapshot, observer)
+        .map_err(|error| without_names(request, error))
 }
 
 /// As [`find_rows`], of another selection than the request's.

@@ -12,7 +12,7 @@ use crate::resolve::{
 use crate::snapshot::{Access, FileSource, Snapshot, TableName};
 
 use super::entries::{entity_entry, left_out_relations, metadata, read_facts};
-use super::error::{ExportError, resolve_error};
+use super::error::{ExportError, resolve_error, without_names};
 use super::find::{find_rows_of, open};
 use super::observer::ExportObserver;
 use super::redact::Masks;
@@ -136,7 +136,8 @@ pub fn outline(
         },
         ..request.clone()
     };
-    let (outcome, files) = find_rows_of(&finding, &nothing, snapshot, observer)?;
+    let (outcome, files) = find_rows_of(&finding, &nothing, snapshot, observer)
+        .map_err(|error| without_names(request, error))?;
     let selection = Selection {
         files: has_files,
         ..request.selection.clone()

@@ -170,4 +170,9 @@ pub enum EntityError {
     NoFamily { kind: String, pipeline: String },
     #[error("{reason}")]
     BadRow { reason: String },
+    #[error(
+        "a {kind} that was asked for is not there, or its name is not clear; names are redacted, and so not told here\n  \
+         `relexport groups` lists what is there"
+    )]
+    Hidden { kind: String },
 }

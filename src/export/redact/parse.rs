@@ -8,7 +8,9 @@ use super::key::{DigestUse, RedactionKey};
 use super::rule::{Domain, Rule, TextRule};
 use super::texts::{INVALID, is_domain};
 use crate::hex;
-use crate::pipeline::{Entries, FileKind, Located, Mistake, PipelineError, Position, read_file};
+use crate::pipeline::{
+    Entity, Entries, FileKind, Located, Mistake, PipelineError, Position, read_file,
+};
 use crate::snapshot::TableName;
 
 /// What messages call a redaction file.
@@ -156,6 +158,22 @@ impl Redaction {
             Some(key) => hex::encode(&key.digest(DigestUse::Choice, name.as_bytes())),
             None => hex::encode(&Sha256::digest(name)),
         }
+    }
+
+    /// True if there is a rule for a column that names entities.
+    pub(crate) fn hides_names_of(&self, entity: &Entity) -> bool {
+        let own = entity
+            .path
+            .iter()
+            .chain(&entity.segment)
+            .chain(&entity.name);
+        let own = own.map(|column| (&entity.table, column));
+        let lookups = entity.paths.iter();
+        let mut names = own.chain(lookups.map(|lookup| (&lookup.table, &lookup.path)));
+        names.any(|(table, column)| {
+            let mut rules = self.columns.iter();
+            rules.any(|rule| rule.rule != Rule::Keep && rule.name.fits(table, column))
+        })
     }
 
     /// True if some rule cannot be followed without a key.

@@ -160,6 +160,36 @@ fn a_redacted_path_stands_nowhere_either() {
     assert!(metadata.contains("group_4351"), "{metadata}");
 }
 
+#[test]
+fn names_of_groups_stand_in_no_manifest_that_says_why_there_is_no_export() {
+    let dir = Dir::new();
+    let rules = "columns:\n  routes.path: hash\n  namespaces.path: hash\n  namespaces.name: null\n";
+    let export = |name: &str| {
+        let program = dir.export(project(DUMP)).args(["--group", name, "--force"]);
+        let program = program.option("--redact", dir.write("rules.yml", rules));
+        program.option("--redact-key-file", key_file(&dir, KEY))
+    };
+    export("acme").ok();
+    for name in ["acme/platfrom", "acmee", "acme/plat*x", "ACME/nowhere"] {
+        let run = export(name).run();
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        let failed = std::fs::read_to_string(dir.join("out.failed/manifest.json")).unwrap();
+        for told in [&failed, &run.stderr] {
+            assert!(told.contains("names are redacted"), "{told}");
+            assert!(!told.contains("cme") && !told.contains("CME"), "{told}");
+        }
+    }
+    // Other rules hide no names.
+    let rules = "columns:\n  labels.title: hash\n";
+    let run = dir
+        .export(project(DUMP))
+        .args(["--group", "acme/platfrom", "--force"])
+        .option("--redact", dir.write("rules.yml", rules))
+        .option("--redact-key-file", key_file(&dir, KEY))
+        .run();
+    assert!(run.stderr.contains("acme/platform"), "{}", run.stderr);
+}
+
 /// Rows of partitions, and of tables that inherit, are rows of the tables above them.
 const RELATED: &str = "--
 -- PostgreSQL database dump
