@@ -321,7 +321,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
 
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+        let path = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
         file(&path(b"1_backup.tar"), 10);
         file(&path(b"caf\xe9_backup.tar"), 20);
         file(&path(b"d\xe9/2_backup.tar"), 20);

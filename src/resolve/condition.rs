@@ -22,7 +22,10 @@ pub enum ValueTest {
     OneOf {
         /// In their canonical form.
         values: Vec<Box<[u8]>>,
+        /// How values are made canonical before they are compared; `None` if they are compared as they stand.
         form: Option<KeyForm>,
+        /// That of the column, if it is known.
+        own: Option<KeyForm>,
         /// One of them may be written with escapes or quotes.
         escaped: bool,
         null: bool,
@@ -48,6 +51,25 @@ pub enum ValueTest {
         characters: u32,
         form: TextForm,
     },
+}
+
+/// What comes of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Passes,
+    Fails,
+    /// The value is none of its column's type, so nobody knows: bytes were damaged.
+    Wrong,
+}
+
+impl From<bool> for Verdict {
+    #[inline]
+    fn from(passes: bool) -> Verdict {
+        match passes {
+            true => Verdict::Passes,
+            false => Verdict::Fails,
+        }
+    }
 }
 
 /// Which part of a text counts.
@@ -117,6 +139,7 @@ impl ValueTest {
                 .map(|value| value.into())
                 .collect(),
             form: form.filter(|form| !is_as_written(*form)),
+            own: form,
             null,
             not,
         };
@@ -155,15 +178,21 @@ impl ValueTest {
         })
     }
 
+    /// True if a row passes. A value that is none of its type passes nothing; whoever writes it says so.
+    pub fn passes(&self, row: &impl Fields, field: Option<usize>) -> bool {
+        self.judge(row, field) == Verdict::Passes
+    }
+
     /// Whether a row passes. `None` stands for a column that the row's data does not have: it is NULL there.
     #[inline]
-    pub fn passes(&self, row: &impl Fields, field: Option<usize>) -> bool {
+    pub fn judge(&self, row: &impl Fields, field: Option<usize>) -> Verdict {
         // The commonest test by far is made of the bytes as they stand.
         if let (
             ValueTest::OneOf {
                 values,
                 form: None,
-                escaped: false,
+                own,
+                escaped: _,
                 null,
                 not,
             },
@@ -174,49 +203,76 @@ impl ValueTest {
             // NULL is written as no text that is in the list, apart from the empty one.
             let is_one = match values.iter().any(|value| **value == *plain) {
                 true => !plain.is_empty() || !row.is_null(field) || *null,
+                false if may_be_another(plain, *own) && !row.is_null(field) => {
+                    return is_one_of(values, *own, row, field, *not);
+                }
                 false => *null && row.is_null(field),
             };
-            return is_one != *not;
+            return (is_one != *not).into();
         }
-        let field = field.filter(|field| !row.is_null(*field));
+        self.judge_value(row, field.filter(|field| !row.is_null(*field)))
+    }
+
+    /// As [`ValueTest::judge`]; `None` stands for NULL.
+    fn judge_value(&self, row: &impl Fields, field: Option<usize>) -> Verdict {
+        let Some(field) = field else {
+            return match self {
+                ValueTest::OneOf { null, not, .. } => (null != not).into(),
+                _ => Verdict::Fails,
+            };
+        };
         match self {
             ValueTest::OneOf {
-                values,
-                form,
-                escaped,
-                null,
-                not,
-            } => {
-                let is_one = match field {
-                    None => *null,
-                    Some(field) => is_one_of(values, *form, *escaped, row, field),
-                };
-                is_one != *not
-            }
+                values, own, not, ..
+            } => is_one_of(values, *own, row, field, *not),
             ValueTest::Integer { above, below } => {
-                let value = field.and_then(|field| parse_integer(row.plain(field)));
-                value.is_some_and(|value| {
-                    above.is_none_or(|above| value > above)
-                        && below.is_none_or(|below| value < below)
-                })
+                let value = parse_integer(row.plain(field)).or_else(|| {
+                    let text = row.value(field)?;
+                    parse_integer(&KeyForm::Integer.canonical(&text)?)
+                });
+                let Some(value) = value else {
+                    return Verdict::Wrong;
+                };
+                let is_between = above.is_none_or(|above| value > above)
+                    && below.is_none_or(|below| value < below);
+                is_between.into()
             }
             ValueTest::Between { form, above, below } => {
-                let Some(field) = field else {
-                    return false;
-                };
                 let mut value = Vec::new();
-                form.encode(&row.text(field), &mut value)
-                    && above.as_ref().is_none_or(|above| value > *above)
-                    && below.as_ref().is_none_or(|below| value < *below)
+                let text = row.value(field);
+                if !text.is_some_and(|text| form.encode(&text, &mut value)) {
+                    return Verdict::Wrong;
+                }
+                let is_between = above.as_ref().is_none_or(|above| value > *above)
+                    && below.as_ref().is_none_or(|below| value < *below);
+                is_between.into()
             }
-            ValueTest::Length { characters, form } => field.is_some_and(|field| {
-                let text = row.text(field);
+            ValueTest::Length { characters, form } => {
+                let Some(text) = row.value(field) else {
+                    return Verdict::Wrong;
+                };
                 let found = String::from_utf8_lossy(form.part(&text)).chars().count();
-                u32::try_from(found).is_ok_and(|found| found == *characters)
-            }),
-            ValueTest::Prefix { start, form } => {
-                field.is_some_and(|field| form.part(&row.text(field)).starts_with(start))
+                let is_so_long = u32::try_from(found).is_ok_and(|found| found == *characters);
+                is_so_long.into()
             }
+            ValueTest::Prefix { start, form } => match row.value(field) {
+                Some(text) => form.part(&text).starts_with(start).into(),
+                None => Verdict::Wrong,
+            },
+        }
+    }
+}
+
+/// True if bytes as they stand that are none of the wanted values may be another spelling of one, or of none at all.
+#[inline]
+pub(super) fn may_be_another(plain: &[u8], own: Option<KeyForm>) -> bool {
+    match own {
+        Some(KeyForm::Integer) => parse_integer(plain).is_none(),
+        Some(KeyForm::Uuid) => true,
+        Some(_) | None => {
+            let is_odd = |byte: u8| !(b' '..=b'~').contains(&byte) || matches!(byte, b'\\' | b'"');
+            // Without a branch for each byte.
+            plain.iter().fold(false, |odd, byte| odd | is_odd(*byte))
         }
     }
 }
@@ -236,28 +292,21 @@ fn canonical(form: Option<KeyForm>, value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
+/// Whether a value that is not NULL is one of the list, however it is written.
+#[cold]
 fn is_one_of(
     values: &[Box<[u8]>],
-    form: Option<KeyForm>,
-    escaped: bool,
+    own: Option<KeyForm>,
     row: &impl Fields,
     field: usize,
-) -> bool {
-    let plain = row.plain(field);
-    match form {
-        None => {
-            values.iter().any(|value| **value == *plain)
-                // A value with escapes or quotes is written in another way than it reads.
-                || escaped && memchr::memchr2(b'\\', b'"', plain).is_some() && {
-                    let text = row.text(field);
-                    values.iter().any(|value| **value == *text)
-                }
-        }
-        Some(form) => {
-            let text = row.text(field);
-            form.canonical(&text)
-                .is_some_and(|text| values.iter().any(|value| **value == *text))
-        }
+    not: bool,
+) -> Verdict {
+    let Some(text) = row.value(field) else {
+        return Verdict::Wrong;
+    };
+    match canonical(own, &text) {
+        Some(text) => (values.iter().any(|value| **value == *text) != not).into(),
+        None => Verdict::Wrong,
     }
 }
 
@@ -368,6 +417,74 @@ mod tests {
         assert!(ValueTest::new(&like, Some(KeyForm::Integer)).is_err());
     }
 
+    #[test]
+    fn a_value_counts_however_it_is_written_and_one_of_no_type_is_wrong() {
+        let one_of = |value: &str| Test::In {
+            values: texts(&[value]),
+            null: false,
+        };
+        let none_of = |value: &str| Test::NotIn {
+            values: texts(&[value]),
+            null: false,
+        };
+        let above = |bound: &str| Test::Between {
+            above: Some(bound.to_owned()),
+            below: None,
+        };
+        let uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        use Verdict::{Fails, Passes, Wrong};
+        for (test, form, value, expected) in [
+            (one_of("Note"), KeyForm::Text, &b"No\\te"[..], Fails),
+            (one_of("Nose"), KeyForm::Text, b"No\\se", Passes),
+            (one_of("Note"), KeyForm::Text, b"\\x4eote", Passes),
+            (one_of("Note"), KeyForm::Text, b"\\116ote", Passes),
+            (none_of("Note"), KeyForm::Text, b"\\x4eote", Fails),
+            (one_of("Note"), KeyForm::Text, b"Note\\", Wrong),
+            (one_of("Note"), KeyForm::Text, b"Note\\x00", Wrong),
+            (one_of("Note"), KeyForm::Text, b"Note\xff", Wrong),
+            (one_of("Note"), KeyForm::Text, b"No\rte", Wrong),
+            (none_of("Note"), KeyForm::Text, b"Note\xff", Wrong),
+            (one_of("Note"), KeyForm::Text, b"No\\rte", Fails),
+            (one_of("Note"), KeyForm::Text, "Nöte".as_bytes(), Fails),
+            (one_of("Nöte"), KeyForm::Text, "Nöte".as_bytes(), Passes),
+            (one_of("Note"), KeyForm::Text, b"\\N", Fails),
+            (one_of("50"), KeyForm::Integer, b" +50", Passes),
+            (one_of("50"), KeyForm::Integer, b"5x", Wrong),
+            (one_of("50"), KeyForm::Integer, b"", Wrong),
+            (one_of("5"), KeyForm::Integer, b"50", Fails),
+            (above("5"), KeyForm::Integer, b"+50", Passes),
+            (above("5"), KeyForm::Integer, b" 50 ", Passes),
+            (above("5"), KeyForm::Integer, b"5x", Wrong),
+            (above("5"), KeyForm::Integer, b"\\N", Fails),
+            (above("5.5"), KeyForm::Numeric, b"six", Wrong),
+            (
+                one_of(uuid),
+                KeyForm::Uuid,
+                b"{0F8FAD5BD9CB469FA16570867728950E}",
+                Passes,
+            ),
+            (one_of(uuid), KeyForm::Uuid, b"0f8f", Wrong),
+            (Test::Length(4), KeyForm::Text, b"Note\\", Wrong),
+            (
+                Test::Prefix("No".to_owned()),
+                KeyForm::Text,
+                b"No\xff",
+                Wrong,
+            ),
+            (
+                Test::Prefix("No".to_owned()),
+                KeyForm::Text,
+                b"\\x4eote",
+                Passes,
+            ),
+        ] {
+            let ready = ValueTest::new(&test, Some(form)).unwrap();
+            let judged = ready.judge(&WholeRow(value), Some(0));
+            let shown = String::from_utf8_lossy(value);
+            assert_eq!(judged, expected, "{test:?} {shown}");
+        }
+    }
+
     /// A field of CSV without a byte: NULL, or an empty text in quotes.
     struct Nothing {
         is_null: bool,
@@ -384,6 +501,10 @@ mod tests {
 
         fn text(&self, _field: usize) -> Cow<'_, [u8]> {
             Cow::Borrowed(b"")
+        }
+
+        fn value(&self, field: usize) -> Option<Cow<'_, [u8]>> {
+            Some(self.text(field))
         }
     }
 

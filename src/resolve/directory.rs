@@ -224,7 +224,7 @@ impl Directory {
                 .flatten();
             Ok(text.unwrap_or_default().into())
         };
-        if !row.passes(&self.tests) {
+        if !row.passes(&self.tests)? {
             if let Some(rows) = &mut self.other_rows {
                 let other = OtherRow {
                     segment: text(&entity.segment)?,
@@ -251,7 +251,7 @@ impl Directory {
         let more = More {
             written: row.written(&self.key, &id)?,
             within,
-            is_left_out: !self.leave_out.is_empty() && row.passes(&self.leave_out),
+            is_left_out: !self.leave_out.is_empty() && row.passes(&self.leave_out)?,
             shown: shown.collect::<Result<_, EntityError>>()?,
         };
         let record = Box::new(Record {
@@ -278,7 +278,7 @@ impl Directory {
     fn observe_path(&mut self, position: usize, row: &ObservedRow<'_>) -> Result<(), EntityError> {
         let lookup = &self.entity.paths[position];
         let tests = self.path_tests.get(position).map(Vec::as_slice);
-        if !row.passes(tests.unwrap_or_default()) {
+        if !row.passes(tests.unwrap_or_default())? {
             return Ok(());
         }
         let id = row.key(&lookup.key, self.form)?;

@@ -18,7 +18,7 @@ use crate::key::KeyForm;
 use crate::snapshot::codec::{copy_walk, csv_text, csv_walk};
 use crate::snapshot::{Block, BlockHead, RowForm, Table};
 
-use super::condition::{ColumnTest, ValueTest};
+use super::condition::{ColumnTest, ValueTest, Verdict};
 use super::keys::{Fields, IndexKey, KeyRead, KeySet, KeyShape, RowOrder};
 use super::plan::{Feed, HopId, PlanTable, SlotId};
 use gate::{Answer, Gate, GateHop, GateKeys};
@@ -95,11 +95,27 @@ struct FieldTest {
     test: ValueTest,
 }
 
-impl FieldTest {
-    #[inline]
-    fn passes(&self, row: &impl Fields) -> bool {
-        self.test.passes(row, self.field)
+/// What comes of the conditions of a hop.
+enum Judged {
+    Pass,
+    Fail,
+    /// This field, which is asked for, is no value of its type, and no other condition fails.
+    Wrong(usize),
+}
+
+/// Asks a row for the conditions of a hop.
+#[inline]
+fn judge(conditions: &[FieldTest], row: &impl Fields) -> Judged {
+    let mut judged = Judged::Pass;
+    for FieldTest { field, test } in conditions {
+        match (test.judge(row, *field), field) {
+            (Verdict::Passes, _) => {}
+            // What is not there is no wrong value.
+            (Verdict::Fails, _) | (Verdict::Wrong, None) => return Judged::Fail,
+            (Verdict::Wrong, Some(field)) => judged = Judged::Wrong(*field),
+        }
     }
+    judged
 }
 
 /// A hop as the scanner is given it.
@@ -373,8 +389,14 @@ impl Scanner {
         let fed_before = scanned.fed_so_far();
         let mut kept = None;
         for hop in &self.ready {
-            if !hop.conditions.iter().all(|condition| condition.passes(row)) {
-                continue;
+            match judge(&hop.conditions, row) {
+                Judged::Pass => {}
+                Judged::Fail => continue,
+                Judged::Wrong(field) => {
+                    scanned.take_back(found_before, fed_before);
+                    scanned.bad(block, at_row, self.no_value(field));
+                    return;
+                }
             }
             let key = match hop.shape.read(row, &hop.child) {
                 KeyRead::Is(key) => key,
@@ -425,8 +447,13 @@ impl Scanner {
             if wrong.is_some() || waits && hop.below.is_none() {
                 continue;
             }
-            if !hop.conditions.iter().all(|condition| condition.passes(row)) {
-                continue;
+            match judge(&hop.conditions, row) {
+                Judged::Pass => {}
+                Judged::Fail => continue,
+                Judged::Wrong(field) => {
+                    wrong = Some(self.no_value(field));
+                    continue;
+                }
             }
             let key = match hop.shape.read(row, &hop.child) {
                 KeyRead::Is(key) => key,
@@ -515,6 +542,11 @@ impl Scanner {
             }),
             RowId::None => Ok(0),
         }
+    }
+
+    fn no_value(&self, field: usize) -> String {
+        let column = self.columns.get(field).map_or("?", String::as_str);
+        format!("column {column} is no value of its type, but rows are chosen by it")
     }
 
     fn no_key(&self, shape: &KeyShape, fields: &[usize], at: usize) -> String {

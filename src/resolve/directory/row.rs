@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::key::KeyForm;
 use crate::pipeline::EntityId;
-use crate::resolve::condition::ColumnTest;
+use crate::resolve::condition::{ColumnTest, Verdict};
 use crate::resolve::entities::{EntityError, entity_id};
 use crate::resolve::keys::{CopyFields, parse_integer};
 use crate::resolve::plan::PlanTable;
@@ -27,13 +27,22 @@ impl<'a> ObservedRow<'a> {
     }
 
     /// True if the row passes all of these tests.
-    pub(crate) fn passes(&self, tests: &[ColumnTest]) -> bool {
+    ///
+    /// # Errors
+    /// A value that is tested is none of its type.
+    pub(crate) fn passes(&self, tests: &[ColumnTest]) -> Result<bool, EntityError> {
         let fields = CopyFields {
             bytes: self.rows,
             fields: self.fields,
         };
-        let mut tests = tests.iter();
-        tests.all(|test| test.test.passes(&fields, self.table.column(&test.column)))
+        for ColumnTest { column, test } in tests {
+            match test.judge(&fields, self.table.column(column)) {
+                Verdict::Passes => {}
+                Verdict::Fails => return Ok(false),
+                Verdict::Wrong => return Err(self.bad(column, "no value of its type")),
+            }
+        }
+        Ok(true)
     }
 
     fn bad(&self, column: &str, what: &str) -> EntityError {

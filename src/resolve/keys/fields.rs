@@ -15,6 +15,8 @@ pub trait Fields {
     fn plain(&self, field: usize) -> &[u8];
     /// The value.
     fn text(&self, field: usize) -> Cow<'_, [u8]>;
+    /// The value, unless what is written is none.
+    fn value(&self, field: usize) -> Option<Cow<'_, [u8]>>;
 }
 
 /// The value of a field of COPY text.
@@ -28,6 +30,24 @@ pub(crate) fn decoded(field: &[u8]) -> Cow<'_, [u8]> {
         // What is no COPY text is no value of any type; whoever renders the row says so.
         Err(_) => Cow::Borrowed(field),
     }
+}
+
+/// The value of a field of COPY text, unless it is none: an escape that is none, or a CR or bytes of no character as they stand,
+/// which PostgreSQL refuses. In a database without an encoding (SQL_ASCII) any bytes are characters, but nothing can be written of
+/// them, either.
+pub(crate) fn value_of(field: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if memchr::memchr(b'\r', field).is_some() {
+        return None;
+    }
+    let value = match memchr::memchr(b'\\', field) {
+        None => Cow::Borrowed(field),
+        Some(_) => {
+            let mut value = Vec::with_capacity(field.len());
+            copy_text::decode(field, &mut value).ok()?;
+            Cow::Owned(value)
+        }
+    };
+    std::str::from_utf8(&value).is_ok().then_some(value)
 }
 
 /// A row of COPY text that was split into fields.
@@ -59,6 +79,10 @@ impl Fields for CopyFields<'_> {
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
         decoded(self.field(field))
     }
+
+    fn value(&self, field: usize) -> Option<Cow<'_, [u8]>> {
+        value_of(self.field(field))
+    }
 }
 
 /// A row of COPY text as a whole. Where only one or two fields are needed, the others are not split off.
@@ -84,5 +108,9 @@ impl Fields for WholeRow<'_> {
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
         decoded(self.field(field))
+    }
+
+    fn value(&self, field: usize) -> Option<Cow<'_, [u8]>> {
+        value_of(self.field(field))
     }
 }

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::resolve::condition::ValueTest;
+use crate::key::KeyForm;
+use crate::resolve::condition::{ValueTest, may_be_another};
 use crate::resolve::keys::{Fields, IndexKey, KeyRead, KeySet, KeyShape, parse_integer};
 
-use super::FieldTest;
+use super::{FieldTest, Judged, judge};
 
 /// What is told of a row without looking at it as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct Switch {
     field: usize,
+    /// How values of the field compare, if that is known.
+    own: Option<KeyForm>,
     /// By value. A field has one value, so one of them is right at the most.
     cases: Vec<(Box<[u8]>, Vec<GateHop>)>,
 }
@@ -68,8 +71,8 @@ impl Gate {
             let at = hop.conditions.iter().position(|it| cases_of(it).is_some());
             let condition = at.map(|at| hop.conditions.remove(at));
             match condition.as_ref().and_then(cases_of) {
-                Some((field, values)) => {
-                    let switch = gate.switch(field);
+                Some((field, own, values)) => {
+                    let switch = gate.switch(field, own);
                     for value in values {
                         switch.add(value, hop.clone());
                     }
@@ -80,12 +83,13 @@ impl Gate {
         gate
     }
 
-    fn switch(&mut self, field: usize) -> &mut Switch {
+    fn switch(&mut self, field: usize, own: Option<KeyForm>) -> &mut Switch {
         let known = self.switches.iter().position(|it| it.field == field);
         let at = known.unwrap_or(self.switches.len());
         if known.is_none() {
             self.switches.push(Switch {
                 field,
+                own,
                 cases: Vec::new(),
             });
         }
@@ -94,16 +98,28 @@ impl Gate {
 
     #[inline]
     pub(super) fn ask(&self, row: &impl Fields) -> Answer {
-        let switches = self.switches.iter().flat_map(|switch| switch.hops(row));
         let mut answer = Answer::PassedOver;
-        for hop in switches.chain(&self.others) {
-            answer = answer.max(hop.ask(row));
-            if answer == Answer::LookedAt {
-                break;
+        for switch in &self.switches {
+            match switch.hops(row) {
+                Some(hops) => answer = ask(hops, row, answer),
+                // It is not written as any of the values, but may be one of them.
+                None => return Answer::LookedAt,
             }
         }
-        answer
+        ask(&self.others, row, answer)
     }
+}
+
+/// The most that these hops say of a row, and what was said of it before.
+#[inline]
+fn ask(hops: &[GateHop], row: &impl Fields, mut answer: Answer) -> Answer {
+    for hop in hops {
+        if answer == Answer::LookedAt {
+            break;
+        }
+        answer = answer.max(hop.ask(row));
+    }
+    answer
 }
 
 impl Switch {
@@ -114,22 +130,27 @@ impl Switch {
         }
     }
 
-    /// The hops that want rows with the value that this one has.
+    /// The hops that want rows with the value that this one has; `None` if that cannot be told by its bytes as they stand.
     #[inline]
-    fn hops(&self, row: &impl Fields) -> &[GateHop] {
+    fn hops(&self, row: &impl Fields) -> Option<&[GateHop]> {
         let plain = row.plain(self.field);
         let mut cases = self.cases.iter();
-        let case = cases.find(|(value, _)| **value == *plain);
-        case.map_or(&[], |(_, hops)| hops)
+        match cases.find(|(value, _)| **value == *plain) {
+            Some((_, hops)) => Some(hops),
+            None if may_be_another(plain, self.own) && !row.is_null(self.field) => None,
+            None => Some(&[]),
+        }
     }
 }
 
 impl GateHop {
     #[inline]
     fn ask(&self, row: &impl Fields) -> Answer {
-        let mut conditions = self.conditions.iter();
-        if !conditions.all(|condition| condition.passes(row)) {
-            return Answer::PassedOver;
+        match judge(&self.conditions, row) {
+            Judged::Pass => {}
+            Judged::Fail => return Answer::PassedOver,
+            // There is something to say of it.
+            Judged::Wrong(_) => return Answer::LookedAt,
         }
         // The commonest key by far.
         let integer = match self.child.as_slice() {
@@ -156,18 +177,19 @@ impl GateHop {
 
 /// The field and the values of a condition that asks for one of some values which are compared as they stand. The empty one is
 /// none of them, which in CSV is written as NULL is.
-fn cases_of(condition: &FieldTest) -> Option<(usize, &[Box<[u8]>])> {
+fn cases_of(condition: &FieldTest) -> Option<(usize, Option<KeyForm>, &[Box<[u8]>])> {
     match (&condition.test, condition.field) {
         (
             ValueTest::OneOf {
                 values,
                 form: None,
+                own,
                 escaped: false,
                 null: false,
                 not: false,
             },
             Some(field),
-        ) if values.iter().all(|value| !value.is_empty()) => Some((field, values)),
+        ) if values.iter().all(|value| !value.is_empty()) => Some((field, *own, values)),
         _ => None,
     }
 }
@@ -188,6 +210,7 @@ mod tests {
             test: ValueTest::OneOf {
                 values: values.iter().map(|value| value.as_bytes().into()).collect(),
                 form: None,
+                own: None,
                 escaped: false,
                 null,
                 not,
@@ -293,7 +316,7 @@ mod tests {
                 let row = [id, TYPES[kind], TYPES[state]];
                 with_row(row, |fields| {
                     let answers = made().map(|hop| {
-                        if !hop.conditions.iter().all(|it| it.passes(fields)) {
+                        if !matches!(judge(&hop.conditions, fields), Judged::Pass) {
                             return PassedOver;
                         }
                         match (hop.shape.read(fields, &hop.child), &hop.keys) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::resolve::keys::{COPY_NULL, Fields, decoded, parse_integer};
+use crate::resolve::keys::{COPY_NULL, Fields, decoded, parse_integer, value_of};
 use crate::snapshot::codec::csv_text;
 use crate::snapshot::codec::csv_walk::CsvWalkedRow;
 use crate::snapshot::codec::row_walk::WalkedRow;
@@ -49,6 +49,10 @@ impl Fields for CopyRow<'_> {
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
         decoded(self.plain(field))
+    }
+
+    fn value(&self, field: usize) -> Option<Cow<'_, [u8]>> {
+        value_of(self.plain(field))
     }
 }
 
@@ -113,6 +117,11 @@ impl Fields for CsvRow<'_> {
         let (plain, quoted) = self.field(field);
         unquoted(plain, quoted)
     }
+
+    fn value(&self, field: usize) -> Option<Cow<'_, [u8]>> {
+        let text = self.text(field);
+        std::str::from_utf8(&text).is_ok().then_some(text)
+    }
 }
 
 impl Row for CsvRow<'_> {
@@ -145,6 +154,11 @@ impl Fields for SplitCsvRow<'_> {
 
     fn text(&self, field: usize) -> Cow<'_, [u8]> {
         unquoted(self.plain(field), self.fields[field].quoted)
+    }
+
+    fn value(&self, field: usize) -> Option<Cow<'_, [u8]>> {
+        let text = self.text(field);
+        std::str::from_utf8(&text).is_ok().then_some(text)
     }
 }
 

@@ -25,6 +25,24 @@ fn a_row_with_too_few_or_too_many_columns_fails_its_relations() {
 }
 
 #[test]
+fn a_row_whose_tested_value_is_none_fails_its_relations_and_one_written_with_escapes_counts() {
+    let type_of = |value: &str| edit_field(&dump(), "labels", "id", "803", "type", value);
+    for value in ["Gro\\upLabel", "\\x47roupLabel", "\\107roup\\Label"] {
+        let dir = Dir::new();
+        let run = dir.export_text(&type_of(value)).ok();
+        let labels = run.content("group_4351/labels.ndjson.gz");
+        let rows = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(rows(&labels), rows(&expected(4351, "labels")), "{value}");
+    }
+    for value in ["GroupLabel\\x00", "Group\rLabel"] {
+        let dir = Dir::new();
+        let run = dir.export_text(&type_of(value)).run();
+        let says = "column type is no value of its type, but rows are chosen by it";
+        only_failed(&run, &OF_LABELS, &["labels", "row 1", "byte", says]);
+    }
+}
+
+#[test]
 fn keep_going_leaves_bad_rows_out_and_lists_them() {
     let dir = Dir::new();
     let run = dir
