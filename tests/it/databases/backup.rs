@@ -215,9 +215,13 @@ fn a_tar_that_ends_among_the_databases_may_have_held_another() {
     let dir = Dir::new();
     let whole = tar(&members, &[0, 1, 2, 3, 4]);
     let main = members[1].1.len().next_multiple_of(512);
-    // Inside of the CI database, and of the header before it.
+    // Inside of the CI database, of the header before it, and in front of that.
     let ci = 1024 + 512 + main;
-    for (name, end) in [("dump", ci + 512 + 100), ("header", ci + 100)] {
+    for (name, end) in [
+        ("dump", ci + 512 + 100),
+        ("header", ci + 100),
+        ("boundary", ci),
+    ] {
         let tar = &whole[..end];
         let path = dir.write(&format!("{name}.tar"), tar);
         for (way, program) in [

@@ -177,6 +177,8 @@ fn step(
     let found = search.next(&mut lent.tar.members);
     lent.tar.info = search.info.clone();
     match found {
+        // A copy that ended at a boundary of members lacks the zeros that end a tar.
+        Ok(None) => Ok((None, !lent.tar.members.has_ended())),
         Ok(found) => Ok((found, false)),
         Err(error) if !has_main => Err(error),
         Err(error @ (SnapshotError::Io { .. } | SnapshotError::Bucket(_))) => Err(error),

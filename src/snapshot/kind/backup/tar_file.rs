@@ -63,7 +63,11 @@ impl Backup {
                     return Err(search.tar_error(io::ErrorKind::UnexpectedEof.into()));
                 }
                 (Err(error), None) => return Err(error),
-                (Ok(None), _) => break,
+                (Ok(None), _) => {
+                    // A copy that ended at a boundary of members lacks the zeros that end a tar.
+                    is_cut = !members.has_ended();
+                    break;
+                }
                 (Err(error @ (SnapshotError::Io { .. } | SnapshotError::Bucket(_))), _) => {
                     return Err(error);
                 }
