@@ -243,10 +243,14 @@ impl Behind {
         match (left, &self.again) {
             (Some(tar), None) => Ok(tar),
             (Some(tar), Some(_)) if !misses(&tar) => Ok(tar),
-            (_, Some(place)) => {
+            (left, Some(place)) => {
                 let file = place.open().map_err(|error| place.failed(error))?;
                 let bytes = decoder(Box::new(file), Arc::default());
-                Ok(PassingTar::new(bytes.map_err(|error| place.failed(error))?))
+                let bytes = bytes.map_err(|error| place.failed(error))?;
+                Ok(PassingTar {
+                    too_late: left.map(|tar| tar.too_late).unwrap_or_default(),
+                    ..PassingTar::new(bytes)
+                })
             }
             (None, None) => Err(SnapshotError::Unsupported {
                 what: "the files of a backup from standard input".to_owned(),

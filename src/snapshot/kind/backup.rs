@@ -67,8 +67,8 @@ pub struct Backup {
     info: BackupInfo,
     routing: Routing,
     needed: Option<BTreeSet<TableName>>,
-    /// Databases that are there and of which nothing is said, by their members.
-    unknown: BTreeSet<String>,
+    /// What of the databases is not read, or may be missing.
+    warnings: BTreeSet<String>,
     /// Where the rest of a tar will be that comes once.
     behind: Option<Behind>,
 }
@@ -95,7 +95,7 @@ impl Backup {
             info: BackupInfo::default(),
             routing: options.routing.clone(),
             needed: options.needed.cloned(),
-            unknown: BTreeSet::new(),
+            warnings: BTreeSet::new(),
             behind: None,
         }
     }
@@ -120,23 +120,22 @@ impl StreamSource for Backup {
             info,
             routing,
             needed,
-            unknown,
+            warnings,
             ..
         } = *self;
         let unpacked = match dumps {
             Dumps::Opened(dumps) => Unpacked {
                 dumps,
                 info,
-                unknown,
+                warnings,
             },
             Dumps::InTar(tar) => tar.open(&source, &routing)?,
         };
         let Unpacked {
             dumps: OpenedDumps { main, others },
             info,
-            unknown,
+            warnings,
         } = unpacked;
-        let warnings: Vec<String> = unknown.iter().map(|member| not_read(member)).collect();
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -187,6 +186,15 @@ fn cut_away(database: &str) -> OtherDump {
         dump: Err(cut_off(place(&member), reason)),
         database: database.to_owned(),
     }
+}
+
+/// That a database's dump may have been behind the files of a tar that is cut off there.
+fn may_be_cut_away(database: &str) -> String {
+    format!(
+        "{} may have been in the part of the tar that is cut off or damaged: rows of its tables are taken from the main \
+         database, where they may be out of date",
+        other_member(database)
+    )
 }
 
 /// The names that a database's dump may have.

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicU64;
 
 use super::search::Search;
 use super::{
-    Backup, BackupOptions, DATABASES, Dumps, OTHER_DATABASES, OpenedDumps, dump, other_database,
+    Backup, BackupOptions, DATABASES, Dumps, OTHER_DATABASES, OpenedDumps, dump, not_read,
+    other_database,
 };
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::files::{BackupInfo, INFORMATION, INFORMATION_LIMIT};
@@ -66,7 +67,7 @@ impl Backup {
             };
             let member = format!("db/{name}");
             if other_database(&member).is_some_and(|database| !options.routing.knows(database)) {
-                backup.unknown.insert(member);
+                backup.warnings.insert(not_read(&member));
             }
         }
         Ok(backup)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use super::{DATABASES, other_database};
+use super::{DATABASES, not_read, other_database};
 use crate::snapshot::codec::read_errors::{damaged, read_error};
 use crate::snapshot::codec::tar_members::{Member, Members};
 use crate::snapshot::error::{Position, SnapshotError};
@@ -39,8 +39,8 @@ pub(super) struct Search {
     is_backup: bool,
     /// A member that looks like a file of pg_dump -Fd.
     of_archive: Option<String>,
-    /// Dumps of databases of which nothing is said.
-    pub(super) unknown: BTreeSet<String>,
+    /// What of the databases is not read, or may be missing.
+    pub(super) warnings: BTreeSet<String>,
     /// The main database's dump has come.
     main_seen: bool,
     /// And something behind it that does not lie beside it: no more dumps are to be expected.
@@ -55,7 +55,7 @@ impl Search {
             last: None,
             is_backup: false,
             of_archive: None,
-            unknown: BTreeSet::new(),
+            warnings: BTreeSet::new(),
             main_seen: false,
             is_past: false,
         }
@@ -93,7 +93,7 @@ impl Search {
                 return Ok(Some(Found::OtherDatabase(database.to_owned(), member)));
             }
             if !self.routing.knows(database) {
-                self.unknown.insert(name.to_owned());
+                self.warnings.insert(not_read(name));
             }
         }
         let is_information = INFORMATION.contains(&name);

@@ -71,8 +71,8 @@ impl Backup {
 pub(super) struct Unpacked {
     pub(super) dumps: OpenedDumps,
     pub(super) info: BackupInfo,
-    /// Dumps of databases of which nothing is said.
-    pub(super) unknown: BTreeSet<String>,
+    /// What of the databases is not read, or may be missing.
+    pub(super) warnings: BTreeSet<String>,
 }
 
 impl UnreadTar {
@@ -151,7 +151,7 @@ impl UnreadTar {
                 others: found.chain(missing).collect(),
             },
             info: search.info.unwrap_or_default(),
-            unknown: search.unknown,
+            warnings: search.warnings,
         })
     }
 }

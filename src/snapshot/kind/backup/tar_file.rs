@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::search::{Found, Search, check_file};
-use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump};
+use super::{Backup, BackupOptions, Dumps, OpenedDumps, cut_away, dump, may_be_cut_away};
 use crate::snapshot::codec::tar_members::{Member, Members};
 use crate::snapshot::codec::whole_member::WholeMember;
 use crate::snapshot::error::SnapshotError;
@@ -14,8 +14,9 @@ use crate::snapshot::kind::plain::PlainDump;
 use crate::snapshot::kind::plain::several::OtherDump;
 use crate::snapshot::place::Place;
 
-/// Headers that are looked at behind the database for the backup's information and other databases. `gitlab-backup` writes
-/// the one first and the others beside it; a tar with a million repositories is not searched for them.
+/// Headers that are looked at behind the database for the backup's information, and for other databases that no table is needed
+/// of. `gitlab-backup` writes the one first and the others beside it; a tar with a million repositories is not searched for
+/// them. It is for those of which tables are needed: what the main database has of these is out of date.
 const HEADERS_AFTER_DATABASE: usize = 1000;
 
 impl Backup {
@@ -36,14 +37,22 @@ impl Backup {
         let mut search = Search::new(options.routing);
         let mut members = Members::of_file(file);
         let expected = options.routing.databases();
+        let needed: BTreeSet<&str> = expected
+            .iter()
+            .copied()
+            .filter(|name| options.is_read(name))
+            .collect();
         let mut headers_left = usize::MAX;
         let mut main: Option<Member> = None;
         let mut others: BTreeMap<String, Member> = BTreeMap::new();
         // The tar ends where it should not.
         let mut is_cut = false;
-        while headers_left > 0 {
+        loop {
             let all = main.is_some() && search.info.is_some() && others.len() == expected.len();
             if all && search.is_past {
+                break;
+            }
+            if headers_left == 0 && needed.iter().all(|name| others.contains_key(*name)) {
                 break;
             }
             let found = search.next(&mut members);
@@ -79,7 +88,7 @@ impl Backup {
                 }
                 (Ok(Some(_)), _) => {}
             }
-            headers_left -= 1;
+            headers_left = headers_left.saturating_sub(1);
         }
         let Some(main) = main else {
             return Err(search.no_database(source));
@@ -89,11 +98,17 @@ impl Backup {
             .iter()
             .filter(|(database, _)| options.is_read(database));
         let size = main.size + read.map(|(_, member)| member.size).sum::<u64>();
-        let missing = expected.iter().filter(|name| !others.contains_key(**name));
-        let missing: BTreeSet<&str> = match is_cut && !search.is_past {
-            true => missing.copied().collect(),
-            false => BTreeSet::new(),
-        };
+        let missing = expected.iter().copied();
+        let mut missing: Vec<&str> = missing
+            .filter(|name| is_cut && !others.contains_key(*name))
+            .collect();
+        if search.is_past {
+            // Behind files there is hardly ever one, so nothing fails for it.
+            missing.retain(|name| needed.contains(name));
+            search
+                .warnings
+                .extend(missing.drain(..).map(may_be_cut_away));
+        }
         let found = others.iter().map(|(database, member)| OtherDump {
             dump: check_file(member).and_then(|()| open(member)),
             database: database.clone(),
@@ -104,8 +119,8 @@ impl Backup {
         };
         let mut backup = Backup::new(source, Dumps::Opened(dumps), options);
         backup.size = size;
+        backup.warnings = search.warnings;
         backup.info = search.info.unwrap_or_default();
-        backup.unknown = search.unknown;
         Ok(backup)
     }
 }

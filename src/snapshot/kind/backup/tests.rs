@@ -171,6 +171,54 @@ fn information_behind_the_database_is_found_in_a_file() {
     assert_eq!(facts.gitlab_version, None);
 }
 
+/// A tar whose CI database stands behind many files, and where that one's header begins.
+fn far_tar() -> (Vec<u8>, usize) {
+    let (main, ci) = (gzip(&dump("main")), gzip(&dump("ci")));
+    let names: Vec<String> = (0..1100).map(|at| format!("repositories/{at}")).collect();
+    let mut members: Vec<Member> = vec![("backup_information.yml", INFO)];
+    members.push(("db/database.sql.gz", &main));
+    members.extend(names.iter().map(|name| (name.as_str(), &b""[..])));
+    // The two zero blocks at its end are no members.
+    let before = tar(&members).len() - 1024;
+    members.push(("db/ci_database.sql.gz", &ci));
+    (tar(&members), before)
+}
+
+#[test]
+fn a_database_of_which_tables_are_needed_is_looked_for_in_the_whole_tar() {
+    let (whole, before) = far_tar();
+    let mut routing = Routing::default();
+    routing.add(TableName::public("notes"), "ci").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.tar");
+    let read = |tar: &[u8], needed: Option<&str>| {
+        fs::write(&path, tar).unwrap();
+        let needed = needed.map(|table| BTreeSet::from([TableName::public(table)]));
+        let options = BackupOptions {
+            routing: &routing,
+            needed: needed.as_ref(),
+            ..*OPTIONS
+        };
+        let backup =
+            Backup::from_tar_file(&Place::from(&path), "backup.tar", Arc::default(), &options);
+        read(backup.unwrap()).unwrap()
+    };
+    for needed in [None, Some("notes")] {
+        let (text, facts) = read(&whole, needed);
+        assert_eq!((&text[..], facts.warnings), ("1\tci\n", Vec::new()));
+        // A database that stands behind files is the exception, so a tar that is cut off there is read all the same.
+        let (text, facts) = read(&whole[..before], needed);
+        assert_eq!(text, "1\tmain\n");
+        let warnings = facts.warnings.join("\n");
+        assert_holds(
+            &warnings,
+            &["db/ci_database.sql.gz may have been in the part", "cut off"],
+        );
+    }
+    // Nothing of it is needed, so nothing is said of it.
+    assert_eq!(read(&whole[..before], Some("users")).1.warnings.len(), 0);
+}
+
 #[test]
 fn long_names_and_pax_headers_are_passed() {
     let mut builder = tar::Builder::new(Vec::new());

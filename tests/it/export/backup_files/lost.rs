@@ -120,6 +120,23 @@ fn a_database_behind_the_files_of_a_tar_that_comes_once_is_told() {
         &["db/ci_database.sql.gz stands behind other files in the tar"],
     );
     assert_eq!(piped.relation("repository")["status"], -1);
+
+    // A compressed file is read a second time for files in front of the databases. Rows are not.
+    let mut pack = Command::new("tar");
+    pack.arg("-cf").arg(&tar).arg("-C").arg(&tree).args([
+        "uploads.tar.gz",
+        "db/database.sql.gz",
+        "lfs.tar.gz",
+        "db/ci_database.sql.gz",
+        "repositories",
+    ]);
+    succeeds(&mut pack);
+    let packed = zstd::encode_all(&fs::read(&tar).unwrap()[..], 1).unwrap();
+    let packed = dir.write("b.tar.zst", packed);
+    export(&text(packed), "packed").fails(
+        1,
+        &["db/ci_database.sql.gz stands behind other files in the tar"],
+    );
 }
 
 /// GitLab has no checksum of large files, nor of old ones: their size is all that tells.
