@@ -199,7 +199,10 @@ impl<R: Read> Members<R> {
                 _ if is_extension => {}
                 _ => {
                     let path = header.path_bytes();
-                    let name = match (pax_bytes(&pax, "path"), &long_name) {
+                    // Of a sparse file GNU tar makes a path up, and puts the file's own beside it.
+                    let of_pax = pax_bytes(&pax, "GNU.sparse.name");
+                    let of_pax = of_pax.or_else(|| pax_bytes(&pax, "path"));
+                    let name = match (of_pax, &long_name) {
                         (Some(path), _) => path,
                         (None, Some(long)) => {
                             long.split(|&byte| byte == 0).next().unwrap_or_default()
@@ -433,6 +436,10 @@ mod tests {
             checked.as_bytes().to_vec(),
             vec![0; 512],
             padded(b"abc"),
+            header(EntryType::XHeader, "pax", 62),
+            padded(b"30 path=./GNUSparseFile.7/own\n32 GNU.sparse.name=./sparse-too\n"),
+            header(EntryType::Regular, "own", 3),
+            padded(b"abc"),
             header(EntryType::XGlobalHeader, "global", 10),
             padded(b"10 path=a\n"),
             header(EntryType::Symlink, "link", 0),
@@ -443,6 +450,7 @@ mod tests {
             (&long, 1, true),
             ("other", 3, true),
             ("sparse", 3, false),
+            ("sparse-too", 3, false),
             ("link", 0, false),
         ];
         let expected: Vec<_> = expected

@@ -116,6 +116,11 @@ fn sparse_files_are_told_and_what_follows_them_is_found() {
             assert_eq!(content(&**files, "b"), b"behind", "{version} {form}");
             let names = files.list("").unwrap();
             assert_eq!(names.len(), 2, "{version} {form}: {names:?}");
+            // It is told under its own name, so that it is not taken for one that is not there.
+            assert!(
+                said(&gathered, "a-sparse").contains("it is a sparse file"),
+                "{version} {form}"
+            );
         }
     }
 }
