@@ -47,6 +47,8 @@ pub(in crate::export) struct AtHand {
     refs: Mutex<Vec<(i64, KnownRefs)>>,
     /// The backup has not a single repository.
     has_no_repositories: OnceLock<bool>,
+    /// The backup has repositories on legacy storage.
+    has_legacy_storage: OnceLock<bool>,
     /// Take what there is of damaged archives.
     keep_going: bool,
     temp_dir: PathBuf,
@@ -54,10 +56,12 @@ pub(in crate::export) struct AtHand {
 }
 
 /// Where a project has its repositories.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::export) struct Place {
-    full_path: String,
-    is_legacy: bool,
+    /// What the project is called; several where it is one of these.
+    full_paths: Vec<String>,
+    /// `None` if no row says on which sort of storage it is.
+    is_legacy: Option<bool>,
     storage: Option<String>,
 }
 
@@ -65,27 +69,38 @@ impl Place {
     /// By the project's row, and its full path.
     pub(in crate::export) fn new(row: &ProjectRow, full_path: &str) -> Place {
         Place {
-            full_path: full_path.to_owned(),
-            is_legacy: row.storage_version.is_none_or(|version| version < 1),
+            full_paths: vec![full_path.to_owned()],
+            is_legacy: Some(row.storage_version.is_none_or(|version| version < 1)),
             storage: row.repository_storage.clone(),
         }
     }
 
+    /// The project may be called this.
+    pub(in crate::export) fn may_be(&mut self, full_path: &str) {
+        self.full_paths.push(full_path.to_owned());
+    }
+
     /// The paths of a repository of the project, the likelier one first.
     pub(in crate::export) fn paths(&self, id: i64, which: BundleOf) -> Vec<RepositoryPath> {
-        let (hashed, legacy) = match which {
+        let full_paths = self.full_paths.iter();
+        let (hashed, legacy): (_, Vec<RepositoryPath>) = match which {
             BundleOf::Project => (
                 RepositoryPath::project(id),
-                RepositoryPath::legacy(&self.full_path),
+                full_paths
+                    .filter_map(|it| RepositoryPath::legacy(it))
+                    .collect(),
             ),
             BundleOf::Design => (
                 RepositoryPath::design(id),
-                RepositoryPath::legacy_design(&self.full_path),
+                full_paths
+                    .filter_map(|it| RepositoryPath::legacy_design(it))
+                    .collect(),
             ),
         };
-        match (self.is_legacy, legacy) {
-            (true, Some(legacy)) => vec![legacy, hashed],
-            (true, None) | (false, _) => vec![hashed],
+        match self.is_legacy {
+            Some(true) => legacy.into_iter().chain([hashed]).collect(),
+            Some(false) => vec![hashed],
+            None => [hashed].into_iter().chain(legacy).collect(),
         }
     }
 }
@@ -106,6 +121,7 @@ impl AtHand {
             projects,
             refs: Mutex::new(Vec::new()),
             has_no_repositories: OnceLock::new(),
+            has_legacy_storage: OnceLock::new(),
             keep_going,
             temp_dir: temp_dir.to_owned(),
             interrupted: Arc::clone(interrupted),
@@ -275,15 +291,48 @@ impl AtHand {
             known.push(found);
             return refs;
         }
-        let refs = self.read_refs(project).map_err(|error| Unread {
-            may_pass: error.may_pass(),
-            reason: error.to_string(),
-        });
+        let refs = match self.read_refs(project) {
+            Ok(None) if self.may_be_elsewhere(project) => Err(Unread {
+                may_pass: false,
+                reason: format!(
+                    "project {project} is not exported, and if its repository is one of those on legacy storage, nothing says \
+                     which: export that project, too"
+                ),
+            }),
+            Ok(refs) => Ok(refs),
+            Err(error) => Err(Unread {
+                may_pass: error.may_pass(),
+                reason: error.to_string(),
+            }),
+        };
         if known.len() == PROJECTS {
             drop(known.remove(0));
         }
         known.push((project, refs.clone()));
         refs
+    }
+
+    /// True if a project, of which nothing is known but its id, may have a repository that the id does not lead to.
+    fn may_be_elsewhere(&self, project: i64) -> bool {
+        let is_missing = || {
+            let found = self.repository(project, BundleOf::Project);
+            matches!(found, Ok(Found::Missing))
+        };
+        !self.projects.contains_key(&project) && is_missing() && self.has_legacy_storage()
+    }
+
+    fn has_legacy_storage(&self) -> bool {
+        *self.has_legacy_storage.get_or_init(|| {
+            let Some(files) = self.gathered.files() else {
+                return false;
+            };
+            let mut has_some = false;
+            // What else lies there is below `@hashed`, `@snippets`, `@groups` and the like.
+            let visited = files.visit(&mut |name, _| {
+                has_some |= name.starts_with("repositories/") && !name.contains("/@");
+            });
+            visited.is_ok() && has_some
+        })
     }
 
     fn read_refs(&self, project: i64) -> Result<Option<Arc<HeadAndRefs>>, RepositoryError> {

@@ -13,7 +13,7 @@ use crate::export::files::{
 };
 use crate::export::render::{BadValue, Rendered, Renderer};
 use crate::output::Done;
-use crate::pipeline::{Archive, Form};
+use crate::pipeline::{Archive, EntityId, Form};
 use crate::resolve::{Entry, PlanSource, RowSource, RowStore};
 use crate::snapshot::{FileSource, InnerArchive, SnapshotError};
 
@@ -33,8 +33,15 @@ impl Batches<'_> {
             return Ok(());
         };
         let mut wanted = WantedFiles::default();
-        let mut places = HashMap::new();
+        let mut places: HashMap<i64, Place> = HashMap::new();
         let resolved = self.resolved;
+        // Values come from repositories also where no relation reads the row that says where they lie. A group may have the
+        // id of a project: no repository has its path.
+        for entity in &resolved.entities {
+            if let EntityId::Integer(id) = entity.id {
+                places.entry(id).or_default().may_be(&entity.full_path);
+            }
+        }
         for (position, entity) in resolved.entities.iter().enumerate() {
             for relation in resolved.relations_of(position) {
                 let planned = &resolved.plan.relations[relation];

@@ -57,6 +57,84 @@ fn repositories_of_which_a_backup_has_nothing_are_missing() {
     }
 }
 
+/// The relation that reads where the repository lies need not be in the run, and the project of a branch need not be exported.
+#[test]
+fn branches_of_projects_on_legacy_storage_are_those_that_they_are_on_hashed_storage() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "projects", |lines| {
+        let fork = lines.iter_mut().find(|line| line.starts_with("83\t"));
+        let line = fork.expect("the fixture has it");
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        // Its `storage_version`.
+        assert_eq!(fields[52], "1", "{fields:?}");
+        fields[52] = "\\N";
+        *line = fields.join("\t");
+    });
+    let export = |out: &str, projects: &[&str], relation: &str| {
+        let mut export = dir.export_to(text(tree.clone()), dir.join(out));
+        for project in projects {
+            export = export.option("--project", project);
+        }
+        export.args(["--relation", relation]).ok()
+    };
+    let of = |run: &Run, file: &str, key: &str| {
+        let lines = String::from_utf8(run.contents()[file].clone()).unwrap();
+        let values = lines.lines().map(|line| {
+            let record: Value = serde_json::from_str(line).unwrap();
+            record[key].clone()
+        });
+        values.collect::<Vec<Value>>()
+    };
+    // The fixture has this one on legacy storage.
+    let alone = export("self", &["85"], "self");
+    let branch = of(&alone, "project_85/self.json.gz", "default_branch");
+    assert_eq!(branch, ["master"]);
+
+    // As the fixture has it, by the id alone.
+    let file = "project_81/merge_requests.ndjson.gz";
+    let whole = dir
+        .export_to(
+            project(PROJECTS_BACKUP).display().to_string(),
+            dir.join("whole"),
+        )
+        .args(["--project", "81", "--relation", "merge_requests"])
+        .ok();
+    let expected = of(&whole, file, "source_branch_sha");
+    assert!(expected[0].is_string(), "{expected:?}");
+
+    // At the place where legacy storage has it.
+    let repositories = tree.join("repositories");
+    let hashed = format!(
+        "@hashed/{}.git",
+        hashed("bbb965ab0c80d6538cf2184babad2a564a010376712012bd07b0af92dcd3097d")
+    );
+    let legacy = "depot/crates/engine.git";
+    for above in ["default", "manifests/default"] {
+        let [from, to] = [&hashed[..], legacy].map(|name| repositories.join(above).join(name));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::rename(from, &to).unwrap();
+        for name in files_below(&to) {
+            if name.ends_with(".toml") {
+                let manifest = fs::read_to_string(to.join(&name)).unwrap();
+                fs::write(to.join(&name), manifest.replace(&hashed, legacy)).unwrap();
+            }
+        }
+    }
+    let both = export("both", &["81", "83"], "merge_requests");
+    assert_eq!(of(&both, file, "source_branch_sha"), expected);
+
+    // Of a project that is not exported no row says what it is called. That is told.
+    let alone = export("alone", &["81"], "merge_requests");
+    assert_eq!(of(&alone, file, "source_branch_sha"), [Value::Null]);
+    let unreadable = alone.relation("merge_requests")["unreadable_values"].clone();
+    assert_eq!(unreadable["count"], 1, "{unreadable}");
+    let told = unreadable.to_string();
+    assert!(
+        told.contains("project 83 is not exported") && told.contains("legacy storage"),
+        "{told}"
+    );
+}
+
 /// Gitaly writes a bundle only of what has refs.
 #[test]
 fn an_empty_list_of_refs_beside_a_bundle_is_none() {
