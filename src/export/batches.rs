@@ -29,7 +29,7 @@ use crate::snapshot::{FileSource, SnapshotError};
 use crate::timings::{self, Phase};
 
 use super::ExportOptions;
-use super::files::AtHand;
+use super::files::{AtHand, RedactedPaths};
 use super::redact::Masks;
 use super::render::{CollectedFrom, Rendered, Renderer};
 use cut::Cut;
@@ -156,6 +156,8 @@ pub(super) struct Batches<'a> {
     /// The backup's files, before they are asked for, and where what is kept of them goes.
     source: Option<FileSource>,
     temp_dir: PathBuf,
+    /// Paths that are not told of the backup's files.
+    redacted_paths: RedactedPaths,
     /// The backup's files.
     at_hand: Option<Arc<AtHand>>,
 }
@@ -202,6 +204,7 @@ impl<'a> Batches<'a> {
             incomplete: HashMap::new(),
             source: None,
             temp_dir: std::env::temp_dir(),
+            redacted_paths: RedactedPaths::default(),
             at_hand: None,
         })
     }
@@ -210,6 +213,14 @@ impl<'a> Batches<'a> {
     pub(crate) fn with_files(mut self, source: FileSource, temp_dir: &Path) -> Self {
         self.source = Some(source);
         temp_dir.clone_into(&mut self.temp_dir);
+        self
+    }
+
+    /// Says what entities are called where their full paths are redacted, by position.
+    pub(crate) fn calling(mut self, full_paths: Vec<String>) -> Self {
+        let own = self.resolved.entities.iter();
+        let own = own.map(|entity| entity.full_path.clone());
+        self.redacted_paths = RedactedPaths::new(own.zip(full_paths));
         self
     }
 

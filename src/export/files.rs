@@ -12,7 +12,7 @@ mod tar;
 mod uploads;
 mod wanted;
 
-pub(super) use at_hand::{AtHand, BundleOf, Place};
+pub(super) use at_hand::{AtHand, BundleOf, Place, RedactedPaths};
 pub(super) use lfs::{lfs_archive, lfs_path};
 pub(super) use repositories::RepositoryError;
 pub(super) use rows::{LfsRow, NamedRow, ProjectRow, UploadRow, records};

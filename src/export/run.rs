@@ -276,6 +276,8 @@ pub(super) fn write_rows(
     let resolved = &outcome.resolved;
     observer.writing(expected(resolved));
     let share = batch_share(&request.share, &facts.entities);
+    let paths = facts.entities.iter();
+    let paths = paths.map(|entity| entity.full_path.clone()).collect();
     let facts = Box::new(facts);
     let written = writer
         .send(Message::Read { facts, metadata })
@@ -295,6 +297,7 @@ pub(super) fn write_rows(
             .keeping(finished, in_part)
             .sharing(share)
             .with_files(files, &request.limits.temp_dir)
+            .calling(paths)
             .run()
         });
     match written {

@@ -133,7 +133,11 @@ impl Batches<'_> {
             done.notes.missing_files.note(MissingFile {
                 table: table.to_owned(),
                 key: Some(EntityId::Integer(row.id)),
-                path: format!("{member}: {}", row.name.unwrap_or_default()),
+                // What uploads of old versions are called begins with the path of their project.
+                path: match self.redacted_paths.is_any() {
+                    true => member.to_owned(),
+                    false => format!("{member}: {}", row.name.unwrap_or_default()),
+                },
             });
         }
         Ok(Some(done))
@@ -224,7 +228,7 @@ impl Batches<'_> {
         reason: String,
     ) -> Result<(), BatchError> {
         self.tell_rendered(file, rows, 0);
-        self.fail_file(file, reason)
+        self.fail_file(file, self.redacted_paths.told(reason))
     }
 
     pub(super) fn tell_rendered(&mut self, file: FileId, rows: u64, bytes: u64) {

@@ -1,5 +1,6 @@
 //! The files of a backup, as they are asked for while records and archives are written.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -49,10 +50,48 @@ pub(in crate::export) struct AtHand {
     has_no_repositories: OnceLock<bool>,
     /// The backup has repositories on legacy storage.
     has_legacy_storage: OnceLock<bool>,
+    /// What is never told of the backup, and what is in its place.
+    redacted_paths: RedactedPaths,
     /// Take what there is of damaged archives.
     keep_going: bool,
     temp_dir: PathBuf,
     interrupted: Arc<AtomicBool>,
+}
+
+/// The full paths of projects that an export does not tell, which are parts of the names of files on legacy storage, and what
+/// it tells in their place.
+#[derive(Debug, Clone, Default)]
+pub(in crate::export) struct RedactedPaths {
+    paths: Vec<(String, String)>,
+    is_any: bool,
+}
+
+impl RedactedPaths {
+    /// Of entities' full paths, each with what is told.
+    pub(in crate::export) fn new(paths: impl Iterator<Item = (String, String)>) -> RedactedPaths {
+        let mut paths: Vec<(String, String)> = paths.filter(|(path, told)| path != told).collect();
+        let is_any = !paths.is_empty();
+        // A path without a slash is that of a group, and may be a word of any text. No repository has one.
+        paths.retain(|(path, _)| path.contains('/'));
+        // Of two of which one begins with the other, the longer one is meant.
+        paths.sort_by_key(|(path, _)| Reverse(path.len()));
+        RedactedPaths { paths, is_any }
+    }
+
+    /// True if some path is redacted, so that none is told of which it is not known what it holds.
+    pub(in crate::export) fn is_any(&self) -> bool {
+        self.is_any
+    }
+
+    /// A text about files of the backup as it may be told.
+    pub(in crate::export) fn told(&self, text: String) -> String {
+        self.paths.iter().fold(text, |text, (path, told)| {
+            match text.contains(path.as_str()) {
+                true => text.replace(path, told),
+                false => text,
+            }
+        })
+    }
 }
 
 /// Where a project has its repositories.
@@ -109,6 +148,7 @@ impl AtHand {
     pub(in crate::export) fn new(
         gathered: Gathered,
         projects: HashMap<i64, Place>,
+        redacted_paths: RedactedPaths,
         keep_going: bool,
         temp_dir: &Path,
         interrupted: &Arc<AtomicBool>,
@@ -122,6 +162,7 @@ impl AtHand {
             refs: Mutex::new(Vec::new()),
             has_no_repositories: OnceLock::new(),
             has_legacy_storage: OnceLock::new(),
+            redacted_paths,
             keep_going,
             temp_dir: temp_dir.to_owned(),
             interrupted: Arc::clone(interrupted),
@@ -177,7 +218,8 @@ impl AtHand {
     pub(in crate::export) fn warnings(&self) -> Vec<String> {
         let damage = InnerArchive::ALL.into_iter();
         let damage = damage.filter_map(|archive| self.damage(archive));
-        self.gathered.warnings().into_iter().chain(damage).collect()
+        let warnings = self.gathered.warnings().into_iter().chain(damage);
+        warnings.map(|it| self.redacted_paths.told(it)).collect()
     }
 
     /// True if a repository that is not there, or has nothing in it, may have something in it all the same: the backup was
@@ -265,7 +307,8 @@ impl AtHand {
             BundleOf::Project => RepositoryPath::project(id),
             BundleOf::Design => RepositoryPath::design(id),
         });
-        format!("repositories: {}.git", path.as_str())
+        self.redacted_paths
+            .told(format!("repositories: {}.git", path.as_str()))
     }
 
     /// The bytes of a repository's bundles in the backup; `None` if there are none.
@@ -302,7 +345,7 @@ impl AtHand {
             Ok(refs) => Ok(refs),
             Err(error) => Err(Unread {
                 may_pass: error.may_pass(),
-                reason: error.to_string(),
+                reason: self.redacted_paths.told(error.to_string()),
             }),
         };
         if known.len() == PROJECTS {

@@ -102,6 +102,7 @@ impl Batches<'_> {
         let at_hand = Arc::new(AtHand::new(
             gathered,
             places,
+            self.redacted_paths.clone(),
             self.options.keep_going,
             &self.temp_dir,
             self.interrupted,

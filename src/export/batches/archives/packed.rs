@@ -77,7 +77,10 @@ impl Batches<'_> {
                 Err(reason) => contents.done.notes.damaged_files.note(DamagedFile {
                     table: UPLOADS.to_owned(),
                     key: Some(EntityId::Integer(row.id)),
-                    path: row.path.clone().unwrap_or_default(),
+                    path: match self.redacted_paths.is_any() {
+                        true => String::new(),
+                        false => row.path.clone().unwrap_or_default(),
+                    },
                     reason: reason.to_owned(),
                     is_written: false,
                 }),
@@ -201,10 +204,12 @@ impl Batches<'_> {
                     });
                     continue;
                 }
+                let likeliest = sought.paths.first();
+                let path = likeliest.map(|path| self.told_path(&sought, path));
                 contents.done.notes.missing_files.note(MissingFile {
                     table: sought.table.to_owned(),
                     key: Some(EntityId::Integer(sought.key)),
-                    path: sought.paths.into_iter().next().unwrap_or_default(),
+                    path: path.unwrap_or_default(),
                 });
                 continue;
             };
@@ -222,7 +227,7 @@ impl Batches<'_> {
                 contents.done.notes.damaged_files.note(DamagedFile {
                     table: sought.table.to_owned(),
                     key: Some(EntityId::Integer(sought.key)),
-                    path: path.clone(),
+                    path: self.told_path(&sought, &path),
                     reason: reason.to_owned(),
                     is_written,
                 });
@@ -237,6 +242,15 @@ impl Batches<'_> {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// A file's path in the backup, which may begin with that of its project; where such paths are redacted, the file's name in
+    /// the archive.
+    fn told_path(&self, sought: &Sought, path: &str) -> String {
+        match self.redacted_paths.is_any() {
+            true => sought.name.clone(),
+            false => path.to_owned(),
+        }
     }
 
     /// Writes an archive's members, of so many rows.
