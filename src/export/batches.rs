@@ -293,7 +293,13 @@ impl<'a> Batches<'a> {
         }
         // Repositories are looked for until the last of them is written.
         if let Some(at_hand) = &self.at_hand {
-            let warnings = at_hand.warnings();
+            let mut warnings = at_hand.warnings();
+            let of_repositories = at_hand.repository_warnings();
+            // The others were logged when the files were gone through.
+            for warning in &of_repositories {
+                tracing::warn!("{warning}");
+            }
+            warnings.extend(of_repositories);
             self.send(Message::Warnings(warnings))?;
         }
         Ok(self.told())

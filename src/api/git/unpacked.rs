@@ -110,6 +110,10 @@ impl GitServer {
         let Some(repository) = self.find(directory, key)? else {
             return Ok(false);
         };
+        let warnings = self.repositories().map(|it| it.warnings());
+        for warning in warnings.into_iter().flatten() {
+            tracing::warn!("{warning}");
+        }
         fs::create_dir_all(&self.folder).map_err(UnpackError::Folder)?;
         let temp = TempFolder::create(&self.folder, PREFIX).map_err(UnpackError::Folder)?;
         let made = self.unpack_in(&repository, temp.path(), &path);

@@ -222,6 +222,13 @@ impl AtHand {
         warnings.map(|it| self.redacted_paths.told(it)).collect()
     }
 
+    /// What is doubtful of repositories, as far as they were looked for.
+    pub(in crate::export) fn repository_warnings(&self) -> Vec<String> {
+        let repositories = self.repositories.iter();
+        let warnings = repositories.flat_map(Repositories::warnings);
+        warnings.map(|it| self.redacted_paths.told(it)).collect()
+    }
+
     /// True if a repository that is not there, or has nothing in it, may have something in it all the same: the backup was
     /// made without some or all of them, or has lost it, or what a manifest of it names.
     pub(in crate::export) fn may_be_lost(&self, row: &ProjectRow, which: BundleOf) -> bool {

@@ -15,11 +15,12 @@ mod ref_lines;
 mod refs;
 mod unpack;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use bundle::Bundle;
 pub use bundle_header::BundleHeader;
@@ -42,6 +43,8 @@ pub struct Repositories {
     files: Arc<dyn BackupFiles>,
     /// The storages that there are manifests of, once somebody has looked.
     storages: OnceLock<Vec<String>>,
+    /// The manifests of other backups that repositories were found by.
+    of_other_backups: Mutex<BTreeSet<String>>,
 }
 
 /// What a backup has of a repository.
@@ -78,7 +81,22 @@ impl Repositories {
         Repositories {
             files,
             storages: OnceLock::new(),
+            of_other_backups: Mutex::default(),
         }
+    }
+
+    /// What is doubtful of the repositories that were found until now.
+    pub fn warnings(&self) -> Vec<String> {
+        let found = self.of_other_backups.lock();
+        let found = found.unwrap_or_else(PoisonError::into_inner);
+        let says = found.first().map(|first| {
+            format!(
+                "repositories are taken from manifests of other backups, because the manifests of this one are not there: they may \
+                 be older, and lack what came since ({}, the first is {first})",
+                found.len()
+            )
+        });
+        says.into_iter().collect()
     }
 
     /// Has the backup find out where its files are, which may take a while, and is needed once.
@@ -123,12 +141,18 @@ impl Repositories {
             named_by,
             non_existent,
             has_manifest,
+            of_another_backup,
             is_empty,
             not_empty,
             object_format,
             head_reference,
             steps,
         } = located;
+        if of_another_backup {
+            let found = self.of_other_backups.lock();
+            let mut found = found.unwrap_or_else(PoisonError::into_inner);
+            found.insert(named_by.clone());
+        }
         if non_existent {
             return Ok(Found::Absent);
         }

@@ -56,6 +56,8 @@ pub(super) struct Located {
     pub non_existent: bool,
     /// A manifest says so.
     pub has_manifest: bool,
+    /// That manifest is of another backup: this one has none of the repository.
+    pub of_another_backup: bool,
     /// The manifest says that nothing was in it.
     pub is_empty: bool,
     /// The manifest says that something was in it.
@@ -136,10 +138,11 @@ impl Layouts<'_> {
         let folder = format!("{ROOT}manifests/{storage}/{path}.git/");
         let of_backup = self.files.info().backup_id.as_ref();
         let of_backup = of_backup.map(|id| format!("{folder}{id}.toml"));
-        let name = match of_backup {
-            Some(name) if self.files.size_of(&name)?.is_some() => name,
-            _ => match self.newest_manifest(&folder)? {
-                Some(name) => name,
+        let (name, of_another_backup) = match of_backup {
+            Some(name) if self.files.size_of(&name)?.is_some() => (name, false),
+            // As a restore does.
+            of_backup => match self.newest_manifest(&folder)? {
+                Some(name) => (name, of_backup.is_some()),
                 None => return Ok(None),
             },
         };
@@ -158,6 +161,7 @@ impl Layouts<'_> {
             named_by: name,
             non_existent: manifest.non_existent && !is_there,
             has_manifest: true,
+            of_another_backup,
             is_empty: manifest.empty == Some(true),
             not_empty: manifest.empty == Some(false) && !manifest.non_existent,
             object_format: manifest.object_format,
@@ -208,6 +212,7 @@ impl Layouts<'_> {
             named_by: step.clone(),
             non_existent: false,
             has_manifest: false,
+            of_another_backup: false,
             is_empty: false,
             not_empty: false,
             object_format: None,
@@ -242,6 +247,7 @@ impl Layouts<'_> {
                 named_by: bundle,
                 non_existent: false,
                 has_manifest: false,
+                of_another_backup: false,
                 is_empty: false,
                 not_empty: false,
                 object_format: None,

@@ -138,6 +138,32 @@ fn branches_of_projects_on_legacy_storage_are_those_that_they_are_on_hashed_stor
     );
 }
 
+/// A restore takes the newest manifest that there is, and so does an export. What came since is lost.
+#[test]
+fn a_repository_of_an_older_manifest_is_told() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let name = hashed("5316ca1c5ddca8e6ceccfce58f3b8540e540ee22f6180fb89492904051b3d531");
+    let manifests = tree.join(format!("repositories/manifests/default/@hashed/{name}.git"));
+    for name in ["1790000000_2026_09_21_19.3.0-ee.toml", "+latest.toml"] {
+        fs::remove_file(manifests.join(name)).unwrap();
+    }
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .args(["--project", "81", "--relation", "repository"])
+        .ok();
+    assert_eq!(run.relation("repository")["status"], 1);
+    let says = "repositories are taken from manifests of other backups";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+    let warnings = run.manifest()["warnings"].to_string();
+    let first = "1789900000_2026_09_20_19.3.0-ee.toml";
+    assert!(
+        warnings.contains(says) && warnings.contains(first),
+        "{warnings}"
+    );
+}
+
 /// Gitaly writes a bundle only of what has refs.
 #[test]
 fn an_empty_list_of_refs_beside_a_bundle_is_none() {

@@ -89,8 +89,24 @@ fn the_newest_manifest_wins_over_others_and_they_over_pointers() {
     assert_eq!(bundled(&found(files)), old);
     assert_eq!(bundled(&found(newer.clone())), new);
     // The one of the backup itself is right whatever is newer.
-    let own = newer.with(&format!("{manifests}/{BACKUP_ID}.toml"), at("old"));
-    assert_eq!(bundled(&found(own)), old);
+    let own = newer
+        .clone()
+        .with(&format!("{manifests}/{BACKUP_ID}.toml"), at("old"));
+    assert_eq!(bundled(&found(own.clone())), old);
+    // Where there is none, that is told.
+    let first = format!("the first is repositories/{manifests}/1800000000.toml");
+    for (files, told) in [(newer, vec![first]), (own, Vec::new())] {
+        let repositories = Repositories::new(files.into_backup());
+        for _ in 0..2 {
+            let found = repositories.find(&RepositoryPath::project(71), None);
+            assert!(matches!(found, Ok(Found::Repository(_))));
+        }
+        let warnings = repositories.warnings();
+        assert_eq!(warnings.len(), told.len(), "{warnings:?}");
+        for (warning, told) in warnings.iter().zip(told) {
+            assert!(warning.contains(&format!("(1, {told})")), "{warning}");
+        }
+    }
 }
 
 #[test]
