@@ -240,7 +240,9 @@ impl AtHand {
                 let repositories = self.repositories.as_ref();
                 let have_manifests =
                     repositories.is_some_and(|repositories| repositories.have_manifests());
-                have_manifests && row.repository.is_some() || self.repositories_left_out()
+                have_manifests && row.repository.is_some()
+                    || row.merge_request.is_some()
+                    || self.repositories_left_out()
             }
             (Ok(Found::Absent | Found::Repository(_)) | Err(_), _) => false,
         }

@@ -64,6 +64,10 @@ pub(in crate::export) struct ProjectRow {
     /// There, and not `null`, if the project's repository was made. Asked for where that one is.
     #[serde(default)]
     pub repository: Option<IgnoredAny>,
+    /// There, and not `null`, if the project has merge requests, so that something was in its repository. Asked for where that
+    /// one is.
+    #[serde(default)]
+    pub merge_request: Option<IgnoredAny>,
     /// There, and not `null`, if the project has designs. Asked for where its repository of designs is.
     #[serde(default)]
     pub design: Option<IgnoredAny>,

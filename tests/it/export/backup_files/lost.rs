@@ -164,6 +164,46 @@ fn a_repository_of_an_older_manifest_is_told() {
     );
 }
 
+/// Backups before GitLab 16.10 have no manifests, and nothing of an empty repository. A merge request is about commits.
+#[test]
+fn a_repository_that_an_older_backup_has_lost_is_missing_where_rows_show_that_it_had_content() {
+    for layout in [Layout::Pointer, Layout::Legacy] {
+        let dir = Dir::new();
+        let tree = dir.join("tree");
+        unpack_backup(&tree);
+        lay_out(&tree, layout);
+        let repositories = tree.join("repositories");
+        let path = format!(
+            "@hashed/{}",
+            hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8")
+        );
+        let mut left = files_below(&repositories);
+        left.retain(|name| {
+            name.starts_with(&format!("{path}/"))
+                || name.starts_with(&format!("{path}.bundle"))
+                || name.starts_with(&format!("{path}.refs"))
+        });
+        assert!(!left.is_empty(), "{layout:?}");
+        for name in left {
+            fs::remove_file(repositories.join(name)).unwrap();
+        }
+        let run = dir
+            .export_to(text(tree), dir.join("out"))
+            .args(["--project", "71", "--project", "84"])
+            .args(["--relation", "repository"])
+            .ok();
+        let found = entry(&run, "project_71", "repository");
+        assert_eq!(
+            found["missing_files"]["first"],
+            json!([{ "table": "projects", "key": 71, "path": format!("repositories: {path}.git") }]),
+            "{layout:?}"
+        );
+        // Of one that has never had a merge request, nothing says that there was anything.
+        let found = entry(&run, "project_84", "repository");
+        assert_eq!(found["missing_files"], Value::Null, "{layout:?}");
+    }
+}
+
 /// Gitaly writes a bundle only of what has refs.
 #[test]
 fn an_empty_list_of_refs_beside_a_bundle_is_none() {
