@@ -343,6 +343,11 @@ impl Directory {
         self.projects.count_of_group(group)
     }
 
+    /// The ids of all projects' snippets.
+    pub(crate) fn snippets(&self) -> impl Iterator<Item = i64> {
+        self.projects.snippets()
+    }
+
     /// The project that a snippet belongs to.
     pub(crate) fn project_of_snippet(&self, snippet: i64) -> Option<&Project> {
         self.projects.of_snippet(snippet)

@@ -11,7 +11,7 @@ mod upload_pack;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::extract::{OriginalUri, Request, State};
@@ -25,8 +25,8 @@ use super::directory::Directory;
 use super::entity::{EntityRef, Kind};
 use super::errors::ApiError;
 use super::params::Params;
-use crate::export::Repositories;
 use crate::export::git_program;
+use crate::export::{Found, Repositories, RepositoryPath};
 use crate::snapshot::{FileSource, Spec, open_files};
 use address::{Asked, Place, Service};
 
@@ -93,6 +93,28 @@ impl GitServer {
     pub(crate) fn warm(&self) {
         if let Some(Err(error)) = self.repositories().map(Repositories::warm) {
             tracing::warn!("cannot look for repositories in the backup: {error}");
+        }
+    }
+
+    /// Tells the log of snippets of which the backup has no repository: a destination takes each for one without files, and says
+    /// nothing.
+    pub(crate) fn tell_lost(&self, directory: Option<&Directory>) {
+        let (Some(repositories), Some(directory)) = (self.repositories(), directory) else {
+            return;
+        };
+        let is_lost = |id: &i64| {
+            let found = repositories.find(&RepositoryPath::snippet(*id), None);
+            matches!(found, Ok(Found::Missing | Found::Absent))
+        };
+        let ids = directory.snippets();
+        let ids = ids.take_while(|_| !self.stop.load(Ordering::Relaxed));
+        let lost: Vec<i64> = ids.filter(is_lost).collect();
+        if let Some(first) = lost.iter().min() {
+            tracing::warn!(
+                "the backup has no repositories of {} snippets of projects, the first is snippet {first}: destinations get the \
+                 text that the database has of them, and no files",
+                lost.len()
+            );
         }
     }
 

@@ -287,6 +287,7 @@ fn read_directory(
                 }
             };
             app.git.warm();
+            app.git.tell_lost(app.directory.get());
             match directory::read_ghosts(&source, &app.queue.folder().ghosts()) {
                 Ok(ghosts) => {
                     let _ = app.ghosts.set(ghosts);

@@ -238,6 +238,10 @@ impl Projects {
         self.of_group.get(&group).map_or(0, Vec::len)
     }
 
+    pub(super) fn snippets(&self) -> impl Iterator<Item = i64> {
+        self.of_snippet.keys().copied()
+    }
+
     pub(super) fn of_snippet(&self, snippet: i64) -> Option<&Project> {
         self.of_snippet.get(&snippet).map(|at| &self.all[*at])
     }

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Barrier;
 
 use crate::support::api::{Server, new_token};
+use crate::support::backup::unpack_backup;
 use crate::support::{Dir, PROJECTS_BACKUP, project, wait_until};
 
 /// What can be fetched of the fixture: the address below the server's, and where its list of refs is in the backup. The
@@ -216,6 +217,27 @@ fn the_api_names_what_can_be_fetched() {
     let folder = bare(&dir, "f.git");
     assert!(fetch(&folder, &expected[0], "2", &[]).status.success());
     assert_eq!(refs(&folder), refs_in_backup(REPOSITORIES[4].1));
+}
+
+#[test]
+fn snippets_of_which_the_backup_has_no_repository_are_told() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    for storage in ["default", "manifests/default"] {
+        let folder = tree.join("repositories").join(storage).join("@snippets");
+        fs::remove_dir_all(folder).unwrap();
+    }
+    let server = Server::of(&tree, &dir.join("data"), &[]);
+    let says =
+        "the backup has no repositories of 4 snippets of projects, the first is snippet 1101";
+    wait_until("it is told", || server.log().contains(says));
+    // The fixture has all but some, which were never made.
+    drop(server);
+    let server = serve(&dir, &[]);
+    let says =
+        "the backup has no repositories of 2 snippets of projects, the first is snippet 1102";
+    wait_until("the others are told", || server.log().contains(says));
 }
 
 #[test]
