@@ -28,6 +28,15 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// True for a folder, also as the first tars wrote one.
+    pub(crate) fn is_folder(&self) -> bool {
+        match self.kind {
+            MemberKind::Folder => true,
+            MemberKind::File => self.name.ends_with('/'),
+            MemberKind::Link | MemberKind::Sparse | MemberKind::Other => false,
+        }
+    }
+
     /// True for a regular file, false for folders, links, sparse files and more.
     pub(crate) fn is_file(&self) -> bool {
         self.kind == MemberKind::File

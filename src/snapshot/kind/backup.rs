@@ -29,6 +29,7 @@ use crate::snapshot::place::Place;
 use crate::snapshot::routing::Routing;
 use crate::snapshot::source::StreamSource;
 use crate::snapshot::table_name::TableName;
+use crate::visible::visible;
 use spool::{Unpacked, UnreadTar};
 
 /// The main database's dump. The second name is what an administrator gets who unpacked the first.
@@ -160,11 +161,26 @@ impl StreamSource for Backup {
     }
 }
 
-fn not_read(member: &str) -> String {
-    format!(
-        "{member} is not read, because the pipeline does not say which tables belong to that database (databases): \
-         all tables are taken from the main one, where rows of some may be out of date"
-    )
+/// What is to be said of a file in `db/` that is not read; `None` for one that is, and for what lies elsewhere.
+fn unread(member: &str, routing: &Routing) -> Option<String> {
+    let name = member.strip_prefix("db/")?;
+    if DATABASES.contains(&member) {
+        return None;
+    }
+    match other_database(member) {
+        Some(database) if routing.knows(database) => None,
+        Some(_) => Some(format!(
+            "{} is not read, because the pipeline does not say which tables belong to that database (databases): \
+             all tables are taken from the main one, where rows of some may be out of date",
+            visible(member)
+        )),
+        None if name.is_empty() || name.contains('/') => None,
+        None => Some(format!(
+            "{} is not read: if it is a database's dump, give it the name that gitlab-backup gives it (db/ci_database.sql.gz), \
+             whatever it is compressed with",
+            visible(member)
+        )),
+    }
 }
 
 /// A dump whose bytes are those of a member. `taken` counts them, before decompression.

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::search::Search;
-use super::{
-    Backup, BackupOptions, DATABASES, Dumps, OTHER_DATABASES, OpenedDumps, dump, not_read,
-    other_database,
-};
+use super::{Backup, BackupOptions, DATABASES, Dumps, OTHER_DATABASES, OpenedDumps, dump, unread};
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::files::{BackupInfo, INFORMATION, INFORMATION_LIMIT};
 use crate::snapshot::kind::plain::several::OtherDump;
@@ -65,9 +62,9 @@ impl Backup {
             let Ok(name) = entry.name.into_string() else {
                 continue;
             };
-            let member = format!("db/{name}");
-            if other_database(&member).is_some_and(|database| !options.routing.knows(database)) {
-                backup.warnings.insert(not_read(&member));
+            if entry.kind != EntryKind::Folder {
+                let unread = unread(&format!("db/{name}"), options.routing);
+                backup.warnings.extend(unread);
             }
         }
         Ok(backup)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use super::{DATABASES, not_read, other_database};
+use super::{DATABASES, other_database, unread};
 use crate::snapshot::codec::read_errors::{damaged, read_error};
 use crate::snapshot::codec::tar_members::{Member, Members};
 use crate::snapshot::error::{Position, SnapshotError};
@@ -92,9 +92,9 @@ impl Search {
             if self.routing.databases().contains(database) {
                 return Ok(Some(Found::OtherDatabase(database.to_owned(), member)));
             }
-            if !self.routing.knows(database) {
-                self.warnings.insert(not_read(name));
-            }
+        }
+        if !member.is_folder() {
+            self.warnings.extend(unread(name, &self.routing));
         }
         let is_information = INFORMATION.contains(&name);
         self.is_past |=

@@ -220,6 +220,28 @@ fn a_database_of_which_tables_are_needed_is_looked_for_in_the_whole_tar() {
 }
 
 #[test]
+fn each_file_beside_the_databases_that_is_not_read_is_told() {
+    let (main, other) = (gzip(&dump("main")), gzip(&dump("other")));
+    let members: [Member; 5] = [
+        ("backup_information.yml", INFO),
+        ("db/database.sql.gz", &main),
+        ("db/ci_database.sql.zst", &other),
+        ("db/geo_database.sql.gz", &other),
+        ("repositories/a", b"x"),
+    ];
+    let told = |backup: Backup| {
+        let warnings = read(backup).unwrap().1.warnings;
+        let names = warnings.iter().map(|it| it.split(' ').next().unwrap());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = ["db/ci_database.sql.zst", "db/geo_database.sql.gz"];
+    let tar = tar(&members);
+    assert_eq!(told(from_file(&tar).unwrap()), expected);
+    let tree = tree(&members[..4]);
+    assert_eq!(told(from_tree(&tree).unwrap()), expected);
+}
+
+#[test]
 fn long_names_and_pax_headers_are_passed() {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
