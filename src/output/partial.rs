@@ -149,9 +149,11 @@ fn skipped(relations: &[&RelationEntry]) -> Vec<Finding> {
         });
         of_name.skipped = of_name.skipped.saturating_add(relation.skipped_count);
         of_name.written = of_name.written.saturating_add(relation.total_objects_count);
+        // How many files were written, no number says.
+        let rows_read = relation.rows_read.filter(|_| !relation.is_of_files());
         of_name.read = of_name
             .read
-            .zip(relation.rows_read)
+            .zip(rows_read)
             .map(|(sum, read)| sum.saturating_add(read));
     }
     let lacking = names.into_iter().filter_map(|name| {
