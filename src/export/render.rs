@@ -138,6 +138,8 @@ pub enum Why {
     Decoding(decode::Unreadable),
     /// It lies in a file of this path, which the snapshot does not have, and is empty.
     MissingFile(String),
+    /// It lies in a file that the snapshot may have and cannot give, for this reason, and is empty.
+    LostFile(String),
     /// The repository that says it cannot be read, for this reason, and it is null.
     Repository(String),
 }

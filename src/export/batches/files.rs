@@ -66,6 +66,14 @@ impl OpenFile {
                 let missing = MissingFile { table, key, path };
                 return self.done.notes.missing_files.note(missing);
             }
+            Why::LostFile(reason) => {
+                return self.done.leave_out(SkippedRow {
+                    table,
+                    key,
+                    column: Some(it.column.clone()),
+                    reason: reason.clone(),
+                });
+            }
             Why::NoValue => "there is no value, and the key is left out".to_owned(),
             Why::Decoding(why) => why.to_string(),
             Why::Repository(why) => why.clone(),

@@ -401,16 +401,16 @@ impl AtHand {
 impl FileValues for AtHand {
     fn external_diff(&self, path: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, String> {
         let archive = InnerArchive::ExternalDiffs;
-        // Nothing else says whether a diff of a damaged archive is what it was.
-        if let Some(damage) = self.damage(archive)
-            && !self.keep_going
+        let damage = self.damage(archive);
+        let size = self.inner_size(archive, path);
+        let size = size.filter(|size| bytes.end <= *size);
+        // Nothing else says whether a diff of a damaged archive is what it was, and what the archive lost may have been there.
+        if let Some(damage) = damage
+            && (size.is_none() || !self.keep_going)
         {
             return Err(damage);
         }
-        let Some(size) = self.inner_size(archive, path) else {
-            return Ok(None);
-        };
-        if bytes.end > size {
+        if size.is_none() {
             return Ok(None);
         }
         let read = || -> io::Result<Option<Vec<u8>>> {

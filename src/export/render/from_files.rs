@@ -88,15 +88,15 @@ impl<'a> Job<'a> {
             (Some(files), Some(bytes)) => files.external_diff(&path, bytes),
             (None, _) | (_, None) => Ok(None),
         };
-        let found = match found {
+        match found {
             // It may be there, so the record is not whole without it.
             Err(reason) if !self.renderer.keep_going => return Err(reason),
-            Err(_) => None,
-            Ok(found) => found,
-        };
-        match found {
-            Some(bytes) => write_bytes(&bytes, part.bytes, &mut self.rendered.content),
-            None => {
+            Err(reason) => {
+                self.rendered.content.extend_from_slice(b"\"\"");
+                self.note_column(node, column, row, Why::LostFile(reason));
+            }
+            Ok(Some(bytes)) => write_bytes(&bytes, part.bytes, &mut self.rendered.content),
+            Ok(None) => {
                 self.rendered.content.extend_from_slice(b"\"\"");
                 let told = self.text_of(node, &part.path, row).map_err(said)?;
                 let told = String::from_utf8_lossy(&told).into_owned();

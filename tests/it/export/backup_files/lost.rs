@@ -344,6 +344,41 @@ fn files_that_a_damaged_archive_does_not_give_are_left_out_and_count() {
     dir.relexport("verify").arg(&run.out).ok();
 }
 
+#[test]
+fn diffs_that_a_damaged_archive_does_not_give_are_left_out_and_count() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let diffs = tree.join("external_diffs.tar.gz");
+    let whole = fs::read(&diffs).unwrap();
+    fs::write(&diffs, &whole[..whole.len() / 2]).unwrap();
+    let run = dir
+        .export_to(text(tree), dir.join("out"))
+        .args([
+            "--project",
+            "81",
+            "--relation",
+            "merge_requests",
+            "--keep-going",
+        ])
+        .fails(1, &["external_diffs.tar.gz of the backup is damaged"]);
+    let found = run.relation("merge_requests");
+    assert_eq!(found["status"], 1);
+    assert!(found["skipped_count"].as_u64() > Some(0), "{found}");
+    assert_eq!(found["skipped_nested_count"], found["skipped_count"]);
+    let first = &found["skipped"][0];
+    assert_eq!(first["table"], "merge_request_diff_files", "{first}");
+    assert!(
+        first["reason"]
+            .to_string()
+            .contains("external_diffs.tar.gz"),
+        "{first}"
+    );
+    // Only what a whole archive does not have either is not in the snapshot.
+    let missing = found["missing_files"]["count"].as_u64().unwrap_or_default();
+    assert_eq!(missing, 0, "{found}");
+}
+
 /// Of an index that broke, GitLab says, two projects may come to have one path.
 #[test]
 fn two_projects_of_one_path_are_told() {
