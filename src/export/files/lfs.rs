@@ -10,8 +10,9 @@ const MAP: &str = "./lfs_objects.json";
 /// What an archive of LFS objects holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::export) struct LfsArchive {
-    /// The objects, by position of their rows: their names in the archive, and their paths in `lfs.tar.gz`.
-    pub objects: Vec<(String, String)>,
+    /// The objects, by position of their rows: their names in the archive, and their paths in `lfs.tar.gz`. `None` for a row
+    /// whose object id is none.
+    pub objects: Vec<Option<(String, String)>>,
     /// The name of the map, and its text: the types of repository of each object.
     pub map: (String, String),
 }
@@ -23,16 +24,18 @@ pub(in crate::export) fn lfs_path(oid: &str) -> Option<String> {
 }
 
 /// What the archive of these rows holds, of a project of this id.
-///
-/// # Errors
-/// The id of a row whose object id is none.
-pub(in crate::export) fn lfs_archive(rows: &[LfsRow], project: i64) -> Result<LfsArchive, i64> {
+pub(in crate::export) fn lfs_archive(rows: &[LfsRow], project: i64) -> LfsArchive {
     let mut archive = LfsArchive::default();
     let mut map = String::from("{");
-    for (position, row) in rows.iter().enumerate() {
+    for row in rows {
         let oid = &row.oid;
-        let path = lfs_path(oid).ok_or(row.id)?;
-        archive.objects.push((format!("./{oid}"), path));
+        let path = lfs_path(oid);
+        let is_object = path.is_some();
+        let object = path.map(|path| (format!("./{oid}"), path));
+        archive.objects.push(object);
+        if !is_object {
+            continue;
+        }
         let mut types: Vec<Option<i64>> = Vec::new();
         let own = row.projects.iter();
         for own in own.filter(|it| it.project_id == Some(project)) {
@@ -45,13 +48,13 @@ pub(in crate::export) fn lfs_archive(rows: &[LfsRow], project: i64) -> Result<Lf
             None => "null".to_owned(),
         });
         let types: Vec<String> = types.collect();
-        let comma = if position > 0 { "," } else { "" };
+        let comma = if map.len() > 1 { "," } else { "" };
         // Writing into a text cannot fail.
         let _ = write!(map, "{comma}\"{oid}\":[{}]", types.join(","));
     }
     map.push('}');
     archive.map = (MAP.to_owned(), map);
-    Ok(archive)
+    archive
 }
 
 #[cfg(test)]
@@ -84,19 +87,24 @@ mod tests {
             ),
             row(&two, &[(7, None)]),
         ];
-        let archive = lfs_archive(&rows, 7).unwrap();
+        let archive = lfs_archive(&rows, 7);
         let expected = format!("{{\"{one}\":[0,2],\"{two}\":[null]}}");
         assert_eq!(archive.map, ("./lfs_objects.json".to_owned(), expected));
-        let (name, path) = &archive.objects[1];
+        let (name, path) = archive.objects[1].as_ref().unwrap();
         assert_eq!(*name, format!("./{two}"));
         assert_eq!(*path, format!("bb/bb/{}", "b".repeat(60)));
-        assert_eq!(lfs_archive(&[], 7).unwrap().map.1, "{}");
+        assert_eq!(lfs_archive(&[], 7).map.1, "{}");
     }
 
     #[test]
-    fn what_is_no_object_id_is_refused() {
+    fn what_is_no_object_id_is_no_object_and_leaves_the_others() {
+        let good = "a".repeat(64);
         for oid in ["", "../../etc", &"A/".repeat(32), &"é".repeat(32)] {
-            assert_eq!(lfs_archive(&[row(oid, &[])], 7), Err(9), "{oid}");
+            let rows = [row(oid, &[]), row(&good, &[(7, None)])];
+            let archive = lfs_archive(&rows, 7);
+            assert_eq!(archive.objects[0], None, "{oid}");
+            assert!(archive.objects[1].is_some(), "{oid}");
+            assert_eq!(archive.map.1, format!("{{\"{good}\":[null]}}"), "{oid}");
         }
     }
 }

@@ -15,7 +15,7 @@ pub(in crate::export) struct UploadRow {
     pub store: Option<i64>,
     /// SHA-256 of the file.
     pub checksum: Option<String>,
-    pub size: Option<u64>,
+    pub size: Option<i64>,
     pub model_type: Option<String>,
     pub model_id: Option<i64>,
     /// The name of the file that is the avatar of the project or group.
@@ -29,7 +29,7 @@ pub(in crate::export) struct LfsRow {
     pub id: i64,
     /// SHA-256 of the object.
     pub oid: String,
-    pub size: Option<u64>,
+    pub size: Option<i64>,
     /// Whose it is.
     pub projects: Vec<LfsProjectRow>,
 }
@@ -83,9 +83,11 @@ pub(in crate::export) fn records<T: DeserializeOwned>(lines: &[u8]) -> Result<Ve
         .filter(|line| !line.is_empty());
     let rows = lines.map(|line| {
         serde_json::from_slice(line).map_err(|error| {
+            let named: Option<NamedRow> = serde_json::from_slice(line).ok();
+            let of = named.map_or_else(String::new, |row| format!(" (id {})", row.id));
             // The error itself may show a value.
             let category = error.classify();
-            format!("a row that names files has a column of another type than GitLab's ({category:?} error)")
+            format!("a row that names files{of} has a column of another type than GitLab's ({category:?} error)")
         })
     });
     rows.collect()

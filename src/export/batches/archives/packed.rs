@@ -38,8 +38,8 @@ pub(super) struct Sought {
     name: String,
     archive: InnerArchive,
     paths: Vec<String>,
-    /// Bytes, as the row says.
-    size: Option<u64>,
+    /// Bytes, as the row says; a number below zero is that of no file.
+    size: Option<i64>,
     /// SHA-256 of the content.
     checksum: Option<String>,
     /// Content of another checksum is left out.
@@ -98,30 +98,38 @@ impl Batches<'_> {
         let EntityId::Integer(project) = self.resolved.entities[entity].id else {
             return Err("the project's key is no number".to_owned());
         };
-        let archive = lfs_archive(rows, project).map_err(|id| {
-            format!(
-                "table {LFS_OBJECTS}, primary key {id}: its oid is no SHA-256 in hexadecimal digits"
-            )
-        })?;
+        let archive = lfs_archive(rows, project);
         let (name, map) = archive.map;
         let size = map.len() as u64;
         let map = (TarMember { name, size }, Content::Bytes(map.into_bytes()));
-        let contents = Contents {
+        let mut contents = Contents {
             members: vec![map],
             done,
         };
-        let objects = archive.objects.into_iter().zip(rows);
-        let sought = objects.map(|((name, path), row)| Sought {
-            table: LFS_OBJECTS,
-            key: row.id,
-            name,
-            archive: InnerArchive::Lfs,
-            paths: vec![path],
-            size: row.size,
-            checksum: Some(row.oid.clone()),
-            must_match: true,
-        });
-        Ok((sought.collect(), contents))
+        let mut sought = Vec::new();
+        for (object, row) in archive.objects.into_iter().zip(rows) {
+            match object {
+                Some((name, path)) => sought.push(Sought {
+                    table: LFS_OBJECTS,
+                    key: row.id,
+                    name,
+                    archive: InnerArchive::Lfs,
+                    paths: vec![path],
+                    size: row.size,
+                    checksum: Some(row.oid.clone()),
+                    must_match: true,
+                }),
+                // No file can have it for its name.
+                None => contents.done.notes.damaged_files.note(DamagedFile {
+                    table: LFS_OBJECTS.to_owned(),
+                    key: Some(EntityId::Integer(row.id)),
+                    path: String::new(),
+                    reason: "its oid is no SHA-256 in hexadecimal digits".to_owned(),
+                    is_written: false,
+                }),
+            }
+        }
+        Ok((sought, contents))
     }
 
     /// Writes a file with what was sought, in its order, and behind it what is in the contents already.
@@ -136,7 +144,8 @@ impl Batches<'_> {
             Err(reason) => return self.fail_archive(file, rows, reason),
         };
         if !self.sink.wants_content() {
-            let bytes = sought.iter().map(|it| it.size.unwrap_or_default()).sum();
+            let sizes = sought.iter().filter_map(|it| u64::try_from(it.size?).ok());
+            let bytes = sizes.sum();
             return self.count_archive(file, contents.done, rows, bytes);
         }
         let behind = std::mem::take(&mut contents.members);
@@ -173,7 +182,9 @@ impl Batches<'_> {
                             found.eq_ignore_ascii_case(checksum)
                         }
                         // GitLab has none of large files, and of old ones.
-                        None => sought.size.is_none_or(|of_row| of_row == size),
+                        None => sought
+                            .size
+                            .is_none_or(|of_row| u64::try_from(of_row) == Ok(size)),
                     };
                     Ok((Some((path, size)), is_right))
                 })

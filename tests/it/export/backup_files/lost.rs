@@ -312,6 +312,50 @@ fn an_upload_without_a_checksum_is_held_against_its_size() {
     assert!(told.contains("\"is_written\":true"), "{damaged}");
 }
 
+/// What one row says of its file is no reason to leave out the others.
+#[test]
+fn a_row_that_no_file_can_be_of_fails_none_but_its_own() {
+    let dir = Dir::new();
+    let tree = changed_backup(&dir, "tree", "project_uploads", |lines| {
+        let line = lines.iter_mut().find(|line| line.starts_with("9021\t4\t"));
+        let line = line.expect("the fixture has it");
+        *line = line.replacen("\t4\t", "\t-4\t", 1);
+    });
+    let export = |tree: PathBuf, out: &str, project: &str, relation: &str| {
+        let export = dir.export_to(text(tree), dir.join(out));
+        export
+            .args(["--project", project, "--relation", relation])
+            .ok()
+    };
+    let run = export(tree, "uploads", "85", "uploads");
+    let damaged = run.relation("uploads")["damaged_files"].clone();
+    assert_eq!(damaged["count"], 1, "{damaged}");
+    let first = &damaged["first"][0];
+    assert_eq!(
+        (&first["key"], &first["is_written"]),
+        (&json!(9021), &json!(true)),
+        "{first}"
+    );
+
+    let objects = |run: &Run| members("lfs_objects", &run.raw("project_81/lfs_objects.tar.gz"));
+    let whole = export(project(PROJECTS_BACKUP), "whole", "81", "lfs_objects");
+    let whole = objects(&whole);
+    let oid = whole[0].0.trim_start_matches("./").to_owned();
+    let tree = changed_backup(&dir, "objects", "lfs_objects", |lines| {
+        let line = lines.iter_mut().find(|line| line.contains(&oid));
+        let line = line.expect("the archive has it");
+        *line = line.replace(&oid, "zzz");
+    });
+    let run = export(tree, "lfs", "81", "lfs_objects");
+    let found = objects(&run);
+    // The map of the objects is the last.
+    assert_eq!(found[..found.len() - 1], whole[1..whole.len() - 1]);
+    let map = String::from_utf8(found[found.len() - 1].1.clone()).unwrap();
+    assert!(!map.contains("zzz"), "{map}");
+    let damaged = run.relation("lfs_objects")["damaged_files"].to_string();
+    assert!(damaged.contains("its oid is no SHA-256"), "{damaged}");
+}
+
 /// They were there, so they are not missing: they are left out.
 #[test]
 fn files_that_a_damaged_archive_does_not_give_are_left_out_and_count() {
