@@ -288,10 +288,7 @@ impl<R: Read> Members<R> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         header.as_mut_bytes().copy_from_slice(&bytes);
-        // The checksum counts its own eight bytes as spaces.
-        let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-        let expected = sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]);
-        if header.cksum()? != expected {
+        if header.cksum()? != checksum(header.as_bytes()) {
             return Err(malformed("a header's checksum is wrong"));
         }
         Ok(Some(header))
@@ -367,6 +364,25 @@ fn pax_records(mut pax: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let equals = record.iter().position(|&byte| byte == b'=')?;
         Some((&record[..equals], &record[equals + 1..]))
     })
+}
+
+/// The sum of a header's bytes, which counts its own eight bytes as spaces.
+fn checksum(header: &[u8; 512]) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    sum(&header[..148]) + 8 * u32::from(b' ') + sum(&header[156..])
+}
+
+/// True for bytes that begin with a header as tar had them before POSIX (`tar --format=v7`). No magic marks one; its checksum
+/// does.
+pub(crate) fn is_old_header(start: &[u8]) -> bool {
+    let Some((bytes, _)) = start.split_first_chunk::<512>() else {
+        return false;
+    };
+    let mut header = Header::new_old();
+    header.as_mut_bytes().copy_from_slice(bytes);
+    // Nothing stands where later forms have their magic and its version.
+    let is_old = bytes[0] != 0 && bytes[257..265].iter().all(|&byte| byte == 0);
+    is_old && header.cksum().is_ok_and(|sum| sum == checksum(bytes))
 }
 
 fn plain_name(mut name: &str) -> &str {

@@ -1,5 +1,6 @@
 //! What a file's first bytes show it to be.
 
+use crate::snapshot::codec::tar_members::is_old_header;
 use crate::snapshot::sql::start::begins_like_sql;
 
 /// What a file's first bytes, decompressed, show it to be.
@@ -26,6 +27,9 @@ impl Content {
                 true => Content::TarArchive,
                 false => Content::Tar,
             };
+        }
+        if is_old_header(start) {
+            return Content::Tar;
         }
         let text = start
             .strip_prefix(b"\xef\xbb\xbf")

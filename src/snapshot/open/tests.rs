@@ -22,7 +22,21 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// The kind, or the message.
+/// The same in the form that tars had before POSIX.
+fn old_tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in members {
+        let mut header = tar::Header::new_old();
+        header.set_path(name).unwrap();
+        header.set_size(content.len() as u64);
+        // Numbers of devices, which GNU tar writes in this form, too.
+        header.as_mut_bytes()[329..336].copy_from_slice(b"0000000");
+        header.set_cksum();
+        builder.append(&header, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
 /// Opens a stream by itself.
 fn stream_of(
     stream: Box<dyn Read + Send>,
@@ -34,6 +48,7 @@ fn stream_of(
     open_stream(stream, source, again.as_ref(), &options, Arc::default()).map(Opened::snapshot)
 }
 
+/// The kind, or the message.
 fn kind(result: Result<Snapshot, SnapshotError>) -> Result<(Kind, Option<u64>), String> {
     result
         .map(|snapshot| (snapshot.kind, snapshot.size))
@@ -57,8 +72,11 @@ fn content_tells_the_kind_of_files_and_streams() {
         ("db/database.sql.gz", SQL),
         ("x", b"y"),
     ]);
+    // As tar wrote them before POSIX: no magic, and no names of owners.
+    let old = old_tar(&[("backup_information.yml", b""), ("db/database.sql.gz", SQL)]);
     let restrict = b"\n\\restrict abc\n-- PostgreSQL database dump\n";
-    let cases: [(&str, Vec<u8>, Kind, Option<usize>); 6] = [
+    let cases: [(&str, Vec<u8>, Kind, Option<usize>); 7] = [
+        ("backup, old form", old, Kind::GitlabBackup, Some(SQL.len())),
         ("plain", SQL.to_vec(), Kind::Plain, None),
         ("plain, restricted", restrict.to_vec(), Kind::Plain, None),
         ("plain, gzip", gzip(SQL), Kind::Plain, None),
