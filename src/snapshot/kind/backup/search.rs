@@ -43,6 +43,8 @@ pub(super) struct Search {
     pub(super) warnings: BTreeSet<String>,
     /// The main database's dump has come.
     main_seen: bool,
+    /// Other databases whose dumps have come.
+    others_seen: BTreeSet<String>,
     /// And something behind it that does not lie beside it: no more dumps are to be expected.
     pub(super) is_past: bool,
 }
@@ -57,6 +59,7 @@ impl Search {
             of_archive: None,
             warnings: BTreeSet::new(),
             main_seen: false,
+            others_seen: BTreeSet::new(),
             is_past: false,
         }
     }
@@ -85,13 +88,19 @@ impl Search {
         self.last = Some(member.name.clone());
         if DATABASES.contains(&name) {
             check_file(&member)?;
+            if self.main_seen {
+                self.warnings.insert(comes_again(name));
+            }
             self.main_seen = true;
             return Ok(Some(Found::Main(member)));
         }
-        if let Some(database) = other_database(name) {
-            if self.routing.databases().contains(database) {
-                return Ok(Some(Found::OtherDatabase(database.to_owned(), member)));
+        if let Some(database) = other_database(name)
+            && self.routing.databases().contains(database)
+        {
+            if !self.others_seen.insert(database.to_owned()) {
+                self.warnings.insert(comes_again(name));
             }
+            return Ok(Some(Found::OtherDatabase(database.to_owned(), member)));
         }
         if !member.is_folder() {
             self.warnings.extend(unread(name, &self.routing));
@@ -153,6 +162,13 @@ impl Search {
             reason,
         }
     }
+}
+
+/// That a dump is not the first one of its database.
+fn comes_again(name: &str) -> String {
+    format!(
+        "{name} comes behind another dump of the same database in the tar, and is not read: leave only one of them in it"
+    )
 }
 
 /// Makes sure that a dump is a regular file.

@@ -242,6 +242,25 @@ fn each_file_beside_the_databases_that_is_not_read_is_told() {
 }
 
 #[test]
+fn a_second_dump_of_a_database_is_told() {
+    let (first, second) = (gzip(&dump("first")), gzip(&dump("second")));
+    for again in ["db/database.sql.gz", "db/database.sql"] {
+        let tar = tar(&[
+            ("db/database.sql.gz", &first),
+            ("repositories/a", b"x"),
+            (again, &second),
+        ]);
+        let (text, facts) = read(from_file(&tar).unwrap()).unwrap();
+        assert_eq!(text, "1\tfirst\n", "{again}");
+        let warnings = facts.warnings.join("\n");
+        assert_holds(
+            &warnings,
+            &[&format!("{again} comes behind another dump"), "not read"],
+        );
+    }
+}
+
+#[test]
 fn long_names_and_pax_headers_are_passed() {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
