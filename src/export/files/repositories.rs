@@ -43,8 +43,16 @@ pub struct Repositories {
     files: Arc<dyn BackupFiles>,
     /// The storages that there are manifests of, once somebody has looked.
     storages: OnceLock<Vec<String>>,
+    doubts: Arc<Mutex<Doubts>>,
+}
+
+/// What is doubtful of the repositories of a backup.
+#[derive(Debug, Default)]
+struct Doubts {
     /// The manifests of other backups that repositories were found by.
-    of_other_backups: Mutex<BTreeSet<String>>,
+    of_other_backups: BTreeSet<String>,
+    /// Lists of refs that are not those of the bundles beside them.
+    unlike_bundles: BTreeSet<String>,
 }
 
 /// What a backup has of a repository.
@@ -74,6 +82,8 @@ pub struct Repository {
     /// The first one with a bundle is full.
     steps: Vec<Step>,
     refs: OnceLock<Arc<Refs>>,
+    /// Those of the whole backup.
+    doubts: Arc<Mutex<Doubts>>,
 }
 
 impl Repositories {
@@ -81,22 +91,31 @@ impl Repositories {
         Repositories {
             files,
             storages: OnceLock::new(),
-            of_other_backups: Mutex::default(),
+            doubts: Arc::default(),
         }
     }
 
     /// What is doubtful of the repositories that were found until now.
     pub fn warnings(&self) -> Vec<String> {
-        let found = self.of_other_backups.lock();
-        let found = found.unwrap_or_else(PoisonError::into_inner);
-        let says = found.first().map(|first| {
-            format!(
+        let doubts = self.doubts.lock();
+        let doubts = doubts.unwrap_or_else(PoisonError::into_inner);
+        let sorts = [
+            (
+                &doubts.of_other_backups,
                 "repositories are taken from manifests of other backups, because the manifests of this one are not there: they may \
-                 be older, and lack what came since ({}, the first is {first})",
-                found.len()
-            )
+                 be older, and lack what came since",
+            ),
+            (
+                &doubts.unlike_bundles,
+                "lists of refs are not those of the bundles beside them: branches may be missing from the repository, or from the \
+                 values that are taken from such a list",
+            ),
+        ];
+        let says = sorts.into_iter().filter_map(|(names, says)| {
+            let first = names.first()?;
+            Some(format!("{says} ({}, the first is {first})", names.len()))
         });
-        says.into_iter().collect()
+        says.collect()
     }
 
     /// Has the backup find out where its files are, which may take a while, and is needed once.
@@ -149,9 +168,9 @@ impl Repositories {
             steps,
         } = located;
         if of_another_backup {
-            let found = self.of_other_backups.lock();
-            let mut found = found.unwrap_or_else(PoisonError::into_inner);
-            found.insert(named_by.clone());
+            let doubts = self.doubts.lock();
+            let mut doubts = doubts.unwrap_or_else(PoisonError::into_inner);
+            doubts.of_other_backups.insert(named_by.clone());
         }
         if non_existent {
             return Ok(Found::Absent);
@@ -218,6 +237,7 @@ impl Repositories {
             head_reference,
             steps,
             refs: OnceLock::new(),
+            doubts: Arc::clone(&self.doubts),
         }))
     }
 }
@@ -300,7 +320,9 @@ impl Repository {
         interrupted: &AtomicBool,
     ) -> Result<Bundle, RepositoryError> {
         if let Some(member) = self.unchanged_bundle()? {
-            let header = self.full_header(member)?;
+            let mut refs = Refs::default();
+            let header = self.full_header(member, &mut |id, name| refs.add(id, name))?;
+            self.compare_with_list(&refs)?;
             return Ok(Bundle::of_member(Arc::clone(&self.files), member, header));
         }
         let temp = TempFolder::create(temp_dir, TEMP_PREFIX).map_err(RepositoryError::Folder)?;
@@ -403,9 +425,26 @@ impl Repository {
         }
     }
 
+    /// Notes if the refs of a bundle are not those of the newest list: Gitaly makes the one of the other.
+    fn compare_with_list(&self, refs: &Refs) -> Result<(), RepositoryError> {
+        let list = self.steps.last().and_then(|step| step.refs.as_ref());
+        if let Some(list) = list.filter(|list| list.size > 0)
+            && !self.refs()?.are_those_of(refs)
+        {
+            let doubts = self.doubts.lock();
+            let mut doubts = doubts.unwrap_or_else(PoisonError::into_inner);
+            doubts.unlike_bundles.insert(list.name.clone());
+        }
+        Ok(())
+    }
+
     /// The header of a bundle that has to be a full one.
-    fn full_header(&self, bundle: &Member) -> Result<BundleHeader, RepositoryError> {
-        let header = self.header(bundle, &mut |_, _| Ok(()))?;
+    fn full_header(
+        &self,
+        bundle: &Member,
+        each: &mut EachRef<'_>,
+    ) -> Result<BundleHeader, RepositoryError> {
+        let header = self.header(bundle, each)?;
         match header.prerequisites {
             0 => Ok(header),
             _ => Err(RepositoryError::damaged(

@@ -1,6 +1,9 @@
 //! The branches of a repository, from its `.refs` or the header of its bundle.
 
+use std::hash::BuildHasher;
 use std::io::BufRead;
+
+use foldhash::fast::FixedState;
 
 use super::object_id::{ObjectFormat, ObjectId};
 use super::ref_lines::{RefsFault, each_ref};
@@ -21,6 +24,8 @@ pub struct Refs {
     guessed: Option<usize>,
     /// Refs of every kind, without HEAD.
     count: u64,
+    /// Of the names and ids of all of them, in whatever order.
+    digest: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +58,8 @@ impl Refs {
             return Ok(());
         }
         self.count += 1;
+        let hashed = FixedState::default().hash_one((id, name));
+        self.digest = self.digest.wrapping_add(hashed);
         let Some(name) = name.strip_prefix(BRANCHES) else {
             return Ok(());
         };
@@ -110,6 +117,11 @@ impl Refs {
     pub fn branches(&self) -> impl Iterator<Item = (&[u8], ObjectId)> {
         let branches = self.branches.iter();
         branches.map(|branch| (self.name(branch), branch.id))
+    }
+
+    /// True if the two have the same refs, HEAD apart.
+    pub(super) fn are_those_of(&self, other: &Refs) -> bool {
+        (self.count, self.digest) == (other.count, other.digest)
     }
 
     /// What HEAD led to when the backup was made; `None` where it led nowhere.

@@ -120,7 +120,10 @@ impl Unpacking<'_> {
         is_increment: bool,
     ) -> Result<(BundleHeader, Option<HashMap<Vec<u8>, ObjectId>>), RepositoryError> {
         if !is_increment {
-            return Ok((self.repository.full_header(bundle)?, None));
+            return Ok((
+                self.repository.full_header(bundle, &mut |_, _| Ok(()))?,
+                None,
+            ));
         }
         let (mut names, mut bytes) = (HashMap::new(), 0);
         let header = self.repository.header(bundle, &mut |id, name| {

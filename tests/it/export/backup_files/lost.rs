@@ -230,6 +230,45 @@ fn an_empty_list_of_refs_beside_a_bundle_is_none() {
     assert!(export("empty") == whole);
 }
 
+/// The list was cut off at the end of a line, or is of another moment.
+#[test]
+fn a_list_of_refs_that_is_not_that_of_its_bundle_is_told() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let own = tree.join(format!(
+        "repositories/default/@hashed/{}.git",
+        hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8")
+    ));
+    let mut lists = files_below(&own);
+    lists.retain(|name| name.ends_with(".refs"));
+    let list = own.join(&lists[0]);
+    let whole = fs::read_to_string(&list).unwrap();
+    let first = whole.lines().next().unwrap();
+    let more = first.replace("HEAD", "refs/heads/lost");
+    for (name, refs) in [
+        ("whole", whole.clone()),
+        ("cut", format!("{first}\n")),
+        ("more", format!("{whole}{more}\n")),
+    ] {
+        fs::write(&list, refs).unwrap();
+        let run = dir
+            .export_to(text(tree.clone()), dir.join(name))
+            // Of the other one there is a chain, which git holds against its lists.
+            .args(["--project", "71", "--project", "81"])
+            .args(["--relation", "repository"])
+            .ok();
+        let warnings = run.manifest()["warnings"].to_string();
+        let says = "lists of refs are not those of the bundles beside them";
+        assert_eq!(
+            warnings.contains(says),
+            name != "whole",
+            "{name}: {warnings}"
+        );
+        assert_eq!(run.stderr.contains(says), name != "whole", "{name}");
+    }
+}
+
 /// From a pipe the rows of a database that comes behind the files have been taken from the main one by then.
 #[test]
 fn a_database_behind_the_files_of_a_tar_that_comes_once_is_told() {
