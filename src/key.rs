@@ -123,6 +123,30 @@ impl KeyForm {
         }
     }
 
+    /// True if a column of this form may hold a value with this canonical text, which may be from the other end of a
+    /// [`comparison`]: no `real` equals the double precision 0.1, no `character` has blanks that count at its end, and dates go
+    /// on when timestamps have ended.
+    pub(crate) fn may_hold(self, canonical: &[u8]) -> bool {
+        match self {
+            KeyForm::Real | KeyForm::Padded => {
+                let own = self.canonical(canonical);
+                own.is_some_and(|own| *own == *canonical)
+            }
+            KeyForm::Timestamp => time::timestamp(canonical).is_some_and(time::is_a_timestamp),
+            KeyForm::Integer
+            | KeyForm::Numeric
+            | KeyForm::Float
+            | KeyForm::Boolean
+            | KeyForm::Uuid
+            | KeyForm::Text
+            | KeyForm::Folded
+            | KeyForm::Bytea
+            | KeyForm::Date
+            | KeyForm::TimestampTz
+            | KeyForm::Verbatim => true,
+        }
+    }
+
     /// Appends bytes that order as the values do, and are equal for equal ones. None begins with another, so those of several
     /// columns may follow one another. Texts, uuids, byteas and verbatim values order by their bytes. False, and nothing
     /// appended, if the text is no value of the form.

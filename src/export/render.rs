@@ -258,10 +258,9 @@ impl Renderer {
         relation: usize,
         entity: &EntityInfo,
     ) -> std::io::Result<Vec<Entry>> {
-        let (key, root) = (Key::from(&entity.key), Key::from(&entity.root));
         let top = Top::Entity {
-            key: &key,
-            root: &root,
+            key: &entity.key,
+            root: &entity.root,
         };
         self.rows_of(store, relation, top)
     }

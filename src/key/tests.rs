@@ -554,3 +554,29 @@ fn of_equal_values_the_one_with_the_shortest_text_is_taken() {
         assert_eq!(largest, Some(taken), "{form:?}");
     }
 }
+
+#[test]
+fn a_column_holds_no_value_that_is_none_of_its_type() {
+    let cases = [
+        (KeyForm::Real, "0.1", false),
+        (KeyForm::Real, "0.10000000149011612", true),
+        (KeyForm::Real, "16777217", false),
+        (KeyForm::Real, "1e39", false),
+        (KeyForm::Real, "1e-300", false),
+        (KeyForm::Real, "0", true),
+        (KeyForm::Real, "NaN", true),
+        (KeyForm::Real, "-Infinity", true),
+        (KeyForm::Float, "0.1", true),
+        (KeyForm::Padded, "ab", true),
+        (KeyForm::Padded, "ab ", false),
+        (KeyForm::Text, "ab ", true),
+        (KeyForm::Timestamp, "294276-12-31 00:00:00", true),
+        (KeyForm::Timestamp, "294277-01-01 00:00:00", false),
+        (KeyForm::Timestamp, "infinity", true),
+        (KeyForm::Timestamp, "-infinity", true),
+        (KeyForm::Date, "5874897-12-31", true),
+    ];
+    for (form, text, holds) in cases {
+        assert_eq!(form.may_hold(text.as_bytes()), holds, "{form:?} {text}");
+    }
+}

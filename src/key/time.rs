@@ -18,6 +18,9 @@ const LARGEST_OFFSET_HOUR: i64 = 15;
 const BEFORE_ALL: i32 = i32::MIN;
 const AFTER_ALL: i32 = i32::MAX;
 
+/// 294276-12-31, the last day of PostgreSQL's timestamps.
+const LAST_OF_TIMESTAMPS: i32 = 106_762_939;
+
 /// A day, counted from 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day(i32);
@@ -44,6 +47,11 @@ pub(super) fn date(text: &[u8]) -> Option<Day> {
 pub(super) fn timestamp(text: &[u8]) -> Option<Moment> {
     let (moment, rest) = moment(text.trim_ascii())?;
     rest.is_empty().then_some(moment)
+}
+
+/// False for the midnight of a date that is later than any timestamp.
+pub(super) fn is_a_timestamp(moment: Moment) -> bool {
+    moment.day.0 <= LAST_OF_TIMESTAMPS || moment.day.0 == AFTER_ALL
 }
 
 /// A timestamptz in UTC.

@@ -12,6 +12,7 @@ mod set;
 mod shape;
 
 pub use entity::entity_index;
+pub(super) use entity::entity_key;
 pub(super) use fields::{COPY_NULL, decoded, value_of};
 pub use fields::{CopyFields, Fields, WholeRow};
 pub use key::{IndexKey, Key};

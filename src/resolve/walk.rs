@@ -12,7 +12,7 @@ use foldhash::fast::{FixedState, RandomState};
 use super::entities::EntityInfo;
 use super::error::ResolveError;
 use super::interrupt::check_interrupted;
-use super::keys::{CopyFields, Key, KeyRead, KeyShape};
+use super::keys::{CopyFields, Key, KeyRead, KeyShape, entity_index, entity_key};
 use super::live::Live;
 use super::plan::{HopId, IdVec, KindId, Plan, Slot, SlotId, SlotSource, TableId};
 use super::resolved::{Resolved, RowSource};
@@ -77,7 +77,7 @@ pub fn rows_right_below(resolved: &Resolved, entity: &EntityInfo) -> u64 {
         .map(|(id, hop)| (id, &plan.slots[hop.slot]));
     let below = hops.filter(|(_, slot)| slot.source == SlotSource::EntityKey(entity.kind));
     let rows = below.map(|(hop, slot)| {
-        let key = slot.shape.index(&Key::from(&entity.key));
+        let key = entity_index(&slot.shape, &entity.key);
         key.map_or(0, |key| store.found(hop, key).count() as u64)
     });
     rows.sum()
@@ -87,8 +87,12 @@ pub fn rows_right_below(resolved: &Resolved, entity: &EntityInfo) -> u64 {
 fn first_keys(slot: &Slot, entities: &[EntityInfo]) -> Vec<Key> {
     let entities = |kind: KindId| entities.iter().filter(move |entity| entity.kind == kind);
     match &slot.source {
-        SlotSource::EntityKey(kind) => entities(*kind).map(|it| Key::from(&it.key)).collect(),
-        SlotSource::EntityRoot(kind) => entities(*kind).map(|it| Key::from(&it.root)).collect(),
+        SlotSource::EntityKey(kind) => entities(*kind)
+            .filter_map(|it| entity_key(&slot.shape, &it.key))
+            .collect(),
+        SlotSource::EntityRoot(kind) => entities(*kind)
+            .filter_map(|it| entity_key(&slot.shape, &it.root))
+            .collect(),
         SlotSource::Everything => vec![Key::Integer(0)],
         SlotSource::Given { keys } => keys.clone(),
         SlotSource::Rows { .. } | SlotSource::Tree { .. } | SlotSource::Collected { .. } => {

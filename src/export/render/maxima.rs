@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::export::values::{self, Codec, ValueError};
 use crate::key::rank_among_equal;
 use crate::resolve::{
-    EntityInfo, Entry, Key, PlanError, PlanMaximum, RowOrder, RowStore, SortColumn, TableId,
-    WholeRow,
+    EntityInfo, Entry, PlanError, PlanMaximum, RowOrder, RowStore, SortColumn, TableId, WholeRow,
 };
 
 use super::compile::{Compiler, Reach};
@@ -65,10 +64,9 @@ impl Renderer {
             objects: 1,
             ..Rendered::default()
         };
-        let (key, root) = (Key::from(&entity.key), Key::from(&entity.root));
         let top = Top::Entity {
-            key: &key,
-            root: &root,
+            key: &entity.key,
+            root: &entity.root,
         };
         rendered.content.push(b'{');
         for maximum in &self.maxima[relation] {

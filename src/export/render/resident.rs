@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::resolve::{Entry, HopId, IndexKey, Key, KeyRead, RowAt, RowStore, WholeRow};
+use crate::pipeline::EntityId;
+use crate::resolve::{
+    Entry, HopId, IndexKey, Key, KeyRead, RowAt, RowStore, WholeRow, entity_index,
+};
 
 use super::Renderer;
 use super::compile::{From, Nested, Node, Reach};
@@ -19,24 +22,31 @@ pub struct Resident {
 /// What top-level rows are found by.
 #[derive(Clone, Copy)]
 pub(super) enum Top<'a> {
-    Entity { key: &'a Key, root: &'a Key },
+    Entity {
+        key: &'a EntityId,
+        root: &'a EntityId,
+    },
     Collected(&'a [Key]),
 }
 
 impl Top<'_> {
     /// The keys by which a reach of the first step is taken.
     fn keys(&self, reach: &Reach) -> Vec<IndexKey> {
-        let keys = match (self, &reach.from) {
-            (_, From::Everything) => return vec![IndexKey::Integer(0)],
-            (Top::Entity { key, .. }, From::EntityKey) => std::slice::from_ref(*key),
-            (Top::Entity { root, .. }, From::EntityRoot) => std::slice::from_ref(*root),
-            (Top::Collected(keys), From::Collected) => keys,
+        let of_entity = |id: &EntityId| entity_index(&reach.shape, id).into_iter().collect();
+        match (self, &reach.from) {
+            (_, From::Everything) => vec![IndexKey::Integer(0)],
+            (Top::Entity { key, .. }, From::EntityKey) => of_entity(key),
+            (Top::Entity { root, .. }, From::EntityRoot) => of_entity(root),
+            (Top::Collected(keys), From::Collected) => {
+                let keys = keys.iter();
+                keys.filter_map(|key| reach.shape.index(key)).collect()
+            }
             // There is no row above a top-level one, and a relation is of one kind.
             (Top::Entity { .. }, From::Collected | From::Columns(_))
-            | (Top::Collected(_), From::EntityKey | From::EntityRoot | From::Columns(_)) => &[],
-        };
-        let keys = keys.iter();
-        keys.filter_map(|key| reach.shape.index(key)).collect()
+            | (Top::Collected(_), From::EntityKey | From::EntityRoot | From::Columns(_)) => {
+                Vec::new()
+            }
+        }
     }
 }
 

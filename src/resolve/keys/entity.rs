@@ -14,7 +14,12 @@ impl From<&EntityId> for Key {
     }
 }
 
+/// The key of an entity, as columns that compare so are linked to it; `None` if none can be.
+pub(in crate::resolve) fn entity_key(shape: &KeyShape, id: &EntityId) -> Option<Key> {
+    shape.key(&Key::from(id).texts(1))
+}
+
 /// The key of an entity, as rows linked to it are found by; `None` if no column that compares so can hold it.
 pub fn entity_index(shape: &KeyShape, id: &EntityId) -> Option<IndexKey> {
-    shape.index(&Key::from(id))
+    shape.index(&entity_key(shape, id)?)
 }

@@ -160,7 +160,8 @@ impl KeyShape {
         }
     }
 
-    /// A key as it is looked up; `None` if it is not of this shape.
+    /// A key as it is looked up, whichever end of the link its texts are from: canonical, they are the same at both. `None` if
+    /// it is not of this shape.
     pub fn index(&self, key: &Key) -> Option<IndexKey> {
         match (self.kind, key) {
             (Kind::Empty, _) => Some(IndexKey::Integer(0)),
@@ -180,8 +181,9 @@ impl KeyShape {
                     }
                     Kind::Hashed | Kind::Empty => {
                         let mut hash = Hash::new();
-                        for (form, text) in self.forms.iter().zip(&texts) {
-                            hash.add(&form.canonical(text)?);
+                        // Read as values of one end, texts of the other might become others: 0.1 is no `real`.
+                        for text in &texts {
+                            hash.add(text);
                         }
                         Some(IndexKey::Wide(hash.finish()))
                     }

@@ -104,10 +104,7 @@ impl Asker<'_> {
             let mut taken: Vec<Vec<Key>> = first
                 .unwrap_or_default()
                 .iter()
-                .map(|reach| {
-                    let keys = request.keys(&reach.from);
-                    as_found(&self.plan.hops[reach.hop].shape, keys)
-                })
+                .map(|reach| request.keys(&reach.from, &reach.shape))
                 .collect();
             for (position, pairs) in between.iter().enumerate() {
                 let next = before.get(position + 1).unwrap_or(last);
@@ -294,25 +291,12 @@ fn keys_into(
     match between.last() {
         None => entities
             .iter()
-            .flat_map(|request| request.keys(&reach.from))
+            .flat_map(|request| request.keys(&reach.from, &reach.shape))
             .collect(),
         Some(found) => found
             .iter()
             .flat_map(|pairs| &pairs.0)
             .filter_map(|(_, onward)| onward.get(number)?.clone())
-            .collect(),
-    }
-}
-
-/// Keys of an entity in the form that [`found_by`] gives: an entity's integer may stand in a numeric column.
-fn as_found(shape: &KeyShape, keys: Vec<Key>) -> Vec<Key> {
-    match shape.forms().len() {
-        // Every row is found by the same key.
-        0 => keys,
-        // A key of another form is that of no row.
-        columns => keys
-            .iter()
-            .filter_map(|key| shape.key(&key.texts(columns)))
             .collect(),
     }
 }

@@ -192,14 +192,17 @@ impl Asker<'_> {
         let mut slots: HashMap<SlotId, Vec<Key>, FixedState> = HashMap::default();
         for hop in hops {
             let slot = self.plan.hops[*hop].slot;
-            let from = match &self.plan.slots[slot].source {
+            let planned = &self.plan.slots[slot];
+            let from = match &planned.source {
                 SlotSource::EntityKey(_) => ReachedFrom::EntityKey,
                 SlotSource::EntityRoot(_) => ReachedFrom::EntityRoot,
                 SlotSource::Everything => ReachedFrom::Everything,
                 SlotSource::Collected { .. } | SlotSource::Given { .. } => ReachedFrom::Collected,
                 SlotSource::Rows { .. } | SlotSource::Tree { .. } => continue,
             };
-            let keys = entities.iter().flat_map(|request| request.keys(&from));
+            let keys = entities
+                .iter()
+                .flat_map(|request| request.keys(&from, &planned.shape));
             slots.entry(slot).or_insert_with(|| keys.collect());
         }
         slots

@@ -43,7 +43,7 @@ impl Asker<'_> {
             let hop = &self.plan.hops[reach.hop];
             let keys = entities
                 .iter()
-                .flat_map(|request| request.keys(&reach.from));
+                .flat_map(|request| request.keys(&reach.from, &reach.shape));
             let mut keys: Vec<Key> = keys.collect();
             keys.sort_unstable();
             keys.dedup();

@@ -104,6 +104,17 @@ impl<'a> KeyQuestion<'a> {
                 key_column(name, layout.and_then(|column| column.form), *form)
             })
             .collect();
+        // Those that no value of the columns' types is equal to are not asked for: a server that reads them as values of these
+        // types makes other values of some, and refuses others.
+        let may_be_there = |key: &&Key| match key {
+            Key::Integer(_) => true,
+            Key::Text(_) => {
+                let texts = key.texts(columns.len());
+                let mut forms = shape.forms().iter().zip(&texts);
+                forms.all(|(form, text)| form.may_hold(text))
+            }
+        };
+        let keys: Vec<&Key> = keys.iter().filter(may_be_there).collect();
         let integers: Option<Vec<i64>> = keys
             .iter()
             .map(|key| match key {
@@ -114,7 +125,7 @@ impl<'a> KeyQuestion<'a> {
         let mut texts = Vec::new();
         if integers.is_none() {
             texts = vec![Vec::with_capacity(keys.len()); columns.len()];
-            for key in keys {
+            for key in &keys {
                 for (list, text) in texts.iter_mut().zip(key.texts(columns.len())) {
                     // A database without an encoding may hold any bytes; a statement may not.
                     let text = String::from_utf8(text.into_owned()).map_err(|_| {

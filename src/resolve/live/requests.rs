@@ -1,7 +1,7 @@
 //! What is to be fetched: relations, of whom, and by which keys.
 
 use crate::pipeline::EntityId;
-use crate::resolve::keys::Key;
+use crate::resolve::keys::{Key, KeyShape, entity_key};
 use crate::resolve::plan::ReachedFrom;
 
 /// A relation of some entities, to be fetched.
@@ -31,13 +31,14 @@ pub enum TopKeys {
 }
 
 impl EntityRequest {
-    /// The keys for a top-level [`Reach`](crate::resolve::Reach).
-    pub(super) fn keys(&self, from: &ReachedFrom) -> Vec<Key> {
+    /// The keys for a top-level [`Reach`](crate::resolve::Reach), which become keys by this shape.
+    pub(super) fn keys(&self, from: &ReachedFrom, shape: &KeyShape) -> Vec<Key> {
+        let of_entity = |id: &EntityId| entity_key(shape, id).into_iter().collect();
         match (&self.keys, from) {
             (_, ReachedFrom::Everything) => vec![Key::Integer(0)],
             (TopKeys::Collected(keys), _) => keys.clone(),
-            (TopKeys::Entity { key, .. }, ReachedFrom::EntityKey) => vec![Key::from(key)],
-            (TopKeys::Entity { root, .. }, ReachedFrom::EntityRoot) => vec![Key::from(root)],
+            (TopKeys::Entity { key, .. }, ReachedFrom::EntityKey) => of_entity(key),
+            (TopKeys::Entity { root, .. }, ReachedFrom::EntityRoot) => of_entity(root),
             // There is no row above a top-level one.
             (TopKeys::Entity { .. }, ReachedFrom::Columns(_) | ReachedFrom::Collected) => {
                 Vec::new()

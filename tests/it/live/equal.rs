@@ -131,3 +131,144 @@ relations:
         }
     }
 }
+
+/// Exports all entities of a pipeline from a server and from its dump, and looks what is in some of their files.
+fn both_hold(database: &Database<'_>, pipeline: &str, expected: &[(&str, &str)]) {
+    let dir = Dir::new();
+    let pipeline = dir.write("pipeline.yml", pipeline);
+    let dump = dir.write("dump.sql", database.dump(&[]));
+    let of_dump = dir.export_to(&dump, dir.join("of-dump"));
+    for (of, run) in [
+        ("server", export(&dir, database, "of-server")),
+        ("dump", of_dump),
+    ] {
+        let run = run.option("--pipeline", &pipeline).args(["--all-groups"]);
+        let run = run.ok();
+        for (name, rows) in expected {
+            let content = String::from_utf8(run.content(name)).unwrap();
+            assert_eq!(content.trim_end(), rows.trim_end(), "{name} of the {of}");
+        }
+        let verify = dir.relexport("verify").arg(&run.out);
+        let verify = verify.option("--against", &dump);
+        verify.option("--pipeline", &pipeline).ok();
+    }
+}
+
+#[test]
+fn the_key_of_an_entity_equals_what_postgresql_says_it_does() {
+    let database = Server::shared().database();
+    database.run(
+        "CREATE TABLE shops (code text PRIMARY KEY, name name UNIQUE NOT NULL);
+         CREATE TABLE orders (id int PRIMARY KEY, shop char(4));
+         CREATE TABLE probes (f double precision PRIMARY KEY);
+         CREATE TABLE samples (id int PRIMARY KEY, f real);
+         INSERT INTO shops VALUES ('abcd', 'abcd'), ('abcd  ', 'abcd  '), ('ab', 'ab');
+         INSERT INTO orders VALUES (1, 'abcd'), (2, 'ab');
+         INSERT INTO probes VALUES (0.1), (0.1::real::float8), (16777216), (16777217), (1e39), (1e-300);
+         INSERT INTO samples VALUES (1, 0.1), (2, 16777216), (3, 0);",
+    );
+    for key in ["code", "name"] {
+        let pipeline = format!(
+            "pipeline: shops
+entity: {{ kind: Shop, table: shops, key: {key}, prefix: \"s_{{key}}\" }}
+relations:
+  orders: {{ table: orders, link: {{ shop: key }}, only: [id] }}
+  last: {{ maxima: {{ order: {{ table: orders, link: {{ shop: key }}, column: id }} }} }}
+"
+        );
+        let expected = [
+            ("s_abcd/orders.ndjson.gz", "{\"id\":1}"),
+            ("s_abcd/last.json.gz", "{\"order\":1}"),
+            ("s_abcd_20_20/orders.ndjson.gz", ""),
+            ("s_abcd_20_20/last.json.gz", "{}"),
+            ("s_ab/orders.ndjson.gz", "{\"id\":2}"),
+        ];
+        both_hold(&database, &pipeline, &expected);
+    }
+    let pipeline = "pipeline: probes
+entity: { kind: Probe, table: probes, key: f, prefix: \"p_{key}\" }
+relations:
+  samples: { table: samples, link: { f: key }, only: [id] }
+  last: { maxima: { sample: { table: samples, link: { f: key }, column: id } } }
+";
+    let expected = [
+        ("p_0_2e1/samples.ndjson.gz", ""),
+        ("p_0_2e1/last.json.gz", "{}"),
+        ("p_0_2e10000000149011612/samples.ndjson.gz", "{\"id\":1}"),
+        ("p_16777216/samples.ndjson.gz", "{\"id\":2}"),
+        ("p_16777216/last.json.gz", "{\"sample\":2}"),
+        ("p_16777217/samples.ndjson.gz", ""),
+        ("p_16777217/last.json.gz", "{}"),
+    ];
+    both_hold(&database, pipeline, &expected);
+}
+
+#[test]
+fn what_is_collected_equals_what_postgresql_says_it_does_whoever_else_refers_to_it() {
+    let database = Server::shared().database();
+    // Meter 2 refers to the very `real` that 0.1 of meter 1 is not.
+    database.run(
+        "CREATE TABLE meters (id int PRIMARY KEY);
+         CREATE TABLE units (f real PRIMARY KEY, n text);
+         CREATE TABLE readings (id int PRIMARY KEY, meter_id int, unit double precision);
+         INSERT INTO meters VALUES (1), (2);
+         INSERT INTO units VALUES (0.1, 'tenth'), (1, 'one');
+         INSERT INTO readings VALUES (1, 1, 0.1), (2, 1, 1), (3, 2, 0.1::real);",
+    );
+    let pipeline = "pipeline: meters
+entity: { kind: Meter, table: meters, key: id, prefix: \"m_{key}\" }
+tables: { units: { key: f } }
+relations:
+  readings: { table: readings, link: { meter_id: key }, only: [id] }
+  units: { table: units, collected: { columns: [unit] }, only: [n] }
+";
+    let expected = [
+        ("m_1/units.ndjson.gz", "{\"n\":\"one\"}"),
+        ("m_2/units.ndjson.gz", "{\"n\":\"tenth\"}"),
+    ];
+    both_hold(&database, pipeline, &expected);
+}
+
+#[test]
+fn a_value_beyond_the_other_columns_type_equals_none_of_its_values() {
+    let database = Server::shared().database();
+    database.run(
+        "CREATE TABLE tenants (id int PRIMARY KEY, f double precision, d date, ts timestamp);
+         CREATE TABLE kids (id int PRIMARY KEY, f real, ts timestamp, d date);
+         INSERT INTO tenants VALUES (1, 1, '2020-01-01', '2020-01-01'), (2, 1e39, '5874897-12-31', '294276-12-31'),
+                                    (3, 1e-300, 'infinity', 'infinity');
+         INSERT INTO kids VALUES (1, 1, '2020-01-01', '2020-01-01'), (2, 0, 'infinity', '5874897-12-31'),
+                                 (3, 'infinity', '294276-12-31', '294276-12-31');",
+    );
+    let relation = |name: &str, link: &str| {
+        format!(
+            "  {name}: {{ table: tenants, link: {{ id: key }}, only: [id], nested: {{ kids: {{ many: kids, link: {{ {link} }}, only: [id] }} }} }}\n"
+        )
+    };
+    let pipeline = format!(
+        "pipeline: beyond\nentity: {{ kind: T, table: tenants, key: id, prefix: \"t_{{key}}\" }}\nrelations:\n{}{}{}{}",
+        relation("by_f", "f: f"),
+        relation("by_ts", "ts: d"),
+        relation("by_d", "d: ts"),
+        relation("by_both", "ts: d, d: ts"),
+    );
+    let row = |tenant: u8, kids: &str| format!("{{\"id\":{tenant},\"kids\":[{kids}]}}");
+    let kid = |id: u8| format!("{{\"id\":{id}}}");
+    let expected = [
+        ("t_1/by_f.ndjson.gz", row(1, &kid(1))),
+        ("t_2/by_f.ndjson.gz", row(2, "")),
+        ("t_3/by_f.ndjson.gz", row(3, "")),
+        ("t_1/by_ts.ndjson.gz", row(1, &kid(1))),
+        ("t_2/by_ts.ndjson.gz", row(2, "")),
+        ("t_3/by_ts.ndjson.gz", row(3, &kid(2))),
+        ("t_1/by_d.ndjson.gz", row(1, &kid(1))),
+        ("t_2/by_d.ndjson.gz", row(2, &kid(3))),
+        ("t_3/by_d.ndjson.gz", row(3, "")),
+        ("t_1/by_both.ndjson.gz", row(1, &kid(1))),
+    ];
+    let expected: Vec<(&str, &str)> = expected
+        .iter()
+        .map(|(name, rows)| (*name, rows.as_str()))
+        .collect();
+    both_hold(&database, &pipeline, &expected);
+}

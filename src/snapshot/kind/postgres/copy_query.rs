@@ -176,6 +176,10 @@ fn any_key(
         (Some(Equality::Folded(schema)), _) => any_of_in(&schema, &left, array),
         (Some(Equality::ByText), _) => any_text(&left, values.iter().map(String::as_str)),
         (_, Some(element)) if values.len() > MANY => any_of(&left, out_of_sight(&array, &element)),
+        // The column's own type would be taken for theirs.
+        (_, Some(element)) if column.compared == ComparedAs::Timestamp => {
+            any_of(&left, format!("{array}::{element}[]"))
+        }
         _ => any_of(&left, array),
     }
 }
@@ -183,9 +187,10 @@ fn any_key(
 /// A column, read as what it is compared as.
 fn compared_column(column: &KeyColumn<'_>) -> String {
     let name = identifier(column.name);
-    match cast(column.compared) {
-        Some(cast) => format!("({name}::{cast})"),
-        None => name,
+    match (column.compared, cast(column.compared)) {
+        // There is an operator for dates and timestamps, which any date can stand beside. Some are no timestamps.
+        (ComparedAs::Timestamp, _) | (_, None) => name,
+        (_, Some(cast)) => format!("({name}::{cast})"),
     }
 }
 
