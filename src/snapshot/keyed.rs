@@ -5,13 +5,17 @@ use std::sync::Arc;
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
-use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::facts::{Holdings, SnapshotFacts, TableSize};
 use crate::snapshot::table_name::TableName;
 
 /// A snapshot that is asked for rows by key instead of being read through. All answers come from one instant.
 pub trait KeyedSource: Send + Sync {
     fn catalog(&self) -> Arc<Catalog>;
     fn facts(&self) -> SnapshotFacts;
+    /// Where definitions and data do not match: UNLOGGED tables that can be asked for rows, and have lost them.
+    fn holdings(&self) -> Holdings {
+        Holdings::default()
+    }
     /// How many queries can be answered at the same time. A call beyond that waits for its turn.
     fn connections(&self) -> usize;
     /// How many rows and bytes a table has by the source's own statistics, partitions counted with their root; `None`

@@ -120,6 +120,12 @@ pub fn survey(
             for (table, size) in &mut survey.tables {
                 *size = source.estimate(table);
             }
+            // Statistics are of the rows that there were.
+            for table in source.holdings().without_data {
+                if let Some(size) = survey.tables.get_mut(&table) {
+                    *size = None;
+                }
+            }
             Ok(())
         }
     };

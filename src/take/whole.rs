@@ -107,7 +107,7 @@ impl Tables for Asked {
     }
 
     fn holdings(&self) -> Holdings {
-        Holdings::default()
+        self.0.holdings()
     }
 
     fn size(&self, table: &TableName) -> u64 {
@@ -116,6 +116,10 @@ impl Tables for Asked {
 
     fn read(&self, table: &TableName, sink: &mut Sink<'_>) -> Result<(), SnapshotError> {
         let catalog = self.0.catalog();
+        // One that is not taken is known not to be there; an empty one is not.
+        if !catalog.has_children(table) && self.0.holdings().without_data.contains(table) {
+            return Ok(());
+        }
         let definition = catalog.table(table).into_iter();
         let columns = definition
             .flat_map(|definition| &definition.columns)

@@ -775,3 +775,108 @@ fn an_export_that_is_ended_before_its_server_is_ready_leaves_nothing() {
         assert!(!dir.join("out").exists() || signal == "KILL");
     }
 }
+
+#[test]
+fn unlogged_tables_that_replaying_the_log_emptied_fail_what_needs_them() {
+    let (dir, cluster) = (
+        Dir::new(),
+        Server::start("-c wal_level=replica -c max_wal_senders=4 -c autovacuum=off"),
+    );
+    let cluster = Cluster { server: cluster };
+    let name = "postgres";
+    cluster.run(
+        name,
+        "CREATE TABLE tenants (id int PRIMARY KEY);
+         CREATE UNLOGGED TABLE sessions (id int PRIMARY KEY, tenant_id int);
+         CREATE TABLE notes (id int, tenant_id int) PARTITION BY LIST (id);
+         CREATE TABLE notes_1 PARTITION OF notes FOR VALUES IN (1);
+         CREATE UNLOGGED TABLE notes_2 PARTITION OF notes FOR VALUES IN (2);
+         CREATE UNLOGGED TABLE idle (id int);
+         INSERT INTO tenants VALUES (1); INSERT INTO sessions VALUES (1, 1), (2, 1); INSERT INTO notes VALUES (1, 1), (2, 1);",
+    );
+    let pipeline = dir.write(
+        "unlogged.yml",
+        "pipeline: unlogged
+entity: { kind: Tenant, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  self: { table: tenants, link: { id: key } }
+  sessions: { table: sessions, link: { tenant_id: key } }
+  notes: { table: notes, link: { tenant_id: key } }
+  nested: { table: tenants, link: { id: key }, nested: { sessions: { many: sessions, link: { tenant_id: id } } } }
+",
+    );
+    let export = |folder: &Path, out: &str| {
+        let snapshot = format!("pgdata:{}", folder.display());
+        dir.export_to(snapshot, dir.join(out))
+            .option("--temp-dir", temp(&dir))
+            .option("--pipeline", &pipeline)
+            .args(["--pg-database", name])
+            .group(1)
+    };
+    let backup = cluster.base_backup("backup", &["-X", "stream"]);
+    let run = export(&backup, "of-backup").fails(
+        1,
+        &[
+            "table sessions is UNLOGGED",
+            "table sessions is defined, but the snapshot does not hold the data: ",
+            "the data of its partition notes_2",
+        ],
+    );
+    // Nobody needs that one.
+    assert!(!run.stderr.contains("idle"), "{}", run.stderr);
+    for (relation, status) in [("self", 1), ("sessions", -1), ("notes", -1), ("nested", -1)] {
+        assert_eq!(run.relation(relation)["status"], status, "{relation}");
+    }
+    let run = export(&backup, "allowed").args(["--allow-missing"]).ok();
+    assert_eq!(run.manifest()["missing_tables"], 2);
+    assert_eq!(
+        run.manifest()["tables_without_data"],
+        serde_json::json!([{ "table": "sessions" }, { "table": "notes", "parts": ["notes_2"] }])
+    );
+    assert_eq!(run.content("t_1/sessions.ndjson.gz"), b"");
+    // A snapshot of the folder lacks the table, too, and none is made of rows that look like all of them.
+    let take = |pipeline: &Path, out: &str, more: &[&str]| {
+        dir.relexport("snapshot take --quiet")
+            .option("--from", format!("pgdata:{}", backup.display()))
+            .option("--temp-dir", temp(&dir))
+            .option("--pipeline", pipeline)
+            .option("--out", dir.join(out))
+            .args(["--pg-database", name])
+            .args(more)
+    };
+    let all = fs::read_to_string(&pipeline).unwrap();
+    let without_notes = all.lines().filter(|line| !line.contains("notes"));
+    let without_notes = dir.write(
+        "few.yml",
+        without_notes.collect::<Vec<_>>().join("\n") + "\n",
+    );
+    for (out, more) in [("whole", &[][..]), ("groups", &["--group", "1"][..])] {
+        take(&pipeline, &format!("{out}-all"), more).fails(3, &["partition notes_2"]);
+        take(&without_notes, out, more).ok();
+        let run = dir
+            .export_to(dir.join(out), dir.join(&format!("of-{out}")))
+            .option("--pipeline", &without_notes)
+            .group(1)
+            .fails(1, &["table sessions is defined, but"]);
+        assert_eq!(run.relation("self")["status"], 1, "{out}");
+    }
+    // Entities that are not there are none.
+    let sessions = "pipeline: sessions\nentity: { kind: Session, table: sessions, key: id, prefix: \"s_{key}\" }\n\
+                    relations: { self: { table: sessions, link: { id: key } } }\n";
+    let sessions = dir.write("sessions.yml", sessions);
+    dir.export_to(format!("pgdata:{}", backup.display()), dir.join("sessions"))
+        .option("--temp-dir", temp(&dir))
+        .option("--pipeline", sessions)
+        .args(["--pg-database", name, "--all-groups"])
+        .fails(3, &["table sessions is defined, but"]);
+    // A server that was stopped in order has the rows; one that was killed loses them when it is started again.
+    cluster.stop("fast");
+    let run = export(&cluster.data(), "stopped").ok();
+    assert_eq!(run.relation("sessions")["total_objects_count"], 2);
+    assert_eq!(run.relation("notes")["total_objects_count"], 2);
+    cluster.start_again();
+    cluster.kill();
+    export(&cluster.data(), "killed").fails(1, &["table sessions is defined, but"]);
+    cluster.forget();
+    assert_nothing_left(&dir);
+}

@@ -21,7 +21,7 @@ use crate::snapshot::catalog::Catalog;
 use crate::snapshot::codec::read_errors::io_error;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
-use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::facts::{Holdings, SnapshotFacts, TableSize};
 use crate::snapshot::keyed::{Ending, KeyedSource, Query};
 use crate::snapshot::kind::postgres::{Local, PostgresSource, Timeouts};
 use crate::snapshot::opening::{Opening, OpeningStep};
@@ -103,6 +103,8 @@ impl Watch<'_> {
 /// A data folder that is read through a server of its own.
 pub(crate) struct PgdataSource {
     source: PostgresSource,
+    /// Tables that the server emptied as it replayed the log.
+    emptied: Vec<TableName>,
     // Behind those who are connected to it: they end first.
     server: EndsServer,
 }
@@ -183,8 +185,14 @@ impl PgdataSource {
         let dbname = choose_database(&local, &answer, options).map_err(unless_interrupted)?;
         let source = local.open(&dbname, connections, timeouts);
         let source = source.map_err(unless_interrupted)?;
+        // A base backup has no rows of them, and after a crash nobody knows which ones are whole.
+        let emptied = match folder.needs_archive_recovery || !control.is_shut_down {
+            true => source.unlogged().to_vec(),
+            false => Vec::new(),
+        };
         Ok(PgdataSource {
             source,
+            emptied,
             server: EndsServer(Arc::new(RunningServer(Mutex::new(Some(server))))),
         })
     }
@@ -309,6 +317,13 @@ impl KeyedSource for PgdataSource {
             taken_at: None,
             lsn: None,
             ..self.source.facts()
+        }
+    }
+
+    fn holdings(&self) -> Holdings {
+        Holdings {
+            without_data: self.emptied.clone(),
+            ..Holdings::default()
         }
     }
 

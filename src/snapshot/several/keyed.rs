@@ -6,9 +6,9 @@ use super::Databases;
 use crate::snapshot::catalog::Catalog;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::Sink;
-use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::facts::{Holdings, SnapshotFacts, TableSize};
 use crate::snapshot::keyed::{Ending, KeyedSource, Query};
-use crate::snapshot::ownership::Ownership;
+use crate::snapshot::ownership::{Ownership, unite_holdings};
 use crate::snapshot::table_name::TableName;
 
 impl Databases<dyn KeyedSource> {
@@ -40,6 +40,13 @@ impl KeyedSource for Databases<dyn KeyedSource> {
 
     fn facts(&self) -> SnapshotFacts {
         self.facts.clone()
+    }
+
+    fn holdings(&self) -> Holdings {
+        let sources = self.sources.iter().enumerate();
+        let own = sources
+            .map(|(database, source)| self.ownership.own_holdings(database, &source.holdings()));
+        unite_holdings(own)
     }
 
     fn connections(&self) -> usize {

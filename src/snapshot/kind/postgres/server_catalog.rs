@@ -35,6 +35,8 @@ pub(super) struct ServerCatalog {
     pub(super) texts: TextKinds,
     /// Tables with rows that are on other servers.
     pub(super) foreign: HashSet<TableName>,
+    /// Tables of which the log has no rows (UNLOGGED).
+    pub(super) unlogged: Vec<TableName>,
     /// With what stands in partitions and in tables that inherit.
     pub(super) estimates: HashMap<TableName, TableSize>,
     pub(super) indexes: HashMap<TableName, Vec<Index>>,
@@ -146,9 +148,9 @@ fn tables(
         columns_of.entry(oid).or_default().push(column);
     }
     let tables = connection.read_all(&format!(
-        "SELECT c.oid, n.nspname, c.relname, c.relkind {TABLES} ORDER BY n.nspname, c.relname"
+        "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence {TABLES} ORDER BY n.nspname, c.relname"
     ))?;
-    for [oid, schema, name, kind] in &tables {
+    for [oid, schema, name, kind, persistence] in &tables {
         let table = TableName::new(schema, name);
         let foreign = match kind.as_str() {
             "f" => "FOREIGN ",
@@ -156,6 +158,10 @@ fn tables(
         };
         if !foreign.is_empty() {
             found.foreign.insert(table.clone());
+        }
+        // A partitioned table has no rows of its own.
+        if (persistence.as_str(), kind.as_str()) == ("u", "r") {
+            found.unlogged.push(table.clone());
         }
         let _ = write!(
             found.definitions,

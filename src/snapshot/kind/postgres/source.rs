@@ -105,6 +105,11 @@ impl PostgresSource {
         &self.held.tables.definitions
     }
 
+    /// Tables of which the server's log has no rows (UNLOGGED).
+    pub(crate) fn unlogged(&self) -> &[TableName] {
+        &self.held.tables.unlogged
+    }
+
     /// The id by which other sessions can adopt the instant, as long as this value lives.
     pub fn snapshot_id(&self) -> &str {
         &self.held.snapshot
