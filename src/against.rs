@@ -31,7 +31,7 @@ use crate::failure::{Cause, Failure, Policy};
 use crate::output::encryption::Identities;
 use crate::output::{Contents, EntityEntry, Manifest};
 use crate::pipeline::Pipeline;
-use crate::snapshot::{Catalog, OpenOptions, SnapshotError, Spec};
+use crate::snapshot::{OpenOptions, SnapshotError, Spec};
 
 use crate::salt::Salt;
 use compare::{Comparer, Files};
@@ -116,7 +116,6 @@ pub(crate) struct Request<'r> {
 pub(crate) fn against(request: &Request<'_>) -> Result<Report, AgainstError> {
     let salt = Salt::new().map_err(AgainstError::NoRandom)?;
     let mut source = Source::open(request.snapshot, request.open, request.interrupted)?;
-    let catalog = Arc::clone(&source.catalog);
     let mut report = Report::default();
     let mut laid: Vec<Laid<'_>> = Vec::new();
     for pipeline in request.pipelines {
@@ -127,7 +126,7 @@ pub(crate) fn against(request: &Request<'_>) -> Result<Report, AgainstError> {
         match pipeline.entity.schemas {
             None => laid.extend(lay_over(
                 pipeline,
-                &catalog,
+                &source,
                 own,
                 request.manifest,
                 &mut report,
@@ -137,7 +136,7 @@ pub(crate) fn against(request: &Request<'_>) -> Result<Report, AgainstError> {
                     let pipeline = pipeline.in_schema(&entity.id.to_string());
                     laid.extend(lay_over(
                         &pipeline,
-                        &catalog,
+                        &source,
                         vec![entity],
                         request.manifest,
                         &mut report,
@@ -186,10 +185,10 @@ pub(crate) fn against(request: &Request<'_>) -> Result<Report, AgainstError> {
     Ok(report)
 }
 
-/// Lays a pipeline over a catalog for some entities; `None` if there are none.
+/// Lays a pipeline over a snapshot's catalog for some entities; `None` if there are none.
 fn lay_over<'m>(
     pipeline: &Pipeline,
-    catalog: &Catalog,
+    source: &Source,
     entities: Vec<&'m EntityEntry>,
     manifest: &Manifest,
     report: &mut Report,
@@ -206,8 +205,9 @@ fn lay_over<'m>(
             .as_ref()
             .map(|redaction| &redaction.columns),
         relations,
+        undivided: &source.undivided,
     };
-    let spots = lay(pipeline, catalog, &terms);
+    let spots = lay(pipeline, &source.catalog, &terms);
     for (path, field) in spots.written() {
         match &field.made {
             Made::By(_) => report.compared_columns += 1,

@@ -12,13 +12,15 @@ use crate::snapshot::{Catalog, SqlType, Table, TableName};
 use super::spots::{Above, Instead, MadeOf, Nested, OrderColumn, Relation, Spot, Spots, To, Way};
 use super::test::Test;
 
-/// What the manifest says of how an export was made.
+/// What the manifest says of how an export was made, and the snapshot of which rows it has.
 pub(super) struct Terms<'m> {
     pub(super) is_ce: bool,
     /// Columns whose values are redacted, by table.
     pub(super) redacted: Option<&'m BTreeMap<String, BTreeMap<String, String>>>,
     /// The relations that were exported.
     pub(super) relations: BTreeSet<&'m str>,
+    /// Partitions whose rows may stand in the data of a table above them, and that table.
+    pub(super) undivided: &'m BTreeMap<TableName, TableName>,
 }
 
 /// Lays a pipeline, which has a schema for every table, over a catalog.
@@ -323,6 +325,17 @@ impl<'p> Layer<'p> {
     fn table(&self, name: &TableName) -> Result<&'p Table, String> {
         self.find(name)
             .ok_or_else(|| format!("table {name} is not in the snapshot"))
+    }
+
+    /// Makes sure that the snapshot says which rows are those of a table.
+    fn has_its_rows(&self, table: &Table) -> Result<(), String> {
+        match self.terms.undivided.get(&table.name) {
+            None => Ok(()),
+            Some(above) => Err(format!(
+                "rows of table {} may stand in the data of {above}, and nothing says which of them are its own",
+                table.name
+            )),
+        }
     }
 
     /// The table of a spot's rows.

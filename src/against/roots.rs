@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicU64;
 use crate::pipeline::Pipeline;
 
 use super::AgainstError;
-use super::rows::{Laid, each_row};
+use super::rows::{Entity, Laid, each_row};
 use super::source::Source;
 use super::spots::To;
+use super::test::Test;
 
 /// What a row of the entities' table says of its ancestors.
 struct Place {
@@ -49,18 +50,28 @@ pub(super) fn find(
             }
             (None, ..) => continue,
         };
+        let definition = catalog.table(&table).into_iter();
+        let tests: Vec<Test> = definition
+            .flat_map(|table| {
+                let filter = entity.filter.iter();
+                filter.map(|condition| Test::new(condition, table, &catalog))
+            })
+            .collect();
+        let id_of = |entity: &Entity<'_>| entity.id.to_string().into_bytes();
         let mut places: HashMap<Vec<u8>, Place> = HashMap::new();
-        let ids = one
-            .entities
-            .iter()
-            .map(|entity| entity.id.to_string().into_bytes());
-        let mut wanted: BTreeSet<Vec<u8>> = ids.collect();
+        // A key that was looked for in vain is not looked for again.
+        let mut asked: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut wanted: BTreeSet<Vec<u8>> = one.entities.iter().map(id_of).collect();
         while !wanted.is_empty() {
             let tables = BTreeSet::from([table.clone()]);
             source.read(&tables, read, &mut |block| {
                 each_row(block, &mut |row| {
                     let own = row.value(&key).map(|key| key.into_owned());
-                    if let Some(own) = own.filter(|own| wanted.contains(own)) {
+                    let passes = |test: &Test| test.passes(row.value(&test.column).as_deref());
+                    // What is no entity is above nobody.
+                    if let Some(own) = own.filter(|own| wanted.contains(own))
+                        && tests.iter().all(passes)
+                    {
                         let column = |name: &Option<String>| {
                             let value = row.value(name.as_deref()?)?;
                             Some(value.into_owned())
@@ -74,14 +85,19 @@ pub(super) fn find(
                     Ok(())
                 })
             })?;
-            let parents = places.values().filter(|place| place.root.is_none());
-            let parents = parents.filter_map(|place| place.parent.clone());
-            // A key that was looked for in vain is not looked for again.
-            let next = parents.filter(|key| !places.contains_key(key) && !wanted.contains(key));
-            wanted = next.collect();
+            asked.append(&mut wanted);
+            let tops = one.entities.iter().filter_map(|entity| {
+                let id = id_of(entity);
+                let walks = places.get(&id)?.root.is_none();
+                top_of(id, &places).filter(|_| walks)
+            });
+            let above = tops.filter_map(|top| places.get(&top)?.parent.clone());
+            wanted = above.filter(|key| !asked.contains(key)).collect();
         }
         for entity in &mut one.entities {
-            entity.root = root_of(entity.id.to_string().into_bytes(), &places);
+            let id = id_of(entity);
+            let stated = places.get(&id).and_then(|place| place.root.clone());
+            entity.root = stated.or_else(|| top_of(id, &places));
         }
     }
     Ok(())
@@ -90,20 +106,28 @@ pub(super) fn find(
 /// The first element of an array.
 fn first_of(array: &[u8]) -> Option<Vec<u8>> {
     let inner = array.strip_prefix(b"{")?.strip_suffix(b"}")?;
-    let first = inner.split(|byte| *byte == b',').next()?;
-    (!first.is_empty()).then(|| first.to_vec())
+    let Some(quoted) = inner.strip_prefix(b"\"") else {
+        let first = inner.split(|byte| *byte == b',').next()?;
+        return (!first.is_empty()).then(|| first.to_vec());
+    };
+    let (mut first, mut bytes) = (Vec::new(), quoted.iter());
+    loop {
+        match bytes.next()? {
+            b'"' => return Some(first),
+            b'\\' => first.push(*bytes.next()?),
+            byte => first.push(*byte),
+        }
+    }
 }
 
-/// Walks up from a key.
-fn root_of(key: Vec<u8>, places: &HashMap<Vec<u8>, Place>) -> Option<Vec<u8>> {
-    let mut key = key;
+/// Walks up from a key by the parents that rows name, as long as there are such rows.
+fn top_of(mut key: Vec<u8>, places: &HashMap<Vec<u8>, Place>) -> Option<Vec<u8>> {
     // More steps than there are rows would be a circle.
     for _ in 0..=places.len() {
-        let place = places.get(&key)?;
-        match (&place.root, &place.parent) {
-            (Some(root), _) => return Some(root.clone()),
-            (None, None) => return Some(key),
-            (None, Some(parent)) => key = parent.clone(),
+        let parent = places.get(&key)?.parent.as_ref();
+        match parent.filter(|parent| places.contains_key(*parent)) {
+            Some(parent) => key = parent.clone(),
+            None => return Some(key),
         }
     }
     None

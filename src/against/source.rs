@@ -1,13 +1,13 @@
 //! Reading tables of a snapshot from their beginning to their end, as often as is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::snapshot::drive::{Readers, Stopped, drive_stream};
 use crate::snapshot::{
-    Access, Block, Catalog, Event, Fields, KeyedSource, OpenOptions, Query, Snapshot,
+    Access, Block, Catalog, Definitions, Event, Fields, KeyedSource, OpenOptions, Query, Snapshot,
     SnapshotError, Spec, StreamSource, TableName, TableSource, open_with, read_definitions,
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Source {
     options: OpenOptions,
     interrupted: Arc<AtomicBool>,
     pub(super) catalog: Arc<Catalog>,
+    /// Partitions whose rows may stand in the data of a table above them, and that table.
+    pub(super) undivided: BTreeMap<TableName, TableName>,
     access: Rereadable,
     /// How often it was read.
     pub(super) passes: u64,
@@ -39,21 +41,24 @@ impl Source {
         interrupted: &Arc<AtomicBool>,
     ) -> Result<Source, AgainstError> {
         let snapshot = open_with(spec, options)?;
-        let (access, catalog) = match snapshot.access {
+        let (access, catalog, holdings) = match snapshot.access {
             Access::Tables(source) => {
-                let catalog = source.catalog();
-                (Rereadable::Tables(source.into()), catalog)
+                let (catalog, holdings) = (source.catalog(), source.holdings());
+                (Rereadable::Tables(source.into()), catalog, holdings)
             }
             Access::Keyed(source) => {
-                let catalog = source.catalog();
-                (Rereadable::Keyed(source.into()), catalog)
+                let (catalog, holdings) = (source.catalog(), source.holdings());
+                (Rereadable::Keyed(source.into()), catalog, holdings)
             }
             Access::Stream(_) => {
                 let definitions = read_definitions(snapshot)?;
                 if let Some(error) = definitions.error {
                     return Err(AgainstError::from(error));
                 }
-                (Rereadable::Stream, definitions.catalog)
+                let Definitions {
+                    catalog, holdings, ..
+                } = definitions;
+                (Rereadable::Stream, catalog, holdings)
             }
         };
         Ok(Source {
@@ -61,6 +66,7 @@ impl Source {
             options: options.clone(),
             interrupted: Arc::clone(interrupted),
             catalog,
+            undivided: holdings.undivided.into_iter().collect(),
             access,
             passes: 0,
         })

@@ -11,7 +11,7 @@ use crate::snapshot::catalog::Catalog;
 use crate::snapshot::drive::{PartReaders, PartReport, Stopped, drive_stream, part_readers};
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::{DatabaseOutcome, Event};
-use crate::snapshot::facts::{SnapshotFacts, TableSize};
+use crate::snapshot::facts::{Holdings, SnapshotFacts, TableSize};
 use crate::snapshot::source::{Access, Snapshot, StreamSource, TablePart, TableSource};
 use crate::snapshot::table_name::TableName;
 
@@ -226,6 +226,8 @@ fn survey_tables(
 pub struct Definitions {
     pub catalog: Arc<Catalog>,
     pub facts: SnapshotFacts,
+    /// Where definitions and data do not match. Of a stream that could not be read to its end it is not known.
+    pub holdings: Holdings,
     /// Why a stream could not be read to its end. Keys that it states there are missing then.
     pub error: Option<SnapshotError>,
 }
@@ -235,14 +237,15 @@ pub struct Definitions {
 /// # Errors
 /// Where the snapshot cannot be read as far as its catalog.
 pub fn read_definitions(snapshot: Snapshot) -> Result<Definitions, SnapshotError> {
-    let (catalog, facts) = match snapshot.access {
-        Access::Tables(source) => (source.catalog(), source.facts()),
-        Access::Keyed(source) => (source.catalog(), source.facts()),
+    let (catalog, facts, holdings) = match snapshot.access {
+        Access::Tables(source) => (source.catalog(), source.facts(), source.holdings()),
+        Access::Keyed(source) => (source.catalog(), source.facts(), source.holdings()),
         Access::Stream(source) => return definitions_of_stream(source),
     };
     Ok(Definitions {
         catalog,
         facts,
+        holdings,
         error: None,
     })
 }
@@ -300,7 +303,7 @@ fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, S
                     *known = Some(Definitions {
                         catalog,
                         facts,
-                        error: None,
+                        ..Definitions::default()
                     });
                 }
                 (Event::Keys(keys), Some(known)) => {
@@ -308,15 +311,12 @@ fn definitions_of_stream(source: Box<dyn StreamSource>) -> Result<Definitions, S
                 }
                 // Definitions are what they are, whatever a row is like.
                 (Event::Damage(damage), _) => tracing::warn!("{damage}"),
+                (Event::Holdings(holdings), Some(known)) => known.holdings = holdings,
                 // No rows are wanted.
-                (Event::Keys(_), None)
+                (Event::Keys(_) | Event::Holdings(_), None)
                 | (
                     // How a database ended is told again at the stream's end.
-                    Event::Begin(_)
-                    | Event::Rows(_)
-                    | Event::End(_)
-                    | Event::DatabaseEnd(_)
-                    | Event::Holdings(_),
+                    Event::Begin(_) | Event::Rows(_) | Event::End(_) | Event::DatabaseEnd(_),
                     _,
                 ) => {}
             }

@@ -197,6 +197,9 @@ impl<'p> Layer<'p> {
                 let Some((_, found)) = other.column(column) else {
                     return Ok(Some(Ok(Make::Constant(without_row))));
                 };
+                if let Err(reason) = self.has_its_rows(other) {
+                    return Ok(Some(Err(reason)));
+                }
                 if self.is_redacted(other, &found.name) {
                     return Ok(Some(Err("redacted".to_owned())));
                 }

@@ -25,6 +25,7 @@ impl<'p> Layer<'p> {
         let mut chain = Vec::new();
         for (table, links) in between.chain([(table, links)]) {
             let table = self.table(table)?;
+            self.has_its_rows(table)?;
             let ways = match above {
                 // Set when it is known what is collected.
                 Above::Collected => Vec::new(),

@@ -368,3 +368,122 @@ fn redacted_columns_and_rules_without_a_second_reading_are_said() {
         "{text}"
     );
 }
+
+#[test]
+fn rows_that_a_snapshot_cannot_tell_from_a_partition_s_are_not_compared() {
+    let dir = Dir::new();
+    let schema = "CREATE TABLE tenants (id integer PRIMARY KEY, ev_id integer);
+CREATE TABLE ev (id integer, tenant_id integer, y integer) PARTITION BY LIST (y);
+CREATE TABLE ev_1 (id integer, tenant_id integer, y integer);
+ALTER TABLE ONLY ev ATTACH PARTITION ev_1 FOR VALUES IN (1);
+";
+    let rows = |ev_1: &str| {
+        format!(
+            "-- PostgreSQL database dump\n{schema}COPY ev_1 (id, tenant_id, y) FROM stdin;\n{ev_1}\\.\n\
+             COPY tenants (id, ev_id) FROM stdin;\n1\t3\n\\.\n-- PostgreSQL database dump complete\n"
+        )
+    };
+    let whole = dir.write("whole.sql", rows("1\t1\t1\n3\t1\t1\n"));
+    let lost = dir.write("lost.sql", rows(""));
+    for (name, content) in [
+        ("schema.sql", schema),
+        ("tenants.csv", "id,ev_id\n1,3\n"),
+        ("ev.csv", "id,tenant_id,y\n1,1,1\n3,1,1\n"),
+    ] {
+        dir.write(&format!("csv/{name}"), content);
+    }
+    let no_headings = rows("1\t1\t1\n3\t1\t1\n").replace("COPY ev_1", "COPY ev");
+    let no_headings = dir.write("no-headings.sql", no_headings);
+    let pipeline = dir.write(
+        "ev.yml",
+        "pipeline: ev
+entity: { kind: Tenant, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  ev: { table: ev, link: { tenant_id: key }, only: [id] }
+  ev_1: { table: ev_1, link: { tenant_id: key }, only: [id] }
+  nested: { table: tenants, link: { id: key }, nested: { evs: { many: ev_1, link: { tenant_id: id } } } }
+  looked: { table: tenants, link: { id: key }, computed: { y: { lookup: ev_1, link: { id: ev_id }, column: y } } }
+",
+    );
+    for (name, from) in [("whole", whole), ("lost", lost)] {
+        let run = dir.export_to(&from, dir.join(name));
+        let run = run.option("--pipeline", &pipeline).group(1).ok();
+        for against in [dir.join("csv"), no_headings.clone()] {
+            let verify = dir.relexport("verify --json").arg(&run.out);
+            let verify = verify.option("--against", &against);
+            let told = verify.option("--pipeline", &pipeline).run();
+            assert_eq!(told.code, Some(1), "{name}: {}", told.stderr);
+            let report = told.json()["against"].take();
+            let relation = |name: &str| {
+                let relations = report["relations"].as_array().unwrap();
+                let found = relations.iter().find(|it| it["relation"] == name);
+                found.unwrap_or_else(|| panic!("{name}: {report}"))
+            };
+            for of_partition in ["ev_1", "nested"] {
+                let reason = relation(of_partition)["not_compared"].as_str().unwrap();
+                assert!(
+                    reason.contains("rows of table ev_1 may stand in the data of ev"),
+                    "{reason}"
+                );
+            }
+            let columns = report["not_compared"].to_string();
+            assert!(columns.contains("looked.y"), "{columns}");
+            let is_lost = u64::from(name == "lost") * 2;
+            assert_eq!(relation("ev")["different"], is_lost, "{report}");
+        }
+    }
+}
+
+#[test]
+fn the_root_of_an_entity_is_the_one_that_the_export_took() {
+    // The row above x and z is not there, the one above w is no team; y says that its root is the one that is not there,
+    // and v one whose key has a blank.
+    let dump = "-- PostgreSQL database dump
+CREATE TABLE teams (code text PRIMARY KEY, parent text, ancestors text[], is_team boolean);
+CREATE TABLE cards (id integer PRIMARY KEY, team text);
+COPY teams (code, parent, ancestors, is_team) FROM stdin;
+x\tnope\t\\N\tt
+y\tnope\t{nope,y}\tt
+z\tx\t\\N\tt
+w\tp\t\\N\tt
+v\tx\t{\"n b\",v}\tt
+p\t\\N\t\\N\tf
+\\.
+COPY cards (id, team) FROM stdin;
+1\tx
+2\ty
+3\tz
+4\tnope
+5\tw
+6\tp
+7\tn b
+\\.
+-- PostgreSQL database dump complete
+";
+    let dir = Dir::new();
+    let dump = dir.write("dump.sql", dump);
+    for (name, ancestors, of_y, of_v) in [
+        ("parents", "", 2, 1),
+        ("arrays", "ancestors: ancestors,", 4, 7),
+    ] {
+        let pipeline = format!(
+            "pipeline: teams
+entity: {{ kind: Team, table: teams, key: code, where: {{ is_team: true }}, parent: parent, {ancestors} prefix: \"t_{{key}}\" }}
+relations:
+  cards: {{ table: cards, link: {{ team: root }}, only: [id] }}
+"
+        );
+        let pipeline = dir.write(&format!("{name}.yml"), pipeline);
+        let run = dir.export_to(&dump, dir.join(name));
+        let run = run.option("--pipeline", &pipeline).args(["--all-groups"]);
+        let run = run.ok();
+        for (team, card) in [("x", 1), ("y", of_y), ("z", 1), ("w", 5), ("v", of_v)] {
+            let cards = run.content(&format!("t_{team}/cards.ndjson.gz"));
+            let expected = format!("{{\"id\":{card}}}\n");
+            assert_eq!(String::from_utf8(cards).unwrap(), expected, "{name} {team}");
+        }
+        let verify = dir.relexport("verify").arg(&run.out);
+        let verify = verify.option("--against", &dump);
+        verify.option("--pipeline", &pipeline).ok();
+    }
+}
