@@ -193,6 +193,8 @@ impl<'a> Checker<'a> {
         let written = table.columns.iter().map(|column| &column.name);
         let written: BTreeSet<&String> = written
             .filter(|name| node.columns.contains(name) && !node.renamed.contains_key(*name))
+            // Records do not have what the database computes.
+            .filter(|name| !self.catalog.is_generated(&table.name, name))
             .collect();
         let renamed = node.renamed.iter();
         let renamed = renamed.filter(|(column, _)| table.column(column).is_some());

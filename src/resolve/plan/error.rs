@@ -72,6 +72,11 @@ pub enum PlanError {
         "table {table} has a column whose name ({column}) is not valid in the snapshot's encoding; leave it out by `only`, or rename it and dump again"
     )]
     ColumnName { table: TableName, column: String },
+    /// JSON's readers keep one of two values of a key.
+    #[error(
+        "key {key} would be written twice: table {table} has a column of that name; leave the column out by `except`, or name one of the two otherwise (`as`)"
+    )]
+    KeyTwice { table: TableName, key: String },
     /// A plan that contradicts itself.
     #[error("nothing leads to the rows of {0}")]
     NoSteps(String),

@@ -212,3 +212,61 @@ fn a_taken_snapshot_tells_of_columns_that_its_source_lacked() {
     );
     assert_eq!(run.manifest()["warnings"], serde_json::json!([OF_FILES]));
 }
+
+#[test]
+fn a_key_that_would_be_written_twice_fails_its_relation() {
+    let dump = "-- PostgreSQL database dump
+CREATE TABLE tenants (id integer PRIMARY KEY, name text, title text);
+CREATE TABLE notes (id integer PRIMARY KEY, tenant_id integer, author text, kind text, below text, made text GENERATED ALWAYS AS (kind) STORED);
+COPY tenants (id, name, title) FROM stdin;
+1\tAcme\tboss
+\\.
+COPY notes (id, tenant_id, author, kind, below) FROM stdin;
+10\t1\tann\treal\tx
+\\.
+-- PostgreSQL database dump complete
+";
+    let dir = Dir::new();
+    let dump = dir.write("dump.sql", dump);
+    let pipeline = dir.write(
+        "twice.yml",
+        "pipeline: twice
+entity: { kind: Tenant, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  nested: { table: notes, link: { tenant_id: key }, nested: { author: { one: tenants, link: { id: tenant_id } } } }
+  computed: { table: notes, link: { tenant_id: key }, computed: { kind: { constant: note } } }
+  as: { table: tenants, link: { id: key }, as: { name: title } }
+  tree: { table: notes, link: { tenant_id: key }, tree: { as: below, link: { tenant_id: id } } }
+  deep: { table: tenants, link: { id: key }, nested: { notes: { many: notes, link: { tenant_id: id }, computed: { kind: { constant: note } } } } }
+  left_out: { table: notes, link: { tenant_id: key }, except: [kind, below, author], computed: { kind: { constant: note } } }
+  generated: { table: notes, link: { tenant_id: key }, except: [tenant_id, author, kind, below], computed: { made: { constant: yes } } }
+",
+    );
+    let run = dir
+        .export(&dump)
+        .option("--pipeline", &pipeline)
+        .group(1)
+        .fails(
+            1,
+            &[
+                "key author would be written twice: table notes has a column of that name",
+                "key kind would be written twice",
+                "key title would be written twice: table tenants",
+                "key below would be written twice",
+                "`except`",
+            ],
+        );
+    for relation in ["nested", "computed", "as", "tree", "deep"] {
+        assert_eq!(run.relation(relation)["status"], -1, "{relation}");
+    }
+    let text = |name: &str| String::from_utf8(run.content(&format!("t_1/{name}.ndjson.gz")));
+    assert_eq!(
+        text("left_out").unwrap(),
+        "{\"id\":10,\"tenant_id\":1,\"kind\":\"note\"}\n"
+    );
+    assert_eq!(text("generated").unwrap(), "{\"id\":10,\"made\":\"yes\"}\n");
+    let check = dir.relexport("pipeline check").arg(&pipeline);
+    let check = check.option("--snapshot", &dump).run();
+    assert_eq!(check.code, Some(1), "{}", check.stdout);
+    assert!(!check.stdout.contains("key made"), "{}", check.stdout);
+}

@@ -322,7 +322,7 @@ impl<'p> Planner<'p> {
         self.above.push((node.name.clone(), table));
         let (nested, overlay) = self.nested_nodes(node, table, &hops)?;
         self.above.pop();
-        Ok(PlanNode {
+        let planned = PlanNode {
             name: node.name.clone(),
             table,
             many: node.many,
@@ -339,7 +339,53 @@ impl<'p> Planner<'p> {
             computed,
             instead: node.instead.clone(),
             nested,
-        })
+        };
+        self.without_repeated_keys(planned)
+    }
+
+    /// A node, if each of its keys is written once. A column that the database computes, which records do not have, makes
+    /// room for a key of its name.
+    ///
+    /// # Errors
+    /// A key of the pipeline's is the name of a column that is written, too.
+    fn without_repeated_keys(&self, mut node: PlanNode) -> Result<PlanNode, PlanError> {
+        let table = self.tables[node.table].table;
+        let is_written = |column: &String| {
+            table.column(column).is_some()
+                && node.columns.contains(column)
+                && !node.renamed.contains_key(column)
+        };
+        let renamed = node.renamed.iter();
+        let renamed = renamed
+            .filter(|(column, _)| table.column(column).is_some() && node.columns.contains(column));
+        let nested = node.nested.iter().map(|nested| match nested {
+            PlanNested::Node(node) => &node.name,
+            PlanNested::Empty(name) => name,
+        });
+        let twice: Vec<String> = renamed
+            .map(|(_, key)| key)
+            .chain(node.computed.iter().map(|computed| &computed.name))
+            .chain(node.tree.iter().map(|tree| &tree.name))
+            .chain(nested)
+            .filter(|key| is_written(key))
+            .cloned()
+            .collect();
+        for key in twice {
+            match (
+                self.catalog.is_generated(&table.name, &key),
+                &mut node.columns,
+            ) {
+                (false, _) => {
+                    return Err(PlanError::KeyTwice {
+                        table: table.name.clone(),
+                        key,
+                    });
+                }
+                (true, Columns::Only(names)) => names.retain(|name| *name != key),
+                (true, Columns::Except(names)) => names.push(key),
+            }
+        }
+        Ok(node)
     }
 
     /// The columns that a node writes in this edition.
