@@ -36,7 +36,7 @@ pub enum SqlType {
 }
 
 /// Names of PostgreSQL's own types that are [`SqlType::Other`].
-const BUILT_IN: [&str; 40] = [
+const BUILT_IN: [&str; 46] = [
     "bit",
     "bit varying",
     "varbit",
@@ -73,6 +73,12 @@ const BUILT_IN: [&str; 40] = [
     "tsrange",
     "tstzrange",
     "daterange",
+    "int4multirange",
+    "int8multirange",
+    "nummultirange",
+    "tsmultirange",
+    "tstzmultirange",
+    "datemultirange",
     "xid",
     "xid8",
     "regclass",

@@ -883,3 +883,66 @@ relations:
         .args(["--pipeline", labels])
         .fails(3, &["holds only the rows that it needs"]);
 }
+
+#[test]
+fn types_whose_text_says_less_are_kept() {
+    // As a server in Berlin dumps it.
+    let dump = "-- PostgreSQL database dump
+CREATE TYPE public.color AS ENUM ('red', 'blue');
+CREATE DOMAIN public.paint AS public.color;
+CREATE DOMAIN public.coat AS public.paint NOT NULL;
+CREATE TABLE tenants (id integer PRIMARY KEY, during tstzrange, free tstzmultirange, free_too tstzmultirange[], c public.paint, cs public.paint[], coat public.coat);
+CREATE TABLE kids (id integer PRIMARY KEY, c public.color, ints int4multirange);
+COPY tenants (id, during, free, free_too, c, cs, coat) FROM stdin;
+1\t[\"2020-01-01 01:00:00+01\",)\t{[\"2020-01-01 01:00:00+01\",)}\t{\"{[\\\\\"2020-01-01 01:00:00+01\\\\\",)}\"}\tred\t{red,blue}\tblue
+\\.
+COPY kids (id, c, ints) FROM stdin;
+1\tred\t{[1,3)}
+2\tblue\t{}
+\\.
+-- PostgreSQL database dump complete
+";
+    let dir = Dir::new();
+    let dump = dir.write("dump.sql", dump);
+    let pipeline = dir.write(
+        "types.yml",
+        "pipeline: types
+values: exact
+entity: { kind: Tenant, table: tenants, key: id, prefix: \"t_{key}\" }
+relations:
+  self: { table: tenants, link: { id: key }, only: [during, free, free_too, c, cs] }
+  kids: { table: tenants, link: { id: key }, only: [id], nested: { red: { many: kids, link: { c: c } }, blue: { many: kids, link: { c: coat } } } }
+",
+    );
+    let named = |program: Program| program.option("--pipeline", &pipeline);
+    let out = dir.join("taken");
+    named(
+        snapshot(&dir, "take --from")
+            .arg(&dump)
+            .option("--out", &out),
+    )
+    .ok();
+    let schema = fs::read_to_string(out.join("schema.sql")).unwrap();
+    for line in [
+        "\"free\" tstzmultirange,",
+        "\"free_too\" tstzmultirange[],",
+        "\"ints\" int4multirange,",
+        "\"c\" \"public\".\"color\",",
+        "\"cs\" \"public\".\"color\"[],",
+        "\"coat\" \"public\".\"color\",",
+    ] {
+        assert!(schema.contains(line), "{line} {schema}");
+    }
+    let want = "{\"during\":\"[\\\"2020-01-01 00:00:00+00\\\",)\",\"free\":\"{[\\\"2020-01-01 00:00:00+00\\\",)}\",\
+                \"free_too\":[\"{[\\\"2020-01-01 00:00:00+00\\\",)}\"],\"c\":\"red\",\"cs\":[\"red\",\"blue\"]}\n";
+    for from in [dump, out] {
+        let run = named(dir.export_to(&from, from.with_extension("out"))).group(1);
+        let run = run.ok();
+        let text = |name: &str| String::from_utf8(run.content(&format!("t_1/{name}.ndjson.gz")));
+        assert_eq!(text("self").unwrap(), want, "{}", from.display());
+        assert_eq!(
+            text("kids").unwrap(),
+            "{\"id\":1,\"red\":[{\"id\":1,\"c\":\"red\",\"ints\":\"{[1,3)}\"}],\"blue\":[{\"id\":2,\"c\":\"blue\",\"ints\":\"{}\"}]}\n"
+        );
+    }
+}

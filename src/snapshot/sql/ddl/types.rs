@@ -14,8 +14,8 @@ use crate::snapshot::table_name::TableName;
 /// A type that the snapshot defines.
 #[derive(Debug, Clone)]
 pub(crate) enum UserType {
-    /// Another type with conditions.
-    Domain(SqlType),
+    /// Another type with conditions: that type, and how SQL writes it if it is an enum or an array of one.
+    Domain(SqlType, Option<String>),
     Enum,
     Composite(Vec<Attribute>),
     /// A range, a base type.
@@ -140,11 +140,13 @@ impl Ddl {
             return;
         };
         tokens.accept("as");
-        let base = self.written_type_of(tokens).0;
+        let (base, written) = self.written_type_of(tokens);
+        // Of other types that stand in quotes it says no more than the type itself.
+        let of_enum = (written.starts_with('"') && written != base.sql()).then_some(written);
         if has_default(tokens.rest()) {
             self.filling_domains.insert(name.clone());
         }
-        self.types.insert(name, UserType::Domain(base));
+        self.types.insert(name, UserType::Domain(base, of_enum));
     }
 
     /// `ALTER DOMAIN a SET DEFAULT …`, of which columns that come later know.
@@ -423,7 +425,7 @@ impl Ddl {
             return (sql_type, written);
         };
         let element = match user_type {
-            UserType::Domain(base) => base.clone(),
+            UserType::Domain(base, _) => base.clone(),
             UserType::Enum | UserType::Composite(_) | UserType::Other => SqlType::of_name(name),
         };
         // A quoted name may end in anything.
@@ -431,7 +433,8 @@ impl Ddl {
         let is_array = bounds.contains('[') || bounds.ends_with(" array");
         let enum_sql = match user_type {
             UserType::Enum => Some(names::table(name)),
-            _ => None,
+            UserType::Domain(_, of_enum) => of_enum.clone(),
+            UserType::Composite(_) | UserType::Other => None,
         };
         let (sql_type, enum_sql) = match is_array {
             true => {
