@@ -7,7 +7,7 @@ use crate::snapshot::{Catalog, Holdings, SnapshotFacts, TableName};
 
 use super::entities::KindChoice;
 use super::error::ResolveError;
-use super::plan::{Plan, Selection, TableId};
+use super::plan::{Plan, PlanError, Selection, TableId};
 use super::request::{Observer, Request};
 use super::resolver::Resolver;
 use super::schemas::plan_chosen;
@@ -23,7 +23,13 @@ pub(super) fn start(
     candidates: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolver, ResolveError> {
-    let (mut plan, schemas) = plan_chosen(request.kinds, request.selection, catalog)?;
+    let planned = plan_chosen(request.kinds, request.selection, catalog);
+    let (mut plan, schemas) = planned.map_err(|error| match error {
+        ResolveError::Plan(PlanError::NoEntityTable { table, kind }) if facts.is_of_cluster => {
+            PlanError::NotInFirstDatabase { table, kind }.into()
+        }
+        error => error,
+    })?;
     plan.warnings.extend(generated(request, catalog, &plan));
     check_strict(request, catalog, &plan)?;
     observer.planned(&plan, facts)?;

@@ -31,6 +31,8 @@ pub struct SnapshotFacts {
     pub taken_for: Vec<DescribedPipeline>,
     /// What was found in it that belongs to nothing and is not read. The log has it already.
     pub warnings: Vec<String>,
+    /// It is a dump of a whole server (pg_dumpall), of which the first database with rows is known so far.
+    pub is_of_cluster: bool,
     /// How the archive says that its data is compressed (`none`, `gzip`, `lz4`, `zstd`): of pg_dump archives only.
     pub compression: Option<String>,
 }

@@ -10,6 +10,11 @@ pub enum PlanError {
         "the snapshot has no table {table}, so there is no {kind} to be found in it\n  if it is of another database, name a pipeline of that one with --pipeline; `relexport inspect` lists its tables"
     )]
     NoEntityTable { table: TableName, kind: String },
+    /// Of a dump of several databases only the first one that has rows is known then.
+    #[error(
+        "the snapshot is a dump of a whole server (pg_dumpall), and the first of its databases that has rows has no table {table}, so there is no {kind} to be found in it\n  one snapshot is one database: dump it alone with pg_dump"
+    )]
+    NotInFirstDatabase { table: TableName, kind: String },
     /// A run without anything to take.
     #[error("no pipeline says what is to be taken")]
     NoPipeline,

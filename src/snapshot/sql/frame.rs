@@ -94,6 +94,11 @@ impl DumpFrame {
         is_end
     }
 
+    /// True in what pg_dumpall wrote, of a server with all its databases.
+    pub(crate) fn is_of_cluster(&self) -> bool {
+        self.cluster_open
+    }
+
     /// What follows is data of this table, as a heading says it.
     pub(crate) fn begin_section(&mut self, table: TableName) {
         self.data.section = Some(table);

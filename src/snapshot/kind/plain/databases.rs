@@ -4,6 +4,8 @@
 #[derive(Default)]
 pub(crate) struct Databases {
     current: Option<String>,
+    /// How often another database than before was named.
+    changes: u32,
     /// The database whose tables have been seen.
     with_tables: Option<Option<String>>,
 }
@@ -24,9 +26,15 @@ impl Databases {
                 None => name.split_whitespace().next().unwrap_or("-"),
             },
         };
-        if !name.is_empty() && name != "-" {
+        if !name.is_empty() && name != "-" && self.current.as_deref() != Some(name) {
+            self.changes += 1;
             self.current = Some(name.to_owned());
         }
+    }
+
+    /// True once a second database was named: others may follow, too.
+    pub(crate) fn are_several(&self) -> bool {
+        self.changes > 1
     }
 
     /// The database whose tables have been seen, where it was named.

@@ -22,6 +22,7 @@ use crate::snapshot::codec::long_line::LongLine;
 use crate::snapshot::codec::row_form::RowForm;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::event::{Event, Sink, TableFilter};
+use crate::snapshot::facts::SnapshotFacts;
 use crate::snapshot::owners::Owners;
 use crate::snapshot::sql::ddl::Ddl;
 use crate::snapshot::sql::frame::DumpFrame;
@@ -473,7 +474,11 @@ impl<'a> Reader<'a> {
         }
         let catalog = Arc::new(self.ddl.catalog().clone());
         self.told = Some(catalog.clone());
-        (self.sink)(Event::Catalog(catalog, self.frame.facts.clone()))
+        let facts = SnapshotFacts {
+            is_of_cluster: self.frame.is_of_cluster() || self.databases.are_several(),
+            ..self.frame.facts.clone()
+        };
+        (self.sink)(Event::Catalog(catalog, facts))
     }
 }
 

@@ -329,3 +329,45 @@ fn a_csv_table_that_is_there_twice_fails_what_needs_it() {
         &["\"badges.csv\" and \"badges.csv.gz\" hold the same table"],
     );
 }
+
+#[test]
+fn a_dump_of_a_whole_server_is_said_to_be_one_whichever_database_comes_first() {
+    let dir = Dir::new();
+    let database = |name: &str, table: &str| {
+        format!(
+            "\\connect {name}\nCREATE TABLE public.{table} (id integer PRIMARY KEY);\nCOPY public.{table} (id) FROM stdin;\n1\n\\.\n\
+             -- PostgreSQL database dump complete\n"
+        )
+    };
+    let pipeline = "pipeline: small\nentity: { kind: Tenant, table: tenants, prefix: \"t_{key}\" }\n\
+                    relations: { self: { table: tenants, link: { id: key } } }\n";
+    let pipeline = dir.write("small.yml", pipeline);
+    let (own, other) = (database("bbb", "tenants"), database("aaa", "other"));
+    let cluster = "-- PostgreSQL database cluster dump\n";
+    let end = "-- PostgreSQL database cluster dump complete\n";
+    let export = |name: &str, text: String| {
+        dir.export(dir.write(name, text))
+            .option("--pipeline", &pipeline)
+            .group(1)
+    };
+    for (name, text) in [
+        ("headed.sql", format!("{cluster}{other}{own}{end}")),
+        ("bare.sql", format!("\\connect template1\n{other}{own}")),
+    ] {
+        let says = [
+            "a dump of a whole server (pg_dumpall)",
+            "the first of its databases that has rows has no table tenants",
+            "dump it alone with pg_dump",
+        ];
+        export(name, text).fails(3, &says).left_nothing();
+    }
+    let says = ["a dump of several databases (bbb, aaa)"];
+    let both = format!("{cluster}{own}{other}{end}");
+    export("other-way.sql", both).fails(3, &says).left_nothing();
+    // Nobody else has rows in it.
+    export(
+        "one.sql",
+        format!("{cluster}\\connect template1\n{own}{end}"),
+    )
+    .ok();
+}
