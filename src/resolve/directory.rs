@@ -198,7 +198,13 @@ impl Directory {
 
     fn observe_entity(&mut self, row: &ObservedRow<'_>) -> Result<(), EntityError> {
         let entity = &self.entity;
-        let id = row.required(&self.key, self.form)?;
+        let Some(id) = row.key(&self.key, self.form)? else {
+            return match row.passes(&self.tests)? {
+                true => Err(row.without_key(&self.key)),
+                // It is none, and nobody can name it as what is above or around somebody.
+                false => Ok(()),
+            };
+        };
         for own in &mut self.own_paths {
             let Some(path) = row.text(&own.column)?.filter(|path| !path.is_empty()) else {
                 continue;

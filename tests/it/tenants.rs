@@ -365,3 +365,50 @@ fn an_export_of_a_tenant_goes_on_where_it_was() {
         )
     );
 }
+
+#[test]
+fn a_row_without_a_key_matters_only_if_it_is_an_entity() {
+    let dir = Dir::new();
+    let dump = "-- PostgreSQL database dump
+CREATE TABLE accounts (id integer PRIMARY KEY, tenant_code text UNIQUE, parent_code text, kind text);
+COPY accounts (id, tenant_code, parent_code, kind) FROM stdin;
+1\ta\t\\N\tshop
+2\t\\N\ta\tbot
+3\tb\ta\tshop
+\\.
+-- PostgreSQL database dump complete
+";
+    let dump = dir.write("dump.sql", dump);
+    for (name, condition, is_none) in [
+        ("null", "where: { tenant_code: { not: null } },", true),
+        ("kind", "where: { kind: shop },", true),
+        ("all", "", false),
+    ] {
+        let pipeline = format!(
+            "pipeline: accounts
+entity: {{ kind: Account, table: accounts, key: tenant_code, {condition} parent: parent_code, prefix: \"a_{{key}}\" }}
+relations:
+  self: {{ table: accounts, link: {{ tenant_code: key }}, only: [id] }}
+"
+        );
+        let pipeline = dir.write(&format!("{name}.yml"), pipeline);
+        let run = dir
+            .export_to(&dump, dir.join(name))
+            .option("--pipeline", &pipeline)
+            .args(["--all-groups"]);
+        if is_none {
+            let run = run.ok();
+            assert_eq!(run.content("a_a/self.ndjson.gz"), b"{\"id\":1}\n", "{name}");
+            assert_eq!(run.content("a_b/self.ndjson.gz"), b"{\"id\":3}\n", "{name}");
+        } else {
+            run.fails(
+                3,
+                &[
+                    "table accounts, row 2 (byte ",
+                    "its tenant_code is NULL",
+                    "say by its `where` that such rows are none",
+                ],
+            );
+        }
+    }
+}

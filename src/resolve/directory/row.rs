@@ -46,13 +46,23 @@ impl<'a> ObservedRow<'a> {
     }
 
     fn bad(&self, column: &str, what: &str) -> EntityError {
+        self.doubtful(column, what, "copy or dump it again")
+    }
+
+    /// A row that is an entity, but for its key, which is NULL.
+    pub(crate) fn without_key(&self, column: &str) -> EntityError {
+        let advice = "name another column as the entity's `key`, or say by its `where` that such rows are none";
+        self.doubtful(column, "NULL", advice)
+    }
+
+    fn doubtful(&self, column: &str, what: &str, advice: &str) -> EntityError {
         let place = self.place.map(|place| {
             let RowPosition { row, offset } = place;
             format!(", row {row} (byte {offset})")
         });
         EntityError::BadRow {
             reason: format!(
-                "table {}{}: its {column} is {what}, so that it is not sure which ones there are\n  copy or dump it again",
+                "table {}{}: its {column} is {what}, so that it is not sure which ones there are\n  {advice}",
                 self.table.name,
                 place.unwrap_or_default()
             ),
@@ -89,11 +99,6 @@ impl<'a> ObservedRow<'a> {
         };
         let text = self.text(column)?.filter(|text| text != canonical);
         Ok(text.map(String::into_boxed_str))
-    }
-
-    pub(crate) fn required(&self, column: &str, form: KeyForm) -> Result<EntityId, EntityError> {
-        self.key(column, form)?
-            .ok_or_else(|| self.bad(column, "NULL"))
     }
 
     pub(crate) fn text(&self, column: &str) -> Result<Option<String>, EntityError> {
