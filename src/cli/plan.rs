@@ -173,10 +173,12 @@ fn tell(plan: &PlanFile, console: &Console) {
     };
     console.info(
         &format!(
-            "{} tasks of {} entities{share}: make them with `relexport work --plan {}`, then `relexport commit`",
+            "{} tasks of {} entities{share}: make each with `relexport work --plan {out} --task N`, N from 0 to {}, or give workers \
+             numbers (--index, --index-from), then `relexport commit --plan {out}`",
             plan.tasks.len(),
             plan.entities.len(),
-            plan.out
+            plan.tasks.len().saturating_sub(1),
+            out = plan.out
         ),
         json!({"tasks": plan.tasks.len(), "entities": plan.entities.len(), "plan": plan.id}),
     );

@@ -137,3 +137,24 @@ fn records_that_do_not_go_together_are_refused() {
     fs::remove_file(planned.out.join("somebodys")).unwrap();
     planned.commit().ok();
 }
+
+#[test]
+fn what_a_plan_says_to_do_next_can_be_done() {
+    let dir = Dir::new();
+    let out = dir.join("out");
+    let plan = dir
+        .relexport("plan --all-groups --tasks 2")
+        .option("--snapshot", project("fixtures/csv"))
+        .option("--out", &out)
+        .ok();
+    let mut commands = plan.stderr.split('`').skip(1).step_by(2);
+    let mut next = || commands.next().unwrap().strip_prefix("relexport ").unwrap();
+    let (work, commit) = (next(), next());
+    assert!(plan.stderr.contains("N from 0 to 1"), "{}", plan.stderr);
+    for task in ["0", "1"] {
+        dir.relexport(&work.replace("--task N", &format!("--task {task}")))
+            .ok();
+    }
+    dir.relexport(commit).ok();
+    assert_eq!(ExportFolder::new(&out).manifest()["status"], 1);
+}
