@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 
+use crate::key::KeyForm;
 use crate::pipeline::Pipeline;
 
 use super::AgainstError;
@@ -13,8 +14,11 @@ use super::test::Test;
 
 /// What a row of the entities' table says of its ancestors.
 struct Place {
-    /// The first of the keys from the root on.
+    /// Its key, as it is written.
+    own: Vec<u8>,
+    /// The first of the keys from the root on, as it is written.
     root: Option<Vec<u8>>,
+    /// In the form that equal keys share.
     parent: Option<Vec<u8>>,
 }
 
@@ -57,7 +61,15 @@ pub(super) fn find(
                 filter.map(|condition| Test::new(condition, table, &catalog))
             })
             .collect();
-        let id_of = |entity: &Entity<'_>| entity.id.to_string().into_bytes();
+        let column = catalog
+            .table(&table)
+            .and_then(|found| Some(found.column(&key)?.1));
+        let form = column.and_then(|column| KeyForm::of(&column.sql_type, &catalog));
+        let canonical = |key: Vec<u8>| match form.and_then(|form| form.canonical(&key)) {
+            Some(canonical) => canonical.into_owned(),
+            None => key,
+        };
+        let id_of = |entity: &Entity<'_>| canonical(entity.id.to_string().into_bytes());
         let mut places: HashMap<Vec<u8>, Place> = HashMap::new();
         // A key that was looked for in vain is not looked for again.
         let mut asked: BTreeSet<Vec<u8>> = BTreeSet::new();
@@ -66,10 +78,12 @@ pub(super) fn find(
             let tables = BTreeSet::from([table.clone()]);
             source.read(&tables, read, &mut |block| {
                 each_row(block, &mut |row| {
-                    let own = row.value(&key).map(|key| key.into_owned());
+                    let written = row.value(&key).map(|key| key.into_owned());
+                    let own = written.clone().map(&canonical);
                     let passes = |test: &Test| test.passes(row.value(&test.column).as_deref());
                     // What is no entity is above nobody.
-                    if let Some(own) = own.filter(|own| wanted.contains(own))
+                    if let (Some(own), Some(written)) =
+                        (own.filter(|own| wanted.contains(own)), written)
                         && tests.iter().all(passes)
                     {
                         let column = |name: &Option<String>| {
@@ -77,8 +91,9 @@ pub(super) fn find(
                             Some(value.into_owned())
                         };
                         let place = Place {
+                            own: written,
                             root: column(&entity.ancestors).and_then(|keys| first_of(&keys)),
-                            parent: column(&entity.parent),
+                            parent: column(&entity.parent).map(&canonical),
                         };
                         places.insert(own, place);
                     }
@@ -97,7 +112,10 @@ pub(super) fn find(
         for entity in &mut one.entities {
             let id = id_of(entity);
             let stated = places.get(&id).and_then(|place| place.root.clone());
-            entity.root = stated.or_else(|| top_of(id, &places));
+            entity.root = stated.or_else(|| {
+                let top = top_of(id, &places)?;
+                Some(places.get(&top)?.own.clone())
+            });
         }
     }
     Ok(())

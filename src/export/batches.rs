@@ -413,7 +413,7 @@ impl<'a> Batches<'a> {
                     if collected && self.share.tells {
                         self.tell_elsewhere(entity, relation)?;
                     } else if self.can_be_had(entity, relation)? {
-                        let EntityInfo { key, root, .. } = &resolved.entities[entity];
+                        let EntityInfo { id, root, .. } = &resolved.entities[entity];
                         let keys = match collected {
                             true => {
                                 let keys = self.collected_keys(entity, relation);
@@ -422,7 +422,7 @@ impl<'a> Batches<'a> {
                                 TopKeys::Collected(keys)
                             }
                             false => TopKeys::Entity {
-                                key: key.clone(),
+                                key: id.clone(),
                                 root: root.clone(),
                             },
                         };

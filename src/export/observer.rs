@@ -62,7 +62,7 @@ pub(super) fn expected(resolved: &Resolved) -> Expected {
             let first = node.steps.first().map(|step| step.reach.as_slice());
             for reach in first.unwrap_or_default() {
                 let key = match reach.from {
-                    ReachedFrom::EntityKey => entity_index(&reach.shape, &entity.key),
+                    ReachedFrom::EntityKey => entity_index(&reach.shape, &entity.id),
                     ReachedFrom::EntityRoot => entity_index(&reach.shape, &entity.root),
                     ReachedFrom::Everything => Some(IndexKey::Integer(0)),
                     ReachedFrom::Collected | ReachedFrom::Columns(_) => None,

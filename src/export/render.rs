@@ -259,7 +259,7 @@ impl Renderer {
         entity: &EntityInfo,
     ) -> std::io::Result<Vec<Entry>> {
         let top = Top::Entity {
-            key: &entity.key,
+            key: &entity.id,
             root: &entity.root,
         };
         self.rows_of(store, relation, top)

@@ -339,7 +339,7 @@ impl Directory {
     }
 
     /// A key as the snapshot writes it.
-    fn written(&self, key: &EntityId) -> EntityId {
+    pub(crate) fn written(&self, key: &EntityId) -> EntityId {
         let record = self.records.get(key);
         let more = record.and_then(|record| record.more.as_ref());
         match more.and_then(|more| more.written.as_deref()) {

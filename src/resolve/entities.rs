@@ -86,9 +86,9 @@ pub(super) fn entity_id(form: KeyForm, text: &str) -> Option<EntityId> {
 /// An entity that is exported, or listed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct EntityInfo {
-    /// Its key, as the snapshot writes it.
+    /// Its key, as the snapshot writes it, by which rows are linked.
     pub id: EntityId,
-    /// Its key in the form that equal keys share, by which rows are linked.
+    /// Its key in the form that equal keys share. Of citext that is in small letters, which a text column compares otherwise.
     #[serde(skip)]
     pub key: EntityId,
     pub full_path: String,
@@ -97,7 +97,7 @@ pub struct EntityInfo {
     /// The key of the row above it, or of what it lies within, if the snapshot does not have that row.
     #[serde(skip)]
     pub missing_parent: Option<EntityId>,
-    /// The key of its root ancestor, as `key`.
+    /// The key of its root ancestor, as `id`.
     #[serde(skip)]
     pub root: EntityId,
     #[serde(skip)]

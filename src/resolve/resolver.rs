@@ -19,13 +19,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::fan_out::FanOut;
+use crate::key::KeyForm;
 use crate::snapshot::{BlockHead, Catalog, TableName};
 use crate::timings::Phase;
 
 use super::directory::Directories;
 use super::entities::{Choice, EntityInfo};
 use super::error::ResolveError;
-use super::keys::{IndexKey, KeySet, OpenKeys, entity_index};
+use super::keys::{IndexKey, KeySet, KeyShape, OpenKeys, entity_index};
 use super::plan::{HopId, IdVec, KindId, Plan, Slot, SlotId, SlotSource, TableId};
 use super::request::{Limits, Request};
 use super::scan::{HeadError, HopToScan, ScanFor, Scanner};
@@ -138,6 +139,8 @@ impl Resolver {
                     Some(KeySet::of(keys.collect(), planned.shape.is_integer()))
                 }
                 SlotSource::EntityKey(kind) => match &self.kinds[*kind].named {
+                    // How the snapshot writes them only their rows say.
+                    Some(_) if self.depends_on_letters(*kind, &planned.shape) => None,
                     Some(names) => {
                         let keys = names
                             .iter()
@@ -159,6 +162,13 @@ impl Resolver {
                 self.slots[slot] = SlotState::Sealed(Arc::new(keys));
             }
         }
+    }
+
+    /// True if keys of entities that are equal lead to different rows by this shape: those of citext, in which case does not
+    /// count, beside a text.
+    fn depends_on_letters(&self, kind: KindId, shape: &KeyShape) -> bool {
+        let form = self.plan.kinds[kind].key.as_ref().map(|key| key.form);
+        form == Some(KeyForm::Folded) && shape.forms() != [KeyForm::Folded]
     }
 
     /// The table of the plan that these rows belong to.

@@ -215,7 +215,7 @@ fn scanner_of(
         let keys = own.filter_map(|entity| {
             let key = match is_root {
                 true => &entity.root,
-                false => &entity.key,
+                false => &entity.id,
             };
             entity_index(&slot.shape, key)
         });

@@ -77,7 +77,7 @@ pub fn rows_right_below(resolved: &Resolved, entity: &EntityInfo) -> u64 {
         .map(|(id, hop)| (id, &plan.slots[hop.slot]));
     let below = hops.filter(|(_, slot)| slot.source == SlotSource::EntityKey(entity.kind));
     let rows = below.map(|(hop, slot)| {
-        let key = entity_index(&slot.shape, &entity.key);
+        let key = entity_index(&slot.shape, &entity.id);
         key.map_or(0, |key| store.found(hop, key).count() as u64)
     });
     rows.sum()
@@ -88,7 +88,7 @@ fn first_keys(slot: &Slot, entities: &[EntityInfo]) -> Vec<Key> {
     let entities = |kind: KindId| entities.iter().filter(move |entity| entity.kind == kind);
     match &slot.source {
         SlotSource::EntityKey(kind) => entities(*kind)
-            .filter_map(|it| entity_key(&slot.shape, &it.key))
+            .filter_map(|it| entity_key(&slot.shape, &it.id))
             .collect(),
         SlotSource::EntityRoot(kind) => entities(*kind)
             .filter_map(|it| entity_key(&slot.shape, &it.root))

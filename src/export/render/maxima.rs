@@ -65,7 +65,7 @@ impl Renderer {
             ..Rendered::default()
         };
         let top = Top::Entity {
-            key: &entity.key,
+            key: &entity.id,
             root: &entity.root,
         };
         rendered.content.push(b'{');

@@ -318,7 +318,7 @@ impl Directories {
                 None => self.lies_within(kind, id),
             },
             missing_parent: self.missing_parent(kind, id),
-            root: directory.root(id).clone(),
+            root: directory.written(directory.root(id)),
             kind,
             set,
             shown: record

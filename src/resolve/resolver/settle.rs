@@ -92,7 +92,7 @@ impl Resolver {
                 true => directory.root(key),
                 false => key,
             });
-            let keys = ids.filter_map(|id| entity_index(shape, id));
+            let keys = ids.filter_map(|id| entity_index(shape, &directory.written(id)));
             let keys = KeySet::of(keys.collect(), shape.is_integer());
             self.slots[slot] = SlotState::Sealed(Arc::new(keys));
             moved = true;

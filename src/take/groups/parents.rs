@@ -66,7 +66,7 @@ impl Parents {
     pub(super) fn check(&self, entities: &[EntityInfo]) -> Result<(), TakeError> {
         let own = entities.iter().filter(|entity| entity.kind == self.kind);
         for entity in own {
-            let (mut current, mut levels) = (entity_index(&self.shape, &entity.key), 0);
+            let (mut current, mut levels) = (entity_index(&self.shape, &entity.id), 0);
             while let Some(parent) = current.and_then(|key| self.of.get(&key)) {
                 (current, levels) = (Some(*parent), levels + 1);
                 if levels >= LEVELS {

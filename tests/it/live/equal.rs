@@ -272,3 +272,49 @@ fn a_value_beyond_the_other_columns_type_equals_none_of_its_values() {
         .collect();
     both_hold(&database, &pipeline, &expected);
 }
+
+#[test]
+fn a_key_of_citext_is_compared_with_a_text_as_it_is_written() {
+    let database = Server::shared().database();
+    // The text columns' table is dumped before that of the entities.
+    database.run(
+        "CREATE EXTENSION citext;
+         CREATE TABLE accounts (name citext PRIMARY KEY, boss citext);
+         CREATE TABLE a_posts (id int PRIMARY KEY, author text, reader citext);
+         INSERT INTO accounts VALUES ('Ann', NULL), ('BOB', 'ann');
+         INSERT INTO a_posts VALUES (1, 'Ann', 'bob'), (2, 'ann', 'BOB'), (3, 'BOB', 'ANN'), (4, 'bob', 'x');",
+    );
+    let pipeline = "pipeline: accounts
+entity: { kind: Account, table: accounts, key: name, parent: boss, prefix: \"a_{key}\" }
+relations:
+  wrote: { table: a_posts, link: { author: key }, only: [id] }
+  read: { table: a_posts, link: { reader: key }, only: [id] }
+  of_root: { table: a_posts, link: { author: root }, only: [id] }
+";
+    let of_bob = [
+        ("a__42_4f_42/wrote.ndjson.gz", "{\"id\":3}"),
+        ("a__42_4f_42/read.ndjson.gz", "{\"id\":1}\n{\"id\":2}"),
+        ("a__42_4f_42/of_root.ndjson.gz", "{\"id\":1}"),
+    ];
+    let of_ann = [
+        ("a__41nn/wrote.ndjson.gz", "{\"id\":1}"),
+        ("a__41nn/read.ndjson.gz", "{\"id\":3}"),
+        ("a__41nn/of_root.ndjson.gz", "{\"id\":1}"),
+    ];
+    both_hold(&database, pipeline, &[of_bob, of_ann].concat());
+    // However it is named.
+    let dir = Dir::new();
+    let pipeline = dir.write("pipeline.yml", pipeline);
+    let dump = dir.write("dump.sql", database.dump(&[])).into_os_string();
+    for from in [dump, database.address().into()] {
+        for name in ["BOB", "bob"] {
+            let run = dir.export_to(&from, dir.join("out"));
+            let run = run.option("--pipeline", &pipeline);
+            let run = run.args(["--group", name, "--force"]).ok();
+            for (name, rows) in of_bob {
+                let content = String::from_utf8(run.content(name)).unwrap();
+                assert_eq!(content.trim_end(), rows, "{name}");
+            }
+        }
+    }
+}
