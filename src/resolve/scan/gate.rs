@@ -71,7 +71,7 @@ impl Gate {
             let at = hop.conditions.iter().position(|it| cases_of(it).is_some());
             let condition = at.map(|at| hop.conditions.remove(at));
             match condition.as_ref().and_then(cases_of) {
-                Some((field, own, values)) => {
+                Some(Cases { field, own, values }) => {
                     let switch = gate.switch(field, own);
                     for value in values {
                         switch.add(value, hop.clone());
@@ -175,9 +175,17 @@ impl GateHop {
     }
 }
 
+/// A condition that asks for one of some values of a field.
+struct Cases<'c> {
+    field: usize,
+    /// How values of the field compare, if that is known.
+    own: Option<KeyForm>,
+    values: &'c [Box<[u8]>],
+}
+
 /// The field and the values of a condition that asks for one of some values which are compared as they stand. The empty one is
 /// none of them, which in CSV is written as NULL is.
-fn cases_of(condition: &FieldTest) -> Option<(usize, Option<KeyForm>, &[Box<[u8]>])> {
+fn cases_of(condition: &FieldTest) -> Option<Cases<'_>> {
     match (&condition.test, condition.field) {
         (
             ValueTest::OneOf {
@@ -189,7 +197,11 @@ fn cases_of(condition: &FieldTest) -> Option<(usize, Option<KeyForm>, &[Box<[u8]
                 not: false,
             },
             Some(field),
-        ) if values.iter().all(|value| !value.is_empty()) => Some((field, *own, values)),
+        ) if values.iter().all(|value| !value.is_empty()) => Some(Cases {
+            field,
+            own: *own,
+            values,
+        }),
         _ => None,
     }
 }
