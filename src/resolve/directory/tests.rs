@@ -181,7 +181,7 @@ fn a_key_is_shown_as_it_is_written_and_found_as_its_type_compares() {
             let entity = tenants.chosen(name).unwrap();
             assert_eq!(entity.id, EntityId::text(written), "{key_type} {name}");
             assert_eq!(entity.key, EntityId::text(key), "{key_type} {name}");
-            assert_eq!(entity.root, EntityId::text(key), "{key_type} {name}");
+            assert_eq!(entity.root, EntityId::text(written), "{key_type} {name}");
             assert_eq!(entity.full_path, written, "{key_type} {name}");
         }
     }
@@ -234,7 +234,7 @@ fn families_are_found_by_keys_that_compare_equal() {
             ("Middle".to_owned(), Some("Top".to_owned())),
         ]
     );
-    assert!(family.iter().all(|it| it.root == EntityId::text("top")));
+    assert!(family.iter().all(|it| it.root == EntityId::text("Top")));
     let alone = tenants.chosen("alone").unwrap();
     assert_eq!(alone.parent_id, Some(EntityId::text("gone")));
 }
