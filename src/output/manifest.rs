@@ -463,7 +463,7 @@ impl RelationEntry {
     /// True for a relation with archives of files, whose records are the rows that name one, whether it is there or not.
     pub fn is_of_files(&self) -> bool {
         let mut files = self.files();
-        files.any(|file| !file.file.trim_end_matches(".age").ends_with(".ndjson.gz"))
+        files.any(|file| file.file.trim_end_matches(".age").ends_with(".tar.gz"))
     }
 
     /// The entry as GitLab's status endpoint gives it: without files, checksums and skipped rows.

@@ -429,11 +429,13 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Rows of a finished relation that its entry says were read, and nothing else of; `None` if there are none. Of files there may
-/// be more or fewer than rows that name them.
+/// Rows of a finished relation that its entry says were read, and nothing else of; `None` if there are none. Of files, and of
+/// the rows that one value is made of, there may be more or fewer than were read.
 pub fn lost_rows(relation: &RelationEntry) -> Option<u64> {
+    let mut files = relation.files();
+    let are_lines = files.all(|file| file.file.trim_end_matches(".age").ends_with(".ndjson.gz"));
     let is_without_files = relation.batches.as_ref().is_some_and(Vec::is_empty);
-    if relation.status != Status::Finished || relation.is_of_files() || is_without_files {
+    if relation.status != Status::Finished || !are_lines || is_without_files {
         return None;
     }
     // A row that is nested in a record is none of the rows that were read as records.
