@@ -1,5 +1,7 @@
 //! Backups that have lost something: what tells that it was there, and who says so.
 
+use std::path::{Path, PathBuf};
+
 use super::*;
 use crate::redaction::{KEY, key_file};
 
@@ -204,12 +206,8 @@ fn a_repository_that_an_older_backup_has_lost_is_missing_where_rows_show_that_it
     }
 }
 
-/// Gitaly writes a bundle only of what has refs.
-#[test]
-fn an_empty_list_of_refs_beside_a_bundle_is_none() {
-    let dir = Dir::new();
-    let tree = dir.join("tree");
-    unpack_backup(&tree);
+/// The only list of refs that an unpacked backup has of project 71.
+fn list_of_refs(tree: &Path) -> PathBuf {
     let own = tree.join(format!(
         "repositories/default/@hashed/{}.git",
         hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8")
@@ -217,6 +215,16 @@ fn an_empty_list_of_refs_beside_a_bundle_is_none() {
     let mut lists = files_below(&own);
     lists.retain(|name| name.ends_with(".refs"));
     assert_eq!(lists.len(), 1, "{lists:?}");
+    own.join(&lists[0])
+}
+
+/// Gitaly writes a bundle only of what has refs.
+#[test]
+fn an_empty_list_of_refs_beside_a_bundle_is_none() {
+    let dir = Dir::new();
+    let tree = dir.join("tree");
+    unpack_backup(&tree);
+    let list = list_of_refs(&tree);
     let relations = ["--relation", "self", "--relation", "merge_requests"];
     let export = |out: &str| {
         dir.export_to(text(tree.clone()), dir.join(out))
@@ -226,7 +234,7 @@ fn an_empty_list_of_refs_beside_a_bundle_is_none() {
             .contents()
     };
     let whole = export("whole");
-    fs::write(own.join(&lists[0]), "").unwrap();
+    fs::write(list, "").unwrap();
     assert!(export("empty") == whole);
 }
 
@@ -236,13 +244,7 @@ fn a_list_of_refs_that_is_not_that_of_its_bundle_is_told() {
     let dir = Dir::new();
     let tree = dir.join("tree");
     unpack_backup(&tree);
-    let own = tree.join(format!(
-        "repositories/default/@hashed/{}.git",
-        hashed("7f2253d7e228b22a08bda1f09c516f6fead81df6536eb02fa991a34bb38d9be8")
-    ));
-    let mut lists = files_below(&own);
-    lists.retain(|name| name.ends_with(".refs"));
-    let list = own.join(&lists[0]);
+    let list = list_of_refs(&tree);
     let whole = fs::read_to_string(&list).unwrap();
     let first = whole.lines().next().unwrap();
     let more = first.replace("HEAD", "refs/heads/lost");
